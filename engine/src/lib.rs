@@ -1,0 +1,7 @@
+//! EscrowDB: an embedded, searchable, encrypted archive of chat records that can really forget.
+
+pub mod codec;
+pub mod error;
+pub mod id;
+
+pub use error::{Error, ErrorKind, Result};
