@@ -3,5 +3,7 @@
 pub mod codec;
 pub mod error;
 pub mod id;
+pub mod index;
+pub mod record;
 
 pub use error::{Error, ErrorKind, Result};
