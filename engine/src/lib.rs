@@ -10,6 +10,7 @@ pub mod journal;
 pub mod policy;
 pub mod record;
 pub mod session;
+pub mod text;
 pub mod vfs;
 
 pub use error::{Error, ErrorKind, Result};
