@@ -3,6 +3,7 @@
 //! A caller writes a [`Record`], by hand or as a line of [`jsonl`]; people stand in it by
 //! identifier. What is sealed is a [`Stored`]; people stand in it by number.
 
+pub mod canonical;
 pub mod input;
 pub mod jsonl;
 pub mod kind;

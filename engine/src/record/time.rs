@@ -60,7 +60,7 @@ pub fn format(instant: Micros) -> String {
     out
 }
 
-/// [`format`], appended to `out`.
+/// [`format()`], appended to `out`.
 pub fn format_into(out: &mut String, instant: Micros) {
     let instant = clamp(instant).0;
     let (year, month, day) = civil_from_days(instant.div_euclid(Micros::DAY));
