@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::id::Micros;
-use crate::query::{dates, kinds};
-use crate::record::Kind;
+use crate::record::{Kind, time};
 
 /// A query. Printing it and parsing the text again gives the same tree; `Debug` shows the
 /// shape without the values, for a query is personal data.
@@ -91,8 +90,8 @@ impl fmt::Display for Leaf {
             | Self::Conversation(v)
             | Self::Channel(v)
             | Self::Id(v) => value(f, v),
-            Self::Kind(kind) => f.write_str(kinds::name(*kind)),
-            Self::After(at) | Self::Before(at) => f.write_str(&dates::format(*at)),
+            Self::Kind(kind) => f.write_str(kind.name()),
+            Self::After(at) | Self::Before(at) => f.write_str(&time::format(*at)),
         }
     }
 }

@@ -8,9 +8,9 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::index::{Field, Part, Term};
-use crate::query::kinds;
 use crate::query::plan::{Naming, Node, Plan, person_term};
 use crate::query::scope::Mask;
+use crate::record::Kind;
 
 /// Documents of `part` that `plan` matches and `mask` does not hide.
 pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
@@ -225,9 +225,7 @@ impl<'a> Eval<'a> {
     }
 
     fn default_count(&self) -> Result<u64> {
-        kinds::DEFAULT
-            .into_iter()
-            .try_fold(0, |n, kind| Ok(n + self.part.frequency(&kind_term(kind as u8))?))
+        default_kinds().try_fold(0, |n, kind| Ok(n + self.part.frequency(&kind_term(kind))?))
     }
 
     fn default_of(&self, docs: RoaringBitmap) -> Result<RoaringBitmap> {
@@ -235,8 +233,8 @@ impl<'a> Eval<'a> {
             return Ok(docs);
         }
         let mut default = RoaringBitmap::new();
-        for kind in kinds::DEFAULT {
-            default |= self.part.postings(&kind_term(kind as u8))?;
+        for kind in default_kinds() {
+            default |= self.part.postings(&kind_term(kind))?;
         }
         Ok(docs & default)
     }
@@ -283,6 +281,10 @@ pub(crate) fn ids(
     Ok(docs)
 }
 
-fn kind_term(byte: u8) -> Term {
-    Term { field: Field::Kind, value: vec![byte] }
+fn default_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.is_default())
+}
+
+fn kind_term(kind: Kind) -> Term {
+    Term { field: Field::Kind, value: vec![kind as u8] }
 }

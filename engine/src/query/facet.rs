@@ -8,9 +8,10 @@ use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Part, Term};
 use crate::query::ast::Ast;
-use crate::query::dates::Period;
+use crate::query::dates;
 use crate::query::exec::Search;
-use crate::query::kinds;
+use crate::record::Kind;
+use crate::record::time::Period;
 
 /// What a facet counts by.
 #[derive(Clone, PartialEq, Eq)]
@@ -108,7 +109,7 @@ impl Search<'_> {
                 self.name(PersonNumber(u64::from_be_bytes(number)))
             }
             By::Kind => match *value {
-                [byte] => Ok(kinds::by_byte(byte).map(|kind| kinds::name(kind).to_owned())),
+                [byte] => Kind::try_from(byte).map(|kind| Some(kind.name().to_owned())),
                 _ => Err(bad_value()),
             },
             By::Tag | By::TagKey(_) | By::Conversation | By::Channel => {
@@ -155,11 +156,11 @@ fn spread(
     bars: &mut BTreeMap<Micros, u64>,
 ) -> Result<()> {
     let Some((first, last)) = part.time_span() else { return Ok(()) };
-    let periods = (last.0 - first.0) / period.shortest() + 2;
+    let periods = (last.0 - first.0) / dates::shortest(period) + 2;
     if u64::try_from(periods).is_ok_and(|n| n < docs.len() / 16) {
         let mut start = period.start_of(first);
         while start <= last {
-            let end = period.end_of(start);
+            let end = dates::end_of(period, start);
             let n = part.in_time(start, end)?.intersection_len(docs);
             if n > 0 {
                 *bars.entry(start).or_default() += n;
@@ -176,7 +177,7 @@ fn spread(
             if n > 0 {
                 *bars.entry(bar.start).or_default() += n;
             }
-            bar = period.start_of(at)..period.end_of(at);
+            bar = period.start_of(at)..dates::end_of(period, at);
             n = 0;
         }
         n += 1;

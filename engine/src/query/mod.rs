@@ -8,11 +8,10 @@
 
 pub mod ast;
 pub mod cursor;
-pub mod dates;
+mod dates;
 pub mod eval;
 pub mod exec;
 pub mod facet;
-mod kinds;
 pub mod parse;
 pub mod plan;
 pub mod scope;

@@ -15,7 +15,8 @@
 use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::query::ast::{Ast, Leaf, is_special};
-use crate::query::{dates, kinds};
+use crate::query::dates;
+use crate::record::Kind;
 
 /// Longest query, in bytes.
 pub const LEN_MAX: usize = 64 * 1024;
@@ -153,7 +154,7 @@ impl<'a> Parser<'a> {
             "id" => Leaf::Id(self.value(false)?),
             "kind" => {
                 let word = self.value(false)?;
-                let kind = kinds::by_name(&word);
+                let kind = Kind::parse(&word);
                 Leaf::Kind(kind.ok_or_else(|| self.refuse(value_at, "this is no kind of record"))?)
             }
             "after" => Leaf::After(self.instant(value_at)?),
@@ -319,7 +320,6 @@ mod tests {
 
     use super::*;
     use crate::error::ErrorKind;
-    use crate::record::Kind;
 
     fn shown(text: &str) -> String {
         parse(text, Micros(0)).unwrap().to_string()

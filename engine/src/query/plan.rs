@@ -10,14 +10,13 @@
 
 use std::ops::Range;
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Term};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::dates::END;
 use crate::query::scope::{Mask, People};
+use crate::text;
 
 /// A query with its people resolved.
 pub struct Plan {
@@ -105,13 +104,12 @@ pub(crate) fn person_term(field: Field, number: PersonNumber) -> Term {
 }
 
 fn number(name: &str, people: &dyn People, mask: &Mask) -> Result<Option<PersonNumber>> {
-    let name: String = name.nfc().collect();
-    Ok(people.number(&name)?.filter(|number| !mask.hides(*number)))
+    Ok(people.number(&text::nfc(name))?.filter(|number| !mask.hides(*number)))
 }
 
 fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<PersonNumber>>) -> Result<Node> {
     let all = |of: &[Ast]| of.iter().map(|child| lower(child, negated, number)).collect::<Result<Vec<_>>>();
-    let text = |field, value: &str| Node::Term { term: Term { field, value: value.into() }, negated };
+    let term = |field, value: &str| Node::Term { term: Term { field, value: value.into() }, negated };
     let person = |field, name: &str| {
         Ok(match (number(name)?, negated) {
             (Some(number), _) => Node::Term { term: person_term(field, number), negated },
@@ -129,9 +127,9 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
         Ast::And(of) => Node::And(all(of)?),
         Ast::Or(of) => Node::Or(all(of)?),
         Ast::Leaf(leaf) => match leaf {
-            Leaf::Tag(v) => text(Field::Tag, v),
-            Leaf::Conversation(v) => text(Field::Conversation, v),
-            Leaf::Channel(v) => text(Field::Channel, v),
+            Leaf::Tag(v) => term(Field::Tag, v),
+            Leaf::Conversation(v) => term(Field::Conversation, v),
+            Leaf::Channel(v) => term(Field::Channel, v),
             Leaf::Author(v) => person(Field::Author, v)?,
             Leaf::Subject(v) => person(Field::Subject, v)?,
             Leaf::Kind(kind) => {

@@ -4,128 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::prelude::*;
-use roaring::RoaringBitmap;
 
 use crate::crypto::{Keys, OsEntropy};
-use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
-use crate::index::{Field, Part, SortKey, Term};
+use crate::index::Part;
 use crate::query::ast::{Ast, Leaf};
 use crate::query::cursor::Cursors;
-use crate::query::dates::Period;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
-use crate::query::parse::parse;
 use crate::query::scope::{Mask, People};
-use crate::query::{eval, kinds, plan::Plan};
+use crate::query::tests::rows::{Row, Rows, Three, key};
+use crate::record::time::Period;
 use crate::record::{Kind, Stored};
-
-type Row = (Seq, Stored);
-
-/// A part that looks at every record.
-#[derive(Default)]
-struct Rows {
-    rows: Vec<Row>,
-    decoded: AtomicUsize,
-    opened: AtomicUsize,
-}
-
-impl Rows {
-    fn new(rows: Vec<Row>) -> Self {
-        Self { rows, ..Self::default() }
-    }
-
-    fn docs(&self, of: impl Fn(&Row) -> bool) -> RoaringBitmap {
-        (0..).zip(&self.rows).filter(|(_, row)| of(row)).map(|(doc, _)| doc).collect()
-    }
-
-    fn sorted(&self, docs: &RoaringBitmap) -> Vec<(SortKey, u32)> {
-        let mut list: Vec<_> = docs.iter().map(|doc| (key(&self.rows[doc as usize]), doc)).collect();
-        list.sort_unstable();
-        list
-    }
-}
-
-fn key(row: &Row) -> SortKey {
-    SortKey { time: row.1.time, seq: row.0 }
-}
-
-fn values(record: &Stored, field: Field) -> Vec<Vec<u8>> {
-    let person = |n: &PersonNumber| n.0.to_be_bytes().to_vec();
-    match field {
-        Field::Tag => record.tags.iter().map(|t| t.clone().into_bytes()).collect(),
-        Field::Author => vec![person(&record.author)],
-        Field::Subject => record.subjects.iter().map(person).collect(),
-        Field::Conversation => vec![record.conversation.clone().into_bytes()],
-        Field::Channel if record.channel.is_empty() => vec![],
-        Field::Channel => vec![record.channel.clone().into_bytes()],
-        Field::Kind => vec![vec![record.kind as u8]],
-    }
-}
-
-impl Part for Rows {
-    fn doc_count(&self) -> u32 {
-        self.rows.len() as u32
-    }
-    fn time_span(&self) -> Option<(Micros, Micros)> {
-        let times = || self.rows.iter().map(|row| row.1.time);
-        Some((times().min()?, times().max()?))
-    }
-    fn postings(&self, term: &Term) -> Result<RoaringBitmap> {
-        self.decoded.fetch_add(1, Ordering::Relaxed);
-        Ok(self.docs(|row| values(&row.1, term.field).contains(&term.value)))
-    }
-    fn frequency(&self, term: &Term) -> Result<u64> {
-        Ok(self.docs(|row| values(&row.1, term.field).contains(&term.value)).len())
-    }
-    fn terms(&self, field: Field) -> Result<Vec<(Vec<u8>, u32)>> {
-        let mut counts = BTreeMap::new();
-        for (_, record) in &self.rows {
-            for value in values(record, field).into_iter().collect::<BTreeSet<_>>() {
-                *counts.entry(value).or_default() += 1;
-            }
-        }
-        Ok(counts.into_iter().collect())
-    }
-    fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
-        self.decoded.fetch_add(1, Ordering::Relaxed);
-        Ok(self.docs(|row| (from..before).contains(&row.1.time)))
-    }
-    /// Every document with an id of the same length: many false candidates.
-    fn id_candidates(&self, id: &str, _: Option<&str>) -> Result<Vec<u32>> {
-        Ok(self.docs(|row| row.1.id.len() == id.len()).into_iter().collect())
-    }
-    fn key(&self, doc: u32) -> Result<SortKey> {
-        Ok(key(&self.rows[doc as usize]))
-    }
-    fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {
-        let list = self.sorted(docs).into_iter().rev();
-        Ok(list.filter(|(key, _)| below.is_none_or(|b| *key < b)).take(k).collect())
-    }
-    fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {
-        let list = self.sorted(docs).into_iter();
-        Ok(list.filter(|(key, _)| above.is_none_or(|a| *key > a)).take(k).collect())
-    }
-    fn record(&self, doc: u32) -> Result<Stored> {
-        self.opened.fetch_add(1, Ordering::Relaxed);
-        Ok(self.rows[doc as usize].1.clone())
-    }
-}
-
-/// Numbers 1 to 3 are `p1` to `p3`; 4 writes but is unknown.
-struct Three;
-
-impl People for Three {
-    fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
-        Ok((1..=3).find(|n| identifier == format!("p{n}")).map(PersonNumber))
-    }
-    fn name(&self, number: PersonNumber) -> Result<Option<String>> {
-        Ok((1..=3).contains(&number.0).then(|| format!("p{number}")))
-    }
-}
 
 /// The evaluator the engine is compared with. An alternative is a list of conditions and whether
 /// each must hold.
@@ -173,7 +65,7 @@ fn naive<'r>(rows: &'r [Row], ast: &Ast, mask: &Mask) -> Vec<&'r Row> {
         .filter(|(_, r)| {
             alternatives.iter().any(|of| {
                 let asks = of.iter().any(|(leaf, wanted)| *wanted && matches!(leaf, Leaf::Kind(_)));
-                (asks || kinds::DEFAULT.contains(&r.kind))
+                (asks || r.kind.is_default())
                     && of.iter().all(|(leaf, wanted)| holds(leaf, r, mask) == *wanted)
             })
         })
@@ -340,7 +232,7 @@ proptest! {
         prop_assert_eq!(facet("author"), tallied(&expected, |r| name(r.author).into_iter().collect()));
         prop_assert_eq!(facet("subject"), tallied(&expected, |r| r.subjects.iter().filter_map(|n| name(*n)).collect()));
         prop_assert_eq!(facet("conversation"), tallied(&expected, |r| vec![r.conversation.clone()]));
-        prop_assert_eq!(facet("kind"), tallied(&expected, |r| vec![kinds::name(r.kind).into()]));
+        prop_assert_eq!(facet("kind"), tallied(&expected, |r| vec![r.kind.name().into()]));
 
         for period in [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year] {
             let mut bars: BTreeMap<Micros, u64> = BTreeMap::new();
@@ -384,131 +276,4 @@ proptest! {
             prop_assert!(!then.contains(&key(row)) || once.contains(&key(row)));
         }
     }
-}
-
-fn row(seq: u64, time: i64, kind: Kind, tag: &str) -> Row {
-    let record = Stored {
-        id: format!("m{seq}"),
-        conversation: "c".into(),
-        author: PersonNumber(1),
-        subjects: vec![PersonNumber(2)],
-        time: Micros(time),
-        kind,
-        tags: vec![tag.into()],
-        ..Stored::default()
-    };
-    (Seq(seq), record)
-}
-
-fn plan(text: &str) -> Plan {
-    Plan::new(&parse(text, Micros(0)).unwrap(), &Three, &Mask::default()).unwrap()
-}
-
-#[test]
-fn default_kinds_hold_for_each_alternative() {
-    let rows = vec![row(1, 1, Kind::Message, "x"), row(2, 2, Kind::Join, "x"), row(3, 3, Kind::Join, "y")];
-    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
-    for (text, n) in [
-        ("*", 1),
-        ("tag:x", 1),
-        ("tag:x OR kind:join", 3),
-        ("tag:x kind:join", 1),
-        ("tag:x (kind:join OR tag:x)", 2),
-        ("-kind:message", 0),
-        ("-kind:join", 1),
-        ("-(-kind:join)", 2),
-        ("tag:y", 0),
-        ("tag:none OR tag:y", 0),
-    ] {
-        assert_eq!(search.count(&parse(text, Micros(0)).unwrap()).unwrap(), n, "{text}");
-    }
-}
-
-#[test]
-fn frequencies_answer_where_they_can() {
-    let rows = Rows::new(
-        (0..50).map(|i| row(i, i as i64, Kind::Message, if i % 2 == 0 { "x" } else { "y" })).collect(),
-    );
-    for (text, n) in [("tag:x", 25), ("*", 50), ("kind:message", 50), ("-tag:x", 25), ("after:-1d", 50)] {
-        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), n);
-    }
-    // A member that is nowhere decides a conjunction before any list is read.
-    for text in ["tag:x tag:none", "tag:x author:nobody", "tag:x before:1960", "(tag:none OR tag:nil) tag:x"]
-    {
-        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), 0);
-    }
-    assert_eq!(rows.decoded.load(Ordering::Relaxed), 0);
-    assert_eq!(eval::count(&plan("tag:x -tag:y"), &rows, &Mask::default()).unwrap(), 25);
-    assert_eq!(rows.opened.load(Ordering::Relaxed), 0);
-}
-
-#[test]
-fn parts_outside_the_time_or_the_page_stay_shut() {
-    let day = |d: i64| Micros::DAY * d;
-    let parts: Vec<Arc<Rows>> = (0..4)
-        .map(|d| {
-            Arc::new(Rows::new(
-                (0..5).map(|i| row(d * 10 + i, day(d as i64) + i as i64, Kind::Message, "x")).collect(),
-            ))
-        })
-        .collect();
-    let dynamic: Vec<Arc<dyn Part>> = parts.iter().map(|p| Arc::clone(p) as Arc<dyn Part>).collect();
-    let search = Search { parts: &dynamic, people: &Three, mask: &Mask::default() };
-    let decoded = || parts.iter().map(|p| p.decoded.swap(0, Ordering::Relaxed) > 0).collect::<Vec<_>>();
-    let ask = |text: &str| parse(text, Micros(0)).unwrap();
-    assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, None).unwrap().len(), 5);
-    assert_eq!(decoded(), [false, false, false, true]);
-    assert_eq!(search.search(&ask("tag:x"), Order::Oldest, 3, None).unwrap().len(), 3);
-    assert_eq!(decoded(), [true, false, false, false]);
-    assert_eq!(search.search(&ask("tag:x on:1970-01-02"), Order::Newest, 50, None).unwrap().len(), 5);
-    assert_eq!(decoded(), [false, true, false, false]);
-    let after = Some(SortKey { time: Micros(day(2) - 1), seq: Seq(0) });
-    assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, after).unwrap().len(), 5);
-    assert_eq!(decoded(), [false, true, false, false]);
-}
-
-#[test]
-fn ids_are_verified_and_masked_records_stay_shut() {
-    let rows = Rows::new((1..5).map(|i| row(i, 0, Kind::Join, "x")).collect());
-    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
-    let mask = Mask { records: vec![Seq(2)], ..Mask::default() };
-    let search = Search { parts: &parts, people: &Three, mask: &mask };
-    let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|hit| hit.key.seq.0).collect::<Vec<_>>();
-    assert_eq!(seqs("m1", None), [1]);
-    assert_eq!(seqs("m1", Some("c")), [1]);
-    assert_eq!(seqs("m1", Some("d")), [0; 0]);
-    assert_eq!(seqs("m2", None), [0; 0]);
-    assert_eq!(seqs("m9", None), [0; 0]);
-    let hidden = Mask { persons: vec![PersonNumber(2)], ..Mask::default() };
-    let search = Search { parts: &parts, people: &Three, mask: &hidden };
-    assert!(search.by_id("m1", None).unwrap().is_empty());
-    assert_eq!(search.name(PersonNumber(2)).unwrap(), None);
-    assert_eq!(search.name(PersonNumber(1)).unwrap().as_deref(), Some("p1"));
-}
-
-#[test]
-fn dense_histograms_go_by_range() {
-    let rows = (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
-    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
-    let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
-    assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
-    assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
-}
-
-#[test]
-fn names_are_compared_in_composed_form() {
-    struct Umlaut;
-    impl People for Umlaut {
-        fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
-            Ok((identifier == "\u{fc}").then_some(PersonNumber(1)))
-        }
-        fn name(&self, _: PersonNumber) -> Result<Option<String>> {
-            Ok(None)
-        }
-    }
-    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(vec![row(1, 1, Kind::Message, "x")]))];
-    let search = Search { parts: &parts, people: &Umlaut, mask: &Mask::default() };
-    assert_eq!(search.count(&parse("author:u\u{308}", Micros(0)).unwrap()).unwrap(), 1);
 }
