@@ -5,7 +5,7 @@
 //! **Default kinds.** Think of the query as a list of alternatives without `OR` inside, each a
 //! list of conditions that must all hold. An alternative without a positive `kind:` condition
 //! finds default kinds only. For a record of a default kind that is plain logic; a record of any
-//! other kind must be found by an alternative that asks for a kind. [`Naming`] tells where the
+//! other kind must be found by an alternative that asks for a kind. `Naming` tells where the
 //! two differ, so that the usual query pays one intersection and no list of alternatives is made.
 
 use std::ops::Range;
