@@ -4,6 +4,7 @@ pub mod codec;
 pub mod error;
 pub mod id;
 pub mod index;
+pub mod merkle;
 pub mod record;
 
 pub use error::{Error, ErrorKind, Result};
