@@ -1,0 +1,164 @@
+//! The file seam over the operating system.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+
+use crate::vfs::mapped::MappedFile;
+use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile};
+
+/// Files are readable by their owner only.
+const MODE: u32 = 0o600;
+
+/// The operating system's files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskVfs;
+
+impl Vfs for DiskVfs {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).mode(MODE).open(path)?;
+        Ok(Box::new(DiskFile(file)))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+        Ok(Box::new(DiskFile(OpenOptions::new().read(true).write(true).open(path)?)))
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(MappedFile::new(&File::open(path)?)?))
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        // An empty path is the current folder.
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        File::open(dir)?.sync_all()
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(MODE).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Box::new(FileLock(file)))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
+    }
+}
+
+/// Closing the file releases the lock.
+struct FileLock(#[expect(dead_code, reason = "held for its lock, which closing releases")] File);
+
+impl LockGuard for FileLock {}
+
+struct DiskFile(File);
+
+impl ReadAt for DiskFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buf, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+impl VfsFile for DiskFile {
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        match fallocate(&self.0, FallocateFlags::empty(), 0, len) {
+            // File systems without preallocation still get the length.
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                if self.len()? < len {
+                    self.0.set_len(len)?;
+                }
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn evict(&self) -> io::Result<()> {
+        fadvise(&self.0, 0, None, Advice::DontNeed)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        let dir = std::env::temp_dir().join(format!("escrowdb-disk-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+
+    #[test]
+    fn write_sync_map() {
+        let dir = scratch("map");
+        let path = dir.join("f");
+        let file = DiskVfs.create(&path).unwrap();
+        assert!(DiskVfs.create(&path).is_err());
+        file.allocate(8192).unwrap();
+        file.write_at(b"hello", 4096).unwrap();
+        file.sync().unwrap();
+        file.evict().unwrap();
+        let map = DiskVfs.map(&path).unwrap();
+        let mut b = [0; 5];
+        map.read_exact_at(&mut b, 4096).unwrap();
+        assert_eq!(&b, b"hello");
+        assert!(map.read_exact_at(&mut b, 8190).is_err());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn lock_is_exclusive() {
+        let dir = scratch("lock");
+        let held = DiskVfs.lock(&dir.join("LOCK")).unwrap();
+        assert!(held.is_some());
+        assert!(DiskVfs.lock(&dir.join("LOCK")).unwrap().is_none());
+        drop(held);
+        assert!(DiskVfs.lock(&dir.join("LOCK")).unwrap().is_some());
+        fs::remove_dir_all(&dir).unwrap();
+    }
+}
