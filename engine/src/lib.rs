@@ -5,6 +5,7 @@ pub mod crypto;
 pub mod error;
 pub mod id;
 pub mod index;
+pub mod log;
 pub mod merkle;
 pub mod record;
 pub mod vfs;

@@ -1,7 +1,8 @@
 //! What a leaf commits to: the record, hidden behind its salt.
 //!
 //! ```text
-//! key  = BLAKE3 derive_key(CONTEXT, salt)          salt: 16 random bytes of the record
+//! key  = BLAKE3 derive_key(context, salt)          salt: 16 random bytes of the record
+//!                                                  context: that of Label::LeafCommitment
 //! C    = BLAKE3 keyed_hash(key, canonical bytes)
 //! leaf = SHA-256(0x00 ‖ C)
 //! ```
@@ -11,6 +12,7 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::crypto::kdf::Label;
 use crate::merkle::hash::{Hash, leaf_hash};
 
 /// Bytes of a record's salt.
@@ -24,7 +26,7 @@ pub fn leaf(salt: &[u8; SALT_LEN], canonical: &[u8]) -> Hash {
 /// The commitment C. It hides `canonical` from whoever lacks `salt`, and binds to it: no other
 /// salt and bytes give the same C.
 pub fn commit(salt: &[u8; SALT_LEN], canonical: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    let mut hasher = blake3::Hasher::new_derive_key(Label::LeafCommitment.context());
     hasher.update(salt);
     let mut key = Zeroizing::new([0u8; 32]);
     hasher.finalize_xof().fill(&mut *key);
@@ -35,8 +37,6 @@ pub fn commit(salt: &[u8; SALT_LEN], canonical: &[u8]) -> [u8; 32] {
     commitment
 }
 
-const CONTEXT: &str = "EscrowDB v1 leaf commitment";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn is_the_written_construction() {
         let salt = [7u8; SALT_LEN];
-        let key = blake3::derive_key(CONTEXT, &salt);
+        let key = blake3::derive_key(Label::LeafCommitment.context(), &salt);
         let want = *blake3::keyed_hash(&key, b"record").as_bytes();
         assert_eq!(commit(&salt, b"record"), want);
         assert_eq!(leaf(&salt, b"record"), leaf_hash(&want));
@@ -55,7 +55,7 @@ mod tests {
     fn is_pinned() {
         assert_eq!(
             leaf(&[0; SALT_LEN], b"yes").to_string(),
-            "74cf26d4546ee8d276aa8b9114b7e952d574afe6997256bca1b84e0c0c4e1dea"
+            "4454f01245ef589205862a5b343f7ac7007bf7782fb873a91f577b810b45b8ec"
         );
     }
 
