@@ -14,7 +14,7 @@ mod source;
 /// Rooms by floor; see `docs/ARCHITECTURE.md`.
 const FLOORS: [&[&str]; 9] = [
     &["id", "text"],
-    &["error", "session"],
+    &["error", "session", "clock"],
     &["codec", "vfs", "crypto"],
     &["record", "merkle", "sealed"],
     &["keyring", "journal", "segment", "index", "log", "policy", "register"],
