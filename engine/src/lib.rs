@@ -12,6 +12,7 @@ pub mod merkle;
 pub mod policy;
 pub mod record;
 pub mod session;
+pub mod text;
 pub mod vfs;
 
 pub use error::{Error, ErrorKind, Result};
