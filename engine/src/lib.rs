@@ -7,6 +7,8 @@ pub mod error;
 pub mod id;
 pub mod index;
 pub mod journal;
+pub mod log;
+pub mod merkle;
 pub mod policy;
 pub mod query;
 pub mod record;
