@@ -9,6 +9,7 @@ pub mod index;
 pub mod journal;
 pub mod policy;
 pub mod record;
+pub mod segment;
 pub mod session;
 pub mod text;
 pub mod vfs;

@@ -1,0 +1,1 @@
+//! Segment against the live index and against damage.
