@@ -305,7 +305,7 @@ impl IndexFile {
             let number = at / TEXT_LEN as u64;
             let from = (at % TEXT_LEN as u64) as usize;
             let to = TEXT_LEN.min(from + (end - at) as usize);
-            let opened = self.page(number as u32, &mut *page)?;
+            let opened = self.page(number as u32, &mut page)?;
             text.extend_from_slice(&opened[from..to]);
             at += (to - from) as u64;
         }

@@ -67,7 +67,7 @@ impl IdFilter {
 
     fn block(&self, h: u64) -> usize {
         let blocks = (self.0.len() / BLOCK_LEN) as u64;
-        ((h >> 32) * blocks >> 32) as usize * BLOCK_LEN
+        (((h >> 32) * blocks) >> 32) as usize * BLOCK_LEN
     }
 }
 

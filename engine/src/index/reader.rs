@@ -1,5 +1,6 @@
 //! A rolled segment: its index, opened section by section at first use, and its bodies.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,14 +10,14 @@ use zeroize::Zeroizing;
 
 use crate::codec::Reader;
 use crate::crypto::Key;
-use crate::error::{Error, Result};
-use crate::id::{FileId, Micros, Seq, StoreId};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::column::Column;
-use crate::index::data::{DocEntry, IndexData};
+use crate::index::data::{DocEntry, IndexBuilder, IndexData};
 use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, decode_blocks, file_name, ids_width};
 use crate::index::filter::{IdFilter, text_hash};
-use crate::index::lists::field_of;
+use crate::index::lists::{field_of, person_value};
 use crate::index::page::PageFile;
 use crate::index::part::{Field, Part, SortKey, Term};
 use crate::index::postings;
@@ -46,7 +47,7 @@ pub struct Segment {
     index: IndexFile,
     bodies: Vec<BodyFile>,
     keys: Arc<dyn SubjectKeys>,
-    filter: IdFilter,
+    filter: Option<IdFilter>,
     blocks: Lazy<Vec<BlockRef>>,
     dictionary: Lazy<Dictionary>,
     postings: Lazy<Zeroizing<Vec<u8>>>,
@@ -113,8 +114,7 @@ impl Segment {
             let map = vfs.map(&files.dir.join(&name)).map_err(|e| Error::io(format!("open {name}"), e))?;
             bodies.push(BodyFile::new(map, files.store, *id)?);
         }
-        let filter =
-            IdFilter::decode(&index.section(Section::Filter)?).map_err(|e| index.at(Section::Filter, e))?;
+        let filter = load_filter(&index)?;
         Ok(Self {
             index,
             bodies,
@@ -153,7 +153,7 @@ impl Segment {
 
     /// Whether the record may be here; never wrong when it says no.
     pub fn may_contain(&self, id: &str, conversation: &str) -> bool {
-        self.filter.may_contain(text_hash(id), text_hash(conversation))
+        self.maybe(text_hash(id), text_hash(conversation))
     }
 
     /// Opens a record with its salt and canonical bytes.
@@ -223,10 +223,8 @@ impl Segment {
     /// Checks every page and section, with `read_data` every record too; answers what is damaged.
     pub fn verify(&self, read_data: bool) -> Vec<String> {
         let mut damage = self.index.verify();
-        let mut tables = [Section::Blocks, Section::BlocksCopy].map(|s| self.load_block_table(s));
-        for table in &tables {
-            damage.extend(table.as_ref().err().map(ToString::to_string));
-        }
+        let tables = [Section::Blocks, Section::BlocksCopy].map(|s| self.load_block_table(s));
+        damage.extend(tables.iter().filter_map(|t| t.as_ref().err()).map(ToString::to_string));
         if let [Ok(one), Ok(two)] = &tables
             && one != two
         {
@@ -237,35 +235,54 @@ impl Segment {
             Ok(_) => {}
             Err(e) => damage.push(e.to_string()),
         }
-        tables.iter_mut().for_each(|t| *t = Ok(Vec::new()));
         damage.sort_unstable();
         damage.dedup();
         damage
     }
 
-    fn verify_records(&self, data: &IndexData, damage: &mut Vec<String>) {
-        let mut by_block: Vec<Vec<&DocEntry>> = vec![Vec::new(); data.blocks.len()];
-        for entry in &data.docs {
-            by_block[entry.at.block as usize].push(entry);
-        }
-        for (number, entries) in by_block.into_iter().enumerate() {
-            let block = match self.open_ref(&data.blocks[number]) {
-                Ok(block) => block,
-                Err(e) => {
-                    damage.push(e.to_string());
-                    continue;
-                }
-            };
-            for entry in entries {
-                let good = block.get(entry.at.slot).filter(|r| r.seq == entry.seq).is_some_and(|r| {
-                    Stored::decode(r.canonical)
-                        .is_ok_and(|s| s.time == entry.time && s.subjects == data.blocks[number].subjects)
-                });
-                if !good {
-                    damage.push(format!("record {} in block {number} of {}", entry.seq, self.index.name()));
-                }
+    /// Builds the index anew from the block table and the bodies, for an index whose other
+    /// sections are damaged. A block of the table holds no dead record, so what comes out equals
+    /// what was written.
+    pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<IndexData> {
+        let blocks = self.load_blocks()?;
+        let mut records = Vec::new();
+        for (block, number) in blocks.iter().zip(0..) {
+            let open = self.open_ref(block)?;
+            for (slot, record) in (0..).zip(open.iter()) {
+                let stored = Stored::decode(record.canonical)
+                    .map_err(|e| e.context(format!("record {} in block {number}", record.seq)))?;
+                records.push((record.seq, stored, Location { block: number, slot }));
             }
         }
+        records.sort_unstable_by_key(|(seq, stored, _)| (stored.time, *seq));
+        let mut builder = IndexBuilder::new(known);
+        for (seq, stored, at) in &records {
+            builder.add(stored, *seq, *at)?;
+        }
+        Ok(builder.finish(blocks))
+    }
+
+    /// Every block opens, and the index says what the bodies say.
+    fn verify_records(&self, data: &IndexData, damage: &mut Vec<String>) {
+        let before = damage.len();
+        damage.extend(data.blocks.iter().filter_map(|b| self.open_ref(b).err()).map(|e| e.to_string()));
+        if damage.len() > before {
+            return;
+        }
+        // Who is known stands in the keyring; here the index's own word must do.
+        let authors = data.terms.iter().filter(|(t, _)| t.field == Field::Author);
+        let authors: HashSet<&[u8]> = authors.map(|(t, _)| t.value.as_slice()).collect();
+        match self.rebuild(&|person| authors.contains(person_value(person).as_slice())) {
+            Ok(rebuilt) if rebuilt == *data => {}
+            Ok(_) => {
+                damage.push(format!("file {}: the index does not say what the bodies say", self.index.name()))
+            }
+            Err(e) => damage.push(e.to_string()),
+        }
+    }
+
+    fn maybe(&self, id: u32, conversation: u32) -> bool {
+        self.filter.as_ref().is_none_or(|f| f.may_contain(id, conversation))
     }
 
     fn docs(&self) -> u32 {
@@ -349,15 +366,11 @@ impl Segment {
     }
 
     fn load_ids(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let bytes = self.index.section(Section::Ids)?;
-        if bytes.len() as u64 != u64::from(self.docs()) * self.id_len() as u64 {
-            return Err(self.index.at(Section::Ids, Error::corrupt("length of the id table is wrong")));
-        }
-        Ok(bytes)
+        load_ids(&self.index)
     }
 
     fn id_len(&self) -> usize {
-        8 + ids_width(self.docs())
+        id_len(self.docs())
     }
 
     fn load_by_seq(&self) -> Result<Vec<u32>> {
@@ -471,7 +484,7 @@ impl Part for Segment {
     fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>> {
         let id = text_hash(id);
         let conversation = conversation.map(text_hash);
-        if conversation.is_some_and(|c| !self.filter.may_contain(id, c)) {
+        if conversation.is_some_and(|c| !self.maybe(id, c)) {
             return Ok(Vec::new());
         }
         let ids = self.ids.get(|| self.load_ids())?;
@@ -553,6 +566,34 @@ impl Segment {
         }
         Ok(low)
     }
+}
+
+/// The filter; from the table of ids if its own pages are damaged; none if both are. What is
+/// damaged is named by `verify` and by whatever needs it: a segment still opens without it.
+fn load_filter(index: &IndexFile) -> Result<Option<IdFilter>> {
+    let damage = match index.section(Section::Filter).and_then(|bytes| IdFilter::decode(&bytes)) {
+        Ok(filter) => return Ok(Some(filter)),
+        Err(e) => index.at(Section::Filter, e),
+    };
+    if damage.kind() != ErrorKind::Corrupt {
+        return Err(damage);
+    }
+    let Ok(ids) = load_ids(index) else { return Ok(None) };
+    let docs = index.table().docs;
+    let entries = ids.chunks_exact(id_len(docs)).filter_map(|e| read_id(e).ok());
+    Ok(Some(IdFilter::build(docs as usize, entries.map(|(id, conversation, _)| (id, conversation)))))
+}
+
+fn load_ids(index: &IndexFile) -> Result<Zeroizing<Vec<u8>>> {
+    let (bytes, docs) = (index.section(Section::Ids)?, index.table().docs);
+    if bytes.len() as u64 != u64::from(docs) * id_len(docs) as u64 {
+        return Err(index.at(Section::Ids, Error::corrupt("length of the id table is wrong")));
+    }
+    Ok(bytes)
+}
+
+fn id_len(docs: u32) -> usize {
+    8 + ids_width(docs)
 }
 
 fn key_at(times: &Column, seqs: &Column, doc: u32) -> Option<SortKey> {

@@ -207,6 +207,11 @@ impl OpenBlock {
         Some(BlockRecord { seq: *seq, salt, canonical: self.raw.get(range.clone())? })
     }
 
+    /// The records in order of their slots.
+    pub fn iter(&self) -> impl Iterator<Item = BlockRecord<'_>> {
+        (0..self.records.len()).filter_map(|slot| self.get(u16::try_from(slot).ok()?))
+    }
+
     fn split(raw: &[u8]) -> Result<Vec<(Seq, usize, Range<usize>)>> {
         let mut r = Reader::new(raw);
         // A record takes 18 bytes at least.
