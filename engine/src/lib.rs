@@ -12,6 +12,7 @@ pub mod merkle;
 pub mod policy;
 pub mod query;
 pub mod record;
+pub mod segment;
 pub mod session;
 pub mod text;
 pub mod vfs;
