@@ -5,6 +5,7 @@ pub mod crypto;
 pub mod error;
 pub mod id;
 pub mod index;
+pub mod keyring;
 pub mod record;
 pub mod vfs;
 
