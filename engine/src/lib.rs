@@ -7,6 +7,7 @@ pub mod error;
 pub mod id;
 pub mod index;
 pub mod journal;
+pub mod keyring;
 pub mod log;
 pub mod merkle;
 pub mod policy;
