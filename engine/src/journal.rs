@@ -158,6 +158,11 @@ impl Journal {
         self.id
     }
 
+    /// Uses another handle of the same key, from the arena of a new key tree.
+    pub fn rekey(&mut self, key: Key) {
+        self.key = key;
+    }
+
     /// Frames written.
     pub const fn frames(&self) -> u64 {
         self.frames

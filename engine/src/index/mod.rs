@@ -24,10 +24,12 @@ pub mod part;
 pub mod postings;
 pub mod reader;
 pub mod rewrite;
+pub mod scope;
 
 pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};
-pub use live::LiveIndex;
+pub use live::{LiveDoc, LiveIndex};
 pub use part::{Field, Part, SortKey, Term};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Rewritten, rewrite};
+pub use scope::{Mask, People};

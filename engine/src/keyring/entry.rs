@@ -14,6 +14,8 @@
 //! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 mark, 6 high-water time
 //! ```
 
+use std::path::PathBuf;
+
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
@@ -21,7 +23,7 @@ use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::crypto::Label;
 use crate::crypto::kdf::expand;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Epoch, FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
+use crate::id::{FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
 use crate::keyring::node::ENTRY_LEN_MAX;
 
 /// 32 secret bytes, wiped on drop.
@@ -37,8 +39,6 @@ pub const IDENTIFIERS_MAX: u8 = 254;
 pub const LINKED_MAX: usize = 128;
 /// Most body files of one segment.
 pub const BODIES_MAX: usize = 64;
-/// Longest outbox of a finished erasure.
-pub const OUTBOX_LEN_MAX: usize = 1024;
 
 const VERSION: u8 = 1;
 
@@ -195,6 +195,7 @@ pub fn name_tag(tag_key: &[u8; 32], identifier: &str) -> [u8; 16] {
 }
 
 /// A person.
+#[derive(Clone)]
 pub struct Person {
     /// Random name in exports and certificates.
     pub handle: Handle,
@@ -298,6 +299,7 @@ impl Entry for Evidence {
 }
 
 /// A segment and what opens its index.
+#[derive(Clone)]
 pub struct Segment {
     /// K_index.
     pub key: Secret,
@@ -319,6 +321,20 @@ pub struct Segment {
     pub min_seq: Seq,
     /// Highest log position.
     pub max_seq: Seq,
+}
+
+impl Segment {
+    /// Names of its files.
+    pub fn file_names(&self) -> Vec<PathBuf> {
+        let mut names = self.body_names();
+        names.push(PathBuf::from(format!("{}.idx", self.index)));
+        names
+    }
+
+    /// Names of its body files.
+    pub fn body_names(&self) -> Vec<PathBuf> {
+        self.bodies.iter().map(|b| PathBuf::from(format!("{b}.seg"))).collect()
+    }
 }
 
 impl Entry for Segment {
@@ -377,191 +393,6 @@ impl Entry for Journal {
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = versioned(value, "journal")?;
         let this = Self { file: FileId(r.array()?), key: secret(&mut r)? };
-        r.finish()?;
-        Ok(this)
-    }
-}
-
-/// What an erasure is to erase.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// A person with all that is linked.
-    Person(PersonNumber),
-    /// A conversation.
-    Conversation(String),
-    /// One record.
-    Record {
-        /// Its conversation.
-        conversation: String,
-        /// Its id there.
-        id: String,
-        /// Its log position.
-        seq: Seq,
-    },
-}
-
-impl Selector {
-    /// Its kind, which outlives it.
-    pub const fn kind(&self) -> SelectorKind {
-        match self {
-            Self::Person(_) => SelectorKind::Person,
-            Self::Conversation(_) => SelectorKind::Conversation,
-            Self::Record { .. } => SelectorKind::Record,
-        }
-    }
-}
-
-/// Kind of a selector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-#[non_exhaustive]
-pub enum SelectorKind {
-    /// A person.
-    Person = 1,
-    /// A conversation.
-    Conversation = 2,
-    /// One record.
-    Record = 3,
-}
-
-impl TryFrom<u8> for SelectorKind {
-    type Error = Error;
-
-    fn try_from(byte: u8) -> Result<Self> {
-        match byte {
-            1 => Ok(Self::Person),
-            2 => Ok(Self::Conversation),
-            3 => Ok(Self::Record),
-            _ => Err(Error::new(ErrorKind::Unsupported, format!("selector kind {byte} is unknown"))),
-        }
-    }
-}
-
-/// An erasure that was asked for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request {
-    /// What goes.
-    pub selector: Selector,
-    /// Why.
-    pub reason: Option<String>,
-    /// When it was asked for.
-    pub asked: Micros,
-    /// Who asked; 0 is the store itself.
-    pub author: PersonNumber,
-}
-
-/// What a finished erasure did. Holds no name, selector or reason: it outlives them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Done {
-    /// What was erased.
-    pub kind: SelectorKind,
-    /// The person's handle, if it was a person.
-    pub handle: Option<Handle>,
-    /// Epoch before the first pass.
-    pub epoch_from: Epoch,
-    /// Epoch after the last.
-    pub epoch_to: Epoch,
-    /// Records removed.
-    pub records: u64,
-    /// People whose keys died.
-    pub people: u64,
-    /// Segments whose index was written anew.
-    pub segments: u64,
-    /// Whether a journal was filtered.
-    pub journal: bool,
-    /// When it was asked for.
-    pub asked: Micros,
-    /// When the commit was prepared.
-    pub committed: Micros,
-    /// The record of the act, to be appended; opaque here.
-    pub outbox: Vec<u8>,
-}
-
-/// An erasure on its way.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Pending {
-    /// Asked for, nothing gone yet.
-    Waiting(Request),
-    /// Some passes are done.
-    Partial {
-        /// What was asked for.
-        request: Request,
-        /// Records removed so far.
-        removed: u64,
-        /// Segments written anew so far.
-        segments: u64,
-        /// Epoch before the first pass.
-        epoch_from: Epoch,
-    },
-    /// All is gone; the act is to be appended.
-    Done(Done),
-}
-
-impl Entry for Pending {
-    fn encode(&self) -> Result<Value> {
-        let mut out = start();
-        match self {
-            Self::Waiting(request) => {
-                out.put_u8(1);
-                put_request(&mut out, request)?;
-            }
-            Self::Partial { request, removed, segments, epoch_from } => {
-                out.put_u8(2);
-                put_request(&mut out, request)?;
-                out.put_varint(*removed);
-                out.put_varint(*segments);
-                out.put_varint(epoch_from.0);
-            }
-            Self::Done(d) => {
-                check(d.outbox.len() <= OUTBOX_LEN_MAX, "outbox of an erasure too long")?;
-                out.put_u8(3);
-                out.put_u8(d.kind as u8);
-                out.put_slice(d.handle.as_ref().map_or(&[], |h| &h.0));
-                for n in [d.epoch_from.0, d.epoch_to.0, d.records, d.people, d.segments] {
-                    out.put_varint(n);
-                }
-                out.put_u8(u8::from(d.journal));
-                put_time(&mut out, d.asked);
-                put_time(&mut out, d.committed);
-                out.put_slice(&d.outbox);
-            }
-        }
-        done(out)
-    }
-
-    fn decode(value: &[u8]) -> Result<Self> {
-        let mut r = versioned(value, "pending")?;
-        let this = match r.u8()? {
-            1 => Self::Waiting(request(&mut r)?),
-            2 => Self::Partial {
-                request: request(&mut r)?,
-                removed: r.varint()?,
-                segments: r.varint()?,
-                epoch_from: Epoch(r.varint()?),
-            },
-            3 => Self::Done(Done {
-                kind: SelectorKind::try_from(r.u8()?)?,
-                handle: match r.slice()? {
-                    [] => None,
-                    h => Some(Handle(h.try_into().map_err(|_| Error::corrupt("handle of a wrong length"))?)),
-                },
-                epoch_from: Epoch(r.varint()?),
-                epoch_to: Epoch(r.varint()?),
-                records: r.varint()?,
-                people: r.varint()?,
-                segments: r.varint()?,
-                journal: flag(&mut r)?,
-                asked: time(&mut r)?,
-                committed: time(&mut r)?,
-                outbox: r.slice()?.to_vec(),
-            }),
-            state => {
-                return Err(Error::new(
-                    ErrorKind::Unsupported,
-                    format!("state {state} of an erasure is unknown"),
-                ));
-            }
-        };
         r.finish()?;
         Ok(this)
     }
@@ -773,42 +604,6 @@ fn text(r: &mut Reader<'_>) -> Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| Error::corrupt("a text in the keyring is not UTF-8"))
 }
 
-fn put_request(out: &mut Vec<u8>, request: &Request) -> Result<()> {
-    out.put_u8(request.selector.kind() as u8);
-    match &request.selector {
-        Selector::Person(number) => out.put_varint(number.0),
-        Selector::Conversation(c) => put_text(out, c)?,
-        Selector::Record { conversation, id, seq } => {
-            put_text(out, conversation)?;
-            put_text(out, id)?;
-            out.put_varint(seq.0);
-        }
-    }
-    out.put_u8(u8::from(request.reason.is_some()));
-    if let Some(reason) = &request.reason {
-        put_text(out, reason)?;
-    }
-    put_time(out, request.asked);
-    out.put_varint(request.author.0);
-    Ok(())
-}
-
-fn request(r: &mut Reader<'_>) -> Result<Request> {
-    let selector = match SelectorKind::try_from(r.u8()?)? {
-        SelectorKind::Person => Selector::Person(PersonNumber(r.varint()?)),
-        SelectorKind::Conversation => Selector::Conversation(text(r)?),
-        SelectorKind::Record => {
-            Selector::Record { conversation: text(r)?, id: text(r)?, seq: Seq(r.varint()?) }
-        }
-    };
-    Ok(Request {
-        selector,
-        reason: if flag(r)? { Some(text(r)?) } else { None },
-        asked: time(r)?,
-        author: PersonNumber(r.varint()?),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -854,33 +649,6 @@ mod tests {
             max_seq: Seq(8),
         });
         same(&Journal { file: FileId([1; 16]), key: secret_of(2) });
-        let long = "x".repeat(TEXT_LEN_MAX);
-        let request = Request {
-            selector: Selector::Record { conversation: long.clone(), id: long.clone(), seq: Seq(u64::MAX) },
-            reason: Some(long.clone()),
-            asked: Micros::MAX,
-            author: PersonNumber::STORE,
-        };
-        same(&Pending::Waiting(request.clone()));
-        for selector in [Selector::Person(PersonNumber(3)), Selector::Conversation("c".into())] {
-            same(&Pending::Waiting(Request { selector, reason: None, ..request.clone() }));
-        }
-        same(&Pending::Partial { request, removed: 1, segments: 2, epoch_from: Epoch(3) });
-        for handle in [None, Some(Handle([5; 16]))] {
-            same(&Pending::Done(Done {
-                kind: SelectorKind::Person,
-                handle,
-                epoch_from: Epoch(1),
-                epoch_to: Epoch(2),
-                records: 3,
-                people: 4,
-                segments: 5,
-                journal: true,
-                asked: Micros(6),
-                committed: Micros(7),
-                outbox: vec![8; OUTBOX_LEN_MAX],
-            }));
-        }
         same(&StoreKey(secret_of(1)));
         same(&Counters { person: PersonNumber(1), segment: SegmentId(2), seq: Seq(3), removed: 4 });
         same(&Settings { origin: "o".into(), region: String::new(), preset: Preset::Room });
@@ -920,7 +688,6 @@ mod tests {
             if let Some(first) = b.first_mut() { *first = VERSION; }
             let _ = Person::decode(&b).is_ok();
             let _ = Segment::decode(&b).is_ok();
-            let _ = Pending::decode(&b).is_ok();
             let _ = Settings::decode(&b).is_ok();
         }
     }

@@ -35,6 +35,7 @@ use crate::vfs::{Vfs, VfsFile};
 
 mod build;
 mod cache;
+pub mod catalog;
 mod check;
 mod commit;
 pub mod entry;
@@ -43,6 +44,7 @@ mod free;
 pub mod head;
 pub mod node;
 mod page;
+pub mod pending;
 pub mod slot;
 pub mod tree;
 

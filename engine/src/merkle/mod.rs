@@ -47,3 +47,4 @@ pub mod hash;
 pub mod proof;
 pub mod tile;
 pub mod tree;
+pub mod verifier_key;

@@ -7,9 +7,9 @@
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
+use crate::index::scope::Mask;
 use crate::index::{Field, Part, Term};
 use crate::query::plan::{Naming, Node, Plan, person_term};
-use crate::query::scope::Mask;
 use crate::record::Kind;
 
 /// Documents of `part` that `plan` matches and `mask` does not hide.

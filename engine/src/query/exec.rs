@@ -1,17 +1,15 @@
 //! Queries over all parts: counts and pages of hits. Facets and histograms stand in
 //! [`crate::query::facet`].
 
-use std::sync::Arc;
-
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::PersonNumber;
+use crate::index::scope::{Mask, People};
 use crate::index::{Part, SortKey};
 use crate::query::ast::Ast;
 use crate::query::eval;
 use crate::query::plan::Plan;
-use crate::query::scope::{Mask, People};
 
 /// Order of hits: by event time, ties by log position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -39,7 +37,7 @@ pub struct Found {
 #[derive(Clone, Copy)]
 pub struct Search<'a> {
     /// The parts, in any order.
-    pub parts: &'a [Arc<dyn Part>],
+    pub parts: &'a [&'a dyn Part],
     /// Who is who.
     pub people: &'a dyn People,
     /// What is being erased.

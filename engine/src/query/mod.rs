@@ -14,7 +14,7 @@ pub mod exec;
 pub mod facet;
 pub mod parse;
 pub mod plan;
-pub mod scope;
+pub mod reading;
 
 #[cfg(test)]
 mod tests;

@@ -12,10 +12,10 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
+use crate::index::scope::{Mask, People};
 use crate::index::{Field, Term};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::dates::END;
-use crate::query::scope::{Mask, People};
 use crate::text;
 
 /// A query with its people resolved.

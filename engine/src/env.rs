@@ -1,0 +1,63 @@
+//! What an open store stands on: files, clock, randomness, its folder and its name.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::clock::Clock;
+use crate::crypto::{Entropy, hedged};
+use crate::error::{Error, Result};
+use crate::id::{FileId, StoreId};
+use crate::vfs::Vfs;
+
+/// Files, clock, randomness, folder and name of a store. Cheap to clone.
+#[derive(Clone)]
+pub struct Env {
+    /// The file seam.
+    pub vfs: Arc<dyn Vfs>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The store's folder.
+    pub dir: PathBuf,
+    /// The store's random name.
+    pub store: StoreId,
+}
+
+impl Env {
+    /// A random key; `content` is what it will protect, or a description of its place.
+    pub fn random_key(&self, content: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
+        Ok(Zeroizing::new(self.random(content)?))
+    }
+
+    /// `N` random bytes, hashed with `content`.
+    pub fn random<const N: usize>(&self, content: &[u8]) -> Result<[u8; N]> {
+        hedged(&*self.entropy, &self.store.0, content).map_err(|e| Error::io("read the random generator", e))
+    }
+
+    /// A fresh file name.
+    pub fn file_id(&self) -> Result<FileId> {
+        Ok(FileId(self.random(b"file name")?))
+    }
+
+    /// Path of a file in the store's folder.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Makes new and removed names durable.
+    pub fn sync_dir(&self) -> Result<()> {
+        self.vfs.sync_dir(&self.dir).map_err(|e| Error::io("sync the store's folder", e))
+    }
+
+    /// Removes a file that the key tree no longer names. A file that is gone already is fine.
+    pub fn unlink(&self, name: impl AsRef<Path>) -> Result<()> {
+        match self.vfs.remove(&self.path(name)) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(Error::io("remove a file that is no longer used", e)),
+        }
+    }
+}

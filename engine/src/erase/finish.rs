@@ -1,0 +1,36 @@
+//! E8 and E9: the act is appended once, then `pending` leaves the key tree.
+
+use std::sync::Arc;
+
+use crate::erase::certificate;
+use crate::error::Result;
+use crate::id::Micros;
+use crate::ingest::Queue;
+use crate::keyring::Changes;
+use crate::keyring::catalog;
+use crate::state::{State, commit};
+
+/// Appends the `erased` record of everything that is done, unless it stands already, and takes
+/// its `pending` out of the tree. `destroyed` is when the old root was destroyed; `None` after a
+/// crash, when only an upper limit is known.
+pub fn record_and_clear(state: &Arc<State>, queue: &Queue, destroyed: Option<Micros>) -> Result<()> {
+    let done = catalog::done(&state.view.read().tree)?;
+    if done.is_empty() {
+        return Ok(());
+    }
+    let at = destroyed.unwrap_or_else(|| state.env.clock.now());
+    let grade = state.slot.grade().name();
+    let records = done
+        .iter()
+        .map(|(request, done)| {
+            let origin = &state.settings.origin;
+            certificate::from_done(*request, done, at, destroyed.is_none(), grade, origin).to_record()
+        })
+        .collect();
+    queue.append_own(state, records)?;
+    let mut changes = Changes::new();
+    for (request, _) in &done {
+        catalog::remove_pending(&mut changes, *request);
+    }
+    commit::ordinary(state, &changes)
+}

@@ -1,0 +1,116 @@
+//! Erasure of people, conversations and records: one path, steps E0 to E9 (docs/ERASURE.md).
+//!
+//! ```text
+//! E0 announce   ordinary commit adds `pending` with the selector
+//! E1 mask       searches stop seeing it, appends for it answer busy, a roll in flight publishes
+//! E2 build      new journal if one mentions it, canonical new indexes, re-formed blocks
+//! E3 tree       new key tree under a new root; `pending` without selector and reason
+//! E4 read back  all of it from the device; then no append is admitted; holds are asked again
+//! E5 stage      the slot holds the new root: the commit point
+//! E6 destroy    the slot forgets the old root: the destruction point
+//! E7 wipe       arena, caches, views
+//! E8 record     the `erased` record is appended
+//! E9 answer     the certificate
+//! ```
+
+pub mod certificate;
+pub mod finish;
+pub mod pass;
+pub mod plan;
+pub mod target;
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::RequestId;
+use crate::ingest::Queue;
+use crate::keyring::Changes;
+use crate::keyring::catalog;
+use crate::keyring::pending::{Done, Pending, Waiting};
+use crate::policy::{self, Decision, Facts};
+use crate::state::{State, commit};
+
+pub use certificate::Certificate;
+pub use plan::Plan;
+pub use target::Selector;
+
+/// Bytes of a reason at most.
+pub const REASON_LEN_MAX: usize = 512;
+
+/// How to erase.
+#[derive(Clone, Default)]
+pub struct EraseOptions {
+    /// Why, for the certificate. It stands in the key tree until the erasure, and dies with it.
+    pub reason: Option<String>,
+    /// Name of the request; a repeated one answers with the same certificate. Random if not given.
+    pub request: Option<RequestId>,
+}
+
+/// Erases what `selector` names and returns when nothing can bring it back.
+///
+/// # Errors
+/// *Not found* if it is unknown (the erased are unknown), *busy* while it is being erased by
+/// somebody else, *refused* by a rule.
+pub fn erase(
+    state: &Arc<State>,
+    queue: &Queue,
+    selector: &Selector,
+    options: &EraseOptions,
+) -> Result<Certificate> {
+    state.check_writable()?;
+    if options.reason.as_ref().is_some_and(|r| r.len() > REASON_LEN_MAX) {
+        return Err(Error::invalid(format!("a reason has at most {REASON_LEN_MAX} bytes")));
+    }
+    let request = match options.request {
+        Some(id) => id,
+        None => RequestId(state.env.random(b"request")?),
+    };
+    if let Some(done) = certificate::find(&state.view.read(), request)? {
+        return Ok(done);
+    }
+    if !catalog::has_pending(&state.view.read().tree, request)? {
+        announce(state, selector, options, request)?;
+    }
+    pass::run_until_done(state, queue, request)?;
+    let mut certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
+        Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
+    })?;
+    certificate.reason.clone_from(&options.reason);
+    Ok(certificate)
+}
+
+/// E0: the request is in the key tree from here on; a crash does not lose it.
+fn announce(
+    state: &Arc<State>,
+    selector: &Selector,
+    options: &EraseOptions,
+    request: RequestId,
+) -> Result<()> {
+    let keyring = state.keyring.lock();
+    let target = {
+        let view = state.view.read();
+        let target = target::resolve(&view, selector)?;
+        let hits = target::matching(&view, &target)?;
+        if target::is_masked(&view, &target, &hits)? {
+            return Err(Error::new(ErrorKind::Busy, "it is being erased already, or is part of what is")
+                .hint("repeat when that erasure has ended"));
+        }
+        let facts = Facts { records: hits.records() };
+        match policy::decide(target::action(&target), facts, state.env.clock.now()) {
+            Decision::Allow => target,
+            Decision::Refuse(_) | Decision::Restrict(_) => {
+                return Err(Error::new(ErrorKind::Refused, "a rule forbids this erasure"));
+            }
+        }
+    };
+    let mut changes = Changes::new();
+    let waiting = Waiting {
+        target,
+        reason: options.reason.clone(),
+        asked: state.env.clock.now(),
+        progress: Done::default(),
+    };
+    catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
+    let log = keyring.head().log;
+    commit::commit_locked(state, &keyring, &changes, log)
+}

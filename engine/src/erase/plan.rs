@@ -1,0 +1,162 @@
+//! What an erasure would take, without taking anything. Mentions of a person's names in other
+//! people's records can't be found by cryptography: the plan reads every body for them, before
+//! the keys go.
+
+use crate::erase::target::{self, Selector};
+use crate::error::Result;
+use crate::id::PersonNumber;
+use crate::index::{Field, Part, SortKey};
+use crate::keyring::pending::Target;
+use crate::query::exec::{Found, Search};
+use crate::query::reading::{self, Hit};
+use crate::state::State;
+
+/// Mentions listed at most; all are counted.
+const MENTIONS_MAX: usize = 100;
+
+/// What an erasure would take.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Plan {
+    /// `person`, `conversation` or `record`.
+    pub what: &'static str,
+    /// Records that go, of whatever kind.
+    pub records: u64,
+    /// Segments that would be re-keyed.
+    pub segments: u64,
+    /// Whether a journal would be replaced.
+    pub journal: bool,
+    /// People who would be forgotten: the person and those linked to her.
+    pub people: u64,
+    /// Other people who are subjects of records that go.
+    pub others_affected: u64,
+    /// Records of others in which the person's names stand, newest first, at most 100.
+    pub mentions: Vec<Hit>,
+    /// How many such records there are.
+    pub mention_total: u64,
+}
+
+/// Plans the erasure of what `selector` names.
+pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
+    let view = state.view.read();
+    let target = target::resolve(&view, selector)?;
+    let hits = target::matching(&view, &target)?;
+    let parts = view.parts();
+    let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+    let rolled = view.segments.len();
+    let (mut segments, mut journal) = (0, false);
+    for (i, part) in parts.iter().enumerate() {
+        let touched = target::mentions(*part, &target)?;
+        segments += u64::from(touched && i < rolled);
+        journal |= touched && i >= rolled;
+    }
+    let people: Vec<PersonNumber> = match &target {
+        Target::Persons(numbers) => numbers.clone(),
+        _ => Vec::new(),
+    };
+    let mut plan = Plan {
+        what: match target {
+            Target::Persons(_) => "person",
+            Target::Conversation(_) => "conversation",
+            Target::Record { .. } => "record",
+        },
+        records: hits.records(),
+        segments,
+        journal,
+        people: people.len() as u64,
+        others_affected: others(&parts, &hits, &people)?,
+        mentions: Vec::new(),
+        mention_total: 0,
+    };
+    let mut names = Vec::new();
+    for number in &people {
+        names.extend(view.identifiers(*number)?);
+    }
+    let words = name_words(&names);
+    if words.is_empty() {
+        return Ok(plan);
+    }
+    let mut found: Vec<(SortKey, Found)> = Vec::new();
+    for (i, part) in parts.iter().enumerate() {
+        for doc in 0..part.doc_count() {
+            if hits.0[i].contains(doc) {
+                continue;
+            }
+            let stored = part.record(doc)?;
+            if stored.kind.is_default() && mentions(&stored.body, &words) {
+                let key = part.key(doc)?;
+                found.push((key, Found { key, part: i, doc }));
+            }
+        }
+    }
+    found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
+    plan.mention_total = found.len() as u64;
+    for (_, f) in found.into_iter().take(MENTIONS_MAX) {
+        plan.mentions.push(reading::hit(&search, f)?);
+    }
+    Ok(plan)
+}
+
+/// Other subjects of the records that go.
+fn others(parts: &[&dyn Part], hits: &target::Matching, people: &[PersonNumber]) -> Result<u64> {
+    let mut others = std::collections::BTreeSet::new();
+    for (part, docs) in parts.iter().zip(&hits.0) {
+        if docs.is_empty() {
+            continue;
+        }
+        for (value, _) in part.terms(Field::Subject)? {
+            let Ok(bytes) = <[u8; 8]>::try_from(value.as_slice()) else { continue };
+            let number = PersonNumber(u64::from_be_bytes(bytes));
+            if people.contains(&number) || number == PersonNumber::STORE || others.contains(&number) {
+                continue;
+            }
+            if !(part.postings(&target::person_term(Field::Subject, number))? & docs).is_empty() {
+                others.insert(number);
+            }
+        }
+    }
+    Ok(others.len() as u64)
+}
+
+/// What to look for: identifiers, and for e-mail addresses the words of the local part; three
+/// characters at least, lower case.
+fn name_words(identifiers: &[String]) -> Vec<String> {
+    let mut words = Vec::new();
+    for identifier in identifiers {
+        let lower = identifier.to_lowercase();
+        let local = lower.split('@').next().unwrap_or_default();
+        words.extend(local.split(|c: char| !c.is_alphanumeric()).map(str::to_owned));
+        words.extend(lower.split_whitespace().map(str::to_owned));
+        words.push(lower);
+    }
+    words.retain(|w| w.chars().count() >= 3);
+    words.sort();
+    words.dedup();
+    words
+}
+
+/// Whether a text holds one of the words, not inside a longer word.
+fn mentions(text: &str, words: &[String]) -> bool {
+    let text = text.to_lowercase();
+    words.iter().any(|word| {
+        text.match_indices(word.as_str()).any(|(at, _)| {
+            let before = text[..at].chars().next_back();
+            let after = text[at + word.len()..].chars().next();
+            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_words_are_mentions() {
+        let words = name_words(&["Anna.Meyer@example.org".into()]);
+        assert!(words.contains(&"anna".to_owned()) && words.contains(&"meyer".to_owned()));
+        assert!(mentions("Hello ANNA, welcome", &words));
+        assert!(mentions("mail anna.meyer@example.org", &words));
+        assert!(!mentions("savannah", &words));
+    }
+}

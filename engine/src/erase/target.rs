@@ -1,0 +1,191 @@
+//! What is to be erased: from names to numbers, and to the documents that go.
+
+use roaring::RoaringBitmap;
+
+use crate::error::{Error, Result};
+use crate::id::PersonNumber;
+use crate::index::{Field, Mask, Part, People, Term};
+use crate::keyring::catalog;
+use crate::keyring::pending::Target;
+use crate::policy::Action;
+use crate::text;
+use crate::view::View;
+
+/// What to erase, by the names that people use.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Selector {
+    /// A person, by any identifier; linked people go together.
+    Person(String),
+    /// All records of a conversation.
+    Conversation(String),
+    /// One record.
+    Record {
+        /// Its id.
+        id: String,
+        /// Its conversation; may be left out if the id is unique.
+        conversation: Option<String>,
+    },
+}
+
+/// Documents that go, for each part of a view, in the order of [`View::parts`].
+pub struct Matching(pub Vec<RoaringBitmap>);
+
+impl Matching {
+    /// How many records go.
+    pub fn records(&self) -> u64 {
+        self.0.iter().map(RoaringBitmap::len).sum()
+    }
+}
+
+/// Finds out whom or what a selector names.
+pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
+    match selector {
+        Selector::Person(identifier) => {
+            let identifier = text::nfc(identifier);
+            let number = view
+                .number(&identifier)?
+                .filter(|n| *n != PersonNumber::STORE)
+                .ok_or_else(|| Error::not_found("no such person"))?;
+            Ok(Target::Persons(linked(view, number)?))
+        }
+        Selector::Conversation(name) => {
+            let target = Target::Conversation(name.clone());
+            if name.is_empty() || matching(view, &target)?.records() == 0 {
+                return Err(Error::not_found("no such conversation"));
+            }
+            Ok(target)
+        }
+        Selector::Record { id, conversation } => {
+            let mut found = None;
+            for part in view.parts() {
+                for doc in part.id_candidates(id, conversation.as_deref())? {
+                    let stored = part.record(doc)?;
+                    let wanted = stored.id == *id
+                        && !stored.conversation.is_empty()
+                        && conversation.as_ref().is_none_or(|c| *c == stored.conversation);
+                    if !wanted {
+                        continue;
+                    }
+                    let seq = part.key(doc)?.seq;
+                    let target = Target::Record { conversation: stored.conversation, id: stored.id, seq };
+                    if found.replace(target).is_some() {
+                        return Err(Error::invalid("the id stands in several conversations")
+                            .hint("name the conversation too"));
+                    }
+                }
+            }
+            found.ok_or_else(|| Error::not_found("no such record"))
+        }
+    }
+}
+
+/// A person and everybody linked to her, ascending.
+pub fn linked(view: &View, number: PersonNumber) -> Result<Vec<PersonNumber>> {
+    let mut all = vec![number];
+    let mut next = 0;
+    while let Some(n) = all.get(next).copied() {
+        next += 1;
+        for other in catalog::links(&view.tree, n)? {
+            if !all.contains(&other) {
+                all.push(other);
+            }
+        }
+    }
+    all.sort_unstable();
+    Ok(all)
+}
+
+/// What the policy is asked.
+pub fn action(target: &Target) -> Action {
+    match target {
+        Target::Persons(numbers) => {
+            Action::ErasePerson(numbers.first().copied().unwrap_or(PersonNumber::STORE))
+        }
+        Target::Conversation(_) => Action::EraseConversation,
+        Target::Record { .. } => Action::EraseRecord,
+    }
+}
+
+/// Documents of one part that go.
+pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
+    match target {
+        Target::Persons(numbers) => {
+            let mut docs = RoaringBitmap::new();
+            for n in numbers {
+                docs |= part.postings(&person_term(Field::Subject, *n))?;
+            }
+            Ok(docs)
+        }
+        Target::Conversation(name) => {
+            part.postings(&Term { field: Field::Conversation, value: name.clone().into_bytes() })
+        }
+        Target::Record { seq, .. } => Ok(part.doc_of(*seq)?.into_iter().collect()),
+    }
+}
+
+/// Documents of every part that go.
+pub fn matching(view: &View, target: &Target) -> Result<Matching> {
+    view.parts().into_iter().map(|p| matching_in(p, target)).collect::<Result<_>>().map(Matching)
+}
+
+/// Whether a part names a person who goes, as author or subject.
+pub fn mentions(part: &dyn Part, target: &Target) -> Result<bool> {
+    if let Target::Persons(numbers) = target {
+        for n in numbers {
+            if part.frequency(&person_term(Field::Author, *n))? > 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(!matching_in(part, target)?.is_empty())
+}
+
+/// Whether a target, or a record that it would take along, is being erased already.
+pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> {
+    let mask = &view.mask;
+    let named = match target {
+        Target::Persons(numbers) => numbers.iter().any(|n| mask.hides(*n)),
+        Target::Conversation(name) => mask.conversations.contains(name),
+        Target::Record { conversation, seq, .. } => {
+            mask.records.contains(seq) || mask.conversations.contains(conversation)
+        }
+    };
+    if named || mask.is_empty() {
+        return Ok(named);
+    }
+    // A selector with a text in it must not outlive the people whose text it is.
+    for (part, docs) in view.parts().into_iter().zip(&hits.0) {
+        for hidden in masked_targets(mask) {
+            if !(matching_in(part, &hidden)? & docs).is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn masked_targets(mask: &Mask) -> Vec<Target> {
+    let mut all = vec![Target::Persons(mask.persons.clone())];
+    all.extend(mask.conversations.iter().cloned().map(Target::Conversation));
+    all.extend(mask.records.iter().map(|seq| Target::Record {
+        conversation: String::new(),
+        id: String::new(),
+        seq: *seq,
+    }));
+    all
+}
+
+/// Adds a target to a mask.
+pub fn mask(mask: &mut Mask, target: &Target) {
+    match target {
+        Target::Persons(numbers) => mask.persons.extend(numbers),
+        Target::Conversation(name) => mask.conversations.push(name.clone()),
+        Target::Record { seq, .. } => mask.records.push(*seq),
+    }
+}
+
+/// The term of a person in a field.
+pub fn person_term(field: Field, number: PersonNumber) -> Term {
+    Term { field, value: number.0.to_be_bytes().to_vec() }
+}

@@ -1,0 +1,285 @@
+//! From the caller's records to numbered entries: who is who, what is a duplicate, what is
+//! refused. Nothing here changes the store; a draft is dropped if its frame can't be written.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::env::Env;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Handle, PersonNumber, Seq};
+use crate::index::{Field, People, Term};
+use crate::ingest::frame::Entry;
+use crate::record::{Kind, PersonFields, Record, Stored};
+use crate::state::Preset;
+use crate::text;
+use crate::view::View;
+
+/// What became of one record of an append.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It was added at this log position.
+    Added(Seq),
+    /// The same record stands at this position already.
+    Duplicate(Seq),
+    /// It was not added; the error says why and holds no content.
+    Rejected(Error),
+}
+
+/// Entries of one frame in the making.
+pub struct Draft<'a> {
+    env: &'a Env,
+    view: &'a View,
+    preset: Preset,
+    /// Entries so far, in order of position.
+    pub entries: Vec<Entry>,
+    /// The next log position.
+    pub next_seq: Seq,
+    /// The next person's number.
+    pub next_person: PersonNumber,
+    born: HashMap<String, PersonNumber>,
+    ids: HashMap<(String, String), usize>,
+    joined: HashSet<(String, PersonNumber)>,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty draft that continues at these counters.
+    pub fn new(env: &'a Env, view: &'a View, preset: Preset, seq: Seq, person: PersonNumber) -> Self {
+        Self {
+            env,
+            view,
+            preset,
+            entries: Vec::new(),
+            next_seq: seq,
+            next_person: person,
+            born: HashMap::new(),
+            ids: HashMap::new(),
+            joined: HashSet::new(),
+        }
+    }
+
+    /// Adds a caller's record, its people and its participants' joins. An `Err` is trouble with
+    /// the store; trouble with the record is an outcome.
+    pub fn add(&mut self, record: &Record) -> Result<Outcome> {
+        if let Err(error) = record.validate() {
+            return Ok(Outcome::Rejected(error));
+        }
+        match self.try_add(record) {
+            Ok(outcome) => Ok(outcome),
+            Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Invalid) => Ok(Outcome::Rejected(e)),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Adds an act or another record of the store's own. An existing one with its identity wins.
+    pub fn add_own(&mut self, stored: Stored) -> Result<Outcome> {
+        if let Some((_, seq, _)) = self.view.find(&stored.conversation, &stored.id)? {
+            return Ok(Outcome::Duplicate(seq));
+        }
+        Ok(Outcome::Added(self.push(stored)?))
+    }
+
+    fn try_add(&mut self, record: &Record) -> Result<Outcome> {
+        let author = text::nfc(&record.author);
+        let subjects = record.subjects.iter().map(|s| text::nfc(s)).collect::<Vec<_>>();
+        let participants = record.participants.iter().map(|s| text::nfc(s)).collect::<Vec<_>>();
+        if self.view.mask.conversations.contains(&record.conversation) {
+            return Err(busy());
+        }
+        let mut known = HashMap::new();
+        for identifier in [&author].into_iter().chain(&subjects).chain(&participants) {
+            if let Some(number) = self.number(identifier)? {
+                if self.view.mask.hides(number) {
+                    return Err(busy());
+                }
+                known.insert(identifier.to_string(), number);
+            }
+        }
+        let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
+        if let Some(id) = &record.id
+            && let Some(outcome) =
+                self.existing(record, id, &author, &subjects, implied.as_deref(), &known)?
+        {
+            return outcome;
+        }
+        let author_number = self.number_or_birth(&author)?;
+        let subject_numbers = match implied {
+            Some(numbers) => numbers,
+            None if subjects.is_empty() => vec![author_number],
+            None => subjects.iter().map(|s| self.number_or_birth(s)).collect::<Result<_>>()?,
+        };
+        for participant in &participants {
+            let number = self.number_or_birth(participant)?;
+            self.join(record, number)?;
+        }
+        let id = match &record.id {
+            Some(id) => id.clone(),
+            None => format!("r-{}", Handle(self.env.random(record.body.as_bytes())?)),
+        };
+        let stored = to_stored(record, id, author_number, subject_numbers);
+        Ok(Outcome::Added(self.push(stored)?))
+    }
+
+    /// What a record with this identity means for the new one; `None` if there is none.
+    fn existing(
+        &self,
+        record: &Record,
+        id: &str,
+        author: &str,
+        subjects: &[std::borrow::Cow<'_, str>],
+        implied: Option<&[PersonNumber]>,
+        known: &HashMap<String, PersonNumber>,
+    ) -> Result<Option<Result<Outcome>>> {
+        let identity = (record.conversation.clone(), id.to_owned());
+        let found;
+        let (seq, old) = if let Some(i) = self.ids.get(&identity) {
+            (self.entries[*i].seq, &self.entries[*i].stored)
+        } else if let Some((_, seq, stored)) = self.view.find(&record.conversation, id)? {
+            if self.view.hides(&stored, seq) {
+                return Err(busy());
+            }
+            found = stored;
+            (seq, &found)
+        } else {
+            return Ok(None);
+        };
+        let number = |name: &str| known.get(name).copied();
+        let numbers: Option<Vec<PersonNumber>> = match implied {
+            Some(numbers) => Some(numbers.to_vec()),
+            None if subjects.is_empty() => number(author).map(|n| vec![n]),
+            None => subjects.iter().map(|s| number(s)).collect(),
+        };
+        let same = match (number(author), numbers) {
+            (Some(author), Some(numbers)) => to_stored(record, id.to_owned(), author, numbers) == *old,
+            _ => false,
+        };
+        if same {
+            return Ok(Some(Ok(Outcome::Duplicate(seq))));
+        }
+        Ok(Some(Err(Error::invalid("a record with this conversation and id exists with other content")
+            .hint("give the record an id of its own; corrections are records of their own"))))
+    }
+
+    /// Subjects that the preset gives a record that names none; `None`: its author.
+    fn implied_subjects(&self, record: &Record) -> Result<Option<Vec<PersonNumber>>> {
+        if self.preset != Preset::Customer {
+            return Ok(None);
+        }
+        let first = self
+            .entries
+            .iter()
+            .find(|e| e.stored.conversation == record.conversation && e.stored.kind.is_default());
+        let mut oldest = None;
+        let term = Term { field: Field::Conversation, value: record.conversation.clone().into_bytes() };
+        for part in self.view.parts() {
+            let mut docs = part.postings(&term)?;
+            for kind in [Kind::Join, Kind::Leave] {
+                docs -= part.postings(&Term { field: Field::Kind, value: vec![kind as u8] })?;
+            }
+            if let Some((key, doc)) = part.oldest(&docs, 1, None)?.first().copied()
+                && oldest.as_ref().is_none_or(|(k, _)| key < *k)
+            {
+                oldest = Some((key, part.record(doc)?.subjects));
+            }
+        }
+        Ok(oldest.map(|(_, subjects)| subjects).or_else(|| first.map(|e| e.stored.subjects.clone())))
+    }
+
+    fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+        match self.born.get(identifier) {
+            Some(number) => Ok(Some(*number)),
+            None => self.view.number(identifier),
+        }
+    }
+
+    /// The person's number; one who is unknown gets number, handle and a record of kind `person`.
+    fn number_or_birth(&mut self, identifier: &str) -> Result<PersonNumber> {
+        if let Some(number) = self.number(identifier)? {
+            return Ok(number);
+        }
+        let number = self.next_person;
+        self.next_person =
+            number.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no person numbers are left"))?;
+        let handle = Handle(self.env.random(identifier.as_bytes())?);
+        self.push(person_record(number, handle, vec![identifier.to_owned()], self.env.clock.now()))?;
+        self.born.insert(identifier.to_owned(), number);
+        Ok(number)
+    }
+
+    /// Records that a person took part, once a conversation.
+    fn join(&mut self, record: &Record, person: PersonNumber) -> Result<()> {
+        let key = (record.conversation.clone(), person);
+        if self.joined.contains(&key) {
+            return Ok(());
+        }
+        let id = format!("join/{person}");
+        let taken = self.ids.contains_key(&(record.conversation.clone(), id.clone()))
+            || self.view.find(&record.conversation, &id)?.is_some();
+        if !taken {
+            self.push(Stored {
+                id,
+                conversation: record.conversation.clone(),
+                author: person,
+                subjects: vec![person],
+                time: record.time,
+                channel: record.channel.clone(),
+                kind: Kind::Join,
+                ..Stored::default()
+            })?;
+        }
+        self.joined.insert(key);
+        Ok(())
+    }
+
+    fn push(&mut self, stored: Stored) -> Result<Seq> {
+        let seq = self.next_seq;
+        self.next_seq =
+            seq.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no log positions are left"))?;
+        let canonical = stored.encode();
+        let salt = self.env.random(&canonical)?;
+        self.ids.insert((stored.conversation.clone(), stored.id.clone()), self.entries.len());
+        self.entries.push(Entry { seq, salt, canonical, stored });
+        Ok(seq)
+    }
+}
+
+/// The record that says who a number is.
+pub fn person_record(
+    number: PersonNumber,
+    handle: Handle,
+    identifiers: Vec<String>,
+    time: crate::id::Micros,
+) -> Stored {
+    Stored {
+        id: format!("person/{number}"),
+        author: number,
+        subjects: vec![number],
+        time,
+        kind: Kind::Person,
+        person: Some(PersonFields { number, handle, identifiers }),
+        ..Stored::default()
+    }
+}
+
+fn to_stored(record: &Record, id: String, author: PersonNumber, mut subjects: Vec<PersonNumber>) -> Stored {
+    subjects.sort_unstable();
+    subjects.dedup();
+    Stored {
+        id,
+        conversation: record.conversation.clone(),
+        author,
+        subjects,
+        time: record.time,
+        channel: record.channel.clone(),
+        kind: record.kind,
+        tags: record.tags.clone(),
+        body: record.body.clone(),
+        reply_to: record.reply_to.clone(),
+        extra: record.extra.clone(),
+        ..Stored::default()
+    }
+}
+
+fn busy() -> Error {
+    Error::new(ErrorKind::Busy, "the person, conversation or record is being erased right now")
+        .hint("repeat when the erasure has ended")
+}

@@ -1,0 +1,205 @@
+//! Group commit: callers queue their batches; one of them writes everything that waits as one
+//! frame with one sync, and wakes the others. A batch is in one frame, so it is whole or absent.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ingest::assemble::{Draft, Outcome};
+use crate::ingest::frame;
+use crate::journal::FrameKind;
+use crate::record::{Record, Stored};
+use crate::state::{Durability, State, commit};
+
+/// Bytes of records that go into one frame together.
+const FRAME_BYTES: usize = 8 << 20;
+
+/// Batches that wait to be written.
+#[derive(Default)]
+pub struct Queue {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    waiting: VecDeque<Arc<Ticket>>,
+    bytes: usize,
+    writing: bool,
+}
+
+struct Ticket {
+    input: Input,
+    bytes: usize,
+    answer: Mutex<Option<Result<Vec<Outcome>>>>,
+}
+
+enum Input {
+    Records(Vec<Record>),
+    Own(Vec<Stored>),
+}
+
+/// What to do when too many bytes wait.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// Wait.
+    Wait,
+    /// Answer *busy*.
+    Refuse,
+}
+
+impl Queue {
+    /// Appends a batch of records.
+    pub fn append(
+        &self,
+        state: &Arc<State>,
+        records: &[Record],
+        when_full: WhenFull,
+    ) -> Result<Vec<Outcome>> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = records.iter().map(size_of_record).sum();
+        self.run(state, Input::Records(records.to_vec()), bytes, when_full)
+    }
+
+    /// Appends records of the store's own.
+    pub fn append_own(&self, state: &Arc<State>, records: Vec<Stored>) -> Result<Vec<Outcome>> {
+        self.run(state, Input::Own(records), 0, WhenFull::Wait)
+    }
+
+    fn run(
+        &self,
+        state: &Arc<State>,
+        input: Input,
+        bytes: usize,
+        when_full: WhenFull,
+    ) -> Result<Vec<Outcome>> {
+        state.check_writable()?;
+        let ticket = Arc::new(Ticket { input, bytes, answer: Mutex::new(None) });
+        let mut inner = self.inner.lock();
+        while inner.bytes > 0 && inner.bytes + bytes > state.settings.queue_bytes {
+            if when_full == WhenFull::Refuse {
+                return Err(Error::new(
+                    ErrorKind::Busy,
+                    format!(
+                        "{} bytes wait to be written, the limit is {}",
+                        inner.bytes, state.settings.queue_bytes
+                    ),
+                )
+                .hint("append again in a moment"));
+            }
+            self.changed.wait(&mut inner);
+        }
+        inner.bytes += bytes;
+        inner.waiting.push_back(Arc::clone(&ticket));
+        loop {
+            if let Some(answer) = ticket.answer.lock().take() {
+                return answer;
+            }
+            if !inner.writing {
+                break;
+            }
+            self.changed.wait(&mut inner);
+        }
+        inner.writing = true;
+        let mut answer = None;
+        while answer.is_none() {
+            let group = take_group(&mut inner.waiting);
+            drop(inner);
+            write_group(state, &group);
+            inner = self.inner.lock();
+            inner.bytes -= group.iter().map(|t| t.bytes).sum::<usize>();
+            answer = ticket.answer.lock().take();
+            self.changed.notify_all();
+        }
+        inner.writing = false;
+        drop(inner);
+        self.changed.notify_all();
+        commit::roll_if_due(state);
+        answer.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
+    }
+}
+
+/// Bytes that a record occupies while it waits, roughly.
+fn size_of_record(record: &Record) -> usize {
+    let tags = record.tags.iter().map(String::len).sum::<usize>();
+    record.body.len() + record.conversation.len() + tags + 256
+}
+
+fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
+    let mut group: Vec<Arc<Ticket>> = Vec::new();
+    let mut bytes = 0;
+    while let Some(next) = waiting.front() {
+        if !group.is_empty() && bytes + next.bytes > FRAME_BYTES {
+            break;
+        }
+        bytes += next.bytes;
+        group.extend(waiting.pop_front());
+    }
+    group
+}
+
+/// Writes the batches of a group as one frame and answers each.
+fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
+    match try_write(state, group) {
+        Ok(answers) => {
+            for (ticket, answer) in group.iter().zip(answers) {
+                *ticket.answer.lock() = Some(Ok(answer));
+            }
+        }
+        Err(e) => {
+            for ticket in group {
+                let copy = Error::new(e.kind(), e.to_string());
+                let copy = match e.hint_text() {
+                    Some(hint) => copy.hint(hint),
+                    None => copy,
+                };
+                *ticket.answer.lock() = Some(Err(copy));
+            }
+        }
+    }
+}
+
+fn try_write(state: &Arc<State>, group: &[Arc<Ticket>]) -> Result<Vec<Vec<Outcome>>> {
+    commit::wait_for_room(state)?;
+    let mut writer = state.writer.lock();
+    state.check_writable()?;
+    let view = state.view.read();
+    let mut draft = Draft::new(&state.env, &view, state.settings.preset, writer.next_seq, writer.next_person);
+    let mut answers = Vec::with_capacity(group.len());
+    for ticket in group {
+        let outcomes: Result<Vec<Outcome>> = match &ticket.input {
+            Input::Records(records) => records.iter().map(|r| draft.add(r)).collect(),
+            Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
+        };
+        answers.push(outcomes?);
+    }
+    let (entries, next_seq, next_person) = (draft.entries, draft.next_seq, draft.next_person);
+    drop(view);
+    if entries.is_empty() {
+        return Ok(answers);
+    }
+    let payload = frame::encode(&entries);
+    let written = writer
+        .ensure_opened(&state.env)
+        .and_then(|()| writer.active.append(&*state.env.entropy, FrameKind::Batch, &payload))
+        .and_then(|()| match state.settings.durability {
+            Durability::Synced => writer.active.sync(),
+            Durability::Written => Ok(()),
+        });
+    written.map_err(|e| match e.kind() {
+        ErrorKind::Invalid => e,
+        _ => state.poison(e),
+    })?;
+    writer.next_seq = next_seq;
+    writer.next_person = next_person;
+    let mut view = state.view.write();
+    for entry in entries {
+        view.add_born(&entry.stored);
+        view.add_live(entry.seq, entry.salt, entry.canonical, entry.stored)?;
+    }
+    Ok(answers)
+}

@@ -1,0 +1,227 @@
+//! Typed access to the entries of the key tree: one function to get and one to set each.
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::id::{PersonNumber, RequestId, SegmentId};
+use crate::keyring::entry::{
+    Counters, Entry, EntryKind, Identifier, Journal, Person, Segment, Settings, StoreKey, key, name_tag,
+};
+use crate::keyring::pending::{Done, Pending, Waiting};
+use crate::keyring::{Changes, Tree};
+
+/// Which journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalRole {
+    /// The one that is written, or being rolled.
+    Current,
+    /// The one that is written while the other is rolled.
+    Next,
+}
+
+/// Computes keys of names.
+#[derive(Clone)]
+pub struct Tagger(Zeroizing<[u8; 32]>);
+
+impl Tagger {
+    /// Tags under the store's tag key.
+    pub fn new(tag_key: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(*tag_key))
+    }
+
+    /// Key of the entry of an identifier.
+    pub fn name_key(&self, identifier: &str) -> Vec<u8> {
+        key::name(&name_tag(&self.0, identifier))
+    }
+}
+
+fn get<T: Entry>(tree: &Tree, key: &[u8]) -> Result<Option<T>> {
+    tree.get(key)?.map(|v| T::decode(&v)).transpose()
+}
+
+fn wanted<T: Entry>(tree: &Tree, key: &[u8], what: &str) -> Result<T> {
+    get(tree, key)?.ok_or_else(|| Error::corrupt(format!("the key tree has no {what}")))
+}
+
+fn put<T: Entry>(changes: &mut Changes, key: Vec<u8>, value: &T) -> Result<()> {
+    changes.insert(key, Some(value.encode()?));
+    Ok(())
+}
+
+/// A person's keys.
+pub fn person(tree: &Tree, number: PersonNumber) -> Result<Option<Person>> {
+    get(tree, &key::person(number))
+}
+
+/// Whether a person has keys.
+pub fn has_person(tree: &Tree, number: PersonNumber) -> Result<bool> {
+    Ok(tree.get(&key::person(number))?.is_some())
+}
+
+/// The people linked to a person.
+pub fn links(tree: &Tree, number: PersonNumber) -> Result<Vec<PersonNumber>> {
+    Ok(person(tree, number)?.map(|p| p.linked).unwrap_or_default())
+}
+
+/// A person's identifiers, in the order they were learned.
+pub fn identifiers(tree: &Tree, number: PersonNumber) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for (k, value) in tree.scan(&key::person_prefix(number))? {
+        if let Some((_, Some(_))) = key::parse_person(&k) {
+            all.push(Identifier::decode(&value)?.0.to_string());
+        }
+    }
+    Ok(all)
+}
+
+/// Number of the person with an identifier.
+pub fn number(tree: &Tree, tagger: &Tagger, identifier: &str) -> Result<Option<PersonNumber>> {
+    get(tree, &tagger.name_key(identifier))
+}
+
+/// Sets a person, all her identifiers, and their tags.
+pub fn put_person(
+    changes: &mut Changes,
+    tagger: &Tagger,
+    number: PersonNumber,
+    person: &Person,
+    identifiers: &[String],
+) -> Result<()> {
+    put(changes, key::person(number), person)?;
+    for (i, identifier) in identifiers.iter().enumerate() {
+        let i = u8::try_from(i).map_err(|_| Error::invalid("too many identifiers of one person"))?;
+        put(changes, key::identifier(number, i), &Identifier(Zeroizing::new(identifier.clone())))?;
+        put(changes, tagger.name_key(identifier), &number)?;
+    }
+    Ok(())
+}
+
+/// Removes a person, her identifiers, and their tags.
+pub fn remove_person(
+    changes: &mut Changes,
+    tree: &Tree,
+    tagger: &Tagger,
+    number: PersonNumber,
+) -> Result<()> {
+    for identifier in identifiers(tree, number)? {
+        changes.insert(tagger.name_key(&identifier), None);
+    }
+    for (k, _) in tree.scan(&key::person_prefix(number))? {
+        changes.insert(k, None);
+    }
+    Ok(())
+}
+
+/// Every segment, by number.
+pub fn segments(tree: &Tree) -> Result<Vec<(SegmentId, Segment)>> {
+    let mut all = Vec::new();
+    for (k, value) in tree.scan(&EntryKind::Segment.prefix())? {
+        let id = key::parse_segment(&k).ok_or_else(|| Error::corrupt("a key of a segment is malformed"))?;
+        all.push((id, Segment::decode(&value)?));
+    }
+    Ok(all)
+}
+
+/// Sets a segment.
+pub fn put_segment(changes: &mut Changes, id: SegmentId, segment: &Segment) -> Result<()> {
+    put(changes, key::segment(id), segment)
+}
+
+/// Removes a segment.
+pub fn remove_segment(changes: &mut Changes, id: SegmentId) {
+    changes.insert(key::segment(id), None);
+}
+
+fn journal_key(role: JournalRole) -> Vec<u8> {
+    match role {
+        JournalRole::Current => key::journal_current(),
+        JournalRole::Next => key::journal_next(),
+    }
+}
+
+/// A journal.
+pub fn journal(tree: &Tree, role: JournalRole) -> Result<Journal> {
+    wanted(tree, &journal_key(role), "journal")
+}
+
+/// Sets a journal.
+pub fn put_journal(changes: &mut Changes, role: JournalRole, journal: &Journal) -> Result<()> {
+    put(changes, journal_key(role), journal)
+}
+
+/// Numbers given once.
+pub fn counters(tree: &Tree) -> Result<Counters> {
+    wanted(tree, &key::counters(), "counters")
+}
+
+/// Sets the counters.
+pub fn put_counters(changes: &mut Changes, counters: &Counters) -> Result<()> {
+    put(changes, key::counters(), counters)
+}
+
+/// What the store was made with.
+pub fn settings(tree: &Tree) -> Result<Settings> {
+    wanted(tree, &key::settings(), "settings")
+}
+
+/// Sets what the store is made with.
+pub fn put_settings(changes: &mut Changes, settings: &Settings) -> Result<()> {
+    put(changes, key::settings(), settings)
+}
+
+/// Key of name tags and cursors.
+pub fn tag_key(tree: &Tree) -> Result<Zeroizing<[u8; 32]>> {
+    Ok(wanted::<StoreKey>(tree, &key::tag_key(), "tag key")?.0)
+}
+
+/// Sets the key of name tags.
+pub fn put_tag_key(changes: &mut Changes, secret: &[u8; 32]) -> Result<()> {
+    put(changes, key::tag_key(), &StoreKey(Zeroizing::new(*secret)))
+}
+
+/// Seed of the log's signing key.
+pub fn signing_key(tree: &Tree) -> Result<Zeroizing<[u8; 32]>> {
+    Ok(wanted::<StoreKey>(tree, &key::signing_key(), "signing key")?.0)
+}
+
+/// Sets the seed of the log's signing key.
+pub fn put_signing_key(changes: &mut Changes, secret: &[u8; 32]) -> Result<()> {
+    put(changes, key::signing_key(), &StoreKey(Zeroizing::new(*secret)))
+}
+
+/// Every accepted erasure, by request.
+pub fn pending(tree: &Tree) -> Result<Vec<(RequestId, Pending)>> {
+    let mut all = Vec::new();
+    for (k, value) in tree.scan(&EntryKind::Pending.prefix())? {
+        let id = key::parse_pending(&k).ok_or_else(|| Error::corrupt("a key of an erasure is malformed"))?;
+        all.push((id, Pending::decode(&value)?));
+    }
+    Ok(all)
+}
+
+/// Erasures that wait for a pass.
+pub fn waiting(tree: &Tree) -> Result<Vec<(RequestId, Waiting)>> {
+    let all = pending(tree)?.into_iter();
+    Ok(all.filter_map(|(id, p)| if let Pending::Waiting(w) = p { Some((id, w)) } else { None }).collect())
+}
+
+/// Erasures whose answer is due.
+pub fn done(tree: &Tree) -> Result<Vec<(RequestId, Done)>> {
+    let all = pending(tree)?.into_iter();
+    Ok(all.filter_map(|(id, p)| if let Pending::Done(d) = p { Some((id, d)) } else { None }).collect())
+}
+
+/// Whether a request was accepted and not answered.
+pub fn has_pending(tree: &Tree, request: RequestId) -> Result<bool> {
+    Ok(tree.get(&key::pending(request))?.is_some())
+}
+
+/// Sets an erasure.
+pub fn put_pending(changes: &mut Changes, request: RequestId, pending: &Pending) -> Result<()> {
+    put(changes, key::pending(request), pending)
+}
+
+/// Removes an erasure that was answered.
+pub fn remove_pending(changes: &mut Changes, request: RequestId) {
+    changes.insert(key::pending(request), None);
+}

@@ -1,0 +1,340 @@
+//! Reading with a session: search, counts, facets, histograms, single records, people.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
+use crate::index::{Field, People, SortKey, Term};
+use crate::query::ast::{Ast, Leaf};
+use crate::query::cursor::Cursors;
+use crate::query::exec::{Found, Order, Search};
+use crate::query::facet::By;
+use crate::query::parse;
+use crate::record::Kind;
+use crate::record::time::Period;
+use crate::session::Session;
+use crate::state::State;
+use crate::text;
+use crate::view::View;
+
+/// Hits of a page if the caller names no limit.
+pub const LIMIT_DEFAULT: usize = 20;
+/// Hits that a walk over all hits takes at once.
+const WALK_PAGE: usize = 1_000;
+
+/// How to search.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct SearchOptions {
+    /// At most this many hits.
+    pub limit: usize,
+    /// Order of hits.
+    pub order: Order,
+    /// Continue behind the hit with this cursor.
+    pub cursor: Option<String>,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None }
+    }
+}
+
+impl SearchOptions {
+    /// The default: the newest 20.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At most `limit` hits.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// In this order.
+    #[must_use]
+    pub const fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Behind the hit with this cursor.
+    #[must_use]
+    pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+}
+
+/// A record that was found, with people by name.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Hit {
+    /// Log position.
+    pub seq: Seq,
+    /// Id.
+    pub id: String,
+    /// Conversation.
+    pub conversation: String,
+    /// Author; `None` if unknown, as the erased are.
+    pub author: Option<String>,
+    /// Subjects.
+    pub subjects: Vec<String>,
+    /// When it happened.
+    pub time: Micros,
+    /// Channel.
+    pub channel: String,
+    /// Kind.
+    pub kind: Kind,
+    /// Tags.
+    pub tags: Vec<String>,
+    /// Text.
+    pub body: String,
+    /// Id of the record answered.
+    pub reply_to: Option<String>,
+    /// Unknown JSON fields that a lenient import kept.
+    pub extra: Vec<(String, String)>,
+    /// Continues a search behind this hit; empty where no search made it.
+    pub cursor: String,
+}
+
+/// A person as the store knows her.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PersonView {
+    /// Number.
+    pub number: PersonNumber,
+    /// Random handle.
+    pub handle: Handle,
+    /// Identifiers.
+    pub identifiers: Vec<String>,
+    /// First identifiers of the people linked to her.
+    pub linked: Vec<String>,
+    /// Records of the default kinds of which she is a subject.
+    pub records: u64,
+    /// Time of the first of these.
+    pub first: Option<Micros>,
+    /// Time of the last of these.
+    pub last: Option<Micros>,
+}
+
+/// Reads with a session.
+pub struct Reading {
+    state: Arc<State>,
+    #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]
+    session: Session,
+}
+
+impl Reading {
+    /// Reads `state` with `session`.
+    pub const fn new(state: Arc<State>, session: Session) -> Self {
+        Self { state, session }
+    }
+
+    /// A page of hits.
+    pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
+        let ast = self.parse(query)?;
+        let key = self.state.cursor_key.read();
+        let cursors = Cursors::new(&key, &*self.state.env.entropy, query, options.order);
+        let after = options.cursor.as_deref().map(|c| cursors.open(c)).transpose()?;
+        let view = self.state.view.read();
+        let parts = view.parts();
+        let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+        let mut hits = Vec::new();
+        for found in search.search(&ast, options.order, options.limit, after)? {
+            let mut hit = hit(&search, found)?;
+            hit.cursor = cursors.seal(found.key)?;
+            hits.push(hit);
+        }
+        Ok(hits)
+    }
+
+    /// Calls `each` with every hit in order until it answers false. No lock is held while it
+    /// runs. Records appended meanwhile may or may not come.
+    ///
+    /// # Errors
+    /// *Revoked* if an erasure ends meanwhile: search again behind the last hit's key.
+    pub fn search_each(&self, query: &str, order: Order, mut each: impl FnMut(Hit) -> bool) -> Result<()> {
+        let ast = self.parse(query)?;
+        let generation = self.state.view.read().generation;
+        let mut after: Option<SortKey> = None;
+        loop {
+            let page: Vec<(SortKey, Hit)> = {
+                let view = self.state.view.read();
+                if view.generation != generation {
+                    return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
+                        .hint("search again with the cursor of the last hit"));
+                }
+                let parts = view.parts();
+                let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+                let found = search.search(&ast, order, WALK_PAGE, after)?;
+                found.into_iter().map(|f| Ok((f.key, hit(&search, f)?))).collect::<Result<_>>()?
+            };
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = Some(*last);
+            let full = page.len() == WALK_PAGE;
+            for (_, hit) in page {
+                if self.state.view.read().generation != generation {
+                    return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
+                        .hint("search again with the cursor of the last hit"));
+                }
+                if !each(hit) {
+                    return Ok(());
+                }
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How many records match.
+    pub fn count(&self, query: &str) -> Result<u64> {
+        let ast = self.parse(query)?;
+        self.with_search(|_, search| search.count(&ast))
+    }
+
+    /// Values of a field among the matches with their number, most frequent first.
+    pub fn facet(&self, query: &str, by: &str) -> Result<Vec<(String, u64)>> {
+        let (ast, by) = (self.parse(query)?, By::parse(by)?);
+        self.with_search(|_, search| search.facet(&ast, &by))
+    }
+
+    /// Matches a period, ascending; empty periods are left out.
+    pub fn histogram(&self, query: &str, per: Period) -> Result<Vec<(Micros, u64)>> {
+        let ast = self.parse(query)?;
+        self.with_search(|_, search| search.histogram(&ast, per))
+    }
+
+    /// Records with an id, in one conversation or in all.
+    ///
+    /// # Errors
+    /// *Not found* if there is none; the erased are not there.
+    pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
+        let hits = self.with_search(|_, search| {
+            let found = search.by_id(id, conversation)?;
+            found.into_iter().map(|f| hit(search, f)).collect::<Result<Vec<_>>>()
+        })?;
+        // Acts and people's own records are of the store; they have no conversation.
+        let hits: Vec<Hit> = hits.into_iter().filter(|h| !h.conversation.is_empty()).collect();
+        if hits.is_empty() {
+            return Err(Error::not_found("no such record"));
+        }
+        Ok(hits)
+    }
+
+    /// Every record of the default kinds of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// *Not found* if there is none.
+    pub fn conversation(&self, name: &str) -> Result<Vec<Hit>> {
+        self.all(Ast::Leaf(Leaf::Conversation(name.to_owned())), "no such conversation")
+    }
+
+    /// Every record of the default kinds of which a person is a subject, oldest first.
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown; the erased are unknown.
+    pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
+        self.person(identifier)?;
+        match self.all(Ast::Leaf(Leaf::Subject(identifier.to_owned())), "no such person") {
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
+    /// A person by any identifier.
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown; the erased are unknown.
+    pub fn person(&self, identifier: &str) -> Result<PersonView> {
+        let identifier = text::nfc(identifier);
+        let subject = Ast::Leaf(Leaf::Subject(identifier.to_string()));
+        self.with_search(|view, search| {
+            let number = view
+                .number(&identifier)?
+                .filter(|n| !view.mask.hides(*n) && *n != PersonNumber::STORE)
+                .ok_or_else(|| Error::not_found("no such person"))?;
+            let mut linked = Vec::new();
+            for other in crate::keyring::catalog::links(&view.tree, number)? {
+                linked.extend(search.name(other)?);
+            }
+            linked.sort();
+            let time = |order| {
+                let found = search.search(&subject, order, 1, None)?;
+                Ok::<_, Error>(found.first().map(|f| f.key.time))
+            };
+            Ok(PersonView {
+                number,
+                handle: handle(view, number)?,
+                identifiers: view.identifiers(number)?,
+                linked,
+                records: search.count(&subject)?,
+                first: time(Order::Oldest)?,
+                last: time(Order::Newest)?,
+            })
+        })
+    }
+
+    fn all(&self, ast: Ast, unknown: &str) -> Result<Vec<Hit>> {
+        let hits = self.with_search(|_, search| {
+            let found = search.search(&ast, Order::Oldest, usize::MAX, None)?;
+            found.into_iter().map(|f| hit(search, f)).collect::<Result<Vec<_>>>()
+        })?;
+        if hits.is_empty() { Err(Error::not_found(unknown)) } else { Ok(hits) }
+    }
+
+    fn parse(&self, query: &str) -> Result<Ast> {
+        parse::parse(query, self.state.env.clock.now())
+    }
+
+    fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
+        let view = self.state.view.read();
+        let parts = view.parts();
+        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask })
+    }
+}
+
+/// Opens a record that was found and names its people.
+pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
+    let part = search.parts[found.part];
+    let stored = part.record(found.doc)?;
+    let mut subjects = Vec::with_capacity(stored.subjects.len());
+    for number in &stored.subjects {
+        subjects.extend(search.name(*number)?);
+    }
+    Ok(Hit {
+        seq: found.key.seq,
+        author: search.name(stored.author)?,
+        subjects,
+        id: stored.id,
+        conversation: stored.conversation,
+        time: stored.time,
+        channel: stored.channel,
+        kind: stored.kind,
+        tags: stored.tags,
+        body: stored.body,
+        reply_to: stored.reply_to,
+        extra: stored.extra,
+        cursor: String::new(),
+    })
+}
+
+/// Handle of a person, from the key tree or from the record that made her known.
+fn handle(view: &View, number: PersonNumber) -> Result<Handle> {
+    if let Some(person) = crate::keyring::catalog::person(&view.tree, number)? {
+        return Ok(person.handle);
+    }
+    let kind = Term { field: Field::Kind, value: vec![Kind::Person as u8] };
+    let subject = Term { field: Field::Subject, value: number.0.to_be_bytes().to_vec() };
+    for part in view.parts() {
+        for doc in part.postings(&kind)? & part.postings(&subject)? {
+            if let Some(person) = part.record(doc)?.person {
+                return Ok(person.handle);
+            }
+        }
+    }
+    Err(Error::not_found("no such person"))
+}

@@ -1,0 +1,424 @@
+//! Everything that happens when a store is made or opened. Recovery can be killed at any point
+//! and run again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::clock::Clock;
+use crate::crypto::{Entropy, Keys};
+use crate::env::Env;
+use crate::erase::{finish, pass};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Epoch, FileId, Handle, PersonNumber, Seq, StoreId};
+use crate::index::LiveIndex;
+use crate::ingest::{Queue, frame};
+use crate::journal::{FrameKind, Journal, Replay};
+use crate::keyring::catalog::{self, JournalRole, Tagger};
+use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings as SettingsEntry};
+use crate::keyring::{Changes, FileSlot, Keyring, LogHead, Report, RootKey, Slot, SlotRecord, Tree};
+use crate::log::Log;
+use crate::merkle::hash::Hash;
+use crate::state::keys::ContentKeys;
+use crate::state::{Parts, Settings, State, Writer, commit, journal_name};
+use crate::vfs::{LockGuard, Vfs};
+use crate::view::View;
+
+/// Stands in the folder while `init` is not finished.
+const INIT_FILE: &str = "INIT";
+/// Held by the process that has the store open.
+const LOCK_FILE: &str = "LOCK";
+
+/// What to make or open.
+pub struct Request {
+    /// The file seam.
+    pub vfs: Arc<dyn Vfs>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The store's folder.
+    pub dir: PathBuf,
+    /// The slot's file, outside the folder.
+    pub slot: PathBuf,
+    /// Limits and, for a new store, its origin, region and preset.
+    pub settings: Settings,
+}
+
+/// An open store: what it is, and the queue of its appends.
+pub struct Opened {
+    /// The store.
+    pub state: Arc<State>,
+    /// Appends that wait.
+    pub queue: Queue,
+}
+
+impl Request {
+    /// Makes a new store. Its slot is written last: before that there is no store, and what an
+    /// interrupted `init` left is cleared by the next one.
+    pub fn create(self) -> Result<Opened> {
+        self.check_slot_is_outside()?;
+        let slot = FileSlot::new(Arc::clone(&self.vfs), &self.slot);
+        if slot.exists()? {
+            return Err(Error::invalid("the slot exists already")
+                .hint("choose another place for the slot; an existing one may open a store"));
+        }
+        let io = |e| Error::io("make the store's folder", e);
+        self.vfs.create_dir(&self.dir).map_err(io)?;
+        self.clear_unfinished_init()?;
+        let lock = self.lock()?;
+        let marker = self.dir.join(INIT_FILE);
+        self.vfs.create(&marker).and_then(|f| f.sync()).map_err(io)?;
+        self.vfs.sync_dir(&self.dir).map_err(io)?;
+        if let Some(parent) = self.dir.parent() {
+            self.vfs.sync_dir(parent).map_err(io)?;
+        }
+
+        let mut env = self.env(StoreId::default());
+        env.store = StoreId(env.random(b"store id")?);
+        let keys = Keys::new();
+        let (first, current) = commit::new_journal(&env, &keys)?;
+        let (second, next) = commit::new_journal(&env, &keys)?;
+        drop((first, second));
+        let log = Log::create(Arc::clone(&env.vfs), &env.dir)?;
+        let root = RootKey::generate(&*env.entropy, env.store)?;
+        let entries = self.first_entries(&env, &current, &next)?;
+        Keyring::create(
+            Arc::clone(&env.vfs),
+            &env.dir,
+            Arc::clone(&env.entropy),
+            env.store,
+            &root,
+            Epoch(1),
+            &entries,
+            commit::log_head(&log),
+        )?;
+        env.sync_dir()?;
+        slot.create(&SlotRecord { store: env.store, epoch: Epoch(1), root })?;
+        env.unlink(INIT_FILE)?;
+        env.sync_dir()?;
+        drop(lock);
+        self.open()
+    }
+
+    /// Opens a store and brings it to order.
+    pub fn open(self) -> Result<Opened> {
+        self.check_is_store()?;
+        let lock = self.lock()?;
+        let slot = FileSlot::new(Arc::clone(&self.vfs), &self.slot);
+        let record = slot.load()?.ok_or_else(|| {
+            Error::new(ErrorKind::WrongKey, "the slot holds no root key")
+                .hint("give the right slot with --slot file:PATH; without it the store can't be opened")
+        })?;
+        let env = self.env(record.store);
+        let keyring = Keyring::open(
+            Arc::clone(&env.vfs),
+            &env.dir,
+            Arc::clone(&env.entropy),
+            env.store,
+            &record.root,
+            record.epoch,
+        )?;
+        let proved_newest = keyring.proved_newest();
+        // The record may stand in one copy or in the cache only.
+        slot.heal(&record)?;
+        let tree = keyring.tree();
+        let keys = Keys::new();
+        let subjects = ContentKeys::new(tree.clone());
+        let segments = catalog::segments(&tree)?
+            .into_iter()
+            .map(|(id, segment)| commit::open_segment_in(&env, id, &segment, &keys, subjects.clone()))
+            .collect::<Result<Vec<_>>>()?;
+        if !catalog::pending(&tree)?.is_empty() {
+            // An erasure was under way: before the other root may go, everything that this one
+            // must open is read once more.
+            let mut pages = Report::default();
+            keyring.verify(true, &mut pages)?;
+            if let Some(damage) = pages.damage.into_iter().next() {
+                return Err(Error::corrupt(damage)
+                    .hint("nothing was destroyed; restore the named file from a backup and open again"));
+            }
+            for segment in &segments {
+                if let Some(damage) = segment.part.verify(false).into_iter().next() {
+                    return Err(Error::corrupt(format!("segment {}: {damage}", segment.id))
+                        .hint("nothing was destroyed; restore the named file from a backup and open again"));
+                }
+            }
+        }
+        slot.destroy_others(record.epoch)?;
+
+        let head = keyring.head();
+        let log = Log::open(Arc::clone(&env.vfs), &env.dir, head.log.size)?;
+        if log.frontier().root() != Hash(head.log.root) {
+            return Err(Error::corrupt("the log has another root than HEAD says")
+                .hint("restore the folder `log` from a backup"));
+        }
+        let settings = self.settings_of(&tree)?;
+        let journals = Journals::replay(&env, &tree, &keys)?;
+        let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
+        let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
+        let unclean = journals.unclean;
+        let old = journals.names();
+        let (active, spare, fresh) = if unclean {
+            let (active, current) = commit::new_journal(&env, &keys)?;
+            let (spare, next) = commit::new_journal(&env, &keys)?;
+            env.sync_dir()?;
+            view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new())));
+            (active, spare, Some((current, next)))
+        } else {
+            (journals.current.journal, journals.next.journal, None)
+        };
+        let writer = Writer {
+            active,
+            spare: Some(spare),
+            opened: false,
+            next_seq: counters.seq,
+            next_person: counters.person,
+        };
+        let state = State::new(Parts {
+            cursor_key: keys.insert(&*catalog::tag_key(&tree)?)?,
+            slot_name: self.slot.display().to_string(),
+            slot: Box::new(slot),
+            settings,
+            keyring,
+            writer,
+            view,
+            log,
+            subjects,
+            keys,
+            lock,
+            env,
+        });
+        let queue = Queue::default();
+        if let Some((current, next)) = fresh {
+            roll_recovered(&state, &current, &next)?;
+            for name in old {
+                state.env.unlink(name)?;
+            }
+        }
+        finish_pending(&state, &queue)?;
+        if proved_newest {
+            unlink_strangers(&state)?;
+        }
+        Ok(Opened { state, queue })
+    }
+
+    fn env(&self, store: StoreId) -> Env {
+        Env {
+            vfs: Arc::clone(&self.vfs),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+            dir: self.dir.clone(),
+            store,
+        }
+    }
+
+    fn check_slot_is_outside(&self) -> Result<()> {
+        if self.slot.starts_with(&self.dir) {
+            return Err(Error::invalid("the slot must not lie in the store's folder")
+                .hint("a copy of the folder would carry the root key; choose a place outside"));
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> Result<Box<dyn LockGuard>> {
+        self.vfs.lock(&self.dir.join(LOCK_FILE)).map_err(|e| Error::io("lock the store", e))?.ok_or_else(
+            || {
+                Error::new(ErrorKind::Locked, "another process has the store open")
+                    .hint("close it there, or talk to that process")
+            },
+        )
+    }
+
+    fn check_is_store(&self) -> Result<()> {
+        let exists = |name: &str| {
+            self.vfs.exists(&self.dir.join(name)).map_err(|e| Error::io("look into the store's folder", e))
+        };
+        if exists("HEAD")? || exists("keyring.a")? || exists("keyring.b")? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "the folder holds no store")
+            .hint("make one with `escrow init`, or give the right folder with --store DIR"))
+    }
+
+    /// Refuses a folder with foreign content; clears what an interrupted `init` left.
+    fn clear_unfinished_init(&self) -> Result<()> {
+        let io = |e| Error::io("look into the store's folder", e);
+        let names = self.vfs.list(&self.dir).map_err(io)?;
+        if names.is_empty() || names == [LOCK_FILE] {
+            return Ok(());
+        }
+        if !names.iter().any(|n| n == INIT_FILE) {
+            return Err(Error::new(ErrorKind::Unsupported, "the folder is not empty")
+                .hint("choose a new or empty folder for the store"));
+        }
+        // The slot does not exist, so nothing in here was ever a store.
+        let log = self.dir.join("log");
+        if self.vfs.exists(&log).map_err(io)? {
+            for name in self.vfs.list(&log).map_err(io)? {
+                self.vfs.remove(&log.join(name)).map_err(io)?;
+            }
+        }
+        for name in names {
+            let own = ["HEAD", "keyring.a", "keyring.b"].contains(&name.as_str()) || file_id(&name).is_some();
+            if own {
+                self.vfs.remove(&self.dir.join(name)).map_err(io)?;
+            }
+        }
+        self.vfs.remove(&self.dir.join(INIT_FILE)).map_err(io)
+    }
+
+    fn first_entries(&self, env: &Env, current: &JournalEntry, next: &JournalEntry) -> Result<Changes> {
+        let mut changes = Changes::new();
+        let tag_key = env.random_key(b"tag key")?;
+        let own = Person {
+            handle: Handle(env.random(b"handle of the store")?),
+            content: env.random_key(b"content key of the store")?,
+            evidence: env.random_key(b"evidence key of the store")?,
+            state: 0,
+            identifiers: 0,
+            linked: Vec::new(),
+        };
+        catalog::put_person(&mut changes, &Tagger::new(&tag_key), PersonNumber::STORE, &own, &[])?;
+        catalog::put_journal(&mut changes, JournalRole::Current, current)?;
+        catalog::put_journal(&mut changes, JournalRole::Next, next)?;
+        catalog::put_tag_key(&mut changes, &tag_key)?;
+        catalog::put_signing_key(&mut changes, &*env.random_key(b"signing key")?)?;
+        catalog::put_counters(&mut changes, &Counters { person: PersonNumber(1), ..Counters::default() })?;
+        let origin = match self.settings.origin.as_str() {
+            "" => format!("escrowdb.local/{}", env.store),
+            given => given.to_owned(),
+        };
+        let settings =
+            SettingsEntry { origin, region: self.settings.region.clone(), preset: self.settings.preset };
+        catalog::put_settings(&mut changes, &settings)?;
+        Ok(changes)
+    }
+
+    fn settings_of(&self, tree: &Tree) -> Result<Settings> {
+        let fixed = catalog::settings(tree)?;
+        Ok(Settings {
+            preset: fixed.preset,
+            origin: fixed.origin,
+            region: fixed.region,
+            ..self.settings.clone()
+        })
+    }
+}
+
+/// Both journals as they were found.
+struct Journals {
+    current: Replay,
+    next: Replay,
+    unclean: bool,
+}
+
+impl Journals {
+    fn replay(env: &Env, tree: &Tree, keys: &Keys) -> Result<Self> {
+        let open = |role| {
+            let entry = catalog::journal(tree, role)?;
+            Journal::replay(&*env.vfs, &env.dir, env.store, entry.file, keys.insert(&entry.key)?)
+        };
+        let (current, next) = (open(JournalRole::Current)?, open(JournalRole::Next)?);
+        let closed = current.frames.last().is_some_and(|f| f.kind == FrameKind::Closed);
+        let unclean = !closed || current.torn || next.torn || !next.frames.is_empty();
+        Ok(Self { current, next, unclean })
+    }
+
+    fn names(&self) -> [PathBuf; 2] {
+        [journal_name(self.current.journal.id()), journal_name(self.next.journal.id())]
+    }
+
+    /// Puts every record into the live index: `current` first, then `next`.
+    fn fill(&self, view: &mut View, mut counters: Counters) -> Result<Counters> {
+        for replay in [&self.current, &self.next] {
+            for f in replay.frames.iter().filter(|f| f.kind == FrameKind::Batch) {
+                for e in frame::decode(&f.payload)? {
+                    if e.seq != counters.seq {
+                        return Err(Error::corrupt(format!(
+                            "journal {}.jrn: log position {} follows where {} should",
+                            replay.journal.id(),
+                            e.seq,
+                            counters.seq
+                        ))
+                        .hint("a journal is older than the key tree; restore both from one backup"));
+                    }
+                    counters.seq = Seq(e.seq.0 + 1);
+                    if let Some(person) = &e.stored.person {
+                        let after = PersonNumber(person.number.0.saturating_add(1));
+                        counters.person = counters.person.max(after);
+                    }
+                    view.add_born(&e.stored);
+                    view.add_live(e.seq, e.salt, e.canonical, e.stored)?;
+                }
+            }
+        }
+        Ok(counters)
+    }
+}
+
+/// After an unclean stop both journals go into one segment and two fresh ones take their place:
+/// a frame that was written and lost again might mention anybody.
+fn roll_recovered(state: &Arc<State>, current: &JournalEntry, next: &JournalEntry) -> Result<()> {
+    let frozen = state.view.read().frozen.clone().unwrap_or_default();
+    let id = catalog::counters(&state.view.read().tree)?.segment;
+    let built = commit::build_roll(state, &frozen, &RoaringBitmap::new(), &[], id)?;
+    commit::write_leaves(state, &frozen)?;
+    state.env.sync_dir()?;
+    let keyring = state.keyring.lock();
+    let mut changes = built.people.clone();
+    let mut opened = None;
+    if let Some((id, segment)) = &built.segment {
+        catalog::put_segment(&mut changes, *id, segment)?;
+        opened = Some(commit::open_segment(state, *id, segment, &state.keys.read())?);
+    }
+    catalog::put_journal(&mut changes, JournalRole::Current, current)?;
+    catalog::put_journal(&mut changes, JournalRole::Next, next)?;
+    let counters = commit::rolled_counters(state, &keyring.tree(), id)?;
+    catalog::put_counters(&mut changes, &counters)?;
+    let log: LogHead = commit::log_head(&state.log.lock());
+    commit::commit_locked(state, &keyring, &changes, log)?;
+    let mut view = state.view.write();
+    view.frozen = None;
+    view.segments.extend(opened);
+    view.remove_born(|n| built.minted.contains(&n));
+    Ok(())
+}
+
+/// Goes on with erasures that were accepted before the stop.
+fn finish_pending(state: &Arc<State>, queue: &Queue) -> Result<()> {
+    finish::record_and_clear(state, queue, None)?;
+    while !catalog::waiting(&state.view.read().tree)?.is_empty() {
+        if pass::run(state, queue)? == pass::PassEnd::Held {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Removes files that the key tree does not name: what an interrupted roll or erasure left.
+fn unlink_strangers(state: &State) -> Result<()> {
+    let tree = state.view.read().tree.clone();
+    let mut named: Vec<PathBuf> = Vec::new();
+    for (_, segment) in catalog::segments(&tree)? {
+        named.extend(segment.file_names());
+    }
+    for role in [JournalRole::Current, JournalRole::Next] {
+        named.push(journal_name(catalog::journal(&tree, role)?.file));
+    }
+    let names = state.env.vfs.list(&state.env.dir).map_err(|e| Error::io("list the store's folder", e))?;
+    for name in names {
+        let stranger = file_id(&name).is_some() && !named.iter().any(|n| n == Path::new(&name));
+        if stranger || name == INIT_FILE {
+            state.env.unlink(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// The id in the name of a file of ours.
+fn file_id(name: &str) -> Option<FileId> {
+    let (id, kind) = name.split_once('.')?;
+    ["jrn", "idx", "seg"].contains(&kind).then(|| FileId::parse(id)).flatten()
+}

@@ -1,0 +1,176 @@
+//! From a frozen journal to a segment: bodies under two locks, an index under a fresh key, keys
+//! for the people who were born in the journal. Publishing is the committer's job.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
+use crate::index::{self, IndexBuilder, IndexData, LiveDoc, LiveIndex, Part};
+use crate::keyring::Changes;
+use crate::keyring::catalog::{self, Tagger};
+use crate::keyring::entry::{Person, Segment as SegmentEntry};
+use crate::log::Log;
+use crate::merkle::commitment::leaf;
+use crate::merkle::hash::Hash;
+use crate::record::{Kind, Stored};
+use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
+
+/// What a roll made. Its files are synced; nothing names them yet.
+pub struct Rolled {
+    /// The segment, if a record survived.
+    pub segment: Option<(SegmentId, SegmentEntry)>,
+    /// Keys and names of people who were born in the journal.
+    pub people: Changes,
+    /// Numbers of these people.
+    pub minted: Vec<PersonNumber>,
+    /// Records that were left out.
+    pub left_out: u64,
+}
+
+/// What a roll works with.
+pub struct Roll<'a> {
+    /// Files and randomness.
+    pub env: &'a Env,
+    /// The frozen journal's records.
+    pub frozen: &'a LiveIndex,
+    /// Documents to leave out.
+    pub skip: &'a RoaringBitmap,
+    /// People who are being erased: they get no keys and no terms.
+    pub dead: &'a [PersonNumber],
+    /// Whether a person has keys in the tree.
+    pub knows: &'a dyn Fn(PersonNumber) -> Result<bool>,
+    /// Content keys of the people in the tree.
+    pub keys: Arc<dyn SubjectKeys>,
+    /// Computes keyed tags of names.
+    pub tagger: &'a Tagger,
+    /// Number of the new segment.
+    pub id: SegmentId,
+}
+
+impl Roll<'_> {
+    /// Builds the files.
+    pub fn build(&self) -> Result<Rolled> {
+        let mut docs = Vec::new();
+        for doc in self.frozen.in_order().into_iter().filter(|d| !self.skip.contains(*d)) {
+            let live = self.frozen.doc(doc).ok_or_else(|| Error::invalid("no such live document"))?;
+            docs.push((live, Stored::decode(&live.canonical)?));
+        }
+        let (people, minted) = self.mint(&docs)?;
+        let left_out = u64::from(self.frozen.doc_count()) - docs.len() as u64;
+        let minted_numbers = minted.keys.keys().copied().collect();
+        let segment = if docs.is_empty() { None } else { Some((self.id, self.write(&docs, &minted)?)) };
+        Ok(Rolled { segment, people, minted: minted_numbers, left_out })
+    }
+
+    /// Mints keys for the people whose records of kind `person` survive.
+    fn mint(&self, docs: &[(&LiveDoc, Stored)]) -> Result<(Changes, Minted)> {
+        let mut changes = Changes::new();
+        let mut minted = Minted { keys: HashMap::new(), tree: Arc::clone(&self.keys) };
+        for (_, stored) in docs {
+            let (Kind::Person, Some(person)) = (stored.kind, &stored.person) else { continue };
+            if self.dead.contains(&person.number) || (self.knows)(person.number)? {
+                continue;
+            }
+            let entry = Person {
+                handle: person.handle,
+                content: self.env.random_key(&person.handle.0)?,
+                evidence: self.env.random_key(&person.handle.0)?,
+                state: 0,
+                identifiers: u8::try_from(person.identifiers.len())
+                    .map_err(|_| Error::invalid("too many identifiers of one person"))?,
+                linked: Vec::new(),
+            };
+            minted.keys.insert(person.number, entry.content.clone());
+            catalog::put_person(&mut changes, self.tagger, person.number, &entry, &person.identifiers)?;
+        }
+        Ok((changes, minted))
+    }
+
+    fn write(&self, docs: &[(&LiveDoc, Stored)], keys: &Minted) -> Result<SegmentEntry> {
+        let (body, index) = (self.env.file_id()?, self.env.file_id()?);
+        let mut authors: HashMap<PersonNumber, bool> = HashMap::new();
+        for author in docs.iter().map(|(_, stored)| stored.author) {
+            if let Entry::Vacant(unseen) = authors.entry(author) {
+                let has_key = keys.keys.contains_key(&author) || (self.knows)(author)?;
+                unseen.insert(has_key && !self.dead.contains(&author));
+            }
+        }
+        let known = |n: PersonNumber| authors.get(&n).copied().unwrap_or(false);
+        let mut bodies = BodyWriter::new();
+        let mut builder = IndexBuilder::new(&known);
+        for (live, stored) in docs {
+            let at = bodies.add(stored, live.key.seq, &live.salt, &live.canonical)?;
+            builder.add(stored, live.key.seq, at)?;
+        }
+        let place = BodyPlace { dir: &self.env.dir, store: self.env.store, file: body, index: 0 };
+        let blocks = bodies.finish(&*self.env.vfs, place, keys, &*self.env.entropy)?;
+        write_index(self.env, &builder.finish(blocks), index, vec![body], 0)
+    }
+}
+
+/// Writes an index under a fresh key and describes the segment.
+pub fn write_index(
+    env: &Env,
+    data: &IndexData,
+    file: FileId,
+    bodies: Vec<FileId>,
+    generation: u32,
+) -> Result<SegmentEntry> {
+    let written = index::write_index(&*env.vfs, &env.dir, env.store, file, data, &*env.entropy)?;
+    let times = data.docs.iter().map(|d| d.time);
+    let seqs = data.docs.iter().map(|d| d.seq);
+    Ok(SegmentEntry {
+        key: written.key,
+        index: file,
+        index_pages: written.pages,
+        bodies,
+        docs: data.docs.len() as u32,
+        generation,
+        first: times.clone().min().unwrap_or(Micros(0)),
+        last: times.max().unwrap_or(Micros(0)),
+        min_seq: seqs.clone().min().unwrap_or(Seq(0)),
+        max_seq: seqs.max().unwrap_or(Seq(0)),
+    })
+}
+
+/// Writes the leaves of every record of a frozen journal, also of those left out of the segment:
+/// the log never shrinks.
+pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
+    let mut leaves = Vec::new();
+    for doc in 0..frozen.doc_count() {
+        if let Some(live) = frozen.doc(doc) {
+            leaves.push((live.key.seq, leaf(&live.salt, &live.canonical)));
+        }
+    }
+    leaves.sort_unstable();
+    // A roll that failed after this point is done again: the same leaves at the same places.
+    if let Some((first, _)) = leaves.first()
+        && first.0 < log.frontier().size()
+    {
+        log.truncate_memory_to(first.0)?;
+    }
+    let leaves: Vec<Hash> = leaves.into_iter().map(|(_, hash)| hash).collect();
+    log.append(&leaves)?;
+    log.sync()
+}
+
+/// Content keys of people who are not in the tree yet, before those who are.
+struct Minted {
+    keys: HashMap<PersonNumber, Zeroizing<[u8; 32]>>,
+    tree: Arc<dyn SubjectKeys>,
+}
+
+impl SubjectKeys for Minted {
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        match self.keys.get(&person) {
+            Some(key) => Ok(Some(key.clone())),
+            None => self.tree.content_key(person),
+        }
+    }
+}

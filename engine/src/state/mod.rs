@@ -1,0 +1,214 @@
+//! The open store: its parts, and which lock guards which.
+//!
+//! Locks are taken in this order, each may be left out: `pass` (one erasure at a time), `keyring`
+//! (one committer), `writer` (one frame at a time; whoever holds it keeps appends out), `view`
+//! (what readers see), `queue` and `rolls` (never held while another is taken).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, RwLock};
+
+use crate::crypto::{Key, Keys};
+use crate::env::Env;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{FileId, PersonNumber, Seq};
+use crate::journal::{FrameKind, Journal};
+use crate::keyring::{Keyring, Slot};
+use crate::log::Log;
+use crate::vfs::LockGuard;
+use crate::view::View;
+
+pub mod commit;
+pub mod keys;
+pub mod settings;
+
+pub use crate::keyring::entry::Preset;
+pub use settings::{Durability, Settings};
+
+/// The open store.
+pub struct State {
+    /// Files, clock, randomness.
+    pub env: Env,
+    /// What the caller and `init` chose.
+    pub settings: Settings,
+    /// Where the root key lives.
+    pub slot: Box<dyn Slot>,
+    /// Path of the slot, for messages.
+    pub slot_name: String,
+    /// One erasure pass at a time.
+    pub pass: Mutex<()>,
+    /// One committer.
+    pub keyring: Mutex<Keyring>,
+    /// The journals and the counters that appends move.
+    pub writer: Mutex<Writer>,
+    /// What readers see.
+    pub view: RwLock<View>,
+    /// Tiles of the log. Taken only while a roll or a pass is built, of which there is one.
+    pub log: Mutex<Log>,
+    /// Content keys of people, for opening bodies.
+    pub subjects: Arc<keys::ContentKeys>,
+    /// Key of cursors.
+    pub cursor_key: RwLock<Key>,
+    /// The arena of the current key tree; replaced and wiped by an erasing commit.
+    pub keys: RwLock<Keys>,
+    /// The roll in flight.
+    pub rolls: Mutex<Rolls>,
+    /// Signalled when `rolls` changes.
+    pub rolls_changed: Condvar,
+    poisoned: AtomicBool,
+    closed: AtomicBool,
+    _lock: Box<dyn LockGuard>,
+}
+
+/// The journals and the counters that appends move.
+pub struct Writer {
+    /// The journal that is written.
+    pub active: Journal,
+    /// The next journal, empty; `None` while the other one is being rolled.
+    pub spare: Option<Journal>,
+    /// Whether the mark `opened` stands in the active journal behind any mark `closed`.
+    pub opened: bool,
+    /// The next log position.
+    pub next_seq: Seq,
+    /// The next person's number.
+    pub next_person: PersonNumber,
+}
+
+/// Rolls and what keeps them from starting.
+#[derive(Default)]
+pub struct Rolls {
+    /// A roll is being built or published.
+    pub running: bool,
+    /// An erasure is running: no roll starts.
+    pub forbidden: bool,
+    /// The thread of the last roll.
+    pub thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What [`State::new`] puts together.
+pub struct Parts {
+    /// See [`State`].
+    pub env: Env,
+    /// See [`State`].
+    pub settings: Settings,
+    /// See [`State`].
+    pub slot: Box<dyn Slot>,
+    /// See [`State`].
+    pub slot_name: String,
+    /// See [`State`].
+    pub keyring: Keyring,
+    /// See [`State`].
+    pub writer: Writer,
+    /// See [`State`].
+    pub view: View,
+    /// See [`State`].
+    pub log: Log,
+    /// See [`State`].
+    pub subjects: Arc<keys::ContentKeys>,
+    /// See [`State`].
+    pub cursor_key: Key,
+    /// See [`State`].
+    pub keys: Keys,
+    /// See [`State`].
+    pub lock: Box<dyn LockGuard>,
+}
+
+impl State {
+    /// Puts an open store together.
+    pub fn new(p: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            env: p.env,
+            settings: p.settings,
+            slot: p.slot,
+            slot_name: p.slot_name,
+            pass: Mutex::new(()),
+            keyring: Mutex::new(p.keyring),
+            writer: Mutex::new(p.writer),
+            view: RwLock::new(p.view),
+            log: Mutex::new(p.log),
+            subjects: p.subjects,
+            cursor_key: RwLock::new(p.cursor_key),
+            keys: RwLock::new(p.keys),
+            rolls: Mutex::default(),
+            rolls_changed: Condvar::new(),
+            poisoned: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            _lock: p.lock,
+        })
+    }
+
+    /// Fails if writes are refused: after a failed sync, or after closing.
+    pub fn check_writable(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the store was closed"));
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::Poisoned,
+                "an earlier write or sync failed, so what the disk holds is not known",
+            )
+            .hint("reopen the store; everything acknowledged before is there"));
+        }
+        Ok(())
+    }
+
+    /// Refuses writes from now on, and hands the error on.
+    pub fn poison(&self, error: Error) -> Error {
+        self.poisoned.store(true, Ordering::Release);
+        error
+    }
+
+    /// Refuses writes from now on because the store is closing. False if it was closed already.
+    pub fn start_closing(&self) -> bool {
+        !self.closed.swap(true, Ordering::AcqRel)
+    }
+
+    /// Whether an earlier failure poisoned the store.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::Acquire)
+    }
+
+    /// Waits until no roll runs and lets none start until [`State::allow_rolls`].
+    pub fn forbid_rolls(&self) {
+        let mut rolls = self.rolls.lock();
+        rolls.forbidden = true;
+        while rolls.running {
+            self.rolls_changed.wait_for(&mut rolls, Duration::from_secs(1));
+        }
+    }
+
+    /// Lets rolls start again.
+    pub fn allow_rolls(&self) {
+        self.rolls.lock().forbidden = false;
+        self.rolls_changed.notify_all();
+    }
+
+    /// Waits until no roll runs.
+    pub fn wait_for_roll(&self) {
+        let mut rolls = self.rolls.lock();
+        while rolls.running {
+            self.rolls_changed.wait_for(&mut rolls, Duration::from_secs(1));
+        }
+    }
+}
+
+impl Writer {
+    /// Writes the mark `opened` before the first frame of this opening, so that a crash after it
+    /// is seen as unclean even if that frame is lost.
+    pub fn ensure_opened(&mut self, env: &Env) -> Result<()> {
+        if !self.opened {
+            self.active.append(&*env.entropy, FrameKind::Opened, &[])?;
+            self.active.sync()?;
+            self.opened = true;
+        }
+        Ok(())
+    }
+}
+
+/// Names of a journal's file and of a segment's files.
+pub fn journal_name(id: FileId) -> PathBuf {
+    PathBuf::from(format!("{id}.jrn"))
+}

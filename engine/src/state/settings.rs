@@ -1,0 +1,57 @@
+//! What `init` fixed and what the opener chose.
+
+use crate::keyring::entry::Preset;
+
+/// When an append is acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Durability {
+    /// When it survives power loss. Callers who wait at the same time share one sync.
+    #[default]
+    Synced,
+    /// When the operating system has it: survives a killed process, not power loss. Synced by
+    /// the next roll, erasure or close.
+    Written,
+}
+
+/// Limits and choices of an open store.
+#[derive(Clone)]
+pub struct Settings {
+    /// Records of a journal after which it is rolled.
+    pub roll_records: u32,
+    /// Bytes of a journal after which it is rolled.
+    pub roll_bytes: u64,
+    /// Records of a journal above which a clean close rolls it.
+    pub close_roll_records: u32,
+    /// Bytes of new index files in one pass of an erasure.
+    pub pass_bytes: u64,
+    /// Bytes of records that may wait to be written before appends block.
+    pub queue_bytes: usize,
+    /// Whether rolls run on a thread of their own.
+    pub background: bool,
+    /// When an append is acknowledged.
+    pub durability: Durability,
+    /// Who is the subject of a record that names none.
+    pub preset: Preset,
+    /// Name of the log.
+    pub origin: String,
+    /// Where the data lives, as `init` was told.
+    pub region: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            roll_records: 65_536,
+            roll_bytes: 64 << 20,
+            close_roll_records: 4_096,
+            pass_bytes: 256 << 20,
+            queue_bytes: 64 << 20,
+            background: true,
+            durability: Durability::Synced,
+            preset: Preset::Peer,
+            origin: String::new(),
+            region: String::new(),
+        }
+    }
+}

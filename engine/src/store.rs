@@ -1,0 +1,446 @@
+//! The store: what an embedding program holds. It owns the open parts and calls one room a verb.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+
+use crate::clock::{Clock, SystemClock};
+use crate::crypto::{Entropy, OsEntropy};
+use crate::error::{Error, Result};
+use crate::id::{Epoch, StoreId};
+use crate::ingest::queue::WhenFull;
+use crate::ingest::{Queue, link};
+use crate::journal::FrameKind;
+use crate::keyring::{Grade, catalog};
+use crate::merkle::verifier_key::verifier_key;
+use crate::query::parse;
+use crate::recover::{Opened, Request};
+use crate::session::Session;
+use crate::state::{Settings, State, commit};
+use crate::verify::{self, probe};
+use crate::vfs::{DiskVfs, Vfs};
+
+pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
+pub use crate::ingest::Outcome;
+pub use crate::query::exec::Order;
+pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
+pub use crate::record::Record;
+pub use crate::record::time::Period;
+pub use crate::state::{Durability, Preset};
+pub use crate::verify::probe::SealedObject;
+pub use crate::verify::{VerifyOptions, VerifyReport};
+
+/// An open store. Share it between threads by reference or in an `Arc`; dropping it closes it.
+///
+/// ```
+/// use std::sync::Arc;
+/// use escrowdb::id::Micros;
+/// use escrowdb::session::Session;
+/// use escrowdb::store::{EraseOptions, Record, Selector, Store};
+/// use escrowdb::vfs::MemoryVfs;
+///
+/// let disk = Arc::new(MemoryVfs::new());
+/// let store = Store::builder("/chats").vfs(disk).create()?;
+/// store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").tag("dept:sales")])?;
+/// let reading = store.session(Session::new());
+/// assert_eq!(reading.count("tag:dept:sales")?, 1);
+/// store.erase(&Selector::Person("anna@example.org".into()), &EraseOptions::default())?;
+/// assert_eq!(reading.count("*")?, 0);
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
+pub struct Store {
+    /// The open parts; each lock's owner is named there.
+    state: Arc<State>,
+    /// Appends that wait. Has its own lock, which is never held while another is taken.
+    queue: Queue,
+}
+
+/// How to make or open a store.
+pub struct Builder {
+    dir: PathBuf,
+    slot: Option<PathBuf>,
+    vfs: Arc<dyn Vfs>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    settings: Settings,
+}
+
+/// Numbers about a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Records of the default kinds.
+    pub records: u64,
+    /// People who are known.
+    pub people: u64,
+    /// Rolled segments.
+    pub segments: u64,
+    /// Records, of whatever kind, that stand only in journals.
+    pub journal_records: u64,
+    /// Log positions given.
+    pub log_size: u64,
+    /// Bytes of all files in the folder.
+    pub bytes: u64,
+}
+
+/// Where the root key lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// The slot.
+    pub slot: String,
+    /// How surely it forgets: `A`, `B` or `C`.
+    pub grade: &'static str,
+    /// One more at every erasing commit.
+    pub epoch: Epoch,
+    /// Whether keys in memory are locked against swapping.
+    pub memory_locked: bool,
+}
+
+impl Store {
+    /// Starts with a folder. The slot lies beside it (`DIR.slot`) unless another is named.
+    pub fn builder(dir: impl Into<PathBuf>) -> Builder {
+        Builder {
+            dir: dir.into(),
+            slot: None,
+            vfs: Arc::new(DiskVfs),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            settings: Settings::default(),
+        }
+    }
+
+    /// Appends a batch: one outcome for each record, in order. The records added are durable and
+    /// found by searches when the call returns; after a crash a batch is there whole or not at
+    /// all. Waits while too many bytes of other callers wait.
+    ///
+    /// # Errors
+    /// Trouble with the store. Trouble with one record is its outcome.
+    pub fn append(&self, records: &[Record]) -> Result<Vec<Outcome>> {
+        self.queue.append(&self.state, records, WhenFull::Wait)
+    }
+
+    /// The same, but answers *busy* instead of waiting.
+    ///
+    /// # Errors
+    /// As [`Store::append`], and *busy*.
+    pub fn try_append(&self, records: &[Record]) -> Result<Vec<Outcome>> {
+        self.queue.append(&self.state, records, WhenFull::Refuse)
+    }
+
+    /// Reads as somebody, for a purpose, in a case.
+    pub fn session(&self, session: Session) -> Reading {
+        Reading::new(Arc::clone(&self.state), session)
+    }
+
+    /// Links two people, who are erased together from then on.
+    ///
+    /// # Errors
+    /// *Not found* if one is unknown.
+    pub fn link(&self, a: &str, b: &str) -> Result<()> {
+        link::link(&self.state, a, b)
+    }
+
+    /// What an erasure would take, and where else the person's names stand. Changes nothing.
+    ///
+    /// # Errors
+    /// *Not found* if it is unknown.
+    pub fn plan(&self, selector: &Selector) -> Result<Plan> {
+        crate::erase::plan::plan(&self.state, selector)
+    }
+
+    /// Erases a person, a conversation or a record. When it returns, no byte ever written to the
+    /// store together with every key that exists tells anything of it.
+    ///
+    /// # Errors
+    /// *Not found*, *busy* while it is being erased already, *refused* by a rule, *no space* (the
+    /// request is kept and done by the next erasure or opening).
+    pub fn erase(&self, selector: &Selector, options: &EraseOptions) -> Result<Certificate> {
+        crate::erase::erase(&self.state, &self.queue, selector, options)
+    }
+
+    /// Checks the store; damage is in the report.
+    ///
+    /// # Errors
+    /// Trouble that keeps it from looking.
+    pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
+        verify::verify(&self.state, options)
+    }
+
+    /// Numbers about the store.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn stats(&self) -> Result<Stats> {
+        let reading = self.session(Session::new());
+        let (segments, journal_records) = {
+            let view = self.state.view.read();
+            (view.segments.len() as u64, view.journal_len())
+        };
+        Ok(Stats {
+            records: reading.count("*")?,
+            people: reading.count("kind:person")?,
+            segments,
+            journal_records,
+            log_size: self.state.writer.lock().next_seq.0,
+            bytes: self.bytes(&self.state.env.dir)?,
+        })
+    }
+
+    /// The log's public key in C2SP form.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn verifier_key(&self) -> Result<String> {
+        let seed = catalog::signing_key(&self.state.view.read().tree)?;
+        let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
+        Ok(verifier_key(&self.state.settings.origin, &public))
+    }
+
+    /// Where the root key lives.
+    pub fn key_status(&self) -> KeyStatus {
+        KeyStatus {
+            slot: self.state.slot_name.clone(),
+            grade: Grade::name(self.state.slot.grade()),
+            epoch: self.state.keyring.lock().head().epoch,
+            memory_locked: self.state.keys.read().is_locked(),
+        }
+    }
+
+    /// Random name of the store.
+    pub fn id(&self) -> StoreId {
+        self.state.env.store
+    }
+
+    /// Rolls the journal into a segment now.
+    ///
+    /// # Errors
+    /// Trouble with the store; the records stay safe in the journal.
+    pub fn roll(&self) -> Result<()> {
+        commit::roll_now(&self.state)
+    }
+
+    /// Every sealed object that holds a record or a term of a person.
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown.
+    pub fn sealed_objects_holding(&self, identifier: &str) -> Result<Vec<SealedObject>> {
+        probe::holding(&self.state, identifier)
+    }
+
+    /// How many of `objects`, as they lie in `folder` (the store's own or a copy), open with any
+    /// key that exists.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn opened_by_living_keys(&self, folder: &Path, objects: &[SealedObject]) -> Result<usize> {
+        probe::opened(&self.state, folder, objects)
+    }
+
+    /// Checks that a query is well formed.
+    ///
+    /// # Errors
+    /// *Invalid*, with the place.
+    pub fn check_query(&self, query: &str) -> Result<()> {
+        parse::parse(query, self.state.env.clock.now()).map(drop)
+    }
+
+    /// Closes the store cleanly: waits for the roll in flight, rolls a journal that is worth it,
+    /// and marks the journal closed.
+    ///
+    /// # Errors
+    /// What went wrong; everything acknowledged is safe all the same.
+    pub fn close(self) -> Result<()> {
+        self.close_inner()
+    }
+
+    fn close_inner(&self) -> Result<()> {
+        let state = &self.state;
+        let live = u64::from(state.settings.close_roll_records);
+        let rolled = if !state.is_poisoned() && state.view.read().journal_len() > live {
+            commit::roll_now(state)
+        } else {
+            Ok(())
+        };
+        if !state.start_closing() {
+            return Ok(());
+        }
+        state.wait_for_roll();
+        let thread = state.rolls.lock().thread.take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        rolled?;
+        if state.is_poisoned() || state.view.read().frozen.is_some() {
+            return Ok(());
+        }
+        let mut writer = state.writer.lock();
+        if writer.opened {
+            writer.active.append(&*state.env.entropy, FrameKind::Closed, &[])?;
+            writer.active.sync()?;
+            writer.opened = false;
+        }
+        Ok(())
+    }
+
+    fn bytes(&self, dir: &Path) -> Result<u64> {
+        let io = |e| Error::io("measure the store's folder", e);
+        let vfs = &self.state.env.vfs;
+        let mut sum = 0;
+        for name in vfs.list(dir).map_err(io)? {
+            let path = dir.join(name);
+            // A folder can't be mapped; the log's files lie in one.
+            match vfs.map(&path).and_then(|f| f.len()) {
+                Ok(len) => sum += len,
+                Err(_) if path.extension().is_none() => sum += self.bytes(&path).unwrap_or(0),
+                Err(_) => {}
+            }
+        }
+        Ok(sum)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = self.close_inner();
+    }
+}
+
+impl Builder {
+    /// The slot's file.
+    #[must_use]
+    pub fn slot(mut self, path: impl Into<PathBuf>) -> Self {
+        self.slot = Some(path.into());
+        self
+    }
+
+    /// Another file system than the operating system's.
+    #[must_use]
+    pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
+        self.vfs = vfs;
+        self
+    }
+
+    /// Another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Records of a journal after which it is rolled (default 65,536).
+    #[must_use]
+    pub const fn roll_records(mut self, records: u32) -> Self {
+        self.settings.roll_records = records;
+        self
+    }
+
+    /// Bytes of a journal in memory after which it is rolled (default 64 MiB).
+    #[must_use]
+    pub const fn roll_bytes(mut self, bytes: u64) -> Self {
+        self.settings.roll_bytes = bytes;
+        self
+    }
+
+    /// Records of a journal above which a clean close rolls it (default 4,096).
+    #[must_use]
+    pub const fn close_roll_records(mut self, records: u32) -> Self {
+        self.settings.close_roll_records = records;
+        self
+    }
+
+    /// Bytes of new index files in one pass of an erasure (default 256 MiB).
+    #[must_use]
+    pub const fn pass_bytes(mut self, bytes: u64) -> Self {
+        self.settings.pass_bytes = bytes;
+        self
+    }
+
+    /// Bytes of records that may wait to be written (default 64 MiB).
+    #[must_use]
+    pub const fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.settings.queue_bytes = bytes;
+        self
+    }
+
+    /// Whether rolls run on a thread of their own (default) or in the append that makes them due.
+    #[must_use]
+    pub const fn background(mut self, yes: bool) -> Self {
+        self.settings.background = yes;
+        self
+    }
+
+    /// When an append is acknowledged.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.settings.durability = durability;
+        self
+    }
+
+    /// Name of the log of a new store (default `escrowdb.local/<store id>`).
+    #[must_use]
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.settings.origin = origin.into();
+        self
+    }
+
+    /// Where a new store's data lives.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.settings.region = region.into();
+        self
+    }
+
+    /// Who is the subject of a record that names none, in a new store.
+    #[must_use]
+    pub const fn preset(mut self, preset: Preset) -> Self {
+        self.settings.preset = preset;
+        self
+    }
+
+    /// Makes a new store and opens it.
+    ///
+    /// # Errors
+    /// A folder that is not empty, a slot that exists, a slot inside the folder.
+    pub fn create(self) -> Result<Store> {
+        self.request().create().map(Store::from)
+    }
+
+    /// Opens a store and brings it to order after a crash.
+    ///
+    /// # Errors
+    /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*.
+    pub fn open(self) -> Result<Store> {
+        self.request().open().map(Store::from)
+    }
+
+    fn request(self) -> Request {
+        let slot = self.slot.unwrap_or_else(|| {
+            let mut name = self.dir.file_name().unwrap_or_default().to_owned();
+            name.push(".slot");
+            self.dir.with_file_name(name)
+        });
+        Request {
+            vfs: self.vfs,
+            clock: self.clock,
+            entropy: self.entropy,
+            dir: self.dir,
+            slot,
+            settings: self.settings,
+        }
+    }
+}
+
+impl From<Opened> for Store {
+    fn from(opened: Opened) -> Self {
+        Self { state: opened.state, queue: opened.queue }
+    }
+}

@@ -1,0 +1,133 @@
+//! Does the store hold what it says it holds? Damage is reported by name, not by failing.
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::id::Seq;
+use crate::index::{IndexBuilder, Part, file};
+use crate::keyring::{Report, catalog};
+use crate::merkle::commitment::leaf;
+use crate::state::State;
+use crate::view::{Rolled, View};
+
+pub mod probe;
+
+/// What to look at.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// Open every body and compare it with its leaf and with the index.
+    pub read_data: bool,
+}
+
+impl VerifyOptions {
+    /// Everything but bodies.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Bodies, leaves and index too, or not.
+    #[must_use]
+    pub const fn read_data(mut self, yes: bool) -> Self {
+        self.read_data = yes;
+        self
+    }
+}
+
+/// What was looked at and what is damaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Pages of the key tree, each in both copies.
+    pub pages: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Records whose bodies were opened and compared.
+    pub records: u64,
+    /// Leaves of the log.
+    pub leaves: u64,
+    /// What is damaged: file, place, what was expected.
+    pub damage: Vec<String>,
+}
+
+/// Checks the store.
+pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyReport> {
+    // One roll or erasure less to meet halfway.
+    state.wait_for_roll();
+    let mut report = VerifyReport::default();
+    {
+        let keyring = state.keyring.lock();
+        let mut pages = Report::default();
+        keyring.verify(false, &mut pages)?;
+        report.pages = pages.pages;
+        report.damage.extend(pages.damage);
+    }
+    let view = state.view.read();
+    for segment in &view.segments {
+        report.segments += 1;
+        let named = |d: String| format!("segment {}: {d}", segment.id);
+        report.damage.extend(segment.part.verify(options.read_data).into_iter().map(named));
+        if options.read_data
+            && let Err(e) = compare_segment(state, &view, segment, &mut report)
+        {
+            report.damage.push(format!("segment {}: {e}", segment.id));
+        }
+    }
+    compare_log(state, &view, &mut report)?;
+    Ok(report)
+}
+
+/// Every body against its leaf, and the index against one that is built anew from the bodies.
+fn compare_segment(state: &State, view: &View, segment: &Rolled, report: &mut VerifyReport) -> Result<()> {
+    let data = segment.part.decode_all()?;
+    let mut authors = std::collections::HashMap::new();
+    let mut opened = Vec::with_capacity(data.docs.len());
+    let log = state.log.lock();
+    for doc in 0..segment.part.doc_count() {
+        let record = segment.part.stored_with_salt(doc)?;
+        if log.leaf(record.seq)? != leaf(&record.salt, &record.canonical) {
+            report
+                .damage
+                .push(format!("segment {}: the record at {} has another leaf", segment.id, record.seq));
+        }
+        report.records += 1;
+        let author = record.stored.author;
+        if let std::collections::hash_map::Entry::Vacant(unseen) = authors.entry(author) {
+            unseen.insert(view.knows(author)?);
+        }
+        opened.push((record.stored, record.seq));
+    }
+    drop(log);
+    let known = |n| authors.get(&n).copied().unwrap_or(false);
+    let mut builder = IndexBuilder::new(&known);
+    for ((stored, seq), entry) in opened.iter().zip(&data.docs) {
+        builder.add(stored, *seq, entry.at)?;
+    }
+    let rebuilt = builder.finish(data.blocks.clone());
+    if file::encode(&rebuilt)? != file::encode(&data)? {
+        report.damage.push(format!("segment {}: the index is not that of its records", segment.id));
+    }
+    Ok(())
+}
+
+/// Parents against children, and the number of bare leaves against the sum of what was removed.
+fn compare_log(state: &State, view: &View, report: &mut VerifyReport) -> Result<()> {
+    let log = state.log.lock();
+    report.leaves = log.frontier().size();
+    report.damage.extend(log.verify_all(&mut |_, _| {}));
+    let counters = catalog::counters(&view.tree)?;
+    if counters.seq != Seq(report.leaves) {
+        report
+            .damage
+            .push(format!("the log has {} leaves, the key tree says {}", report.leaves, counters.seq));
+    }
+    let held: u64 = view.segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+    let bare = report.leaves.checked_sub(held);
+    if bare != Some(counters.removed) {
+        report.damage.push(format!(
+            "{} leaves less {held} records in segments should be {} removed records",
+            report.leaves, counters.removed
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! What a reader sees: the rolled segments, the frozen and the live index, who is who, and what
+//! is being erased. Queries run under a read lock on it, so they see one moment.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::Result;
+use crate::id::{PersonNumber, SegmentId, Seq};
+use crate::index::{LiveIndex, Mask, Part, People, Segment};
+use crate::keyring::Tree;
+use crate::keyring::catalog::{self, Tagger};
+use crate::keyring::entry::Segment as SegmentEntry;
+use crate::record::{Kind, Stored};
+
+/// Names kept decoded at most.
+const NAMES_MAX: usize = 100_000;
+
+/// A rolled segment and its entry in the key tree.
+#[derive(Clone)]
+pub struct Rolled {
+    /// Its number.
+    pub id: SegmentId,
+    /// Its entry.
+    pub entry: Arc<SegmentEntry>,
+    /// Its index and bodies.
+    pub part: Arc<Segment>,
+}
+
+/// What a reader sees.
+pub struct View {
+    /// One more at every erasure: an iterator that began under another one is revoked.
+    pub generation: u64,
+    /// The key tree as of the last commit.
+    pub tree: Tree,
+    /// Rolled segments.
+    pub segments: Vec<Rolled>,
+    /// The live index of the journal that is being rolled.
+    pub frozen: Option<Arc<LiveIndex>>,
+    /// The live index of the journal that is written.
+    pub live: LiveIndex,
+    /// What is being erased.
+    pub mask: Mask,
+    born: HashMap<String, PersonNumber>,
+    born_names: HashMap<PersonNumber, Vec<String>>,
+    names: Mutex<Names>,
+    tagger: Tagger,
+}
+
+#[derive(Default)]
+struct Names {
+    numbers: HashMap<String, PersonNumber>,
+    identifiers: HashMap<PersonNumber, Option<String>>,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The part that holds it.
+    pub part: &'a dyn Part,
+    /// Its document number there.
+    pub doc: u32,
+}
+
+impl View {
+    /// A view of these segments with an empty live index.
+    pub fn new(tree: Tree, segments: Vec<Rolled>, tagger: Tagger) -> Self {
+        Self {
+            generation: 0,
+            tree,
+            segments,
+            frozen: None,
+            live: LiveIndex::new(),
+            mask: Mask::default(),
+            born: HashMap::new(),
+            born_names: HashMap::new(),
+            names: Mutex::default(),
+            tagger,
+        }
+    }
+
+    /// Every part, oldest segment first.
+    pub fn parts(&self) -> Vec<&dyn Part> {
+        let rolled = self.segments.iter().map(|s| &*s.part as &dyn Part);
+        let frozen = self.frozen.iter().map(|f| &**f as &dyn Part);
+        rolled.chain(frozen).chain([&self.live as &dyn Part]).collect()
+    }
+
+    /// Records that stand only in journals.
+    pub fn journal_len(&self) -> u64 {
+        u64::from(self.live.doc_count()) + self.frozen.as_ref().map_or(0, |f| u64::from(f.doc_count()))
+    }
+
+    /// The record with this identity, masked or not.
+    pub fn find(&self, conversation: &str, id: &str) -> Result<Option<(Place<'_>, Seq, Stored)>> {
+        let rolled = self.segments.iter().rev().filter(|s| s.part.may_contain(id, conversation));
+        let parts = [&self.live as &dyn Part]
+            .into_iter()
+            .chain(self.frozen.iter().map(|f| &**f as &dyn Part))
+            .chain(rolled.map(|s| &*s.part as &dyn Part));
+        for part in parts {
+            for doc in part.id_candidates(id, Some(conversation))? {
+                let stored = part.record(doc)?;
+                if stored.id == id && stored.conversation == conversation {
+                    return Ok(Some((Place { part, doc }, part.key(doc)?.seq, stored)));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a record is being erased.
+    pub fn hides(&self, stored: &Stored, seq: Seq) -> bool {
+        self.mask.records.contains(&seq)
+            || self.mask.conversations.contains(&stored.conversation)
+            || stored.subjects.iter().any(|s| self.mask.hides(*s))
+    }
+
+    /// Identifiers of a person, in the order they were learned; empty if unknown.
+    pub fn identifiers(&self, person: PersonNumber) -> Result<Vec<String>> {
+        if let Some(names) = self.born_names.get(&person) {
+            return Ok(names.clone());
+        }
+        catalog::identifiers(&self.tree, person)
+    }
+
+    /// Whether a person has keys in the tree, or stands in a journal.
+    pub fn knows(&self, person: PersonNumber) -> Result<bool> {
+        Ok(person == PersonNumber::STORE
+            || self.born_names.contains_key(&person)
+            || catalog::has_person(&self.tree, person)?)
+    }
+
+    /// Notes the people born in records of kind `person`.
+    pub fn add_born(&mut self, stored: &Stored) {
+        if stored.kind == Kind::Person
+            && let Some(person) = &stored.person
+        {
+            for identifier in &person.identifiers {
+                self.born.insert(identifier.clone(), person.number);
+            }
+            self.born_names.insert(person.number, person.identifiers.clone());
+        }
+    }
+
+    /// Forgets that these people stand in a journal (they have keys now, or are erased).
+    pub fn remove_born(&mut self, gone: impl Fn(PersonNumber) -> bool) {
+        self.born.retain(|_, number| !gone(*number));
+        self.born_names.retain(|number, _| !gone(*number));
+    }
+
+    /// Whether a person stands in journals only.
+    pub fn is_born(&self, person: PersonNumber) -> bool {
+        self.born_names.contains_key(&person)
+    }
+
+    /// Computes keyed tags of names.
+    pub const fn tagger(&self) -> &Tagger {
+        &self.tagger
+    }
+
+    /// Adds a record to the live index. It is found from now on.
+    pub fn add_live(&mut self, seq: Seq, salt: [u8; 16], canonical: Vec<u8>, stored: Stored) -> Result<()> {
+        let author_known = self.knows(stored.author)?;
+        self.live.add(seq, salt, canonical, &stored, author_known)?;
+        Ok(())
+    }
+
+    /// Drops whatever was decoded for speed.
+    pub fn clear_caches(&self) {
+        *self.names.lock() = Names::default();
+        for segment in &self.segments {
+            segment.part.clear();
+        }
+    }
+}
+
+impl People for View {
+    fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+        if let Some(number) = self.born.get(identifier) {
+            return Ok(Some(*number));
+        }
+        if let Some(number) = self.names.lock().numbers.get(identifier) {
+            return Ok(Some(*number));
+        }
+        let found = catalog::number(&self.tree, &self.tagger, identifier)?;
+        if let Some(number) = found {
+            let mut names = self.names.lock();
+            if names.numbers.len() >= NAMES_MAX {
+                names.numbers.clear();
+            }
+            names.numbers.insert(identifier.to_owned(), number);
+        }
+        Ok(found)
+    }
+
+    fn name(&self, number: PersonNumber) -> Result<Option<String>> {
+        if let Some(known) = self.names.lock().identifiers.get(&number) {
+            return Ok(known.clone());
+        }
+        let name = self.identifiers(number)?.into_iter().next();
+        let mut names = self.names.lock();
+        if names.identifiers.len() >= NAMES_MAX {
+            names.identifiers.clear();
+        }
+        // A number that is unknown now may become known only with another number, but a person
+        // who stands in a frame that is being written is not known yet: cache what is known.
+        if name.is_some() {
+            names.identifiers.insert(number, name.clone());
+        }
+        Ok(name)
+    }
+}
