@@ -124,8 +124,10 @@ impl Keyring {
         Ok((root, walk.repaired))
     }
 
-    fn root_key(&self) -> Result<Zeroizing<[u8; 32]>> {
-        self.writer.lock().root.with(|root| Zeroizing::new(*root))
+    fn root_key(&self) -> Result<Box<Zeroizing<[u8; 32]>>> {
+        let mut copy = Box::new(Zeroizing::new([0; 32]));
+        self.writer.lock().root.with(|root| copy.copy_from_slice(root))?;
+        Ok(copy)
     }
 
     fn evict(&self) -> Result<()> {

@@ -25,7 +25,7 @@ pub struct Prepared {
     pub(super) record: Arc<Record>,
     pub(super) root_node: Arc<Node>,
     /// The root key it is sealed under.
-    pub(super) root: Secret,
+    pub(super) root: Box<Secret>,
     new_root: bool,
     /// Which HEAD record names it.
     pub(super) index: usize,
@@ -60,10 +60,11 @@ impl Keyring {
         if new_root.is_some() && epoch <= tree.head().epoch {
             return Err(Error::invalid("a new root needs a new epoch"));
         }
-        let root: Secret = Zeroizing::new(match new_root {
-            Some((root, _)) => *root.bytes(),
-            None => w.root.with(|root| *root)?,
-        });
+        let mut root = Box::new(Zeroizing::new([0; 32]));
+        match new_root {
+            Some((new, _)) => root.copy_from_slice(new.bytes()),
+            None => w.root.with(|current| root.copy_from_slice(current))?,
+        }
 
         let oldest = w.oldest(current);
         let mut batch = Batch {
@@ -81,14 +82,15 @@ impl Keyring {
             freed.push(before.root_page);
         }
         freed.extend(free_pages(self, &before)?);
-        let root_salt = self.random(&root, b"root page")?;
-        let (root_page, root_node) = batch.seal_root(&fresh, &root_salt)?;
+        let (root_page, root_salt, root_node) = batch.seal_root(&fresh)?;
         let free = batch.seal_free_list(&w, &freed, current)?;
         let Batch { draft, places, bytes, .. } = batch;
 
         let head = Head { sequence: current + 1, epoch, log, pages: draft.pages() };
         let record = Record { head, root_page, root_salt, free };
-        let head_page = record.seal(self.pages.files.store(), &root, &self.random(&root, b"HEAD")?)?;
+        let salt =
+            random(self.entropy.as_ref(), &root, &[&root_salt[..], &head.sequence.to_le_bytes()].concat())?;
+        let head_page = record.seal(self.pages.files.store(), &root, &salt)?;
         let index = 1 - w.index;
 
         let files = &self.pages.files;
@@ -153,10 +155,6 @@ impl Keyring {
     pub fn discard(&self, prepared: Prepared) {
         drop(prepared);
     }
-
-    fn random(&self, root: &[u8; 32], what: &[u8]) -> Result<[u8; 32]> {
-        hedged(self.entropy.as_ref(), root, what).map_err(|e| Error::io("read random bytes", e))
-    }
 }
 
 impl Writer {
@@ -165,6 +163,10 @@ impl Writer {
         let living = self.living.iter().filter_map(|s| s.upgrade().map(|s| Tree(s).head().sequence));
         living.min().unwrap_or(current)
     }
+}
+
+fn random(entropy: &dyn Entropy, root: &[u8; 32], content: &[u8]) -> Result<[u8; 32]> {
+    hedged(entropy, root, content).map_err(|e| Error::io("read random bytes", e))
 }
 
 /// The changes as slices, with their sizes checked.
@@ -212,7 +214,7 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    fn seal_root(&mut self, fresh: &Fresh, salt: &[u8; 32]) -> Result<(u32, Node)> {
+    fn seal_root(&mut self, fresh: &Fresh) -> Result<(u32, [u8; 32], Node)> {
         let built;
         let node = match fresh {
             Fresh::Leaf(node) => node,
@@ -221,10 +223,11 @@ impl Batch<'_> {
                 &built
             }
         };
-        let lock = Lock::Root { root: self.root, salt, epoch: self.epoch };
+        let salt = random(self.entropy, self.root, node.body())?;
+        let lock = Lock::Root { root: self.root, salt: &salt, epoch: self.epoch };
         let place = self.page(node.body(), lock)?;
         let body = Zeroizing::new(node.body().to_vec());
-        Ok((place, Node::decode(body)?))
+        Ok((place, salt, Node::decode(body)?))
     }
 
     fn seal_node(&mut self, fresh: &Fresh) -> Result<Link> {
@@ -277,10 +280,7 @@ impl Batch<'_> {
             let part = list.get(i * CHUNK_LEN..).unwrap_or(&[]);
             let page = &mut self.bytes[from + i * PAGE_LEN..][..PAGE_LEN];
             free::encode_chunk(&mut page[BODY_AT..], next.as_ref(), &part[..part.len().min(CHUNK_LEN)]);
-            let key = Zeroizing::new(
-                hedged(self.entropy, self.root, &page[BODY_AT..])
-                    .map_err(|e| Error::io("read random bytes", e))?,
-            );
+            let key = Zeroizing::new(random(self.entropy, self.root, &page[BODY_AT..])?);
             page::seal(page, Lock::Free(&key), self.store, *place)?;
             next = Some((*place, key));
         }
@@ -300,7 +300,6 @@ impl Batch<'_> {
     }
 
     fn key(&self, body: &[u8]) -> Result<Secret> {
-        let key = hedged(self.entropy, self.root, body).map_err(|e| Error::io("read random bytes", e))?;
-        Ok(Zeroizing::new(key))
+        random(self.entropy, self.root, body).map(Zeroizing::new)
     }
 }

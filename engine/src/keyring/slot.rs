@@ -11,7 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{Reader, Write};
 use crate::crypto::{ALGORITHM, Entropy, hedged};
@@ -26,18 +26,24 @@ const VERSION: u8 = 1;
 const CHECKED_LEN: usize = 72;
 
 /// The key everything hangs on. Wiped on drop; never printed.
-pub struct RootKey(Zeroizing<[u8; 32]>);
+pub struct RootKey(Box<Zeroizing<[u8; 32]>>);
 
 impl RootKey {
     /// A fresh random key.
     pub fn generate(entropy: &dyn Entropy, store: StoreId) -> Result<Self> {
-        let key = hedged(entropy, b"root key", &store.0).map_err(|e| Error::io("read random bytes", e))?;
-        Ok(Self(Zeroizing::new(key)))
+        let mut key =
+            hedged(entropy, b"root key", &store.0).map_err(|e| Error::io("read random bytes", e))?;
+        let this = Self::from_bytes(&key);
+        key.zeroize();
+        Ok(this)
     }
 
     /// A key from its bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*bytes))
+        // Boxed before it is filled: moving the value leaves no copy behind.
+        let mut key = Box::new(Zeroizing::new([0; 32]));
+        key.copy_from_slice(bytes);
+        Self(key)
     }
 
     /// The bytes, for a slot to keep.
@@ -210,17 +216,26 @@ fn encode(record: &SlotRecord) -> Zeroizing<Vec<u8>> {
     page.put_bytes(&record.store.0);
     page.put_u64(record.epoch.0);
     page.put_bytes(record.root.bytes());
-    let sum = blake3::hash(&page);
-    page.put_bytes(sum.as_bytes());
+    let sum = checksum(&page);
+    page.put_bytes(&sum);
     page.resize(PAGE_LEN, 0);
     page
+}
+
+/// What tells a whole record from a torn one; it protects nothing against intent.
+fn checksum(bytes: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(bytes);
+    let sum = hasher.finalize().into();
+    hasher.zeroize();
+    sum
 }
 
 /// A copy: `None` if it is not whole.
 fn decode(page: &[u8]) -> Result<Option<SlotRecord>> {
     let mut r = Reader::new(page);
     let checked = r.bytes(CHECKED_LEN)?;
-    let whole = blake3::hash(checked).as_bytes() == &r.array::<32>()?;
+    let whole = checksum(checked) == r.array::<32>()?;
     if !whole || checked[..8] != MAGIC {
         return Ok(None);
     }
@@ -232,7 +247,9 @@ fn decode(page: &[u8]) -> Result<Option<SlotRecord>> {
     Ok(Some(SlotRecord {
         store: StoreId(r.array()?),
         epoch: Epoch(r.u64()?),
-        root: RootKey(Zeroizing::new(r.array()?)),
+        root: RootKey::from_bytes(
+            r.bytes(32)?.try_into().map_err(|_| Error::corrupt("slot record too short"))?,
+        ),
     }))
 }
 
@@ -275,7 +292,8 @@ fn read(file: &dyn VfsFile) -> Result<Zeroizing<Vec<u8>>> {
     for (i, page) in pages.chunks_exact_mut(PAGE_LEN).enumerate() {
         match file.read_exact_at(page, (i * PAGE_LEN) as u64) {
             Ok(()) => {}
-            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => page.fill(0),
+            // What was read before the end stays.
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(e) => {
                 page.fill(0);
                 failed += 1;
