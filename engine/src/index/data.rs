@@ -189,7 +189,6 @@ impl Drop for IndexData {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::id::FileId;
     use crate::record::Kind;
     use proptest::prelude::*;
     use zeroize::Zeroizing;
@@ -269,7 +268,6 @@ pub(crate) mod tests {
         let mut builder = IndexBuilder::new(&known);
         builder.add(&Stored::default(), Seq(2), place(0)).unwrap();
         assert!(builder.add(&Stored::default(), Seq(2), place(1)).is_err());
-        let _ = FileId::default();
     }
 
     proptest! {

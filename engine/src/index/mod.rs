@@ -9,9 +9,11 @@
 //! ```text
 //! lists.rs  term → documents      data.rs   an index as plain vectors     live.rs    unrolled records
 //! column.rs postings.rs dictionary.rs filter.rs   the sections' bytes     rewrite.rs erasure
-//! page.rs   sealed pages          file.rs   sections in an .idx file      reader.rs  a rolled segment
+//! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
+//! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! ```
 
+pub mod check;
 pub mod column;
 pub mod data;
 pub mod dictionary;
@@ -25,11 +27,12 @@ pub mod postings;
 pub mod reader;
 pub mod rewrite;
 pub mod scope;
+pub mod sections;
 
 pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};
 pub use live::{LiveDoc, LiveIndex};
 pub use part::{Field, Part, SortKey, Term};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
-pub use rewrite::{Rewritten, rewrite};
+pub use rewrite::{Removal, Rewritten, Target, rewrite};
 pub use scope::{Mask, People};

@@ -13,6 +13,8 @@ use crate::crypto::Entropy;
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
 use crate::index::data::IndexData;
+use crate::index::lists::person_value;
+use crate::index::part::{Field, Term};
 use crate::index::reader::Segment;
 use crate::record::Stored;
 use crate::segment::{BodyPlace, BodyWriter, OpenBlock, SubjectKeys};
@@ -29,7 +31,7 @@ pub struct Fate {
 
 /// What goes, and whose terms go.
 pub struct Removal<'a> {
-    /// Documents that go.
+    /// Documents that go; those with one of `people` as subject go in any case.
     pub docs: &'a RoaringBitmap,
     /// People who go.
     pub people: &'a [PersonNumber],
@@ -89,21 +91,34 @@ pub fn rewrite(
     removal: &Removal<'_>,
     target: &Target<'_>,
 ) -> Result<Rewritten> {
-    let mut fate = fate(&data, removal.docs);
+    let removed = with_subjects(&data, removal);
+    let mut fate = fate(&data, &removed);
     if removal.reform_all {
         fate.partial =
             (0..data.blocks.len() as u32).filter(|n| fate.dead.binary_search(n).is_err()).collect();
     }
     let blocks_reformed = fate.partial.len() as u32;
     if !fate.partial.is_empty() {
-        reform(segment, &mut data, removal.docs, &fate.partial, target)?;
+        reform(segment, &mut data, &removed, &fate.partial, target)?;
     }
     Ok(Rewritten {
-        data: data.without(removal.docs, removal.people),
+        data: data.without(&removed, removal.people),
         body_written: blocks_reformed > 0,
         blocks_dead: fate.dead.len() as u32 + blocks_reformed,
         blocks_reformed,
     })
+}
+
+/// A record dies with any of its subjects.
+fn with_subjects(data: &IndexData, removal: &Removal<'_>) -> RoaringBitmap {
+    let mut removed = removal.docs.clone();
+    for person in removal.people {
+        let term = Term { field: Field::Subject, value: person_value(*person).to_vec() };
+        if let Ok(i) = data.terms.binary_search_by(|(t, _)| t.cmp(&term)) {
+            removed.extend(data.terms[i].1.iter().copied());
+        }
+    }
+    removed
 }
 
 fn reform(

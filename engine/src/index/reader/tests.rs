@@ -1,20 +1,28 @@
 //! Segments against the live index, against a fresh build, and against damage.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
+use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
-use super::*;
 use crate::crypto::{Keys, OsEntropy};
+use crate::error::{ErrorKind, Result};
+use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::tests::{known, records};
-use crate::index::file::{encode, write_index, write_text};
+use crate::index::data::{IndexBuilder, IndexData};
+use crate::index::file::{encode, file_name, write_index, write_text};
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
-use crate::index::page::{PAGE_LEN, TEXT_LEN};
+use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::part::{Part, SortKey, Term};
+use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
-use crate::record::Kind;
-use crate::segment::{BodyPlace, BodyWriter};
-use crate::vfs::MemoryVfs;
+use crate::record::{Kind, Stored};
+use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
+use crate::vfs::{MemoryVfs, Vfs};
 
 const DIR: &str = "/s";
 const STORE: StoreId = StoreId([1; 16]);
@@ -185,7 +193,8 @@ proptest! {
         let keys: Arc<dyn SubjectKeys> = Arc::new(Without(vec![dead]));
         let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };
         let target = Target { vfs: &disk, body, keys: &*keys, entropy: &OsEntropy };
-        let removal = Removal { docs: &removed, people: &[dead], reform_all };
+        let asked = (0..records.len() as u32).filter(|i| gone.get(*i as usize) == Some(&true)).collect();
+        let removal = Removal { docs: &asked, people: &[dead], reform_all };
         let old = segment.decode_all().unwrap();
         let new = rewrite(&segment, old.clone(), &removal, &target).unwrap();
         prop_assert_eq!(new.body_written, new.data.used_files().contains(&1));

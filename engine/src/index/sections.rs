@@ -1,0 +1,289 @@
+//! The sections of one index file, each opened at first use and kept until cleared.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use zeroize::Zeroizing;
+
+use crate::codec::Reader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Micros, Seq};
+use crate::index::column::Column;
+use crate::index::dictionary::{Dictionary, ListPlace};
+use crate::index::file::{IndexFile, Section, decode_blocks, ids_width};
+use crate::index::filter::IdFilter;
+use crate::index::part::SortKey;
+use crate::segment::{BlockRef, Location};
+
+/// Sections as the parts of a segment need them. `load_…` reads anew and keeps nothing; the plain
+/// names keep what they read.
+pub struct Sections {
+    /// The file.
+    pub index: IndexFile,
+    blocks: Lazy<Vec<BlockRef>>,
+    dictionary: Lazy<Dictionary>,
+    postings: Lazy<Zeroizing<Vec<u8>>>,
+    keys: Lazy<SortKeys>,
+    places: Lazy<Places>,
+    ids: Lazy<IdTable>,
+    by_seq: Lazy<Vec<u32>>,
+}
+
+/// Event times and log positions of documents.
+pub struct SortKeys {
+    /// Event times.
+    pub times: Column,
+    /// Log positions.
+    pub seqs: Column,
+}
+
+/// Blocks and slots of documents.
+pub struct Places {
+    blocks: Column,
+    slots: Column,
+}
+
+/// Hashes of id and conversation with their documents, sorted.
+pub struct IdTable {
+    bytes: Zeroizing<Vec<u8>>,
+    entry_len: usize,
+}
+
+/// Made at first use, and again after it was cleared.
+struct Lazy<T>(RwLock<Option<Arc<T>>>);
+
+impl Sections {
+    /// Nothing is read yet.
+    pub fn new(index: IndexFile) -> Self {
+        Self {
+            index,
+            blocks: Lazy::new(),
+            dictionary: Lazy::new(),
+            postings: Lazy::new(),
+            keys: Lazy::new(),
+            places: Lazy::new(),
+            ids: Lazy::new(),
+            by_seq: Lazy::new(),
+        }
+    }
+
+    /// Forgets, and thereby wipes, what was read.
+    pub fn clear(&self) {
+        self.blocks.clear();
+        self.dictionary.clear();
+        self.postings.clear();
+        self.keys.clear();
+        self.places.clear();
+        self.ids.clear();
+        self.by_seq.clear();
+    }
+
+    /// Number of documents.
+    pub fn docs(&self) -> u32 {
+        self.index.table().docs
+    }
+
+    /// The block table.
+    pub fn blocks(&self) -> Result<Arc<Vec<BlockRef>>> {
+        self.blocks.get(|| self.load_blocks())
+    }
+
+    /// The dictionary.
+    pub fn dictionary(&self) -> Result<Arc<Dictionary>> {
+        self.dictionary.get(|| self.load_dictionary())
+    }
+
+    /// Long lists.
+    pub fn postings(&self) -> Result<Arc<Zeroizing<Vec<u8>>>> {
+        self.postings.get(|| self.index.section(Section::Postings))
+    }
+
+    /// Event times and log positions.
+    pub fn keys(&self) -> Result<Arc<SortKeys>> {
+        self.keys.get(|| self.load_keys())
+    }
+
+    /// Blocks and slots.
+    pub fn places(&self) -> Result<Arc<Places>> {
+        self.places.get(|| self.load_places())
+    }
+
+    /// Table of ids.
+    pub fn ids(&self) -> Result<Arc<IdTable>> {
+        self.ids.get(|| self.load_ids())
+    }
+
+    /// Documents in order of their log positions; made from the column, never stored.
+    pub fn by_seq(&self) -> Result<Arc<Vec<u32>>> {
+        self.by_seq.get(|| {
+            let keys = self.keys()?;
+            let mut order: Vec<u32> = (0..self.docs()).collect();
+            order.sort_unstable_by_key(|doc| keys.seqs.get(*doc));
+            Ok(order)
+        })
+    }
+
+    /// The block table from its first copy, else from its second.
+    pub fn load_blocks(&self) -> Result<Vec<BlockRef>> {
+        self.load_block_table(Section::Blocks).or_else(|first| {
+            // The first copy's error says more if neither can be read.
+            self.load_block_table(Section::BlocksCopy).map_err(|_| first)
+        })
+    }
+
+    /// One copy of the block table.
+    pub fn load_block_table(&self, section: Section) -> Result<Vec<BlockRef>> {
+        decode_blocks(&self.index.section(section)?).map_err(|e| self.index.at(section, e))
+    }
+
+    /// The dictionary.
+    pub fn load_dictionary(&self) -> Result<Dictionary> {
+        Dictionary::decode(self.index.section(Section::Dictionary)?)
+            .map_err(|e| self.index.at(Section::Dictionary, e))
+    }
+
+    /// Event times and log positions.
+    pub fn load_keys(&self) -> Result<SortKeys> {
+        Ok(SortKeys { times: self.load_column(Section::Times)?, seqs: self.load_column(Section::Seqs)? })
+    }
+
+    /// Blocks and slots.
+    pub fn load_places(&self) -> Result<Places> {
+        let bytes = self.index.section(Section::Locations)?;
+        let mut r = Reader::new(&bytes);
+        let mut read = || {
+            let blocks = Column::decode(&mut r, self.docs())?;
+            let slots = Column::decode(&mut r, self.docs())?;
+            r.finish()?;
+            Ok(Places { blocks, slots })
+        };
+        read().map_err(|e| self.index.at(Section::Locations, e))
+    }
+
+    /// Table of ids.
+    pub fn load_ids(&self) -> Result<IdTable> {
+        let bytes = self.index.section(Section::Ids)?;
+        let entry_len = 8 + ids_width(self.docs());
+        if bytes.len() as u64 != u64::from(self.docs()) * entry_len as u64 {
+            return Err(self.index.at(Section::Ids, Error::corrupt("length of the id table is wrong")));
+        }
+        Ok(IdTable { bytes, entry_len })
+    }
+
+    /// The filter; from the table of ids if its own pages are damaged; none if both are. What is
+    /// damaged is named by `verify` and by whatever needs it: a segment still opens without it.
+    pub fn load_filter(&self) -> Result<Option<IdFilter>> {
+        let damage = match self.index.section(Section::Filter).and_then(|bytes| IdFilter::decode(&bytes)) {
+            Ok(filter) => return Ok(Some(filter)),
+            Err(e) => self.index.at(Section::Filter, e),
+        };
+        if damage.kind() != ErrorKind::Corrupt {
+            return Err(damage);
+        }
+        let Ok(ids) = self.load_ids() else { return Ok(None) };
+        let pairs = ids.iter().map(|(id, conversation, _)| (id, conversation));
+        Ok(Some(IdFilter::build(self.docs() as usize, pairs)))
+    }
+
+    fn load_column(&self, section: Section) -> Result<Column> {
+        let bytes = self.index.section(section)?;
+        let mut r = Reader::new(&bytes);
+        let column = Column::decode(&mut r, self.docs());
+        column.and_then(|c| r.finish().map(|()| c)).map_err(|e| self.index.at(section, e))
+    }
+}
+
+impl SortKeys {
+    /// Sort key of a document.
+    pub fn get(&self, doc: u32) -> Option<SortKey> {
+        Some(SortKey { time: Micros(self.times.get(doc)? as i64), seq: Seq(self.seqs.get(doc)?) })
+    }
+
+    /// How many leading documents have keys that satisfy `before`.
+    pub fn partition_point(&self, before: impl Fn(SortKey) -> bool) -> u32 {
+        self.times.partition_point(|doc, _| self.get(doc).is_some_and(&before))
+    }
+
+    /// How many leading documents are before a time.
+    pub fn before(&self, time: Micros) -> u32 {
+        self.times.partition_point(|_, t| (t as i64) < time.0)
+    }
+}
+
+impl Places {
+    /// Where a document stands.
+    pub fn get(&self, doc: u32) -> Option<Location> {
+        let block = u32::try_from(self.blocks.get(doc)?).ok()?;
+        Some(Location { block, slot: u16::try_from(self.slots.get(doc)?).ok()? })
+    }
+}
+
+impl IdTable {
+    /// Every entry: hash of the id, hash of the conversation, document.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        self.rest(0)
+    }
+
+    /// Entries from the first that is not below `wanted`.
+    pub fn seek(&self, wanted: (u32, u32, u32)) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let mid = low + (high - low) / 2;
+            if self.get(mid).is_some_and(|entry| entry < wanted) { low = mid + 1 } else { high = mid }
+        }
+        self.rest(low)
+    }
+
+    fn rest(&self, from: usize) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
+        (from..self.len()).filter_map(|n| self.get(n))
+    }
+
+    fn len(&self) -> usize {
+        self.bytes.len() / self.entry_len
+    }
+
+    fn get(&self, n: usize) -> Option<(u32, u32, u32)> {
+        let mut r = Reader::new(self.bytes.get(n * self.entry_len..(n + 1) * self.entry_len)?);
+        let (id, conversation) = (r.u32().ok()?, r.u32().ok()?);
+        let mut doc = [0u8; 4];
+        let rest = r.tail();
+        doc.get_mut(..rest.len())?.copy_from_slice(rest);
+        Some((id, conversation, u32::from_le_bytes(doc)))
+    }
+}
+
+/// The bytes of a list, wherever it stands.
+pub fn list_bytes<'a>(dictionary: &'a Dictionary, lists: &'a [u8], place: &ListPlace) -> Result<&'a [u8]> {
+    match place {
+        ListPlace::Inline(range) => Ok(dictionary.inline(range)),
+        ListPlace::Apart(range) => {
+            let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+            range
+                .and_then(|(from, to)| lists.get(from..to))
+                .ok_or_else(|| Error::corrupt("a posting list lies outside its section"))
+        }
+    }
+}
+
+impl<T> Lazy<T> {
+    fn new() -> Self {
+        Self(RwLock::new(None))
+    }
+
+    fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        if let Some(value) = &*self.0.read() {
+            return Ok(Arc::clone(value));
+        }
+        let mut place = self.0.write();
+        if let Some(value) = &*place {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(load()?);
+        *place = Some(Arc::clone(&value));
+        Ok(value)
+    }
+
+    fn clear(&self) {
+        *self.0.write() = None;
+    }
+}
