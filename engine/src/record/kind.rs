@@ -1,5 +1,7 @@
 //! What a record is. The number stands in the canonical bytes and in the index.
 
+use crate::error::{Error, ErrorKind, Result};
+
 /// Kind of a record. Acts (32 and above) are the store's own and outside default queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -42,4 +44,114 @@ pub enum Kind {
     Rule = 36,
     /// Act: progress of an import.
     Import = 37,
+}
+
+impl Kind {
+    /// Every kind, ascending by number.
+    pub const ALL: [Self; 18] = [
+        Self::Message,
+        Self::Action,
+        Self::Edit,
+        Self::Delete,
+        Self::Reaction,
+        Self::Join,
+        Self::Leave,
+        Self::File,
+        Self::Call,
+        Self::System,
+        Self::Person,
+        Self::Context,
+        Self::Erased,
+        Self::Opened,
+        Self::Searched,
+        Self::Exported,
+        Self::Rule,
+        Self::Import,
+    ];
+
+    /// The kind with this lower-case name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The stable lower-case name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Message => "message",
+            Self::Action => "action",
+            Self::Edit => "edit",
+            Self::Delete => "delete",
+            Self::Reaction => "reaction",
+            Self::Join => "join",
+            Self::Leave => "leave",
+            Self::File => "file",
+            Self::Call => "call",
+            Self::System => "system",
+            Self::Person => "person",
+            Self::Context => "context",
+            Self::Erased => "erased",
+            Self::Opened => "opened",
+            Self::Searched => "searched",
+            Self::Exported => "exported",
+            Self::Rule => "rule",
+            Self::Import => "import",
+        }
+    }
+
+    /// Whether searches and counts include it without being asked for it by `kind:`.
+    pub const fn is_default(self) -> bool {
+        matches!(self, Self::Message | Self::Action | Self::File | Self::Call)
+    }
+
+    /// Whether it is an act of the store itself.
+    pub const fn is_act(self) -> bool {
+        self as u8 >= 32
+    }
+
+    /// Whether only the store writes it: acts, and who a person's number is.
+    pub const fn is_internal(self) -> bool {
+        self.is_act() || matches!(self, Self::Person)
+    }
+}
+
+impl TryFrom<u8> for Kind {
+    type Error = Error;
+
+    fn try_from(number: u8) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number).ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported, format!("record kind {number} is unknown"))
+                .hint("the store may have been written by a newer version")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_go_both_ways() {
+        let known: Vec<Kind> = (0..=255).filter_map(|number| Kind::try_from(number).ok()).collect();
+        assert_eq!(known, Kind::ALL);
+        for kind in Kind::ALL {
+            assert_eq!(Kind::parse(kind.name()), Some(kind));
+        }
+        assert_eq!(Kind::parse("Message"), None);
+        assert_eq!(Kind::parse(""), None);
+    }
+
+    #[test]
+    fn an_unknown_number_is_unsupported() {
+        assert_eq!(Kind::try_from(13).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn default_and_internal_kinds() {
+        let names = |test: fn(Kind) -> bool| -> Vec<&str> {
+            Kind::ALL.into_iter().filter(|kind| test(*kind)).map(Kind::name).collect()
+        };
+        assert_eq!(names(Kind::is_default), ["message", "action", "file", "call"]);
+        assert_eq!(names(Kind::is_act), ["erased", "opened", "searched", "exported", "rule", "import"]);
+        assert_eq!(names(Kind::is_internal).len(), 7);
+    }
 }

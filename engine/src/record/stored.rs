@@ -1,10 +1,13 @@
-//! The record as it is sealed: people by number, everything else as written.
+//! The record as it is sealed: people by number, everything else as written. Its bytes are in
+//! [`canonical`](crate::record::canonical).
+
+use std::fmt;
 
 use crate::id::{Handle, Micros, PersonNumber};
 use crate::record::kind::Kind;
 
 /// Who a number is; stands in records of kind `person` only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct PersonFields {
     /// The person's number.
     pub number: PersonNumber,
@@ -15,6 +18,22 @@ pub struct PersonFields {
 }
 
 /// A record with people by number: what the canonical bytes say.
+///
+/// ```
+/// use escrowdb::id::{Micros, PersonNumber};
+/// use escrowdb::record::Stored;
+/// let record = Stored {
+///     id: "m1".into(),
+///     conversation: "c1".into(),
+///     author: PersonNumber(7),
+///     subjects: vec![PersonNumber(7)],
+///     time: Micros(0),
+///     body: "Hello".into(),
+///     ..Stored::default()
+/// };
+/// assert!(Stored::decode(&record.encode())? == record);
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Stored {
     /// Id, unique in its conversation.
@@ -45,6 +64,34 @@ pub struct Stored {
     pub person: Option<PersonFields>,
     /// Unknown JSON fields kept by lenient imports: name and JSON text.
     pub extra: Vec<(String, String)>,
-    /// Map entries with keys this version does not know: key and raw CBOR value.
+    /// Map entries with keys this version does not know: key and raw CBOR value, as
+    /// [`Stored::decode`] found them.
     pub unknown: Vec<(u64, Vec<u8>)>,
+}
+
+/// Says what it is, never what it holds.
+impl fmt::Debug for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stored").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// Says what it is, never what it holds.
+impl fmt::Debug for PersonFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PersonFields").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_content() {
+        let person = PersonFields { identifiers: vec!["anna".into()], ..PersonFields::default() };
+        assert_eq!(format!("{person:?}"), "PersonFields { .. }");
+        let record = Stored { body: "Hello".into(), person: Some(person), ..Stored::default() };
+        assert_eq!(format!("{record:?}"), "Stored { kind: Message, .. }");
+    }
 }

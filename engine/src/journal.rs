@@ -1,0 +1,412 @@
+//! Journals: where a record is written first, to be safe.
+//!
+//! A journal is a preallocated file of frames. Grammar:
+//!
+//! ```text
+//! journal = *frame zeros
+//! frame   = header(16) salt(16) seal(48) ciphertext(padded length)
+//! header  = "EJF1" version(1) algorithm(1) 0(2) padded-length(4) 0(4)
+//! text    = length(4) payload zeros        ; a multiple of 256 bytes
+//! payload = 0x01 batch | 0x02 opened | 0x03 closed
+//! ```
+//!
+//! The key of a frame is derived from the journal's key and the frame's salt; header, store,
+//! file, frame number and the previous frame's seal are associated data, so no frame can be
+//! moved, left out or put first. One frame is written and synced at a time: a frame that does not
+//! open and is followed by nothing that opens was never acknowledged (a torn write); one that is
+//! followed by a frame that opens is damage and is reported.
+//!
+//! The marks `opened` and `closed` tell a clean stop from an unclean one: after an unclean stop a
+//! frame may have been written and lost again, and might mention anybody, so recovery gives both
+//! journals fresh keys.
+
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::codec::{Reader, Write};
+use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, Seal, derive, hedged};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{FileId, StoreId};
+use crate::vfs::{Vfs, VfsFile};
+
+/// First bytes of a frame.
+const MAGIC: [u8; 4] = *b"EJF1";
+/// Version of the frame format.
+const VERSION: u8 = 1;
+const HEADER_LEN: usize = 16;
+const SALT_LEN: usize = 16;
+/// Bytes before the ciphertext.
+const FRONT_LEN: usize = HEADER_LEN + SALT_LEN + SEAL_LEN;
+/// Texts are padded to a multiple of this.
+const PAD: usize = 256;
+/// Largest padded text; a batch over it is refused before it is written.
+pub const TEXT_LEN_MAX: usize = 64 * 1024 * 1024;
+/// The file grows by this much ahead of the writes.
+const ALLOCATE_STEP: u64 = 4 * 1024 * 1024;
+/// Room that a new journal reserves.
+const ALLOCATE_FIRST: u64 = 64 * 1024;
+
+/// A journal open for appending.
+pub struct Journal {
+    file: Box<dyn VfsFile>,
+    id: FileId,
+    store: StoreId,
+    key: Key,
+    frames: u64,
+    end: u64,
+    allocated: u64,
+    previous: Seal,
+}
+
+/// What a frame says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum FrameKind {
+    /// Records.
+    Batch = 1,
+    /// The store was opened for writing.
+    Opened = 2,
+    /// The store was closed cleanly.
+    Closed = 3,
+}
+
+/// A frame that was opened.
+pub struct Frame {
+    /// What it says.
+    pub kind: FrameKind,
+    /// Its payload without the kind.
+    pub payload: Zeroizing<Vec<u8>>,
+}
+
+/// What a journal held.
+pub struct Replay {
+    /// The journal, ready to append behind its last good frame.
+    pub journal: Journal,
+    /// Every frame that opened.
+    pub frames: Vec<Frame>,
+    /// Whether bytes stand behind the last good frame.
+    pub torn: bool,
+}
+
+/// Path of a journal in a store's folder.
+pub fn path(dir: &Path, id: FileId) -> PathBuf {
+    dir.join(format!("{id}.jrn"))
+}
+
+impl Journal {
+    /// Creates an empty journal and syncs it; the caller syncs the folder.
+    pub fn create(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Self> {
+        let io = |e| Error::io(format!("create journal {id}.jrn"), e);
+        let file = vfs.create(&path(dir, id)).map_err(io)?;
+        file.allocate(ALLOCATE_FIRST).map_err(io)?;
+        file.sync().map_err(io)?;
+        Ok(Self {
+            file,
+            id,
+            store,
+            key,
+            frames: 0,
+            end: 0,
+            allocated: ALLOCATE_FIRST,
+            previous: [0; SEAL_LEN],
+        })
+    }
+
+    /// Opens a journal and reads every frame.
+    pub fn replay(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
+        let io = |e| Error::io(format!("open journal {id}.jrn"), e);
+        let file = vfs.open(&path(dir, id)).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::corrupt(format!("journal {id}.jrn is missing"))
+                .hint("restore the file from a backup; acknowledged records stand in it"),
+            _ => io(e),
+        })?;
+        // After a kill the frames may stand in the cache only.
+        file.sync().map_err(io)?;
+        let allocated = file.len().map_err(io)?;
+        let mut journal =
+            Self { file, id, store, key, frames: 0, end: 0, allocated, previous: [0; SEAL_LEN] };
+        let mut frames = Vec::new();
+        loop {
+            match journal.read_frame(journal.end, journal.frames, &journal.previous)? {
+                Read::Frame { frame, seal, end } => {
+                    journal.frames += 1;
+                    journal.end = end;
+                    journal.previous = seal;
+                    frames.push(frame);
+                }
+                Read::Nothing => break,
+                Read::Broken { next: Some((offset, seal)) } => {
+                    if let Read::Frame { .. } = journal.read_frame(offset, journal.frames + 1, &seal)? {
+                        return Err(Error::corrupt(format!(
+                            "journal {id}.jrn: frame {} at offset {} is damaged and frames follow it",
+                            journal.frames, journal.end
+                        ))
+                        .hint("restore the file from a backup; nothing was changed"));
+                    }
+                    break;
+                }
+                Read::Broken { next: None } => break,
+            }
+        }
+        let torn = journal.bytes_behind()?;
+        Ok(Replay { journal, frames, torn })
+    }
+
+    /// Name of the file.
+    pub const fn id(&self) -> FileId {
+        self.id
+    }
+
+    /// Frames written.
+    pub const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Bytes of frames written.
+    pub const fn len(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether no frame was written.
+    pub const fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Seals a frame and writes it. After an error the journal must not be used again.
+    pub fn append(&mut self, entropy: &dyn Entropy, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        let text_len = (4 + 1 + payload.len()).next_multiple_of(PAD);
+        if text_len > TEXT_LEN_MAX {
+            return Err(Error::invalid(format!(
+                "a batch of {} bytes is over the limit of {TEXT_LEN_MAX}",
+                payload.len()
+            ))
+            .hint("append fewer records at once"));
+        }
+        let mut frame = vec![0u8; FRONT_LEN + text_len];
+        frame[..HEADER_LEN].copy_from_slice(&header(text_len as u32));
+        let (front, text) = frame.split_at_mut(FRONT_LEN);
+        text[..4].copy_from_slice(&((payload.len() + 1) as u32).to_le_bytes());
+        text[4] = kind as u8;
+        text[5..5 + payload.len()].copy_from_slice(payload);
+        let salt: [u8; SALT_LEN] = self
+            .key
+            .with(|key| hedged(entropy, key, text))?
+            .map_err(|e| Error::io("read the random generator", e))?;
+        let seal = self.one_time(&front[..HEADER_LEN], &salt, self.frames, &self.previous)?.seal(text)?;
+        front[HEADER_LEN..HEADER_LEN + SALT_LEN].copy_from_slice(&salt);
+        front[HEADER_LEN + SALT_LEN..FRONT_LEN].copy_from_slice(&seal);
+
+        let io = |e| Error::io(format!("write journal {}.jrn", self.id), e);
+        let end = self.end + frame.len() as u64;
+        if end > self.allocated {
+            let wanted = end.next_multiple_of(ALLOCATE_STEP);
+            self.file.allocate(wanted).map_err(io)?;
+            self.allocated = wanted;
+        }
+        self.file.write_at(&frame, self.end).map_err(io)?;
+        self.frames += 1;
+        self.end = end;
+        self.previous = seal;
+        Ok(())
+    }
+
+    /// Makes the frames durable. After an error the journal must not be used again.
+    pub fn sync(&self) -> Result<()> {
+        self.file.sync().map_err(|e| Error::io(format!("sync journal {}.jrn", self.id), e))
+    }
+
+    fn one_time(&self, header: &[u8], salt: &[u8], number: u64, previous: &Seal) -> Result<OneTime> {
+        let mut aad = Vec::with_capacity(HEADER_LEN + 16 + 16 + 8 + SEAL_LEN);
+        aad.put_bytes(header);
+        aad.put_bytes(&self.store.0);
+        aad.put_bytes(&self.id.0);
+        aad.put_u64(number);
+        aad.put_bytes(previous);
+        self.key.with(|key| derive(Label::JournalFrame, &[key], salt, &aad))
+    }
+
+    fn read_frame(&self, offset: u64, number: u64, previous: &Seal) -> Result<Read> {
+        let mut front = [0u8; FRONT_LEN];
+        if !self.read(&mut front, offset)? {
+            return Ok(Read::Nothing);
+        }
+        let Some(text_len) = text_len(&front[..HEADER_LEN])? else {
+            let empty = front.iter().all(|b| *b == 0);
+            return Ok(if empty { Read::Nothing } else { Read::Broken { next: None } });
+        };
+        let mut seal = [0; SEAL_LEN];
+        seal.copy_from_slice(&front[HEADER_LEN + SALT_LEN..]);
+        let end = offset + (FRONT_LEN + text_len) as u64;
+        let broken = Read::Broken { next: Some((end, seal)) };
+        if end > self.allocated {
+            return Ok(Read::Broken { next: None });
+        }
+        let mut text = Zeroizing::new(vec![0u8; text_len]);
+        if !self.read(&mut text, offset + FRONT_LEN as u64)? {
+            return Ok(Read::Broken { next: None });
+        }
+        let (header, salt) = (&front[..HEADER_LEN], &front[HEADER_LEN..HEADER_LEN + SALT_LEN]);
+        let one_time = self.one_time(header, salt, number, previous)?;
+        if one_time.open(&seal, &mut text).is_err() {
+            return Ok(broken);
+        }
+        Ok(Read::Frame { frame: parse(&text)?, seal, end })
+    }
+
+    /// Fills `buf`; false if the file ends before.
+    fn read(&self, buf: &mut [u8], offset: u64) -> Result<bool> {
+        match self.file.read_exact_at(buf, offset) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(e) => Err(Error::io(format!("read journal {}.jrn", self.id), e)),
+        }
+    }
+
+    /// Whether a byte other than zero stands behind the last good frame.
+    fn bytes_behind(&self) -> Result<bool> {
+        let mut buf = vec![0u8; 64 * 1024];
+        let mut at = self.end;
+        while at < self.allocated {
+            let n = buf.len().min(usize::try_from(self.allocated - at).unwrap_or(usize::MAX));
+            if !self.read(&mut buf[..n], at)? {
+                break;
+            }
+            if buf[..n].iter().any(|b| *b != 0) {
+                return Ok(true);
+            }
+            at += n as u64;
+        }
+        Ok(false)
+    }
+}
+
+enum Read {
+    Frame { frame: Frame, seal: Seal, end: u64 },
+    Nothing,
+    Broken { next: Option<(u64, Seal)> },
+}
+
+fn header(text_len: u32) -> [u8; HEADER_LEN] {
+    let mut h = [0; HEADER_LEN];
+    h[..4].copy_from_slice(&MAGIC);
+    h[4] = VERSION;
+    h[5] = ALGORITHM;
+    h[8..12].copy_from_slice(&text_len.to_le_bytes());
+    h
+}
+
+/// Length of the text, `None` if this is no header. A newer version is an error of its own.
+fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
+    let mut r = Reader::new(bytes);
+    let magic: [u8; 4] = r.array()?;
+    let (version, algorithm) = (r.u8()?, r.u8()?);
+    let zero = r.u16()?;
+    let len = r.u32()? as usize;
+    if magic != MAGIC || zero != 0 || r.u32()? != 0 || version == 0 {
+        return Ok(None);
+    }
+    if version > VERSION || algorithm != ALGORITHM {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!("a journal frame has version {version}, algorithm {algorithm}; known are 1 and 1"),
+        )
+        .hint("open the store with a newer version"));
+    }
+    let fits = len > 0 && len <= TEXT_LEN_MAX && len.is_multiple_of(PAD);
+    Ok(fits.then_some(len))
+}
+
+fn parse(text: &[u8]) -> Result<Frame> {
+    let mut r = Reader::new(text);
+    let len = r.u32()? as usize;
+    let mut payload = Reader::new(r.bytes(len)?);
+    let kind = match payload.u8()? {
+        1 => FrameKind::Batch,
+        2 => FrameKind::Opened,
+        3 => FrameKind::Closed,
+        other => return Err(Error::corrupt(format!("a journal frame has the unknown kind {other}"))),
+    };
+    Ok(Frame { kind, payload: Zeroizing::new(payload.tail().to_vec()) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Keys, OsEntropy};
+    use crate::vfs::MemoryVfs;
+
+    const STORE: StoreId = StoreId([1; 16]);
+    const ID: FileId = FileId([2; 16]);
+
+    fn key() -> Key {
+        Keys::new().insert(&[9; 32]).unwrap()
+    }
+
+    fn dir() -> &'static Path {
+        Path::new("/s")
+    }
+
+    fn with_frames(payloads: &[&[u8]]) -> MemoryVfs {
+        let vfs = MemoryVfs::new();
+        let mut j = Journal::create(&vfs, dir(), STORE, ID, key()).unwrap();
+        for p in payloads {
+            j.append(&OsEntropy, FrameKind::Batch, p).unwrap();
+        }
+        j.sync().unwrap();
+        vfs
+    }
+
+    fn replay(vfs: &MemoryVfs) -> Result<Replay> {
+        Journal::replay(vfs, dir(), STORE, ID, key())
+    }
+
+    #[test]
+    fn what_was_appended_is_replayed() {
+        let vfs = with_frames(&[b"one", &[7; 70_000], b""]);
+        let r = replay(&vfs).unwrap();
+        let got: Vec<&[u8]> = r.frames.iter().map(|f| &f.payload[..]).collect();
+        assert_eq!(got, [b"one".as_slice(), &[7; 70_000], b""]);
+        assert!(!r.torn);
+    }
+
+    #[test]
+    fn a_torn_last_frame_is_left_out_and_reported() {
+        let vfs = with_frames(&[b"one", b"two"]);
+        let file = vfs.open(&path(dir(), ID)).unwrap();
+        let second = (FRONT_LEN + PAD) as u64;
+        file.write_at(&[0xee], second + FRONT_LEN as u64 + 3).unwrap();
+        let r = replay(&vfs).unwrap();
+        assert_eq!(r.frames.len(), 1);
+        assert!(r.torn);
+        assert_eq!(r.journal.len(), second);
+    }
+
+    #[test]
+    fn a_damaged_frame_before_a_good_one_is_damage() {
+        let vfs = with_frames(&[b"one", b"two"]);
+        vfs.open(&path(dir(), ID)).unwrap().write_at(&[0xee], FRONT_LEN as u64 + 3).unwrap();
+        assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_frame_of_another_place_store_or_file_is_refused() {
+        let vfs = with_frames(&[b"one", b"two"]);
+        assert_eq!(Journal::replay(&vfs, dir(), StoreId([3; 16]), ID, key()).unwrap().frames.len(), 0);
+        let file = vfs.open(&path(dir(), ID)).unwrap();
+        let n = FRONT_LEN + PAD;
+        let (mut a, mut b) = (vec![0; n], vec![0; n]);
+        file.read_exact_at(&mut a, 0).unwrap();
+        file.read_exact_at(&mut b, n as u64).unwrap();
+        file.write_at(&b, 0).unwrap();
+        file.write_at(&a, n as u64).unwrap();
+        assert_eq!(replay(&vfs).unwrap().frames.len(), 0);
+    }
+
+    #[test]
+    fn a_newer_version_is_refused() {
+        let vfs = with_frames(&[b"one"]);
+        vfs.open(&path(dir(), ID)).unwrap().write_at(&[2], 4).unwrap();
+        assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Unsupported);
+    }
+}
