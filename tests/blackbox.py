@@ -90,7 +90,7 @@ class Result:
 
     def lines(self):
         rows = []
-        for line in self.out.splitlines():
+        for line in self.out.split("\n"):  # splitlines would split at U+2028 too
             if line.strip():
                 try:
                     rows.append(json.loads(line))
@@ -387,6 +387,23 @@ def query(chats, rng):
     return Query(f"kind:{kind} ({text})", test, scope=lambda r: r["kind"] == kind)
 
 
+def edges(chats, rng):
+    """Times exactly on a border, where one off by one shows."""
+    midnights = [r["time"] for r in chats.records if r["time"] % DAY == 0 and r["kind"] in DEFAULT_KINDS]
+    for t in rng.sample(midnights, min(3, len(midnights))):
+        day, before = str(instant(t).date()), str(instant(t - DAY).date())
+        yield Query("on:" + day, lambda r, t=t: t <= r["time"] < t + DAY)
+        yield Query("on:" + before, lambda r, t=t: t - DAY <= r["time"] < t)
+        yield Query(f"after:{day}", lambda r, t=t: r["time"] >= t)
+        yield Query(f"before:{day}", lambda r, t=t: r["time"] < t)
+        yield Query(f"-after:{print_time(t + 1)} after:{print_time(t)}", lambda r, t=t: r["time"] == t)
+    yield Query("NOT *", lambda r: False)
+    yield Query("* -*", lambda r: False)
+    r = rng.choice(chats.records)
+    c, i = r["conversation"], r["id"]
+    yield Query(f"id:{quote(i)} conversation:{quote(c)}", lambda r: (r["id"], r["conversation"]) == (i, c))
+
+
 # ---------------------------------------------------------------- parts
 
 class Suite:
@@ -498,8 +515,8 @@ class Suite:
         model = chats.model()
         everything = Query("*", lambda r: True)
         self.tally.equal(e.count("*"), len(model.find(everything)), "count of everything", e.shell("count", "*"))
-        for i in range(a.queries):
-            self.compare(e, model, query(chats, self.rng), "oracle")
+        for q in [*edges(chats, self.rng), *(query(chats, self.rng) for _ in range(a.queries))]:
+            self.compare(e, model, q, "oracle")
         for i in range(max(3, a.queries // 25)):
             self.export(e, model, query(chats, self.rng), "oracle")
         self.gets(e, model, max(5, a.queries // 10), "oracle")
@@ -938,7 +955,8 @@ def main():
         print(f"  {note}: {n}")
     if args.keep or suite.tally.failed:
         print(f"stores are kept in {folder}")
-        print(f"repeat with: python3 {shlex.join(sys.argv)} --seed {args.seed}")
+        seed = [] if "--seed" in sys.argv else ["--seed", str(args.seed)]
+        print(f"repeat with: python3 {shlex.join(sys.argv + seed)}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
     print(f"{suite.tally.passed} passed, {suite.tally.failed} failed")
