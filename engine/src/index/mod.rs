@@ -1,5 +1,33 @@
 //! The index: how records are found. One [`Part`] is one rolled segment or the live index.
+//!
+//! A segment's index is canonical: its plaintext is a function of the surviving records with
+//! their log positions and of the places and secrets of the surviving blocks. So after an erasure
+//! it equals, byte for byte, the index of a store that never held the erased records. It is
+//! always written as a whole under a fresh key, every page anew: which pages changed would tell
+//! the holder of an old copy where the erased words stood.
+//!
+//! ```text
+//! lists.rs  term → documents      data.rs   an index as plain vectors     live.rs    unrolled records
+//! column.rs postings.rs dictionary.rs filter.rs   the sections' bytes     rewrite.rs erasure
+//! page.rs   sealed pages          file.rs   sections in an .idx file      reader.rs  a rolled segment
+//! ```
 
+pub mod column;
+pub mod data;
+pub mod dictionary;
+pub mod file;
+pub mod filter;
+pub mod lists;
+pub mod live;
+pub mod page;
 pub mod part;
+pub mod postings;
+pub mod reader;
+pub mod rewrite;
 
+pub use data::{DocEntry, IndexBuilder, IndexData};
+pub use file::{Written, write_index};
+pub use live::LiveIndex;
 pub use part::{Field, Part, SortKey, Term};
+pub use reader::{OpenRecord, Segment, SegmentFiles};
+pub use rewrite::{Rewritten, rewrite};

@@ -60,6 +60,8 @@ pub trait Part: Send + Sync {
     fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>>;
     /// Sort key of a document.
     fn key(&self, doc: u32) -> Result<SortKey>;
+    /// The document at a log position; `None` if it is not in this part.
+    fn doc_of(&self, seq: Seq) -> Result<Option<u32>>;
     /// At most `k` of `docs` with keys below `below`, descending.
     fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// At most `k` of `docs` with keys above `above`, ascending.

@@ -1,0 +1,289 @@
+//! An index as plain sorted vectors: what is built, filtered and encoded.
+
+use roaring::RoaringBitmap;
+use zeroize::Zeroize;
+
+use crate::error::{Error, Result};
+use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::filter::text_hash;
+use crate::index::lists::{Lists, person_value};
+use crate::index::part::{Field, SortKey, Term};
+use crate::record::Stored;
+use crate::segment::{BlockRef, Location};
+
+/// One document of an index. Documents are ordered by time, then by log position.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DocEntry {
+    /// Event time.
+    pub time: Micros,
+    /// Log position.
+    pub seq: Seq,
+    /// Where the record stands.
+    pub at: Location,
+    /// Hash of the id.
+    pub id_hash: u32,
+    /// Hash of the conversation.
+    pub conv_hash: u32,
+}
+
+/// All of an index in clear; wiped on drop. Its encoding is a pure function of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct IndexData {
+    /// Documents.
+    pub docs: Vec<DocEntry>,
+    /// Terms, ascending, each with its documents, ascending and not empty.
+    pub terms: Vec<(Term, Vec<u32>)>,
+    /// Blocks, ordered by their first document.
+    pub blocks: Vec<BlockRef>,
+}
+
+/// Builds an index from records in order of (time, seq).
+pub struct IndexBuilder<'a> {
+    known: &'a dyn Fn(PersonNumber) -> bool,
+    docs: Vec<DocEntry>,
+    lists: Lists,
+}
+
+/// Stands for "no longer there" while numbers are given anew.
+const GONE: u32 = u32::MAX;
+
+impl<'a> IndexBuilder<'a> {
+    /// Nothing yet. Authors who are not `known` get no term.
+    pub fn new(known: &'a dyn Fn(PersonNumber) -> bool) -> Self {
+        Self { known, docs: Vec::new(), lists: Lists::default() }
+    }
+
+    /// Adds the next record.
+    pub fn add(&mut self, stored: &Stored, seq: Seq, at: Location) -> Result<()> {
+        let key = SortKey { time: stored.time, seq };
+        if self.docs.last().is_some_and(|last| last.key() >= key) {
+            return Err(Error::invalid("records of an index must come in order of time and log position"));
+        }
+        let doc = u32::try_from(self.docs.len())
+            .ok()
+            .filter(|n| *n < GONE)
+            .ok_or_else(|| Error::invalid("an index holds too many records"))?;
+        self.lists.add(doc, stored, (self.known)(stored.author));
+        self.docs.push(DocEntry {
+            time: stored.time,
+            seq,
+            at,
+            id_hash: text_hash(&stored.id),
+            conv_hash: text_hash(&stored.conversation),
+        });
+        Ok(())
+    }
+
+    /// The index over the blocks where the records stand.
+    pub fn finish(self, blocks: Vec<BlockRef>) -> IndexData {
+        IndexData { docs: self.docs, terms: self.lists.into_sorted(), blocks }
+    }
+}
+
+impl DocEntry {
+    /// Sort key of the document.
+    pub fn key(&self) -> SortKey {
+        SortKey { time: self.time, seq: self.seq }
+    }
+}
+
+impl IndexData {
+    /// The index as if the `removed` documents and the terms of `dead` people had never been:
+    /// documents and blocks are numbered densely anew, blocks without documents leave the table.
+    pub fn without(&self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Self {
+        let (mut docs, number) = self.survivors(removed);
+        let blocks = self.surviving_blocks(&mut docs);
+        let dead: Vec<[u8; 8]> = dead.iter().map(|p| person_value(*p)).collect();
+        let is_dead = |t: &Term| {
+            matches!(t.field, Field::Author | Field::Subject) && dead.iter().any(|d| d.as_slice() == t.value)
+        };
+        let mut terms = Vec::with_capacity(self.terms.len());
+        for (term, list) in self.terms.iter().filter(|(t, _)| !is_dead(t)) {
+            let kept = || {
+                let new = list.iter().map(|d| number.get(*d as usize).copied().unwrap_or(GONE));
+                new.filter(|d| *d != GONE)
+            };
+            let mut list = Vec::with_capacity(kept().count());
+            list.extend(kept());
+            if !list.is_empty() {
+                terms.push((term.clone(), list));
+            }
+        }
+        Self { docs, terms, blocks }
+    }
+
+    /// The same documents, some of them at new places: `moved` are documents with locations that
+    /// count from the first of `new_blocks`. Blocks nobody lives in any more leave with
+    /// [`Self::without`].
+    pub fn replace_blocks(&mut self, moved: &[(u32, Location)], new_blocks: Vec<BlockRef>) -> Result<()> {
+        let first = self.blocks.len() as u32;
+        for (doc, at) in moved {
+            let place = self.docs.get_mut(*doc as usize);
+            let place = place.ok_or_else(|| Error::invalid("a moved document is not in the index"))?;
+            place.at = Location { block: first + at.block, slot: at.slot };
+        }
+        let mut blocks = Vec::with_capacity(self.blocks.len() + new_blocks.len());
+        blocks.extend(self.blocks.iter().cloned());
+        blocks.extend(new_blocks);
+        self.blocks = blocks;
+        Ok(())
+    }
+
+    /// Body files (by index) in which documents stand.
+    pub fn used_files(&self) -> Vec<u8> {
+        let mut used: Vec<u8> = self.blocks.iter().map(|b| b.file).collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
+    fn survivors(&self, removed: &RoaringBitmap) -> (Vec<DocEntry>, Vec<u32>) {
+        let mut number = vec![0; self.docs.len()];
+        for doc in removed {
+            if let Some(n) = number.get_mut(doc as usize) {
+                *n = GONE;
+            }
+        }
+        let mut docs = Vec::with_capacity(self.docs.len());
+        for (entry, n) in self.docs.iter().zip(&mut number) {
+            if *n != GONE {
+                *n = docs.len() as u32;
+                docs.push(*entry);
+            }
+        }
+        (docs, number)
+    }
+
+    fn surviving_blocks(&self, docs: &mut [DocEntry]) -> Vec<BlockRef> {
+        let mut number = vec![GONE; self.blocks.len()];
+        let mut blocks = Vec::with_capacity(self.blocks.len());
+        for entry in docs {
+            let (Some(n), Some(block)) =
+                (number.get_mut(entry.at.block as usize), self.blocks.get(entry.at.block as usize))
+            else {
+                continue;
+            };
+            if *n == GONE {
+                *n = blocks.len() as u32;
+                blocks.push(block.clone());
+            }
+            entry.at.block = *n;
+        }
+        blocks
+    }
+}
+
+impl Drop for IndexData {
+    fn drop(&mut self) {
+        for (term, list) in &mut self.terms {
+            term.value.zeroize();
+            list.zeroize();
+        }
+        for entry in &mut self.docs {
+            entry.id_hash = 0;
+            entry.conv_hash = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::id::FileId;
+    use crate::record::Kind;
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    /// Records in order of (time, seq), a few values in each field so that lists overlap.
+    pub(crate) fn records(max: usize) -> impl Strategy<Value = Vec<(Seq, Stored)>> {
+        let one = (
+            0i64..50,
+            0u64..6,
+            proptest::collection::btree_set(0u64..6, 1..3),
+            0u32..3,
+            0u32..4,
+            any::<u8>(),
+        );
+        proptest::collection::vec(one, 0..max).prop_map(|all| {
+            let mut all: Vec<_> = all
+                .into_iter()
+                .enumerate()
+                .map(|(i, (time, author, subjects, class, conversation, rest))| {
+                    let stored = Stored {
+                        id: format!("m{}", i / 2),
+                        conversation: format!("c{conversation}"),
+                        author: PersonNumber(author),
+                        subjects: subjects.into_iter().map(PersonNumber).collect(),
+                        time: Micros(time - 25),
+                        channel: ["", "web", "mail"][usize::from(rest) % 3].into(),
+                        kind: [Kind::Message, Kind::Person, Kind::Join][usize::from(rest) % 3],
+                        tags: (0..rest % 4).map(|t| format!("tag:{}", t / 2 * (rest / 64))).collect(),
+                        body: format!("body {i} {}", "x".repeat(usize::from(rest))),
+                        class,
+                        ..Stored::default()
+                    };
+                    (Seq(i as u64 * 3 + 5), stored)
+                })
+                .collect();
+            all.sort_by_key(|(seq, s)| (s.time, *seq));
+            all
+        })
+    }
+
+    pub(crate) fn known(person: PersonNumber) -> bool {
+        person.0 != 1
+    }
+
+    /// Puts three records into each block.
+    fn place(i: usize) -> Location {
+        Location { block: (i / 3) as u32, slot: (i % 3) as u16 }
+    }
+
+    fn block(number: u32) -> BlockRef {
+        BlockRef {
+            file: (number % 2) as u8,
+            offset: u64::from(number) * 100 + 8,
+            len: 80,
+            r_block: Zeroizing::new([number as u8; 16]),
+            subjects: vec![PersonNumber(u64::from(number) % 5)],
+            class: number % 3,
+            expiry: 0,
+        }
+    }
+
+    fn build(records: &[(Seq, Stored, Location)], known: &dyn Fn(PersonNumber) -> bool) -> IndexData {
+        let mut old_numbers: Vec<u32> = Vec::new();
+        let mut builder = IndexBuilder::new(known);
+        for (seq, stored, at) in records {
+            let n = old_numbers.iter().position(|b| *b == at.block).unwrap_or_else(|| {
+                old_numbers.push(at.block);
+                old_numbers.len() - 1
+            });
+            builder.add(stored, *seq, Location { block: n as u32, slot: at.slot }).unwrap();
+        }
+        builder.finish(old_numbers.into_iter().map(block).collect())
+    }
+
+    #[test]
+    fn order_is_checked() {
+        let mut builder = IndexBuilder::new(&known);
+        builder.add(&Stored::default(), Seq(2), place(0)).unwrap();
+        assert!(builder.add(&Stored::default(), Seq(2), place(1)).is_err());
+        let _ = FileId::default();
+    }
+
+    proptest! {
+        #[test]
+        fn without_equals_a_fresh_build(records in records(60), gone: Vec<bool>, dead in 0u64..6) {
+            let dead = PersonNumber(dead);
+            let placed: Vec<_> = records.into_iter().enumerate().map(|(i, (seq, s))| (seq, s, place(i))).collect();
+            let is_gone = |i: usize| gone.get(i).copied().unwrap_or(false) || placed[i].1.subjects.contains(&dead);
+            let removed: RoaringBitmap = (0..placed.len()).filter(|i| is_gone(*i)).map(|i| i as u32).collect();
+            let rest: Vec<_> = (0..placed.len()).filter(|i| !is_gone(*i)).map(|i| placed[i].clone()).collect();
+            let fresh = build(&rest, &|p| known(p) && p != dead);
+            let rewritten = build(&placed, &known).without(&removed, &[dead]);
+            prop_assert!(fresh == rewritten);
+            prop_assert_eq!(crate::index::file::encode(&fresh).unwrap(), crate::index::file::encode(&rewritten).unwrap());
+        }
+    }
+}

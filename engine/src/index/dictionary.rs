@@ -1,0 +1,304 @@
+//! The dictionary of terms: sorted, front-coded, with a restart each 16 terms.
+//!
+//! ```text
+//! count u32 │ restart offsets u32 × ⌈count / 16⌉, from the first entry │ entries
+//! entry     varint bytes shared with the term before │ varint length │ suffix │ varint documents
+//!           │ up to 32 documents: the list itself; else varint offset, varint length in postings
+//! ```
+//!
+//! A key is the field's number, then the value. At a restart nothing is shared.
+
+use std::ops::Range;
+
+use zeroize::Zeroizing;
+
+use crate::codec::{Reader, Write};
+use crate::error::{Error, Result};
+use crate::index::part::Term;
+use crate::index::postings::{self, INLINE_MAX};
+
+const RESTART: usize = 16;
+/// Longer keys are damage: the longest value is a text of 512 bytes.
+const KEY_MAX: usize = 4096;
+
+/// A dictionary in memory; wiped on drop.
+pub struct Dictionary {
+    bytes: Zeroizing<Vec<u8>>,
+    count: u32,
+    entries_at: usize,
+}
+
+/// A term's documents: how many, and where their list stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Number of documents.
+    pub frequency: u32,
+    /// Where the list stands.
+    pub list: ListPlace,
+}
+
+/// Where a list stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListPlace {
+    /// In the dictionary.
+    Inline(Range<usize>),
+    /// In the postings section.
+    Apart(Range<u64>),
+}
+
+/// Walks entries in order.
+pub struct Cursor<'a> {
+    reader: Reader<'a>,
+    start: usize,
+    left: u32,
+    key: Zeroizing<Vec<u8>>,
+}
+
+/// Key of a term.
+pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
+    let mut key = Zeroizing::new(Vec::with_capacity(1 + term.value.len()));
+    key.push(term.field as u8);
+    key.extend_from_slice(&term.value);
+    key
+}
+
+/// The dictionary section and the postings section of sorted terms.
+pub fn encode(terms: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+    let mut entries = Zeroizing::new(Vec::with_capacity(entries_bound(terms)));
+    let mut lists = Zeroizing::new(Vec::with_capacity(postings_bound(terms, docs)));
+    let mut restarts = Vec::with_capacity(terms.len().div_ceil(RESTART));
+    let mut before: &[u8] = &[];
+    let mut field = 0;
+    for (i, (term, list)) in terms.iter().enumerate() {
+        let same_field = field == term.field as u8;
+        if i % RESTART == 0 {
+            restarts.push(entries.len() as u32);
+        }
+        let shared = if i % RESTART == 0 || !same_field {
+            0
+        } else {
+            1 + before.iter().zip(&term.value).take_while(|(a, b)| a == b).count()
+        };
+        entries.put_varint(shared as u64);
+        if shared == 0 {
+            entries.put_varint(1 + term.value.len() as u64);
+            entries.put_u8(term.field as u8);
+            entries.put_bytes(&term.value);
+        } else {
+            entries.put_slice(&term.value[shared - 1..]);
+        }
+        entries.put_varint(list.len() as u64);
+        if list.len() as u32 <= INLINE_MAX {
+            postings::encode(&mut entries, list, docs);
+        } else {
+            let from = lists.len();
+            postings::encode(&mut lists, list, docs);
+            entries.put_varint(from as u64);
+            entries.put_varint((lists.len() - from) as u64);
+        }
+        before = &term.value;
+        field = term.field as u8;
+    }
+    let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * restarts.len() + entries.len()));
+    out.put_u32(terms.len() as u32);
+    for at in restarts {
+        out.put_u32(at);
+    }
+    out.put_bytes(&entries);
+    (out, lists)
+}
+
+/// Reserved at once: a vector that grows leaves its plaintext behind.
+fn entries_bound(terms: &[(Term, Vec<u32>)]) -> usize {
+    terms.iter().map(|(t, list)| t.value.len() + 16 + 5 * list.len().min(INLINE_MAX as usize)).sum()
+}
+
+fn postings_bound(terms: &[(Term, Vec<u32>)], docs: u32) -> usize {
+    let bitmap = (docs as usize).div_ceil(8);
+    let long = terms.iter().map(|(_, list)| list.len()).filter(|n| *n as u32 > INLINE_MAX);
+    long.map(|n| if postings::is_bitmap(n as u32, docs) { bitmap } else { 5 * n }).sum()
+}
+
+impl Dictionary {
+    /// Takes the bytes of the section; entries are checked when they are read.
+    pub fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
+        let mut r = Reader::new(&bytes);
+        let count = r.u32()?;
+        r.bytes((count as usize).div_ceil(RESTART) * 4)?;
+        let entries_at = r.position();
+        Ok(Self { bytes, count, entries_at })
+    }
+
+    /// How many terms.
+    pub fn len(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The bytes of a list that stands in the dictionary.
+    pub fn inline(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// The entry of a key.
+    pub fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let mut cursor = self.seek(key)?;
+        while let Some(entry) = cursor.advance()? {
+            match cursor.key().cmp(key) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Ok(Some(entry)),
+                std::cmp::Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A cursor before the first entry.
+    pub fn cursor(&self) -> Cursor<'_> {
+        self.at_restart(0, 0)
+    }
+
+    /// A cursor at the last restart whose key is not above `key`; walk on from there.
+    pub fn seek(&self, key: &[u8]) -> Result<Cursor<'_>> {
+        let (mut low, mut high) = (0, (self.count as usize).div_ceil(RESTART));
+        while high - low > 1 {
+            let mid = low + (high - low) / 2;
+            if self.restart_key(mid)? <= key { low = mid } else { high = mid }
+        }
+        Ok(self.at_restart(low, if self.count == 0 { 0 } else { self.restart(low)? }))
+    }
+
+    fn at_restart(&self, number: usize, offset: usize) -> Cursor<'_> {
+        let start = self.entries_at.saturating_add(offset).min(self.bytes.len());
+        let left = self.count.saturating_sub((number * RESTART) as u32);
+        let key = Zeroizing::new(Vec::with_capacity(64));
+        Cursor { reader: Reader::new(&self.bytes[start..]), start, left, key }
+    }
+
+    fn restart(&self, number: usize) -> Result<usize> {
+        let mut r = Reader::new(&self.bytes[..self.entries_at]);
+        r.bytes(4 + 4 * number)?;
+        Ok(r.u32()? as usize)
+    }
+
+    fn restart_key(&self, number: usize) -> Result<&[u8]> {
+        let start = self.entries_at.saturating_add(self.restart(number)?).min(self.bytes.len());
+        let mut r = Reader::new(&self.bytes[start..]);
+        if r.varint()? != 0 {
+            return Err(Error::corrupt("a restart of the dictionary shares bytes"));
+        }
+        r.slice()
+    }
+}
+
+impl Cursor<'_> {
+    /// Entries left, or fewer: never more than the bytes left could hold.
+    pub fn bound(&self) -> usize {
+        (self.left as usize).min(self.reader.remaining() / 3)
+    }
+
+    /// Key of the entry that `advance` answered last.
+    pub fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The next entry; `None` at the end.
+    pub fn advance(&mut self) -> Result<Option<Entry>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let shared = self.reader.count(self.key.len())?;
+        let suffix = self.reader.slice()?;
+        if shared + suffix.len() > KEY_MAX || shared + suffix.len() == 0 {
+            return Err(Error::corrupt("length of a term is over its limit"));
+        }
+        self.key.truncate(shared);
+        self.key.extend_from_slice(suffix);
+        let frequency = self.reader.count(u32::MAX as usize)? as u32;
+        let list = if frequency <= INLINE_MAX {
+            let from = self.start + self.reader.position();
+            postings::skip(&mut self.reader, frequency)?;
+            ListPlace::Inline(from..self.start + self.reader.position())
+        } else {
+            let from = self.reader.varint()?;
+            let len = self.reader.varint()?;
+            let to =
+                from.checked_add(len).ok_or_else(|| Error::corrupt("place of a posting list overflows"))?;
+            ListPlace::Apart(from..to)
+        };
+        Ok(Some(Entry { frequency, list }))
+    }
+
+    /// Fails unless every byte of the section was read.
+    pub fn finish(&self) -> Result<()> {
+        if self.left > 0 {
+            return Err(Error::corrupt("terms are left in the dictionary"));
+        }
+        self.reader.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::part::Field;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn sample(values: BTreeMap<Vec<u8>, u8>, docs: u32) -> Vec<(Term, Vec<u32>)> {
+        let list = |n: u8| (0..docs.min(u32::from(n) + 1)).collect::<Vec<_>>();
+        [Field::Tag, Field::Channel]
+            .into_iter()
+            .flat_map(|field| values.iter().map(move |(v, n)| (Term { field, value: v.clone() }, list(*n))))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_is_there(values in proptest::collection::btree_map(proptest::collection::vec(0u8..3, 0..8), any::<u8>(), 0..80)) {
+            let docs = 300;
+            let terms = sample(values, docs);
+            let (bytes, lists) = encode(&terms, docs);
+            let dictionary = Dictionary::decode(bytes).unwrap();
+            let mut cursor = dictionary.cursor();
+            for (term, list) in &terms {
+                let entry = cursor.advance().unwrap().unwrap();
+                prop_assert_eq!(cursor.key(), &key_of(term)[..]);
+                prop_assert_eq!(dictionary.find(&key_of(term)).unwrap(), Some(entry.clone()));
+                let bytes = match &entry.list {
+                    ListPlace::Inline(range) => dictionary.inline(range),
+                    ListPlace::Apart(range) => &lists[range.start as usize..range.end as usize],
+                };
+                prop_assert_eq!(&postings::decode_vec(&mut Reader::new(bytes), entry.frequency, docs).unwrap(), list);
+                let mut more = key_of(term);
+                more.push(9);
+                prop_assert_eq!(dictionary.find(&more).unwrap(), None);
+            }
+            prop_assert!(cursor.advance().unwrap().is_none());
+            cursor.finish().unwrap();
+            prop_assert_eq!(dictionary.find(&[]).unwrap(), None);
+        }
+
+        #[test]
+        fn any_bytes_decode_or_fail(bytes: Vec<u8>, key: Vec<u8>, at: prop::sample::Index, bit in 0u8..8) {
+            let values = (0..40u8).map(|i| (vec![i / 8, i % 8], i * 6)).collect();
+            let mut good = encode(&sample(values, 300), 300).0.to_vec();
+            let at = at.index(good.len());
+            good[at] ^= 1 << bit;
+            for bytes in [bytes, good] {
+                if let Ok(d) = Dictionary::decode(Zeroizing::new(bytes)) {
+                    let _ = d.find(&key);
+                    let mut c = d.cursor();
+                    while let Ok(Some(e)) = c.advance() {
+                        if let ListPlace::Inline(range) = e.list { let _ = d.inline(&range); }
+                    }
+                }
+            }
+        }
+    }
+}

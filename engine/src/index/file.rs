@@ -1,0 +1,428 @@
+//! An `.idx` file: sections in a row of sealed pages.
+//!
+//! ```text
+//! page 0    pages u32 │ documents u32 │ first time u64 │ last time u64 │ first seq u64 │ last seq u64
+//!           │ sections u16 │ { id u8 │ offset u64 │ length u64 } …
+//! page 1    block table, then zeros to the end of its page
+//! page i    block table once more, then zeros: it can't be rebuilt from bodies
+//! page j    dictionary │ postings │ times │ seqs │ locations │ ids │ filter │ zeros
+//! ```
+//!
+//! Offsets count bytes of the pages' texts. Section ids from 16 are reserved for words and
+//! positions, from 32 for the overlay. The plaintext is a pure function of the data.
+
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::codec::{Reader, Write};
+use crate::crypto::{Entropy, Key, hedged};
+use crate::error::{Error, Result};
+use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
+use crate::index::data::IndexData;
+use crate::index::filter::IdFilter;
+use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::{column, dictionary};
+use crate::segment::BlockRef;
+use crate::vfs::{ReadAt, Vfs};
+
+/// A section of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Section {
+    /// Where blocks stand, and their secrets.
+    Blocks = 1,
+    /// The same once more.
+    BlocksCopy = 2,
+    /// Terms.
+    Dictionary = 3,
+    /// Long lists of documents.
+    Postings = 4,
+    /// Event times.
+    Times = 5,
+    /// Log positions.
+    Seqs = 6,
+    /// Block and slot of documents.
+    Locations = 7,
+    /// Hashes of id and conversation, sorted.
+    Ids = 8,
+    /// Filter over ids.
+    Filter = 9,
+}
+
+impl Section {
+    /// Every section of this version, in the order of the file.
+    pub const ALL: [Self; 9] = [
+        Self::Blocks,
+        Self::BlocksCopy,
+        Self::Dictionary,
+        Self::Postings,
+        Self::Times,
+        Self::Seqs,
+        Self::Locations,
+        Self::Ids,
+        Self::Filter,
+    ];
+
+    /// Name for messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Blocks => "block table",
+            Self::BlocksCopy => "second block table",
+            Self::Dictionary => "dictionary",
+            Self::Postings => "postings",
+            Self::Times => "times",
+            Self::Seqs => "seqs",
+            Self::Locations => "locations",
+            Self::Ids => "ids",
+            Self::Filter => "id filter",
+        }
+    }
+}
+
+/// What was written: keep it in the keyring.
+pub struct Written {
+    /// K_index of the file.
+    pub key: Zeroizing<[u8; 32]>,
+    /// Pages of the file.
+    pub pages: u32,
+}
+
+/// Page 0.
+pub struct Table {
+    /// Pages of the file.
+    pub pages: u32,
+    /// Documents.
+    pub docs: u32,
+    /// First and last event time.
+    pub times: (Micros, Micros),
+    /// Lowest and highest log position.
+    pub seqs: (Seq, Seq),
+    sections: Vec<(u8, u64, u64)>,
+}
+
+/// An index file, open for reading.
+pub struct IndexFile {
+    file: Box<dyn ReadAt>,
+    of: PageFile,
+    key: Key,
+    table: Table,
+}
+
+/// Sections a table may name at most.
+const SECTIONS_MAX: usize = 200;
+
+/// Name of an index file.
+pub fn file_name(file: FileId) -> String {
+    format!("{file}.idx")
+}
+
+/// Writes `data` into a new file under a fresh key and syncs the file; the caller syncs the folder.
+pub fn write_index(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    store: StoreId,
+    file: FileId,
+    data: &IndexData,
+    entropy: &dyn Entropy,
+) -> Result<Written> {
+    let text = encode(data)?;
+    let digest = Zeroizing::new(*blake3::hash(&text).as_bytes());
+    let key = hedged(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
+    let key = Zeroizing::new(key);
+    let pages = write_text(vfs, dir, PageFile { store, file }, &key, &text)?;
+    Ok(Written { key, pages })
+}
+
+/// Seals a plaintext, whole pages, into a new file.
+pub(crate) fn write_text(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    of: PageFile,
+    key: &[u8; 32],
+    text: &[u8],
+) -> Result<u32> {
+    let name = file_name(of.file);
+    let pages = page_count(text.len())?;
+    let mut out = Vec::with_capacity(pages as usize * PAGE_LEN);
+    for (number, text) in (0..pages).zip(text.chunks_exact(TEXT_LEN)) {
+        page::seal(of, key, number, text, &mut out)?;
+    }
+    let disk = vfs.create(&dir.join(&name)).map_err(|e| Error::io(format!("create {name}"), e))?;
+    disk.write_at(&out, 0).map_err(|e| Error::io(format!("write {name}"), e))?;
+    disk.sync().map_err(|e| Error::io(format!("sync {name}"), e))?;
+    Ok(pages)
+}
+
+/// The plaintext of an index: whole pages.
+pub fn encode(data: &IndexData) -> Result<Zeroizing<Vec<u8>>> {
+    let docs =
+        u32::try_from(data.docs.len()).map_err(|_| Error::invalid("an index holds too many records"))?;
+    let blocks = encode_blocks(&data.blocks);
+    let (terms, lists) = dictionary::encode(&data.terms, docs);
+    let (times, seqs) = (encode_times(data), encode_seqs(data));
+    let locations = encode_locations(data);
+    let (ids, filter) = encode_ids(data);
+    let sections: [(Section, &[u8]); 9] = [
+        (Section::Blocks, &blocks),
+        (Section::BlocksCopy, &blocks),
+        (Section::Dictionary, &terms),
+        (Section::Postings, &lists),
+        (Section::Times, &times),
+        (Section::Seqs, &seqs),
+        (Section::Locations, &locations),
+        (Section::Ids, &ids),
+        (Section::Filter, filter.as_bytes()),
+    ];
+    let mut places = Vec::with_capacity(sections.len());
+    let mut at = TEXT_LEN;
+    for (section, bytes) in sections {
+        if matches!(section, Section::Blocks | Section::BlocksCopy | Section::Dictionary) {
+            at = at.next_multiple_of(TEXT_LEN);
+        }
+        places.push((section as u8, at as u64, bytes.len() as u64));
+        at += bytes.len();
+    }
+    let len = at.next_multiple_of(TEXT_LEN);
+    let seq = |pick: fn(Seq, Seq) -> Seq| data.docs.iter().map(|d| d.seq).reduce(pick).unwrap_or_default();
+    let table = Table {
+        pages: page_count(len)?,
+        docs,
+        times: (
+            data.docs.first().map_or(Micros(0), |d| d.time),
+            data.docs.last().map_or(Micros(0), |d| d.time),
+        ),
+        seqs: (seq(Seq::min), seq(Seq::max)),
+        sections: places,
+    };
+    let mut text = Zeroizing::new(Vec::with_capacity(len));
+    table.encode(&mut text);
+    for ((_, bytes), (_, at, _)) in sections.iter().zip(&table.sections) {
+        text.resize(*at as usize, 0);
+        text.put_bytes(bytes);
+    }
+    text.resize(len, 0);
+    Ok(text)
+}
+
+impl Table {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u32(self.pages);
+        out.put_u32(self.docs);
+        out.put_u64(self.times.0.0 as u64);
+        out.put_u64(self.times.1.0 as u64);
+        out.put_u64(self.seqs.0.0);
+        out.put_u64(self.seqs.1.0);
+        out.put_u16(self.sections.len() as u16);
+        for (id, offset, len) in &self.sections {
+            out.put_u8(*id);
+            out.put_u64(*offset);
+            out.put_u64(*len);
+        }
+    }
+
+    fn decode(text: &[u8], pages: u32) -> Result<Self> {
+        let mut r = Reader::new(text);
+        let wanted = r.u32()?;
+        if wanted != pages {
+            return Err(Error::corrupt(format!("the file has {pages} pages, its table says {wanted}")));
+        }
+        let docs = r.u32()?;
+        let times = (Micros(r.u64()? as i64), Micros(r.u64()? as i64));
+        let seqs = (Seq(r.u64()?), Seq(r.u64()?));
+        let count = usize::from(r.u16()?);
+        if count > SECTIONS_MAX {
+            return Err(Error::corrupt("too many sections"));
+        }
+        let mut sections: Vec<(u8, u64, u64)> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (id, offset, len) = (r.u8()?, r.u64()?, r.u64()?);
+            let end = offset.checked_add(len).filter(|e| *e <= u64::from(pages) * TEXT_LEN as u64);
+            if end.is_none() || sections.iter().any(|s| s.0 == id) {
+                return Err(Error::corrupt("a section lies outside the file or stands twice"));
+            }
+            sections.push((id, offset, len));
+        }
+        Ok(Self { pages, docs, times, seqs, sections })
+    }
+}
+
+impl IndexFile {
+    /// Opens page 0.
+    pub fn open(file: Box<dyn ReadAt>, of: PageFile, key: Key) -> Result<Self> {
+        let name = file_name(of.file);
+        let len = file.len().map_err(|e| Error::io(format!("measure {name}"), e))?;
+        let pages = page_count_of_file(len).ok_or_else(|| {
+            Error::corrupt(format!("file {name} has {len} bytes, which is no whole number of pages"))
+        })?;
+        let table =
+            Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
+        let mut index = Self { file, of, key, table };
+        let text = index.text(0, TEXT_LEN as u64)?;
+        index.table = Table::decode(&text, pages).map_err(|e| e.context(format!("file {name} page 0")))?;
+        Ok(index)
+    }
+
+    /// Page 0.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The file's name.
+    pub fn name(&self) -> String {
+        file_name(self.of.file)
+    }
+
+    /// The bytes of a section.
+    pub fn section(&self, section: Section) -> Result<Zeroizing<Vec<u8>>> {
+        let place = self.table.sections.iter().find(|s| s.0 == section as u8);
+        let (_, offset, len) =
+            *place.ok_or_else(|| self.at(section, Error::corrupt("the section is missing")))?;
+        self.text(offset, len).map_err(|e| self.at(section, e))
+    }
+
+    /// Adds file and section to an error.
+    pub fn at(&self, section: Section, e: Error) -> Error {
+        e.context(format!("file {} section {}", self.name(), section.name()))
+    }
+
+    /// Opens every page; answers what does not open.
+    pub fn verify(&self) -> Vec<String> {
+        let pages = 0..u64::from(self.table.pages);
+        pages
+            .filter_map(|n| self.text(n * TEXT_LEN as u64, TEXT_LEN as u64).err())
+            .map(|e| e.to_string())
+            .collect()
+    }
+
+    /// Bytes of the pages' texts. Pages are copied, and the copies are opened.
+    fn text(&self, offset: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
+        let mut text = Zeroizing::new(Vec::with_capacity(len as usize));
+        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
+        let end = offset + len;
+        let mut at = offset;
+        while at < end {
+            let number = at / TEXT_LEN as u64;
+            let from = (at % TEXT_LEN as u64) as usize;
+            let to = TEXT_LEN.min(from + (end - at) as usize);
+            let opened = self.page(number as u32, &mut page)?;
+            text.extend_from_slice(&opened[from..to]);
+            at += (to - from) as u64;
+        }
+        Ok(text)
+    }
+
+    fn page<'a>(&self, number: u32, page: &'a mut [u8; PAGE_LEN]) -> Result<&'a [u8]> {
+        let place = || format!("file {} page {number}", self.name());
+        self.file
+            .read_exact_at(page, u64::from(number) * PAGE_LEN as u64)
+            .map_err(|e| Error::io(format!("read {}", place()), e))?;
+        self.key.with(|key| page::open(self.of, key, number, page)).flatten().map_err(|e| e.context(place()))
+    }
+}
+
+fn page_count(text_len: usize) -> Result<u32> {
+    u32::try_from(text_len / TEXT_LEN).map_err(|_| Error::invalid("an index file is over its limit"))
+}
+
+fn page_count_of_file(len: u64) -> Option<u32> {
+    u32::try_from(len / PAGE_LEN as u64).ok().filter(|n| *n > 0 && len.is_multiple_of(PAGE_LEN as u64))
+}
+
+/// count u32 │ { file u8 │ varint offset │ varint length │ r_block 16 │ varint class │ varint expiry
+/// │ varint subjects │ varint differences … } …
+fn encode_blocks(blocks: &[BlockRef]) -> Zeroizing<Vec<u8>> {
+    let bound = blocks.iter().map(|b| 52 + 10 * b.subjects.len()).sum::<usize>();
+    let mut out = Zeroizing::new(Vec::with_capacity(4 + bound));
+    out.put_u32(blocks.len() as u32);
+    for block in blocks {
+        out.put_u8(block.file);
+        out.put_varint(block.offset);
+        out.put_varint(u64::from(block.len));
+        out.put_bytes(&*block.r_block);
+        out.put_varint(u64::from(block.class));
+        out.put_varint(u64::from(block.expiry));
+        out.put_varint(block.subjects.len() as u64);
+        let mut before = 0;
+        for person in &block.subjects {
+            out.put_varint(person.0.wrapping_sub(before));
+            before = person.0;
+        }
+    }
+    out
+}
+
+/// Reads a block table.
+pub fn decode_blocks(bytes: &[u8]) -> Result<Vec<BlockRef>> {
+    let mut r = Reader::new(bytes);
+    let count = r.u32()? as usize;
+    // A block takes 22 bytes at least.
+    if count > r.remaining() / 22 {
+        return Err(Error::corrupt("more blocks than bytes"));
+    }
+    let mut blocks = Vec::with_capacity(count);
+    for _ in 0..count {
+        let file = r.u8()?;
+        let offset = r.varint()?;
+        let len = r.count(u32::MAX as usize)? as u32;
+        let r_block = Zeroizing::new(r.array()?);
+        let class = r.count(u32::MAX as usize)? as u32;
+        let expiry = r.count(u32::MAX as usize)? as u32;
+        let mut subjects = Vec::with_capacity(r.clone().count(r.remaining())?);
+        let mut before = 0u64;
+        for _ in 0..r.count(r.remaining())? {
+            before = before.wrapping_add(r.varint()?);
+            subjects.push(PersonNumber(before));
+        }
+        blocks.push(BlockRef { file, offset, len, r_block, subjects, class, expiry });
+    }
+    r.finish()?;
+    Ok(blocks)
+}
+
+fn encode_times(data: &IndexData) -> Zeroizing<Vec<u8>> {
+    let times = || data.docs.iter().map(|d| d.time.0);
+    let (min, max) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
+    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * data.docs.len()));
+    column::encode(&mut out, min as u64, max as u64, times().map(|t| t as u64));
+    out
+}
+
+fn encode_seqs(data: &IndexData) -> Zeroizing<Vec<u8>> {
+    let seqs = || data.docs.iter().map(|d| d.seq.0);
+    let (min, max) = (seqs().min().unwrap_or(0), seqs().max().unwrap_or(0));
+    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * data.docs.len()));
+    column::encode(&mut out, min, max, seqs());
+    out
+}
+
+/// A column of blocks, then a column of slots.
+fn encode_locations(data: &IndexData) -> Zeroizing<Vec<u8>> {
+    let blocks = || data.docs.iter().map(|d| u64::from(d.at.block));
+    let slots = || data.docs.iter().map(|d| u64::from(d.at.slot));
+    let mut out = Zeroizing::new(Vec::with_capacity(2 * column::HEADER_LEN + 6 * data.docs.len()));
+    column::encode(&mut out, 0, blocks().max().unwrap_or(0), blocks());
+    column::encode(&mut out, 0, slots().max().unwrap_or(0), slots());
+    out
+}
+
+/// { id hash u32 │ conversation hash u32 │ document } sorted; the document as wide as the last needs.
+fn encode_ids(data: &IndexData) -> (Zeroizing<Vec<u8>>, IdFilter) {
+    let ids = data.docs.iter().zip(0..).map(|(d, n)| (d.id_hash, d.conv_hash, n));
+    let mut ids: Zeroizing<Vec<(u32, u32, u32)>> = Zeroizing::new(ids.collect());
+    ids.sort_unstable();
+    let width = ids_width(data.docs.len() as u32);
+    let mut out = Zeroizing::new(Vec::with_capacity(ids.len() * (8 + width)));
+    for (id, conversation, doc) in ids.iter() {
+        out.put_u32(*id);
+        out.put_u32(*conversation);
+        out.put_bytes(&doc.to_le_bytes()[..width]);
+    }
+    let filter = IdFilter::build(ids.len(), ids.iter().map(|(id, conversation, _)| (*id, *conversation)));
+    (out, filter)
+}
+
+/// Bytes of a document number in the table of ids.
+pub(crate) fn ids_width(docs: u32) -> usize {
+    column::width_of(u64::from(docs.saturating_sub(1)))
+}

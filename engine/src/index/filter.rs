@@ -1,0 +1,102 @@
+//! Hashes of ids, and the filter that says which segments can't hold an id.
+//!
+//! The filter is the split-block Bloom filter of the Parquet specification (blocks of eight
+//! 32-bit words, one bit in each), at 16 bits a key. It is a function of its keys, lies inside the
+//! sealed index and spans one segment only.
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+
+const WORDS: usize = 8;
+const BLOCK_LEN: usize = WORDS * 4;
+const BITS_PER_KEY: usize = 16;
+
+/// Odd constants of the Parquet specification (BloomFilter.md).
+const SALT: [u32; WORDS] =
+    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+
+/// First four bytes of the BLAKE3 hash of a text.
+pub fn text_hash(text: &str) -> u32 {
+    let [a, b, c, d, ..] = *blake3::hash(text.as_bytes()).as_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// A filter over pairs of id hash and conversation hash.
+pub struct IdFilter(Zeroizing<Vec<u8>>);
+
+impl IdFilter {
+    /// A filter of `keys`.
+    pub fn build(count: usize, keys: impl Iterator<Item = (u32, u32)>) -> Self {
+        let blocks = (count * BITS_PER_KEY).div_ceil(BLOCK_LEN * 8).max(1);
+        let mut filter = Self(Zeroizing::new(vec![0; blocks * BLOCK_LEN]));
+        for (id, conversation) in keys {
+            let h = mix(id, conversation);
+            let at = filter.block(h);
+            for (word, bit) in filter.0[at..at + BLOCK_LEN].as_chunks_mut::<4>().0.iter_mut().zip(bits(h)) {
+                *word = (u32::from_le_bytes(*word) | bit).to_le_bytes();
+            }
+        }
+        filter
+    }
+
+    /// Reads the bytes of a filter.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        if bytes.is_empty() || !bytes.len().is_multiple_of(BLOCK_LEN) {
+            return Err(Error::corrupt("length of the id filter is no multiple of its block"));
+        }
+        Ok(Self(Zeroizing::new(bytes.to_vec())))
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether the pair may be there; never wrong when it says no.
+    pub fn may_contain(&self, id: u32, conversation: u32) -> bool {
+        let h = mix(id, conversation);
+        let at = self.block(h);
+        self.0[at..at + BLOCK_LEN]
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(bits(h))
+            .all(|(word, bit)| u32::from_le_bytes(*word) & bit != 0)
+    }
+
+    fn block(&self, h: u64) -> usize {
+        let blocks = (self.0.len() / BLOCK_LEN) as u64;
+        (((h >> 32) * blocks) >> 32) as usize * BLOCK_LEN
+    }
+}
+
+fn bits(h: u64) -> impl Iterator<Item = u32> {
+    SALT.into_iter().map(move |s| 1 << ((h as u32).wrapping_mul(s) >> 27))
+}
+
+/// The finaliser of SplitMix64: a bijection, so two pairs collide only if they are equal. Without
+/// it all records of one conversation would set the same bits.
+fn mix(id: u32, conversation: u32) -> u64 {
+    let mut z = u64::from(id) << 32 | u64::from(conversation);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_false_no_and_few_false_yes() {
+        let keys: Vec<_> = (0..10_000u32).map(|i| (text_hash(&i.to_string()), i % 3)).collect();
+        let filter = IdFilter::build(keys.len(), keys.iter().copied());
+        assert!(keys.iter().all(|(a, b)| filter.may_contain(*a, *b)));
+        let wrong = (0..10_000u32).filter(|i| filter.may_contain(text_hash(&format!("x{i}")), 0)).count();
+        assert!(wrong < 50, "{wrong} of 10,000");
+        assert!(IdFilter::decode(&filter.as_bytes()[1..]).is_err());
+        assert!(IdFilter::decode(&[]).is_err());
+        assert_eq!(IdFilter::decode(filter.as_bytes()).unwrap().as_bytes(), filter.as_bytes());
+    }
+}

@@ -1,0 +1,101 @@
+//! Sealed pages of an index file.
+//!
+//! ```text
+//! page 4096 B   magic 4 │ version │ algorithm │ 0 │ 0 │ seal 48 │ ciphertext 4040
+//! ```
+//!
+//! Header, store, file and page number are bound as associated data; K_index is fresh for every
+//! file, so each page has a key of its own that seals once.
+
+use crate::codec::Write;
+use crate::crypto::{ALGORITHM, Label, OneTime, SEAL_LEN, derive};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{FileId, StoreId};
+
+/// Bytes of a page on disk.
+pub const PAGE_LEN: usize = 4096;
+/// Bytes of a page's text.
+pub const TEXT_LEN: usize = PAGE_LEN - HEADER_LEN - SEAL_LEN;
+/// Version of the index format.
+pub const VERSION: u8 = 1;
+
+const HEADER_LEN: usize = 8;
+const HEADER: [u8; HEADER_LEN] = [b'E', b'D', b'I', b'X', VERSION, ALGORITHM, 0, 0];
+
+const _: () = assert!(TEXT_LEN == 4040);
+
+/// Which file a page belongs to.
+#[derive(Clone, Copy)]
+pub struct PageFile {
+    /// The store.
+    pub store: StoreId,
+    /// The index file.
+    pub file: FileId,
+}
+
+/// Appends page `number` with `text`, which has [`TEXT_LEN`] bytes.
+pub fn seal(of: PageFile, key: &[u8; 32], number: u32, text: &[u8], out: &mut Vec<u8>) -> Result<()> {
+    out.put_bytes(&HEADER);
+    let seal_at = out.len();
+    out.resize(seal_at + SEAL_LEN, 0);
+    out.put_bytes(text);
+    let seal = one_time(of, key, number).seal(&mut out[seal_at + SEAL_LEN..])?;
+    out[seal_at..seal_at + SEAL_LEN].copy_from_slice(&seal);
+    Ok(())
+}
+
+/// Opens a page in place and answers its text.
+pub fn open<'a>(of: PageFile, key: &[u8; 32], number: u32, page: &'a mut [u8]) -> Result<&'a [u8]> {
+    let wrong = || Error::corrupt("a page is shorter than its header");
+    let (header, rest) = page.split_first_chunk_mut::<HEADER_LEN>().ok_or_else(wrong)?;
+    let (seal, text) = rest.split_first_chunk_mut::<SEAL_LEN>().ok_or_else(wrong)?;
+    if header[..4] != HEADER[..4] {
+        return Err(Error::corrupt("a page does not begin as an index page"));
+    }
+    if *header != HEADER {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "a page has format version {} and algorithm {}; this program reads {VERSION} and {ALGORITHM}",
+                header[4], header[5]
+            ),
+        ));
+    }
+    one_time(of, key, number).open(seal, text)?;
+    Ok(text)
+}
+
+fn one_time(of: PageFile, key: &[u8; 32], number: u32) -> OneTime {
+    let mut aad = Vec::with_capacity(HEADER_LEN + 16 + 16 + 4);
+    aad.put_bytes(&HEADER);
+    aad.put_bytes(&of.store.0);
+    aad.put_bytes(&of.file.0);
+    aad.put_u32(number);
+    derive(Label::IndexPage, &[key], &[], &aad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OF: PageFile = PageFile { store: StoreId([1; 16]), file: FileId([2; 16]) };
+
+    #[test]
+    fn a_page_opens_at_its_place_only() {
+        let mut page = Vec::new();
+        seal(OF, &[3; 32], 7, &[9; TEXT_LEN], &mut page).unwrap();
+        assert_eq!(page.len(), PAGE_LEN);
+        assert_eq!(open(OF, &[3; 32], 7, &mut page.clone()).unwrap(), [9; TEXT_LEN]);
+        assert!(open(OF, &[3; 32], 8, &mut page.clone()).is_err());
+        assert!(open(OF, &[4; 32], 7, &mut page.clone()).is_err());
+        let other = PageFile { file: FileId([3; 16]), ..OF };
+        assert!(open(other, &[3; 32], 7, &mut page.clone()).is_err());
+        for bit in (0..PAGE_LEN * 8).step_by(37) {
+            let mut flipped = page.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(open(OF, &[3; 32], 7, &mut flipped).is_err());
+        }
+        page[4] = 2;
+        assert_eq!(open(OF, &[3; 32], 7, &mut page).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}

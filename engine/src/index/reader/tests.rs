@@ -1,0 +1,363 @@
+//! Segments against the live index, against a fresh build, and against damage.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::crypto::{Keys, OsEntropy};
+use crate::index::data::tests::{known, records};
+use crate::index::file::{encode, write_index, write_text};
+use crate::index::lists::FIELDS;
+use crate::index::live::LiveIndex;
+use crate::index::page::{PAGE_LEN, TEXT_LEN};
+use crate::index::rewrite::{Removal, Target, rewrite};
+use crate::record::Kind;
+use crate::segment::{BodyPlace, BodyWriter};
+use crate::vfs::MemoryVfs;
+
+const DIR: &str = "/s";
+const STORE: StoreId = StoreId([1; 16]);
+const INDEX: FileId = FileId([2; 16]);
+const BODY: FileId = FileId([3; 16]);
+const NEXT_INDEX: FileId = FileId([4; 16]);
+const NEXT_BODY: FileId = FileId([5; 16]);
+
+/// Everybody but the named people has a key.
+struct Without(Vec<PersonNumber>);
+
+impl SubjectKeys for Without {
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
+        Ok((!self.0.contains(&person)).then(|| Zeroizing::new([person.0 as u8; 32])))
+    }
+}
+
+fn everybody() -> Arc<dyn SubjectKeys> {
+    Arc::new(Without(vec![]))
+}
+
+fn live_of(records: &[(Seq, Stored)]) -> LiveIndex {
+    let mut live = LiveIndex::new();
+    let mut by_seq: Vec<_> = records.iter().collect();
+    by_seq.sort_by_key(|(seq, _)| *seq);
+    for (seq, stored) in by_seq {
+        live.add(*seq, [seq.0 as u8; 16], stored.encode(), stored, known(stored.author)).unwrap();
+    }
+    live
+}
+
+fn roll(disk: &MemoryVfs, live: &LiveIndex) -> IndexData {
+    let (mut bodies, mut index) = (BodyWriter::new(), IndexBuilder::new(&known));
+    for n in live.in_order() {
+        let doc = live.doc(n).unwrap();
+        let stored = Stored::decode(&doc.canonical).unwrap();
+        let at = bodies.add(&stored, doc.key.seq, &doc.salt, &doc.canonical).unwrap();
+        index.add(&stored, doc.key.seq, at).unwrap();
+    }
+    let place = BodyPlace { dir: Path::new(DIR), store: STORE, file: BODY, index: 0 };
+    index.finish(bodies.finish(disk, place, &Without(vec![]), &OsEntropy).unwrap())
+}
+
+fn written(
+    disk: &MemoryVfs,
+    data: &IndexData,
+    index: FileId,
+    bodies: &[FileId],
+    keys: Arc<dyn SubjectKeys>,
+) -> Segment {
+    let written = write_index(disk, Path::new(DIR), STORE, index, data, &OsEntropy).unwrap();
+    open(disk, index, bodies, &written.key, keys).unwrap()
+}
+
+fn open(
+    disk: &MemoryVfs,
+    index: FileId,
+    bodies: &[FileId],
+    key: &[u8; 32],
+    keys: Arc<dyn SubjectKeys>,
+) -> Result<Segment> {
+    let files = SegmentFiles { dir: Path::new(DIR), store: STORE, index, bodies };
+    Segment::open(disk, files, Keys::new().insert(key).unwrap(), keys)
+}
+
+fn seqs_of(part: &dyn Part, docs: impl IntoIterator<Item = u32>) -> BTreeSet<Seq> {
+    docs.into_iter().map(|d| part.key(d).unwrap().seq).collect()
+}
+
+fn keys_of(found: Vec<(SortKey, u32)>) -> Vec<SortKey> {
+    found.into_iter().map(|(key, _)| key).collect()
+}
+
+/// Both answer every question alike, up to the numbers of documents.
+fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
+    assert_eq!(a.doc_count(), b.doc_count());
+    assert_eq!(a.time_span(), b.time_span());
+    for field in FIELDS {
+        assert_eq!(a.terms(field).unwrap(), b.terms(field).unwrap());
+        let values = a.terms(field).unwrap().into_iter().map(|(value, _)| value);
+        for value in values.chain([vec![], b"none".to_vec()]) {
+            let term = Term { field, value };
+            let (in_a, in_b) = (a.postings(&term).unwrap(), b.postings(&term).unwrap());
+            assert_eq!(seqs_of(a, &in_a), seqs_of(b, &in_b));
+            assert_eq!(a.frequency(&term).unwrap(), in_a.len());
+            assert_eq!(b.frequency(&term).unwrap(), in_b.len());
+            for (k, bound) in [(0, None), (2, None), (9, Some(7)), (99, Some(20))] {
+                let bound = bound
+                    .and_then(|i: usize| records.get(i))
+                    .map(|(seq, s)| SortKey { time: s.time, seq: *seq });
+                assert_eq!(
+                    keys_of(a.newest(&in_a, k, bound).unwrap()),
+                    keys_of(b.newest(&in_b, k, bound).unwrap())
+                );
+                assert_eq!(
+                    keys_of(a.oldest(&in_a, k, bound).unwrap()),
+                    keys_of(b.oldest(&in_b, k, bound).unwrap())
+                );
+            }
+        }
+    }
+    for (from, before) in [(-30, 30), (0, 0), (-3, 9), (9, -3), (i64::MIN, i64::MAX)] {
+        let (from, before) = (Micros(from), Micros(before));
+        assert_eq!(
+            seqs_of(a, a.in_time(from, before).unwrap()),
+            seqs_of(b, b.in_time(from, before).unwrap())
+        );
+    }
+    for (seq, stored) in records {
+        for conversation in [None, Some(stored.conversation.as_str()), Some("none")] {
+            let find = |p: &dyn Part| seqs_of(p, p.id_candidates(&stored.id, conversation).unwrap());
+            assert_eq!(find(a), find(b));
+            assert_eq!(find(a).contains(seq), conversation != Some("none"));
+        }
+        for part in [a, b] {
+            let doc = part.doc_of(*seq).unwrap().unwrap();
+            assert_eq!(part.key(doc).unwrap(), SortKey { time: stored.time, seq: *seq });
+            assert!(part.record(doc).unwrap() == *stored);
+            assert_eq!(part.doc_of(Seq(seq.0 + 1)).unwrap(), None);
+        }
+    }
+    let n = a.doc_count();
+    for part in [a, b] {
+        assert!(part.key(n).is_err() && part.record(n).is_err());
+        let beyond: RoaringBitmap = [n, n + 7, u32::MAX].into_iter().collect();
+        assert!(part.newest(&beyond, 9, None).unwrap().is_empty());
+        assert!(part.oldest(&beyond, 9, None).unwrap().is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_roll_changes_no_answer(records in records(150)) {
+        let disk = MemoryVfs::new();
+        let mut live = live_of(&records);
+        let data = roll(&disk, &live);
+        let segment = written(&disk, &data, INDEX, &[BODY], everybody());
+        assert_alike(&live, &segment, &records);
+        segment.clear();
+        assert_alike(&segment, &live, &records);
+        prop_assert!(segment.decode_all().unwrap() == data);
+        prop_assert!(segment.rebuild(&known).unwrap() == data);
+        prop_assert_eq!(segment.verify(true), Vec::<String>::new());
+        for (seq, stored) in &records {
+            prop_assert!(segment.may_contain(&stored.id, &stored.conversation));
+            let found = segment.stored_with_salt(segment.doc_of(*seq).unwrap().unwrap()).unwrap();
+            prop_assert!(found.stored == *stored && *found.salt == [seq.0 as u8; 16] && found.seq == *seq);
+            prop_assert_eq!(&*found.canonical, &stored.encode());
+        }
+        live.clear();
+        prop_assert_eq!(live.doc_count(), 0);
+        prop_assert_eq!(live.bytes(), 0);
+    }
+
+    #[test]
+    fn a_rewrite_equals_a_store_that_never_held_them(
+        records in records(120), gone: Vec<bool>, dead in 0u64..9, reform_all: bool,
+    ) {
+        let disk = MemoryVfs::new();
+        let dead = PersonNumber(dead);
+        let is_gone = |i: usize| gone.get(i).copied().unwrap_or(false) || records[i].1.subjects.contains(&dead);
+        let removed: RoaringBitmap = (0..records.len()).filter(|i| is_gone(*i)).map(|i| i as u32).collect();
+        let rest: Vec<_> = (0..records.len()).filter(|i| !is_gone(*i)).map(|i| records[i].clone()).collect();
+        let segment = written(&disk, &roll(&disk, &live_of(&records)), INDEX, &[BODY], everybody());
+        // The dead person's key is gone before the rewrite: nobody needs it any more.
+        let keys: Arc<dyn SubjectKeys> = Arc::new(Without(vec![dead]));
+        let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };
+        let target = Target { vfs: &disk, body, keys: &*keys, entropy: &OsEntropy };
+        let removal = Removal { docs: &removed, people: &[dead], reform_all };
+        let old = segment.decode_all().unwrap();
+        let new = rewrite(&segment, old.clone(), &removal, &target).unwrap();
+        prop_assert_eq!(new.body_written, new.data.used_files().contains(&1));
+        prop_assert!(!reform_all || !new.data.used_files().contains(&0));
+
+        let is_known = |p| known(p) && p != dead;
+        let mut fresh = IndexBuilder::new(&is_known);
+        for ((seq, stored), entry) in rest.iter().zip(&new.data.docs) {
+            fresh.add(stored, *seq, entry.at).unwrap();
+        }
+        let fresh = fresh.finish(new.data.blocks.clone());
+        prop_assert!(encode(&fresh).unwrap() == encode(&new.data).unwrap());
+        let mut first = new.data.docs.iter().map(|d| d.at.block).collect::<Vec<_>>();
+        let mut seen = BTreeSet::new();
+        first.retain(|b| seen.insert(*b));
+        prop_assert!(first.iter().copied().eq(0..new.data.blocks.len() as u32), "blocks by first document, all used");
+        for block in &old.blocks {
+            let (held, lost): (Vec<_>, Vec<_>) = old.docs.iter().zip(0u32..)
+                .filter(|(d, _)| old.blocks[d.at.block as usize] == *block).partition(|(_, n)| !removed.contains(*n));
+            if !lost.is_empty() || held.is_empty() {
+                prop_assert!(new.data.blocks.iter().all(|b| b.r_block != block.r_block), "the second lock is gone");
+            }
+        }
+        let bodies: &[FileId] = if new.body_written { &[BODY, NEXT_BODY] } else { &[BODY] };
+        let segment = written(&disk, &new.data, NEXT_INDEX, bodies, keys);
+        prop_assert_eq!(segment.verify(true), Vec::<String>::new());
+        for (seq, stored) in &rest {
+            let found = segment.stored_with_salt(segment.doc_of(*seq).unwrap().unwrap()).unwrap();
+            prop_assert!(found.stored == *stored && *found.salt == [seq.0 as u8; 16]);
+        }
+    }
+
+    #[test]
+    fn damaged_plaintext_never_panics(
+        records in records(60), hits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12), wide: bool,
+    ) {
+        let disk = MemoryVfs::new();
+        let data = roll(&disk, &live_of(&records));
+        let mut text = encode(&data).unwrap();
+        let len = text.len();
+        for (at, byte) in &hits {
+            // Most of a small file is padding: aim at the sections, at times anywhere.
+            let at = if wide { at.index(len) } else { at.index(len / TEXT_LEN) * TEXT_LEN + at.index(97) };
+            text[at] = *byte;
+        }
+        write_text(&disk, Path::new(DIR), PageFile { store: STORE, file: INDEX }, &[7; 32], &text).unwrap();
+        let Ok(segment) = open(&disk, INDEX, &[BODY], &[7; 32], everybody()) else { return Ok(()) };
+        let _ = segment.decode_all().map(|data| data.without(&RoaringBitmap::new(), &[]));
+        let _ = segment.rebuild(&known);
+        let _ = segment.verify(true);
+        let all: RoaringBitmap = (0..100).collect();
+        for field in FIELDS {
+            for (value, _) in segment.terms(field).unwrap_or_default() {
+                let term = Term { field, value };
+                let _ = (segment.postings(&term), segment.frequency(&term));
+            }
+        }
+        let _ = (segment.in_time(Micros(-5), Micros(5)), segment.newest(&all, 9, None), segment.oldest(&all, 9, None));
+        for doc in 0..70 {
+            let _ = (segment.key(doc), segment.record(doc), segment.doc_of(Seq(u64::from(doc))));
+            let _ = (segment.id_candidates(&format!("m{doc}"), None), segment.id_candidates("m1", Some("c1")));
+        }
+    }
+}
+
+fn some_records(n: u64) -> Vec<(Seq, Stored)> {
+    let one = |i: u64| Stored {
+        id: format!("m{i}"),
+        conversation: format!("c{}", i / 20),
+        author: PersonNumber(i % 200),
+        subjects: vec![PersonNumber(1000 + i / 20)],
+        time: Micros(i as i64 * 1_000_000),
+        channel: "web".into(),
+        kind: Kind::Message,
+        tags: (0..5).map(|t| format!("tag{t}:{}", i.wrapping_mul(0x9e37_79b9) >> 7 & (0xfff >> t))).collect(),
+        body: format!("hello {i}, your order {} left our house and will be with you soon", i * 7919)
+            .repeat(2),
+        ..Stored::default()
+    };
+    (0..n).map(|i| (Seq(i), one(i))).collect()
+}
+
+#[test]
+fn each_page_lost_is_named_and_the_block_table_stands_twice() {
+    let disk = MemoryVfs::new();
+    let data = roll(&disk, &live_of(&some_records(3000)));
+    let written = write_index(&disk, Path::new(DIR), STORE, INDEX, &data, &OsEntropy).unwrap();
+    let path = Path::new(DIR).join(file_name(INDEX));
+    let mut rebuilt = 0;
+    for page in 0..written.pages {
+        let at = u64::from(page) * PAGE_LEN as u64 + 1000;
+        let file = disk.open(&path).unwrap();
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_at(&[byte[0] ^ 1], at).unwrap();
+        let place = format!("file {INDEX}.idx page {page}:");
+        match open(&disk, INDEX, &[BODY], &written.key, everybody()) {
+            Err(e) => {
+                assert_eq!(page, 0);
+                assert!(e.to_string().starts_with(&place), "{e}");
+            }
+            Ok(segment) => {
+                assert!(segment.verify(false).iter().any(|d| d.contains(&place)));
+                assert!(segment.rebuild(&known).unwrap() == data);
+                rebuilt += 1;
+            }
+        }
+        file.write_at(&byte, at).unwrap();
+    }
+    assert_eq!(rebuilt, written.pages - 1);
+}
+
+#[test]
+fn a_wiped_key_revokes_what_was_not_opened() {
+    let disk = MemoryVfs::new();
+    let data = roll(&disk, &live_of(&some_records(100)));
+    let written = write_index(&disk, Path::new(DIR), STORE, INDEX, &data, &OsEntropy).unwrap();
+    let keys = Keys::new();
+    let files = SegmentFiles { dir: Path::new(DIR), store: STORE, index: INDEX, bodies: &[BODY] };
+    let segment = Segment::open(&disk, files, keys.insert(&written.key).unwrap(), everybody()).unwrap();
+    keys.wipe();
+    assert_eq!(segment.record(0).map(|_| ()).unwrap_err().kind(), ErrorKind::Revoked);
+}
+
+#[test]
+fn nothing_stands_in_clear() {
+    let disk = MemoryVfs::new();
+    let data = roll(&disk, &live_of(&some_records(500)));
+    written(&disk, &data, INDEX, &[BODY], everybody());
+    for (path, bytes) in disk.snapshot() {
+        for word in [&b"hello"[..], b"tag1:", b"order", b"message"] {
+            let found = bytes.windows(word.len()).filter(|w| *w == word).count();
+            assert_eq!(found, 0, "{} in {}", String::from_utf8_lossy(word), path.display());
+        }
+    }
+}
+
+#[test]
+#[ignore = "a measurement: cargo test -p escrowdb --lib measure_a_segment -- --ignored --nocapture"]
+fn measure_a_segment() {
+    let disk = MemoryVfs::new();
+    let records = some_records(65_536);
+    let time = |what: &str, from: std::time::Instant| println!("{what}: {:?}", from.elapsed());
+    let t = std::time::Instant::now();
+    let live = live_of(&records);
+    time("live", t);
+    let t = std::time::Instant::now();
+    let data = roll(&disk, &live);
+    time("roll: decode, group, seal bodies, collect terms", t);
+    let t = std::time::Instant::now();
+    let text = encode(&data).unwrap();
+    time("encode index", t);
+    println!("index {} bytes, blocks {}", text.len(), data.blocks.len());
+    let t = std::time::Instant::now();
+    let segment = written(&disk, &data, INDEX, &[BODY], everybody());
+    time("encode, seal, write index, open", t);
+    let t = std::time::Instant::now();
+    let all = segment.decode_all().unwrap();
+    time("decode all", t);
+    let t = std::time::Instant::now();
+    let removed: RoaringBitmap = (1000..1020).collect();
+    let rest = all.without(&removed, &[PersonNumber(1050)]);
+    time("without", t);
+    let t = std::time::Instant::now();
+    write_index(&disk, Path::new(DIR), STORE, NEXT_INDEX, &rest, &OsEntropy).unwrap();
+    time("write", t);
+    let t = std::time::Instant::now();
+    for i in 0..1000 {
+        segment.record(i * 61).unwrap();
+    }
+    time("1000 records", t);
+    for (path, bytes) in disk.snapshot() {
+        println!("{}: {} bytes", path.display(), bytes.len());
+    }
+}

@@ -1,0 +1,133 @@
+//! The canonical rewrite of a segment after an erasure.
+//!
+//! Blocks without survivors just leave the block table: their secrets are gone, so their bytes
+//! open with nothing. Blocks with survivors and dead records are re-formed: the survivors are
+//! sealed into a new body file under new secrets, and the old block leaves the table too.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::crypto::Entropy;
+use crate::error::{Error, Result};
+use crate::id::PersonNumber;
+use crate::index::data::IndexData;
+use crate::index::reader::Segment;
+use crate::record::Stored;
+use crate::segment::{BodyPlace, BodyWriter, OpenBlock, SubjectKeys};
+use crate::vfs::Vfs;
+
+/// What an erasure does to the blocks of a segment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fate {
+    /// Blocks without survivors.
+    pub dead: Vec<u32>,
+    /// Blocks with survivors and dead records.
+    pub partial: Vec<u32>,
+}
+
+/// What goes, and whose terms go.
+pub struct Removal<'a> {
+    /// Documents that go.
+    pub docs: &'a RoaringBitmap,
+    /// People who go.
+    pub people: &'a [PersonNumber],
+    /// Re-form every block, not only those with dead records: when a segment has gathered many
+    /// body files or small blocks.
+    pub reform_all: bool,
+}
+
+/// Where re-formed blocks are written.
+pub struct Target<'a> {
+    /// The file system.
+    pub vfs: &'a dyn Vfs,
+    /// The new body file; written only if a block is re-formed.
+    pub body: BodyPlace<'a>,
+    /// Content keys of the survivors.
+    pub keys: &'a dyn SubjectKeys,
+    /// Randomness.
+    pub entropy: &'a dyn Entropy,
+}
+
+/// A rewritten index, not yet on disk.
+pub struct Rewritten {
+    /// The index of the survivors.
+    pub data: IndexData,
+    /// Whether the new body file was written.
+    pub body_written: bool,
+    /// Blocks that died: all documents gone, or survivors moved away.
+    pub blocks_dead: u32,
+    /// Blocks whose survivors were sealed anew.
+    pub blocks_reformed: u32,
+}
+
+/// Which blocks die and which must be re-formed if `removed` documents go.
+pub fn fate(data: &IndexData, removed: &RoaringBitmap) -> Fate {
+    let mut counts = vec![(0u32, 0u32); data.blocks.len()];
+    for (entry, doc) in data.docs.iter().zip(0..) {
+        if let Some((live, dead)) = counts.get_mut(entry.at.block as usize) {
+            *(if removed.contains(doc) { dead } else { live }) += 1;
+        }
+    }
+    let mut fate = Fate::default();
+    for ((live, dead), number) in counts.into_iter().zip(0..) {
+        match (live, dead) {
+            (0, _) => fate.dead.push(number),
+            (_, 0) => {}
+            _ => fate.partial.push(number),
+        }
+    }
+    fate
+}
+
+/// The index of a segment without what is removed. Writes a new body file if blocks must be
+/// re-formed; the caller syncs the folder and writes the index.
+pub fn rewrite(
+    segment: &Segment,
+    mut data: IndexData,
+    removal: &Removal<'_>,
+    target: &Target<'_>,
+) -> Result<Rewritten> {
+    let mut fate = fate(&data, removal.docs);
+    if removal.reform_all {
+        fate.partial =
+            (0..data.blocks.len() as u32).filter(|n| fate.dead.binary_search(n).is_err()).collect();
+    }
+    let blocks_reformed = fate.partial.len() as u32;
+    if !fate.partial.is_empty() {
+        reform(segment, &mut data, removal.docs, &fate.partial, target)?;
+    }
+    Ok(Rewritten {
+        data: data.without(removal.docs, removal.people),
+        body_written: blocks_reformed > 0,
+        blocks_dead: fate.dead.len() as u32 + blocks_reformed,
+        blocks_reformed,
+    })
+}
+
+fn reform(
+    segment: &Segment,
+    data: &mut IndexData,
+    removed: &RoaringBitmap,
+    partial: &[u32],
+    target: &Target<'_>,
+) -> Result<()> {
+    let mut open: HashMap<u32, Arc<OpenBlock>> = HashMap::with_capacity(partial.len());
+    for number in partial {
+        open.insert(*number, segment.block(*number)?);
+    }
+    let mut writer = BodyWriter::new();
+    let mut moved = Vec::new();
+    for (entry, doc) in data.docs.iter().zip(0..).filter(|(_, doc)| !removed.contains(*doc)) {
+        let Some(block) = open.get(&entry.at.block) else { continue };
+        let record = block
+            .get(entry.at.slot)
+            .filter(|r| r.seq == entry.seq)
+            .ok_or_else(|| Error::corrupt(format!("record {} is not in its block", entry.seq)))?;
+        let stored = Stored::decode(record.canonical)?;
+        moved.push((doc, writer.add(&stored, record.seq, &record.salt, record.canonical)?));
+    }
+    let blocks = writer.finish(target.vfs, target.body, target.keys, target.entropy)?;
+    data.replace_blocks(&moved, blocks)
+}

@@ -1,0 +1,306 @@
+//! A commit in two steps: [`Keyring::prepare`] makes it durable beside the current state,
+//! [`Keyring::publish`] makes it current in memory. What is not published is discarded: its pages
+//! are kept until the next HEAD record has replaced the one that names them.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use zeroize::Zeroizing;
+
+use crate::crypto::{Entropy, hedged};
+use crate::error::{Error, Result};
+use crate::id::{Epoch, StoreId};
+use crate::keyring::build::{self, Child, Fresh};
+use crate::keyring::free::{self, CHUNK_LEN, Draft};
+use crate::keyring::head::{Head, LogHead, Record};
+use crate::keyring::node::{Builder, ENTRY_LEN_MAX, KEY_LEN_MAX, LINK_LEN, Node};
+use crate::keyring::page::{self, BODY_AT, Link, Lock, NO_PAGE, PAGE_LEN, Secret};
+use crate::keyring::slot::RootKey;
+use crate::keyring::tree::Tree;
+use crate::keyring::{Changes, Keyring, Writer, write_head};
+
+/// A commit that is durable and named by the alternate HEAD record, but not current.
+pub struct Prepared {
+    id: u64,
+    pub(super) record: Arc<Record>,
+    pub(super) root_node: Arc<Node>,
+    /// The root key it is sealed under.
+    pub(super) root: Secret,
+    new_root: bool,
+    /// Which HEAD record names it.
+    pub(super) index: usize,
+    /// Every page it wrote, ascending.
+    pub(super) written: Vec<u32>,
+    freed: Vec<u32>,
+}
+
+impl Prepared {
+    /// The HEAD it will be.
+    pub fn head(&self) -> Head {
+        self.record.head
+    }
+}
+
+impl Keyring {
+    /// Writes the tree with these changes to new places in both files, then the alternate HEAD
+    /// record, each durable in turn. Nothing of the current state is touched. With `new_root` the
+    /// commit is an erasing one: it stands under that root and opens once the slot holds it.
+    pub fn prepare(
+        &self,
+        changes: &Changes,
+        log: LogHead,
+        new_root: Option<(&RootKey, Epoch)>,
+    ) -> Result<Prepared> {
+        let list = checked(changes)?;
+        let mut w = self.writer.lock();
+        self.refuse_if_poisoned()?;
+        let tree = self.tree();
+        let current = tree.head().sequence;
+        let epoch = new_root.map_or(tree.head().epoch, |(_, epoch)| epoch);
+        if new_root.is_some() && epoch <= tree.head().epoch {
+            return Err(Error::invalid("a new root needs a new epoch"));
+        }
+        let root: Secret = Zeroizing::new(match new_root {
+            Some((root, _)) => *root.bytes(),
+            None => w.root.with(|root| *root)?,
+        });
+
+        let oldest = w.oldest(current);
+        let mut batch = Batch {
+            draft: w.space.draft(current, oldest),
+            places: Vec::new(),
+            bytes: Vec::new(),
+            entropy: self.entropy.as_ref(),
+            store: self.pages.files.store(),
+            root: &root,
+            epoch,
+        };
+        let (fresh, mut freed) = build::apply(&tree, &list)?;
+        let before = tree.record()?;
+        if before.root_page != NO_PAGE {
+            freed.push(before.root_page);
+        }
+        freed.extend(free_pages(self, &before)?);
+        let root_salt = self.random(&root, b"root page")?;
+        let (root_page, root_node) = batch.seal_root(&fresh, &root_salt)?;
+        let free = batch.seal_free_list(&w, &freed, current)?;
+        let Batch { draft, places, bytes, .. } = batch;
+
+        let head = Head { sequence: current + 1, epoch, log, pages: draft.pages() };
+        let record = Record { head, root_page, root_salt, free };
+        let head_page = record.seal(self.pages.files.store(), &root, &self.random(&root, b"HEAD")?)?;
+        let index = 1 - w.index;
+
+        let files = &self.pages.files;
+        files.reserve(draft.pages())?;
+        // No living snapshot reaches these numbers: what the cache holds of them is of dead ones.
+        self.pages.cache.lock().forget(&places);
+        files.write(&places, &bytes)?;
+        self.poison(files.sync())?;
+        self.poison(write_head(w.head_file.as_ref(), index, &head_page))?;
+
+        w.drafts += 1;
+        let id = w.drafts;
+        w.space.settle(draft, places.clone(), current, id);
+        Ok(Prepared {
+            id,
+            record: Arc::new(record),
+            root_node: Arc::new(root_node),
+            root,
+            new_root: new_root.is_some(),
+            index,
+            written: places,
+            freed,
+        })
+    }
+
+    /// Makes a prepared commit the current state, in memory only. After a new root every older
+    /// tree is revoked and every decoded page wiped.
+    pub fn publish(&self, prepared: Prepared) -> Result<()> {
+        let mut w = self.writer.lock();
+        let before = self.head().sequence;
+        if prepared.id != w.drafts || prepared.record.head.sequence != before + 1 {
+            return Err(Error::invalid("this prepared commit was overtaken by another"));
+        }
+        let root = w.keys.insert(&prepared.root)?;
+        if !w.space.publish(prepared.id, prepared.freed, before) {
+            return Err(Error::invalid("this prepared commit is unknown"));
+        }
+        w.root = root;
+        w.index = prepared.index;
+        let tree = Tree::new(Arc::clone(&self.pages), prepared.root_node, prepared.record);
+        let newest = Arc::downgrade(&tree.0);
+        // First the new tree, so that no reader is given a revoked one.
+        *self.current.write() = tree;
+        w.living.retain(|s| s.strong_count() > 0);
+        if prepared.new_root {
+            for snapshot in &w.living {
+                if let Some(snapshot) = snapshot.upgrade() {
+                    Tree(snapshot).revoke();
+                }
+            }
+        }
+        w.living.push(newest);
+        if prepared.new_root {
+            self.clear_cache();
+        }
+        self.proved_newest.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    /// Drops a prepared commit. For an ordinary one this is of use only if the process goes on:
+    /// its HEAD record stands until the next commit, and reopening would choose it.
+    pub fn discard(&self, prepared: Prepared) {
+        drop(prepared);
+    }
+
+    fn random(&self, root: &[u8; 32], what: &[u8]) -> Result<[u8; 32]> {
+        hedged(self.entropy.as_ref(), root, what).map_err(|e| Error::io("read random bytes", e))
+    }
+}
+
+impl Writer {
+    /// The oldest commit of which a snapshot lives.
+    fn oldest(&self, current: u64) -> u64 {
+        let living = self.living.iter().filter_map(|s| s.upgrade().map(|s| Tree(s).head().sequence));
+        living.min().unwrap_or(current)
+    }
+}
+
+/// The changes as slices, with their sizes checked.
+fn checked(changes: &Changes) -> Result<Vec<build::Change<'_>>> {
+    let mut out = Vec::with_capacity(changes.len());
+    for (key, value) in changes {
+        let value = value.as_ref().map(|v| v.as_slice());
+        if key.is_empty()
+            || key.len() > KEY_LEN_MAX
+            || key.len() + value.map_or(0, <[u8]>::len) > ENTRY_LEN_MAX
+        {
+            return Err(Error::invalid(format!(
+                "an entry of the keyring is over {ENTRY_LEN_MAX} bytes, or its key is empty or over {KEY_LEN_MAX}"
+            )));
+        }
+        out.push((key.as_slice(), value));
+    }
+    Ok(out)
+}
+
+/// Where the free list of a commit stands.
+fn free_pages(keyring: &Keyring, record: &Record) -> Result<Vec<u32>> {
+    let mut out = Vec::new();
+    let mut next = record.free.clone();
+    while let Some((place, key)) = next {
+        out.push(place);
+        if out.len() > record.head.pages as usize {
+            return Err(Error::corrupt("keyring: the free list has no end"));
+        }
+        let body = keyring.pages.files.read(place, Lock::Free(&key), true)?;
+        next = free::decode_chunk(&body)?.0;
+    }
+    Ok(out)
+}
+
+/// The pages of one commit, sealed one behind the other in ascending places.
+struct Batch<'a> {
+    draft: Draft,
+    places: Vec<u32>,
+    bytes: Vec<u8>,
+    entropy: &'a dyn Entropy,
+    store: StoreId,
+    root: &'a [u8; 32],
+    epoch: Epoch,
+}
+
+impl Batch<'_> {
+    fn seal_root(&mut self, fresh: &Fresh, salt: &[u8; 32]) -> Result<(u32, Node)> {
+        let built;
+        let node = match fresh {
+            Fresh::Leaf(node) => node,
+            Fresh::Inner { level, children, .. } => {
+                built = self.inner(*level, children)?;
+                &built
+            }
+        };
+        let lock = Lock::Root { root: self.root, salt, epoch: self.epoch };
+        let place = self.page(node.body(), lock)?;
+        let body = Zeroizing::new(node.body().to_vec());
+        Ok((place, Node::decode(body)?))
+    }
+
+    fn seal_node(&mut self, fresh: &Fresh) -> Result<Link> {
+        let built;
+        let node = match fresh {
+            Fresh::Leaf(node) => node,
+            Fresh::Inner { level, children, .. } => {
+                built = self.inner(*level, children)?;
+                &built
+            }
+        };
+        let key = self.key(node.body())?;
+        Ok((self.page(node.body(), Lock::Node(&key))?, key))
+    }
+
+    /// The text of an inner page; its new children are sealed on the way.
+    fn inner(&mut self, level: u8, children: &[Child]) -> Result<Node> {
+        let mut page = Builder::new(level);
+        for child in children {
+            match child {
+                Child::Kept { parent, at } => page.push(parent.key(*at), parent.value(*at)),
+                Child::Fresh(fresh) => {
+                    if fresh.level() + 1 != level {
+                        return Err(Error::corrupt("keyring: a page does not fit its level"));
+                    }
+                    let (place, key) = self.seal_node(fresh)?;
+                    let mut link = Zeroizing::new([0u8; LINK_LEN]);
+                    link[..4].copy_from_slice(&place.to_le_bytes());
+                    link[4..].copy_from_slice(&key[..]);
+                    page.push(fresh.first(), &link[..]);
+                }
+            }
+        }
+        Ok(page.finish())
+    }
+
+    /// The free list, last page first. Places are taken before the list is written, for they no
+    /// longer stand in it; taking them never makes it longer.
+    fn seal_free_list(&mut self, w: &Writer, freed: &[u32], current: u64) -> Result<Option<Link>> {
+        let (free, left) = w.space.lists(&self.draft, freed, current);
+        let chunks = free::encode(&free, &left).len().div_ceil(CHUNK_LEN);
+        let places = (0..chunks).map(|_| self.draft.take()).collect::<Result<Vec<_>>>()?;
+        let (free, left) = w.space.lists(&self.draft, freed, current);
+        let list = free::encode(&free, &left);
+        let mut next = None;
+        let from = self.bytes.len();
+        self.bytes.resize(from + chunks * PAGE_LEN, 0);
+        self.places.extend_from_slice(&places);
+        for (i, place) in places.iter().enumerate().rev() {
+            let part = list.get(i * CHUNK_LEN..).unwrap_or(&[]);
+            let page = &mut self.bytes[from + i * PAGE_LEN..][..PAGE_LEN];
+            free::encode_chunk(&mut page[BODY_AT..], next.as_ref(), &part[..part.len().min(CHUNK_LEN)]);
+            let key = Zeroizing::new(
+                hedged(self.entropy, self.root, &page[BODY_AT..])
+                    .map_err(|e| Error::io("read random bytes", e))?,
+            );
+            page::seal(page, Lock::Free(&key), self.store, *place)?;
+            next = Some((*place, key));
+        }
+        Ok(next)
+    }
+
+    fn page(&mut self, body: &[u8], lock: Lock<'_>) -> Result<u32> {
+        let place = self.draft.take()?;
+        let at = self.bytes.len();
+        // Grown before text stands in it: what a move leaves behind is ciphertext.
+        self.bytes.resize(at + PAGE_LEN, 0);
+        let page = &mut self.bytes[at..];
+        page[BODY_AT..].copy_from_slice(body);
+        page::seal(page, lock, self.store, place)?;
+        self.places.push(place);
+        Ok(place)
+    }
+
+    fn key(&self, body: &[u8]) -> Result<Secret> {
+        let key = hedged(self.entropy, self.root, body).map_err(|e| Error::io("read random bytes", e))?;
+        Ok(Zeroizing::new(key))
+    }
+}

@@ -1,0 +1,170 @@
+//! The two page files. Page `i` stands at `i * 4096` in both, with the same bytes.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::StoreId;
+use crate::keyring::page::{self, Lock, PAGE_LEN};
+use crate::vfs::{Vfs, VfsFile};
+
+/// Names of the two files in the store's folder.
+pub const PAGE_FILES: [&str; 2] = ["keyring.a", "keyring.b"];
+
+pub(super) struct Files {
+    copies: [Box<dyn VfsFile>; 2],
+    store: StoreId,
+    repaired: AtomicU64,
+}
+
+/// A page read from one copy: its bytes and its text.
+pub(super) struct Opened {
+    raw: Vec<u8>,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+/// What became of a page of which one copy was bad.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mended {
+    /// Both copies were good.
+    Whole,
+    /// This copy was bad and was written anew.
+    Rewritten,
+    /// This copy is bad and was left so.
+    Bad(usize),
+}
+
+impl Files {
+    pub(super) fn create(vfs: &dyn Vfs, dir: &Path, store: StoreId) -> Result<Self> {
+        let make =
+            |name: &str| vfs.create(&dir.join(name)).map_err(|e| Error::io(format_args!("create {name}"), e));
+        Ok(Self { copies: [make(PAGE_FILES[0])?, make(PAGE_FILES[1])?], store, repaired: AtomicU64::new(0) })
+    }
+
+    /// Opens both. If one is missing it is made empty: its pages are written anew as they are met.
+    pub(super) fn open(vfs: &dyn Vfs, dir: &Path, store: StoreId) -> Result<Self> {
+        let there = |name: &str| {
+            vfs.exists(&dir.join(name)).map_err(|e| Error::io(format_args!("look for {name}"), e))
+        };
+        let any = there(PAGE_FILES[0])? || there(PAGE_FILES[1])?;
+        let get = |name: &str| {
+            let path = dir.join(name);
+            let file = if there(name)? || !any { vfs.open(&path) } else { vfs.create(&path) };
+            file.map_err(|e| match e.kind() {
+                std::io::ErrorKind::NotFound => Error::corrupt(format!("{name} is missing")),
+                _ => Error::io(format_args!("open {name}"), e),
+            })
+        };
+        Ok(Self { copies: [get(PAGE_FILES[0])?, get(PAGE_FILES[1])?], store, repaired: AtomicU64::new(0) })
+    }
+
+    pub(super) fn store(&self) -> StoreId {
+        self.store
+    }
+
+    /// How many bad copies were written anew.
+    pub(super) fn repaired(&self) -> u64 {
+        self.repaired.load(Ordering::Relaxed)
+    }
+
+    /// The text of a page from whichever copy is good; a bad first copy is mended if asked.
+    pub(super) fn read(&self, place: u32, lock: Lock<'_>, repair: bool) -> Result<Zeroizing<Vec<u8>>> {
+        let first = match self.read_copy(0, place, lock) {
+            Ok(opened) => return Ok(opened.body),
+            Err(e) => e,
+        };
+        match self.read_copy(1, place, lock) {
+            Ok(opened) => {
+                // A failure to mend is no failure to read; the bad copy is met again.
+                if repair && self.copies[0].write_at(&opened.raw, offset(place)).is_ok() {
+                    self.repaired.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(opened.body)
+            }
+            Err(second) => Err(lost(place, &first, &second)),
+        }
+    }
+
+    /// The text of a page after looking at both copies.
+    pub(super) fn read_both(
+        &self,
+        place: u32,
+        lock: Lock<'_>,
+        repair: bool,
+    ) -> Result<(Zeroizing<Vec<u8>>, Mended)> {
+        let (bad, good) = match (self.read_copy(0, place, lock), self.read_copy(1, place, lock)) {
+            (Ok(a), Ok(b)) if a.raw == b.raw => return Ok((a.body, Mended::Whole)),
+            (Ok(a), _) => (1, a),
+            (Err(_), Ok(b)) => (0, b),
+            (Err(a), Err(b)) => return Err(lost(place, &a, &b)),
+        };
+        if !repair {
+            return Ok((good.body, Mended::Bad(bad)));
+        }
+        self.copies[bad]
+            .write_at(&good.raw, offset(place))
+            .map_err(|e| Error::io(format_args!("mend {} page {place}", PAGE_FILES[bad]), e))?;
+        self.repaired.fetch_add(1, Ordering::Relaxed);
+        Ok((good.body, Mended::Rewritten))
+    }
+
+    /// Makes room for `pages` pages.
+    pub(super) fn reserve(&self, pages: u32) -> Result<()> {
+        self.each("reserve room in", |f| f.allocate(offset(pages)))
+    }
+
+    /// Writes pages (numbers ascending, bytes in the same order), runs of neighbours at once.
+    pub(super) fn write(&self, places: &[u32], bytes: &[u8]) -> Result<()> {
+        for (copy, name) in self.copies.iter().zip(PAGE_FILES) {
+            let mut at = 0;
+            for run in places.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
+                let len = run.len() * PAGE_LEN;
+                copy.write_at(&bytes[at..at + len], offset(run[0]))
+                    .map_err(|e| Error::io(format_args!("write {name}"), e))?;
+                at += len;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn sync(&self) -> Result<()> {
+        self.each("sync", |f| f.sync())
+    }
+
+    pub(super) fn evict(&self) -> Result<()> {
+        self.each("evict", |f| f.evict())
+    }
+
+    fn each(&self, what: &str, f: impl Fn(&dyn VfsFile) -> std::io::Result<()>) -> Result<()> {
+        for (copy, name) in self.copies.iter().zip(PAGE_FILES) {
+            f(copy.as_ref()).map_err(|e| Error::io(format_args!("{what} {name}"), e))?;
+        }
+        Ok(())
+    }
+
+    fn read_copy(&self, copy: usize, place: u32, lock: Lock<'_>) -> Result<Opened> {
+        let mut raw = vec![0; PAGE_LEN];
+        self.copies[copy].read_exact_at(&mut raw, offset(place)).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => Error::corrupt("the file ends before it"),
+            _ => Error::io("read", e),
+        })?;
+        let body = page::open(&raw, lock, self.store, place)?;
+        Ok(Opened { raw, body })
+    }
+}
+
+fn offset(place: u32) -> u64 {
+    u64::from(place) * PAGE_LEN as u64
+}
+
+fn lost(place: u32, a: &Error, b: &Error) -> Error {
+    let kind = match (a.kind(), b.kind()) {
+        (ErrorKind::Io, ErrorKind::Io) => ErrorKind::Io,
+        (ErrorKind::Unsupported, ErrorKind::Unsupported) => ErrorKind::Unsupported,
+        _ => ErrorKind::Corrupt,
+    };
+    Error::new(kind, format!("{} page {place}: {a}; {} page {place}: {b}", PAGE_FILES[0], PAGE_FILES[1]))
+        .hint("restore the keyring from a backup")
+}

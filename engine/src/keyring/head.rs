@@ -1,0 +1,290 @@
+//! HEAD: two alternating records, each on two pages of 4 KiB. A commit stands or falls with it.
+//!
+//! ```text
+//!   0  magic "ESCDHEAD"      8  version   9  algorithm   10  zero ×6
+//!  16  store id             32  epoch    40  sequence    48  salt, 32 bytes
+//!  80  seal, 48 bytes      128  ciphertext to the end of the page:
+//!      root page u32 ‖ root salt 32 ‖ pages u32 ‖ free list page u32, key 32 ‖ log size u64, root 32 ‖ zeros
+//! ```
+//!
+//! The first 80 bytes are the associated data; the key comes from the slot's root and the salt.
+
+use zeroize::Zeroizing;
+
+use crate::codec::{Reader, Write};
+use crate::crypto::{ALGORITHM, Label, SEAL_LEN, Seal, derive};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Epoch, StoreId};
+use crate::keyring::page::{Link, NO_PAGE, PAGE_LEN};
+
+/// Name of the file in the store's folder.
+pub const HEAD_FILE: &str = "HEAD";
+
+/// Length of the file.
+pub(super) const HEAD_LEN: usize = 4 * PAGE_LEN;
+
+const MAGIC: [u8; 8] = *b"ESCDHEAD";
+const VERSION: u8 = 1;
+const CLEAR_LEN: usize = 80;
+const TEXT_AT: usize = CLEAR_LEN + SEAL_LEN;
+
+/// Size and root hash of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogHead {
+    /// Number of leaves.
+    pub size: u64,
+    /// Merkle root.
+    pub root: [u8; 32],
+}
+
+/// What a HEAD record says that is no secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Number of the commit, one more each time.
+    pub sequence: u64,
+    /// Epoch of the root it is sealed under.
+    pub epoch: Epoch,
+    /// The log at this commit.
+    pub log: LogHead,
+    /// Pages of each page file.
+    pub pages: u32,
+}
+
+/// A HEAD record.
+pub(super) struct Record {
+    pub(super) head: Head,
+    pub(super) root_page: u32,
+    pub(super) root_salt: [u8; 32],
+    /// First page of the free list and its key.
+    pub(super) free: Option<Link>,
+}
+
+/// The record that counts, and how surely.
+pub(super) struct Chosen {
+    pub(super) record: Record,
+    /// Which of the two records it is.
+    pub(super) index: usize,
+    pub(super) page: Vec<u8>,
+    pub(super) proved_newest: bool,
+}
+
+impl Record {
+    /// The page of this record.
+    pub(super) fn seal(&self, store: StoreId, root: &[u8; 32], salt: &[u8; 32]) -> Result<Vec<u8>> {
+        let mut page = Vec::with_capacity(PAGE_LEN);
+        page.put_bytes(&MAGIC);
+        page.put_bytes(&[VERSION, ALGORITHM, 0, 0, 0, 0, 0, 0]);
+        page.put_bytes(&store.0);
+        page.put_u64(self.head.epoch.0);
+        page.put_u64(self.head.sequence);
+        page.put_bytes(salt);
+        page.resize(TEXT_AT, 0);
+        page.put_u32(self.root_page);
+        page.put_bytes(&self.root_salt);
+        page.put_u32(self.head.pages);
+        page.put_u32(self.free.as_ref().map_or(NO_PAGE, |f| f.0));
+        page.put_bytes(self.free.as_ref().map_or(&[0; 32], |f| &*f.1));
+        page.put_u64(self.head.log.size);
+        page.put_bytes(&self.head.log.root);
+        page.resize(PAGE_LEN, 0);
+        let (clear, text) = page.split_at_mut(TEXT_AT);
+        let seal = derive(Label::Head, &[root], salt, &clear[..CLEAR_LEN]).seal(text)?;
+        clear[CLEAR_LEN..].copy_from_slice(&seal);
+        Ok(page)
+    }
+
+    pub(super) fn open(page: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch) -> Result<Self> {
+        let claim = Claim::read(page).ok_or_else(|| Error::corrupt("no HEAD record"))?;
+        if !claim.known() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("HEAD version {} algorithm {} is unknown", claim.version, claim.algorithm),
+            ));
+        }
+        if claim.store != store || claim.epoch != epoch {
+            return Err(Error::new(ErrorKind::WrongKey, "the slot's key is of another store or epoch"));
+        }
+        let mut r = Reader::new(&page[CLEAR_LEN..]);
+        let seal: Seal = r.array()?;
+        let mut text = Zeroizing::new(r.tail().to_vec());
+        derive(Label::Head, &[root], &claim.salt, &page[..CLEAR_LEN])
+            .open(&seal, &mut text)
+            .map_err(|e| Error::new(ErrorKind::WrongKey, e.to_string()))?;
+        let mut r = Reader::new(&text);
+        let root_page = r.u32()?;
+        let root_salt = r.array()?;
+        let pages = r.u32()?;
+        let free_page = r.u32()?;
+        let free_key = Zeroizing::new(r.array()?);
+        let log = LogHead { size: r.u64()?, root: r.array()? };
+        Ok(Self {
+            head: Head { sequence: claim.sequence, epoch: claim.epoch, log, pages },
+            root_page,
+            root_salt,
+            free: (free_page != NO_PAGE).then_some((free_page, free_key)),
+        })
+    }
+}
+
+/// The clear part of a record.
+struct Claim {
+    version: u8,
+    algorithm: u8,
+    store: StoreId,
+    epoch: Epoch,
+    sequence: u64,
+    salt: [u8; 32],
+}
+
+impl Claim {
+    fn read(page: &[u8]) -> Option<Self> {
+        let mut r = Reader::new(page);
+        if page.len() != PAGE_LEN || r.array().ok()? != MAGIC {
+            return None;
+        }
+        let [version, algorithm, ..] = r.array::<8>().ok()?;
+        Some(Self {
+            version,
+            algorithm,
+            store: StoreId(r.array().ok()?),
+            epoch: Epoch(r.u64().ok()?),
+            sequence: r.u64().ok()?,
+            salt: r.array().ok()?,
+        })
+    }
+
+    const fn known(&self) -> bool {
+        self.version == VERSION && self.algorithm == ALGORITHM
+    }
+}
+
+/// The record of the highest sequence that opens. It is proved newest if the other record opens
+/// and is its direct predecessor, or if both its own copies agree and no copy of the other record
+/// claims a higher sequence (the other one may stand under an older root).
+pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch) -> Result<Chosen> {
+    let pages: Vec<&[u8]> = file.chunks(PAGE_LEN).take(4).collect();
+    let claims: Vec<Option<Claim>> = pages.iter().map(|p| Claim::read(p)).collect();
+    for pair in claims.chunks(2) {
+        // One flipped byte must not lock a store, so a newer version counts if both copies say so.
+        if let [Some(a), Some(b)] = pair
+            && !a.known()
+            && (a.version, a.algorithm) == (b.version, b.algorithm)
+        {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("HEAD version {} algorithm {} is unknown", a.version, a.algorithm),
+            )
+            .hint("use the newer version of the program"));
+        }
+    }
+    let mut opened: Vec<(usize, Record)> = Vec::new();
+    for (i, page) in pages.iter().enumerate() {
+        if let Ok(record) = Record::open(page, store, root, epoch) {
+            opened.push((i, record));
+        }
+    }
+    let Some(newest) = opened.iter().map(|(_, r)| r.head.sequence).max() else {
+        return Err(if claims.iter().any(Option::is_some) {
+            Error::new(ErrorKind::WrongKey, "no record of HEAD opens with the slot's key")
+                .hint("use the slot that belongs to this store")
+        } else {
+            Error::corrupt("HEAD: all four pages are damaged").hint("restore from a backup")
+        });
+    };
+    let predecessor = opened.iter().any(|(_, r)| r.head.sequence.checked_add(1) == Some(newest));
+    let Some(at) = opened.iter().position(|(_, r)| r.head.sequence == newest) else {
+        return Err(Error::corrupt("HEAD: no record"));
+    };
+    let (place, record) = opened.swap_remove(at);
+    let index = place / 2;
+    let agree = pages.get(index * 2) == pages.get(index * 2 + 1);
+    let claimed_newer = claims
+        .iter()
+        .enumerate()
+        .any(|(i, c)| i / 2 != index && c.as_ref().is_some_and(|c| c.store == store && c.sequence > newest));
+    Ok(Chosen {
+        record,
+        index,
+        page: pages[place].to_vec(),
+        proved_newest: predecessor || (agree && !claimed_newer),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STORE: StoreId = StoreId([5; 16]);
+    const ROOT: [u8; 32] = [6; 32];
+
+    fn page(sequence: u64, epoch: u64, root: &[u8; 32]) -> Vec<u8> {
+        let head = Head { sequence, epoch: Epoch(epoch), log: LogHead { size: 9, root: [1; 32] }, pages: 7 };
+        let free = Some((3, Zeroizing::new([8; 32])));
+        Record { head, root_page: 2, root_salt: [4; 32], free }
+            .seal(STORE, root, &[sequence as u8; 32])
+            .unwrap()
+    }
+
+    fn file(a: &[u8], b: &[u8]) -> Vec<u8> {
+        [a, a, b, b].concat()
+    }
+
+    fn chosen(file: &[u8]) -> Result<(u64, bool)> {
+        choose(file, STORE, &ROOT, Epoch(1)).map(|c| (c.record.head.sequence, c.proved_newest))
+    }
+
+    #[test]
+    fn round_trip() {
+        let r = Record::open(&page(4, 1, &ROOT), STORE, &ROOT, Epoch(1)).unwrap();
+        assert_eq!((r.head.sequence, r.head.pages, r.root_page, r.root_salt), (4, 7, 2, [4; 32]));
+        assert_eq!(r.head.log, LogHead { size: 9, root: [1; 32] });
+        let (place, key) = r.free.unwrap();
+        assert_eq!((place, *key), (3, [8; 32]));
+    }
+
+    #[test]
+    fn the_highest_that_opens_counts() {
+        let (p4, p5, empty) = (page(4, 1, &ROOT), page(5, 1, &ROOT), vec![0; PAGE_LEN]);
+        assert_eq!(chosen(&file(&p4, &p5)).unwrap(), (5, true));
+        assert_eq!(chosen(&file(&p5, &p4)).unwrap(), (5, true));
+        assert_eq!(chosen(&file(&p5, &empty)).unwrap(), (5, true));
+        let torn = [&p5[..], &empty, &p4, &p4].concat();
+        assert_eq!(chosen(&torn).unwrap(), (5, true));
+        let alone = [&p5[..], &empty, &empty, &empty].concat();
+        assert_eq!(chosen(&alone).unwrap(), (5, false));
+    }
+
+    #[test]
+    fn a_damaged_newer_record_leaves_doubt() {
+        let (p4, mut p5) = (page(4, 1, &ROOT), page(5, 1, &ROOT));
+        p5[2000] ^= 1;
+        assert_eq!(chosen(&file(&p4, &p5)).unwrap(), (4, false));
+        // Under an older root: no doubt.
+        assert_eq!(chosen(&file(&page(3, 0, &[1; 32]), &p4)).unwrap(), (4, true));
+    }
+
+    #[test]
+    fn refusals_have_their_kinds() {
+        let p4 = page(4, 1, &ROOT);
+        let kind = |file: &[u8], store, root, epoch| choose(file, store, root, epoch).err().unwrap().kind();
+        let f = file(&p4, &p4);
+        assert_eq!(kind(&f, STORE, &[0; 32], Epoch(1)), ErrorKind::WrongKey);
+        assert_eq!(kind(&f, STORE, &ROOT, Epoch(2)), ErrorKind::WrongKey);
+        assert_eq!(kind(&f, StoreId([0; 16]), &ROOT, Epoch(1)), ErrorKind::WrongKey);
+        assert_eq!(kind(&[0; HEAD_LEN], STORE, &ROOT, Epoch(1)), ErrorKind::Corrupt);
+        assert_eq!(kind(&[], STORE, &ROOT, Epoch(1)), ErrorKind::Corrupt);
+        let mut newer = p4.clone();
+        newer[8] = 2;
+        assert_eq!(kind(&file(&p4, &newer), STORE, &ROOT, Epoch(1)), ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn any_one_flipped_byte_is_survived() {
+        let f = file(&page(4, 1, &ROOT), &page(5, 1, &ROOT));
+        for i in 0..f.len() {
+            let mut f = f.clone();
+            f[i] ^= 0x41;
+            assert_eq!(chosen(&f).unwrap().0, 5, "byte {i}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Cursors: where a page of hits ended, as a sealed token.
+//!
+//! A token holds the sort key of one hit and is bound to the query's text and to the order. It
+//! names no part, no document and no count, so appends, rolls and erasures between two pages
+//! leave it valid, and what survives them is met exactly once.
+//!
+//! ```text
+//! base64url, no padding:
+//!   1 version | 1 algorithm | 16 salt | 16 ciphertext of (time, seq), big-endian | 48 seal
+//! ```
+//! Key = derive(cursor, store's cursor key, salt, associated data); associated data = version,
+//! algorithm, order, BLAKE3 of the query's text.
+
+use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, derive, hedged};
+use crate::error::{Error, Result};
+use crate::id::{Micros, Seq};
+use crate::index::SortKey;
+use crate::query::exec::Order;
+
+const VERSION: u8 = 1;
+const SALT_LEN: usize = 16;
+const KEY_LEN: usize = 16;
+const HEAD_LEN: usize = 2;
+const TOKEN_LEN: usize = HEAD_LEN + SALT_LEN + KEY_LEN + SEAL_LEN;
+
+/// Seals and opens the cursors of one query in one order.
+pub struct Cursors<'a> {
+    key: &'a Key,
+    entropy: &'a dyn Entropy,
+    aad: [u8; HEAD_LEN + 1 + 32],
+}
+
+impl<'a> Cursors<'a> {
+    /// Cursors of the query with this text. `key` must live as long as cursors shall stay valid,
+    /// erasures included.
+    pub fn new(key: &'a Key, entropy: &'a dyn Entropy, query: &str, order: Order) -> Self {
+        let mut aad = [0; HEAD_LEN + 1 + 32];
+        aad[0] = VERSION;
+        aad[1] = ALGORITHM;
+        aad[2] = match order {
+            Order::Newest => 1,
+            Order::Oldest => 2,
+        };
+        aad[3..].copy_from_slice(blake3::hash(query.as_bytes()).as_bytes());
+        Self { key, entropy, aad }
+    }
+
+    /// The token of a hit.
+    pub fn seal(&self, at: SortKey) -> Result<String> {
+        let mut text = [0; KEY_LEN];
+        text[..8].copy_from_slice(&at.time.0.to_be_bytes());
+        text[8..].copy_from_slice(&at.seq.0.to_be_bytes());
+        let salt: [u8; SALT_LEN] = self
+            .key
+            .with(|key| hedged(self.entropy, key, &text))?
+            .map_err(|e| Error::io("random generator", e))?;
+        let seal = self.one_time(&salt)?.seal(&mut text)?;
+        let mut token = Vec::with_capacity(TOKEN_LEN);
+        token.extend_from_slice(&[VERSION, ALGORITHM]);
+        token.extend_from_slice(&salt);
+        token.extend_from_slice(&text);
+        token.extend_from_slice(&seal);
+        Ok(to_base64url(&token))
+    }
+
+    /// The sort key in a token of this query and order.
+    pub fn open(&self, token: &str) -> Result<SortKey> {
+        let token = from_base64url(token).ok_or_else(refused)?;
+        let token = <[u8; TOKEN_LEN]>::try_from(token).map_err(|_| refused())?;
+        let (head, rest) = token.split_at(HEAD_LEN);
+        let (salt, rest) = rest.split_at(SALT_LEN);
+        let (text, seal) = rest.split_at(KEY_LEN);
+        if head != [VERSION, ALGORITHM] {
+            return Err(refused());
+        }
+        let mut text = <[u8; KEY_LEN]>::try_from(text).map_err(|_| refused())?;
+        let seal = <[u8; SEAL_LEN]>::try_from(seal).map_err(|_| refused())?;
+        self.one_time(salt)?.open(&seal, &mut text).map_err(|_| refused())?;
+        let number = |b: &[u8]| b.iter().fold(0, |n: u64, b| n << 8 | u64::from(*b));
+        Ok(SortKey { time: Micros(number(&text[..8]).cast_signed()), seq: Seq(number(&text[8..])) })
+    }
+
+    fn one_time(&self, salt: &[u8]) -> Result<OneTime> {
+        self.key.with(|key| derive(Label::Cursor, &[key], salt, &self.aad))
+    }
+}
+
+fn refused() -> Error {
+    Error::invalid("this cursor was altered, or belongs to another query, order or store")
+        .hint("repeat the search without a cursor")
+}
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+fn to_base64url(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let bits = (0..3).fold(0, |n, i| n << 8 | usize::from(chunk.get(i).copied().unwrap_or(0)));
+        for i in 0..=chunk.len() {
+            out.push(char::from(DIGITS[bits >> (18 - 6 * i) & 63]));
+        }
+    }
+    out
+}
+
+/// `None` if a character is foreign or the form is not the one [`to_base64url`] prints.
+fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    if text.len() != TOKEN_LEN.div_ceil(3) * 4 - (3 - TOKEN_LEN % 3) % 3 {
+        return None;
+    }
+    let mut out = Vec::with_capacity(TOKEN_LEN);
+    for chunk in text.as_bytes().chunks(4) {
+        let mut bits = 0;
+        for i in 0..4 {
+            let digit = match chunk.get(i) {
+                Some(c) => DIGITS.iter().position(|d| d == c)?,
+                None => 0,
+            };
+            bits = bits << 6 | digit;
+        }
+        for i in 0..chunk.len() - 1 {
+            out.push((bits >> (16 - 8 * i) & 255) as u8);
+        }
+    }
+    (to_base64url(&out) == text).then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Keys, OsEntropy};
+    use crate::error::ErrorKind;
+
+    const AT: SortKey = SortKey { time: Micros(-5), seq: Seq(77) };
+
+    #[test]
+    fn opens_for_its_query_and_order_only() {
+        let keys = Keys::new();
+        let (key, other) = (keys.insert(&[7; 32]).unwrap(), keys.insert(&[8; 32]).unwrap());
+        let cursors = |key, query, order| Cursors::new(key, &OsEntropy, query, order);
+        let token = cursors(&key, "tag:a", Order::Newest).seal(AT).unwrap();
+        assert_eq!(cursors(&key, "tag:a", Order::Newest).open(&token).unwrap(), AT);
+        for cursors in [
+            cursors(&key, "tag:b", Order::Newest),
+            cursors(&key, "tag:a", Order::Oldest),
+            cursors(&other, "tag:a", Order::Newest),
+        ] {
+            assert_eq!(cursors.open(&token).unwrap_err().kind(), ErrorKind::Invalid);
+        }
+        let again = cursors(&key, "tag:a", Order::Newest).seal(AT).unwrap();
+        assert_ne!(token, again);
+    }
+
+    #[test]
+    fn every_altered_character_is_refused() {
+        let keys = Keys::new();
+        let key = keys.insert(&[7; 32]).unwrap();
+        let cursors = Cursors::new(&key, &OsEntropy, "*", Order::Oldest);
+        let token = cursors.seal(AT).unwrap();
+        for i in 0..token.len() {
+            for digit in [b'A', b'_', b'=', b' '] {
+                let mut bytes = token.clone().into_bytes();
+                if bytes[i] == digit {
+                    continue;
+                }
+                bytes[i] = digit;
+                let text = String::from_utf8(bytes).unwrap();
+                assert_eq!(cursors.open(&text).unwrap_err().kind(), ErrorKind::Invalid);
+            }
+            assert!(cursors.open(&token[..i]).is_err());
+        }
+        assert!(cursors.open(&format!("{token}A")).is_err());
+        assert!(cursors.open("é").is_err());
+    }
+}

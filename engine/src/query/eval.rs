@@ -1,0 +1,290 @@
+//! A plan on one part: the bitmap of its documents.
+//!
+//! Members of a conjunction run by ascending upper bound, taken from frequencies, and stop at the
+//! first empty result; a bound of 0 decodes nothing at all. Negated members are subtracted from
+//! what the others left. Only an `id:` condition opens records, for ids are found by hash.
+
+use roaring::RoaringBitmap;
+
+use crate::error::Result;
+use crate::index::{Field, Part, Term};
+use crate::query::plan::{Naming, Node, Plan, person_term};
+use crate::query::scope::Mask;
+use crate::record::Kind;
+
+/// Documents of `part` that `plan` matches and `mask` does not hide.
+pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
+    if !overlaps(plan, part) {
+        return Ok(RoaringBitmap::new());
+    }
+    let eval = Eval::new(part, mask)?;
+    let root = eval.weigh(&plan.root)?;
+    eval.visible(&root)
+}
+
+/// Their number, from frequencies alone where that is exact.
+pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
+    if !overlaps(plan, part) {
+        return Ok(0);
+    }
+    let eval = Eval::new(part, mask)?;
+    let root = eval.weigh(&plan.root)?;
+    if root.bound == 0 {
+        return Ok(0);
+    }
+    if eval.hidden.is_empty() {
+        let default = eval.default_count()?;
+        if root.covers_part {
+            return Ok(default);
+        }
+        if root.exact && (root.naming == Naming::Always || default == eval.docs) {
+            return Ok(root.bound);
+        }
+    }
+    Ok(eval.visible(&root)?.len())
+}
+
+/// Whether a part can hold anything for the plan, by time alone.
+pub(crate) fn overlaps(plan: &Plan, part: &dyn Part) -> bool {
+    let window = plan.window();
+    part.time_span().is_some_and(|(first, last)| window.start <= last && first < window.end)
+}
+
+/// A node with what is known about it before anything is decoded.
+struct Weighed<'n> {
+    node: &'n Node,
+    /// No more documents than this.
+    bound: u64,
+    /// Exactly `bound` documents, kinds aside.
+    exact: bool,
+    /// Every document, kinds aside.
+    covers_part: bool,
+    naming: Naming,
+    /// Members; of a conjunction by ascending bound.
+    of: Vec<Weighed<'n>>,
+}
+
+struct Eval<'a> {
+    part: &'a dyn Part,
+    docs: u64,
+    hidden: RoaringBitmap,
+}
+
+impl<'a> Eval<'a> {
+    fn new(part: &'a dyn Part, mask: &Mask) -> Result<Self> {
+        Ok(Self { part, docs: u64::from(part.doc_count()), hidden: hidden(part, mask)? })
+    }
+
+    fn weigh<'n>(&self, node: &'n Node) -> Result<Weighed<'n>> {
+        let mut of = Vec::new();
+        let (bound, exact) = match node {
+            Node::All => (self.docs, true),
+            Node::Nothing => (0, true),
+            Node::Term { term, negated } => {
+                let n = self.part.frequency(term)?;
+                (if *negated { self.docs.saturating_sub(n) } else { n }, true)
+            }
+            Node::Id { id, negated: false } => (self.part.id_candidates(id, None)?.len() as u64, false),
+            Node::Id { .. } => (self.docs, false),
+            Node::Time(range) => match self.part.time_span() {
+                Some((first, last)) if range.start <= first && last < range.end => (self.docs, true),
+                Some((first, last)) if range.start <= last && first < range.end => (self.docs, false),
+                _ => (0, true),
+            },
+            Node::And(members) => {
+                let mut bound = self.docs;
+                for member in members {
+                    let member = self.weigh(member)?;
+                    bound = bound.min(member.bound);
+                    of.push(member);
+                    if bound == 0 {
+                        break;
+                    }
+                }
+                of.sort_by_key(|member| member.bound);
+                (bound, bound == 0)
+            }
+            Node::Or(members) => {
+                let mut bound = 0u64;
+                for member in members {
+                    let member = self.weigh(member)?;
+                    bound = bound.saturating_add(member.bound);
+                    of.push(member);
+                }
+                (bound.min(self.docs), bound == 0)
+            }
+        };
+        let covers_part = matches!(node, Node::All | Node::Time(_)) && exact && bound == self.docs;
+        Ok(Weighed { node, bound, exact, covers_part, naming: node.naming(), of })
+    }
+
+    /// Default kinds and mask applied.
+    fn visible(&self, root: &Weighed<'_>) -> Result<RoaringBitmap> {
+        let mut docs = match root.naming {
+            Naming::Always => self.plain(root)?,
+            Naming::Never => self.default_of(self.plain(root)?)?,
+            Naming::Mixed => {
+                let Both { plain, named } = self.both(root)?;
+                self.default_of(plain)? | named
+            }
+        };
+        docs -= &self.hidden;
+        Ok(docs)
+    }
+
+    /// Plain logic, kinds aside.
+    fn plain(&self, w: &Weighed<'_>) -> Result<RoaringBitmap> {
+        if w.bound == 0 {
+            return Ok(RoaringBitmap::new());
+        }
+        match w.node {
+            Node::All => Ok(self.all()),
+            Node::Nothing => Ok(RoaringBitmap::new()),
+            Node::Time(_) if w.covers_part => Ok(self.all()),
+            Node::Time(range) => self.part.in_time(range.start, range.end),
+            Node::Term { negated: true, .. } | Node::Id { negated: true, .. } => {
+                Ok(self.all() - self.positive(w.node)?)
+            }
+            Node::Term { .. } | Node::Id { .. } => self.positive(w.node),
+            Node::And(_) => self.conjunction(&w.of),
+            Node::Or(_) => {
+                w.of.iter().try_fold(RoaringBitmap::new(), |docs, member| Ok(docs | self.plain(member)?))
+            }
+        }
+    }
+
+    fn conjunction(&self, of: &[Weighed<'_>]) -> Result<RoaringBitmap> {
+        let negated = |w: &&Weighed<'_>| {
+            matches!(w.node, Node::Term { negated: true, .. } | Node::Id { negated: true, .. })
+        };
+        let mut docs: Option<RoaringBitmap> = None;
+        for member in of.iter().filter(|w| !negated(w) && !w.covers_part) {
+            let more = self.plain(member)?;
+            let next = match docs.take() {
+                Some(docs) => docs & more,
+                None => more,
+            };
+            if next.is_empty() {
+                return Ok(next);
+            }
+            docs = Some(next);
+        }
+        let mut docs = docs.unwrap_or_else(|| self.all());
+        for member in of.iter().filter(negated) {
+            if docs.is_empty() {
+                break;
+            }
+            docs -= self.positive(member.node)?;
+        }
+        Ok(docs)
+    }
+
+    /// Documents of a term or an id, its negation aside.
+    fn positive(&self, node: &Node) -> Result<RoaringBitmap> {
+        match node {
+            Node::Term { term, .. } => self.part.postings(term),
+            Node::Id { id, .. } => ids(self.part, id, None, &self.hidden),
+            _ => Ok(RoaringBitmap::new()),
+        }
+    }
+
+    /// Plain logic, and what alternatives that ask for a kind match.
+    fn both(&self, w: &Weighed<'_>) -> Result<Both> {
+        if w.bound == 0 {
+            return Ok(Both { plain: RoaringBitmap::new(), named: RoaringBitmap::new() });
+        }
+        match w.naming {
+            Naming::Never => return Ok(Both { plain: self.plain(w)?, named: RoaringBitmap::new() }),
+            Naming::Always => {
+                let plain = self.plain(w)?;
+                return Ok(Both { named: plain.clone(), plain });
+            }
+            Naming::Mixed => {}
+        }
+        let mut members = w.of.iter().map(|member| self.both(member));
+        let Some(mut sum) = members.next().transpose()? else {
+            return Ok(Both { plain: RoaringBitmap::new(), named: RoaringBitmap::new() });
+        };
+        for member in members {
+            let member = member?;
+            if matches!(w.node, Node::And(_)) {
+                sum.named = (&sum.named & &member.plain) | (&sum.plain & &member.named);
+                sum.plain &= member.plain;
+            } else {
+                sum.named |= member.named;
+                sum.plain |= member.plain;
+            }
+        }
+        Ok(sum)
+    }
+
+    fn all(&self) -> RoaringBitmap {
+        let mut docs = RoaringBitmap::new();
+        docs.insert_range(0..self.part.doc_count());
+        docs
+    }
+
+    fn default_count(&self) -> Result<u64> {
+        default_kinds().try_fold(0, |n, kind| Ok(n + self.part.frequency(&kind_term(kind))?))
+    }
+
+    fn default_of(&self, docs: RoaringBitmap) -> Result<RoaringBitmap> {
+        if docs.is_empty() || self.default_count()? == self.docs {
+            return Ok(docs);
+        }
+        let mut default = RoaringBitmap::new();
+        for kind in default_kinds() {
+            default |= self.part.postings(&kind_term(kind))?;
+        }
+        Ok(docs & default)
+    }
+}
+
+struct Both {
+    plain: RoaringBitmap,
+    named: RoaringBitmap,
+}
+
+/// Documents of a part that a mask hides.
+pub(crate) fn hidden(part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
+    let mut docs = RoaringBitmap::new();
+    for person in &mask.persons {
+        docs |= part.postings(&person_term(Field::Subject, *person))?;
+    }
+    for conversation in &mask.conversations {
+        let value = conversation.as_bytes().to_vec();
+        docs |= part.postings(&Term { field: Field::Conversation, value })?;
+    }
+    for seq in &mask.records {
+        docs.extend(part.doc_of(*seq)?);
+    }
+    Ok(docs)
+}
+
+/// Documents with an id, in one conversation or in any; candidates that are hidden stay closed.
+pub(crate) fn ids(
+    part: &dyn Part,
+    id: &str,
+    conversation: Option<&str>,
+    hidden: &RoaringBitmap,
+) -> Result<RoaringBitmap> {
+    let mut docs = RoaringBitmap::new();
+    for doc in part.id_candidates(id, conversation)? {
+        if hidden.contains(doc) {
+            continue;
+        }
+        let record = part.record(doc)?;
+        if record.id == id && conversation.is_none_or(|c| c == record.conversation) {
+            docs.insert(doc);
+        }
+    }
+    Ok(docs)
+}
+
+fn default_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.is_default())
+}
+
+fn kind_term(kind: Kind) -> Term {
+    Term { field: Field::Kind, value: vec![kind as u8] }
+}

@@ -1,0 +1,164 @@
+//! Queries over all parts: counts and pages of hits. Facets and histograms stand in
+//! [`crate::query::facet`].
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::error::Result;
+use crate::id::PersonNumber;
+use crate::index::{Part, SortKey};
+use crate::query::ast::Ast;
+use crate::query::eval;
+use crate::query::plan::Plan;
+use crate::query::scope::{Mask, People};
+
+/// Order of hits: by event time, ties by log position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    Newest,
+    /// Oldest first.
+    Oldest,
+}
+
+/// A hit: where its record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Place in the order.
+    pub key: SortKey,
+    /// Index of the part.
+    pub part: usize,
+    /// Document in the part.
+    pub doc: u32,
+}
+
+/// Runs queries over the parts of a store. The parts hold every record once; their borders
+/// change no answer.
+#[derive(Clone, Copy)]
+pub struct Search<'a> {
+    /// The parts, in any order.
+    pub parts: &'a [Arc<dyn Part>],
+    /// Who is who.
+    pub people: &'a dyn People,
+    /// What is being erased.
+    pub mask: &'a Mask,
+}
+
+impl Search<'_> {
+    /// How many records match.
+    pub fn count(&self, query: &Ast) -> Result<u64> {
+        let plan = self.plan(query)?;
+        self.parts.iter().try_fold(0, |n, part| Ok(n + eval::count(&plan, &**part, self.mask)?))
+    }
+
+    /// The first `limit` hits in `order` that come after `after`, the key of an earlier hit.
+    pub fn search(
+        &self,
+        query: &Ast,
+        order: Order,
+        limit: usize,
+        after: Option<SortKey>,
+    ) -> Result<Vec<Found>> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        let plan = self.plan(query)?;
+        let mut hits: Vec<Found> = Vec::new();
+        for part in self.by_reach(order) {
+            let Some((first, last)) = self.parts[part].time_span() else { continue };
+            let (near, far) = match order {
+                Order::Newest => (last, first),
+                Order::Oldest => (first, last),
+            };
+            // All of this part, and of the parts behind it, comes later than a full page.
+            if hits.len() == limit && hits.last().is_some_and(|worst| before(order, worst.key.time, near)) {
+                break;
+            }
+            // All of this part stood on earlier pages.
+            if after.is_some_and(|after| before(order, far, after.time)) {
+                continue;
+            }
+            let of = &*self.parts[part];
+            let docs = eval::matches(&plan, of, self.mask)?;
+            if docs.is_empty() {
+                continue;
+            }
+            let more = match order {
+                Order::Newest => of.newest(&docs, limit, after)?,
+                Order::Oldest => of.oldest(&docs, limit, after)?,
+            };
+            hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
+            hits.sort_unstable_by(|a, b| match order {
+                Order::Newest => b.key.cmp(&a.key),
+                Order::Oldest => a.key.cmp(&b.key),
+            });
+            hits.truncate(limit);
+        }
+        Ok(hits)
+    }
+
+    /// Every record with an id, in one conversation or in any, of whatever kind; oldest first.
+    pub fn by_id(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Found>> {
+        let mut hits = Vec::new();
+        for (index, part) in self.parts.iter().enumerate() {
+            let hidden = eval::hidden(&**part, self.mask)?;
+            for doc in eval::ids(&**part, id, conversation, &hidden)? {
+                hits.push(Found { key: part.key(doc)?, part: index, doc });
+            }
+        }
+        hits.sort_unstable_by_key(|hit| hit.key);
+        Ok(hits)
+    }
+
+    /// Identifier to show for a person; `None` for the unknown and for those being erased.
+    pub fn name(&self, person: PersonNumber) -> Result<Option<String>> {
+        if self.mask.hides(person) { Ok(None) } else { self.people.name(person) }
+    }
+
+    pub(crate) fn plan(&self, query: &Ast) -> Result<Plan> {
+        Plan::new(query, self.people, self.mask)
+    }
+
+    /// Calls `each` with every part that holds matches, and these.
+    pub(crate) fn each(
+        &self,
+        plan: &Plan,
+        mut each: impl FnMut(&dyn Part, RoaringBitmap) -> Result<()>,
+    ) -> Result<()> {
+        for part in self.parts {
+            let docs = eval::matches(plan, &**part, self.mask)?;
+            if !docs.is_empty() {
+                each(&**part, docs)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Parts by their first time in `order`.
+    fn by_reach(&self, order: Order) -> Vec<usize> {
+        let mut parts: Vec<_> = self
+            .parts
+            .iter()
+            .enumerate()
+            .filter_map(|(i, part)| {
+                let (first, last) = part.time_span()?;
+                Some((if order == Order::Newest { last } else { first }, i))
+            })
+            .collect();
+        parts.sort_unstable();
+        if order == Order::Newest {
+            parts.reverse();
+        }
+        parts.into_iter().map(|(_, i)| i).collect()
+    }
+}
+
+/// Whether `a` stands strictly before `b` in `order`.
+fn before<T: Ord>(order: Order, a: T, b: T) -> bool {
+    match order {
+        Order::Newest => a > b,
+        Order::Oldest => a < b,
+    }
+}

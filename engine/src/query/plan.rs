@@ -1,0 +1,144 @@
+//! A query made ready to run: people as numbers, negations at the leaves, time as ranges.
+//!
+//! One plan serves every part of the store.
+//!
+//! **Default kinds.** Think of the query as a list of alternatives without `OR` inside, each a
+//! list of conditions that must all hold. An alternative without a positive `kind:` condition
+//! finds default kinds only. For a record of a default kind that is plain logic; a record of any
+//! other kind must be found by an alternative that asks for a kind. `Naming` tells where the
+//! two differ, so that the usual query pays one intersection and no list of alternatives is made.
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::id::{Micros, PersonNumber};
+use crate::index::{Field, Term};
+use crate::query::ast::{Ast, Leaf};
+use crate::query::dates::END;
+use crate::query::scope::{Mask, People};
+use crate::text;
+
+/// A query with its people resolved.
+pub struct Plan {
+    pub(crate) root: Node,
+}
+
+/// A condition, or a combination of them.
+pub(crate) enum Node {
+    All,
+    Nothing,
+    Term { term: Term, negated: bool },
+    Id { id: String, negated: bool },
+    Time(Range<Micros>),
+    And(Vec<Node>),
+    Or(Vec<Node>),
+}
+
+/// Whether the alternatives of a node ask for kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// None does: default kinds only.
+    Never,
+    /// Each does: plain logic.
+    Always,
+    /// Some do.
+    Mixed,
+}
+
+impl Plan {
+    /// Resolves the people of a query; who is unknown or masked has no records.
+    pub fn new(ast: &Ast, people: &dyn People, mask: &Mask) -> Result<Self> {
+        Ok(Self { root: lower(ast, false, &|name| number(name, people, mask))? })
+    }
+
+    /// Times outside this range are matched by nothing.
+    pub(crate) fn window(&self) -> Range<Micros> {
+        self.root.window()
+    }
+}
+
+impl Node {
+    pub(crate) fn naming(&self) -> Naming {
+        match self {
+            Self::Term { term, negated: false } if term.field == Field::Kind => Naming::Always,
+            Self::And(of) | Self::Or(of) => {
+                let conjunction = matches!(self, Self::And(_));
+                let (mut never, mut always, mut one) = (true, true, false);
+                for naming in of.iter().map(Self::naming) {
+                    never &= naming == Naming::Never;
+                    always &= naming == Naming::Always;
+                    one |= naming == Naming::Always;
+                }
+                match (never, always || conjunction && one) {
+                    (true, _) => Naming::Never,
+                    (false, true) => Naming::Always,
+                    (false, false) => Naming::Mixed,
+                }
+            }
+            _ => Naming::Never,
+        }
+    }
+
+    fn window(&self) -> Range<Micros> {
+        match self {
+            Self::Nothing => END..END,
+            Self::Time(range) => range.clone(),
+            Self::And(of) => of
+                .iter()
+                .map(Self::window)
+                .fold(Micros(i64::MIN)..END, |a, b| a.start.max(b.start)..a.end.min(b.end)),
+            Self::Or(of) => of
+                .iter()
+                .map(Self::window)
+                .filter(|w| !w.is_empty())
+                .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
+                .unwrap_or(END..END),
+            Self::All | Self::Term { .. } | Self::Id { .. } => Micros(i64::MIN)..END,
+        }
+    }
+}
+
+/// Term of a person.
+pub(crate) fn person_term(field: Field, number: PersonNumber) -> Term {
+    Term { field, value: number.0.to_be_bytes().to_vec() }
+}
+
+fn number(name: &str, people: &dyn People, mask: &Mask) -> Result<Option<PersonNumber>> {
+    Ok(people.number(&text::nfc(name))?.filter(|number| !mask.hides(*number)))
+}
+
+fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<PersonNumber>>) -> Result<Node> {
+    let all = |of: &[Ast]| of.iter().map(|child| lower(child, negated, number)).collect::<Result<Vec<_>>>();
+    let term = |field, value: &str| Node::Term { term: Term { field, value: value.into() }, negated };
+    let person = |field, name: &str| {
+        Ok(match (number(name)?, negated) {
+            (Some(number), _) => Node::Term { term: person_term(field, number), negated },
+            (None, false) => Node::Nothing,
+            (None, true) => Node::All,
+        })
+    };
+    Ok(match ast {
+        Ast::All if negated => Node::Nothing,
+        Ast::All => Node::All,
+        Ast::Not(of) => lower(of, !negated, number)?,
+        // De Morgan: negated members are joined the other way.
+        Ast::And(of) if negated => Node::Or(all(of)?),
+        Ast::Or(of) if negated => Node::And(all(of)?),
+        Ast::And(of) => Node::And(all(of)?),
+        Ast::Or(of) => Node::Or(all(of)?),
+        Ast::Leaf(leaf) => match leaf {
+            Leaf::Tag(v) => term(Field::Tag, v),
+            Leaf::Conversation(v) => term(Field::Conversation, v),
+            Leaf::Channel(v) => term(Field::Channel, v),
+            Leaf::Author(v) => person(Field::Author, v)?,
+            Leaf::Subject(v) => person(Field::Subject, v)?,
+            Leaf::Kind(kind) => {
+                Node::Term { term: Term { field: Field::Kind, value: vec![*kind as u8] }, negated }
+            }
+            Leaf::Id(id) => Node::Id { id: id.clone(), negated },
+            Leaf::After(at) if !negated => Node::Time(*at..END),
+            Leaf::Before(at) if negated => Node::Time(*at..END),
+            Leaf::After(at) | Leaf::Before(at) => Node::Time(Micros(i64::MIN)..*at),
+        },
+    })
+}

@@ -1,0 +1,35 @@
+//! What a query may see: who is known, and what is being erased.
+
+use crate::error::Result;
+use crate::id::{PersonNumber, Seq};
+
+/// Who is who, as the keyring knows it.
+pub trait People {
+    /// Number of the person with an identifier in NFC; `None` if unknown. The erased are unknown.
+    fn number(&self, identifier: &str) -> Result<Option<PersonNumber>>;
+    /// Identifier to show for a number; `None` if unknown.
+    fn name(&self, number: PersonNumber) -> Result<Option<String>>;
+}
+
+/// What is being erased: queries answer as if it were gone already.
+#[derive(Clone, Default)]
+pub struct Mask {
+    /// These people: records of which they are a subject are hidden, elsewhere they are unknown.
+    pub persons: Vec<PersonNumber>,
+    /// All records of these conversations.
+    pub conversations: Vec<String>,
+    /// These records.
+    pub records: Vec<Seq>,
+}
+
+impl Mask {
+    /// Whether nothing is being erased.
+    pub const fn is_empty(&self) -> bool {
+        self.persons.is_empty() && self.conversations.is_empty() && self.records.is_empty()
+    }
+
+    /// Whether a person is being erased.
+    pub fn hides(&self, person: PersonNumber) -> bool {
+        self.persons.contains(&person)
+    }
+}

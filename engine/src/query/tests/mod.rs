@@ -1,0 +1,5 @@
+//! Queries against parts of plain records.
+
+mod random;
+mod rows;
+mod stories;

@@ -1,0 +1,171 @@
+//! One rule, one story.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::{Part, SortKey};
+use crate::query::eval;
+use crate::query::exec::{Order, Search};
+use crate::query::facet::By;
+use crate::query::parse::parse;
+use crate::query::plan::Plan;
+use crate::query::scope::{Mask, People};
+use crate::query::tests::rows::{Row, Rows, Three};
+use crate::record::time::Period;
+use crate::record::{Kind, Stored};
+
+fn row(seq: u64, time: i64, kind: Kind, tag: &str) -> Row {
+    let record = Stored {
+        id: format!("m{seq}"),
+        conversation: "c".into(),
+        author: PersonNumber(1),
+        subjects: vec![PersonNumber(2)],
+        time: Micros(time),
+        kind,
+        tags: vec![tag.into()],
+        ..Stored::default()
+    };
+    (Seq(seq), record)
+}
+
+fn plan(text: &str) -> Plan {
+    Plan::new(&parse(text, Micros(0)).unwrap(), &Three, &Mask::default()).unwrap()
+}
+
+#[test]
+fn default_kinds_hold_for_each_alternative() {
+    let rows = vec![row(1, 1, Kind::Message, "x"), row(2, 2, Kind::Join, "x"), row(3, 3, Kind::Join, "y")];
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
+    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
+    for (text, n) in [
+        ("*", 1),
+        ("tag:x", 1),
+        ("tag:x OR kind:join", 3),
+        ("tag:x kind:join", 1),
+        ("tag:x (kind:join OR tag:x)", 2),
+        ("-kind:message", 0),
+        ("-kind:join", 1),
+        ("-(-kind:join)", 2),
+        ("tag:y", 0),
+        ("tag:none OR tag:y", 0),
+    ] {
+        assert_eq!(search.count(&parse(text, Micros(0)).unwrap()).unwrap(), n, "{text}");
+    }
+}
+
+#[test]
+fn frequencies_answer_where_they_can() {
+    let rows = Rows::new(
+        (0..50).map(|i| row(i, i as i64, Kind::Message, if i % 2 == 0 { "x" } else { "y" })).collect(),
+    );
+    for (text, n) in [("tag:x", 25), ("*", 50), ("kind:message", 50), ("-tag:x", 25), ("after:-1d", 50)] {
+        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), n);
+    }
+    // A member that is nowhere decides a conjunction before any list is read.
+    for text in ["tag:x tag:none", "tag:x author:nobody", "tag:x before:1960", "(tag:none OR tag:nil) tag:x"]
+    {
+        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), 0);
+    }
+    assert_eq!(rows.decoded.load(Ordering::Relaxed), 0);
+    assert_eq!(eval::count(&plan("tag:x -tag:y"), &rows, &Mask::default()).unwrap(), 25);
+    assert_eq!(rows.opened.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn parts_outside_the_time_or_the_page_stay_shut() {
+    let day = |d: i64| Micros::DAY * d;
+    let parts: Vec<Arc<Rows>> = (0..4)
+        .map(|d| {
+            Arc::new(Rows::new(
+                (0..5).map(|i| row(d * 10 + i, day(d as i64) + i as i64, Kind::Message, "x")).collect(),
+            ))
+        })
+        .collect();
+    let dynamic: Vec<Arc<dyn Part>> = parts.iter().map(|p| Arc::clone(p) as Arc<dyn Part>).collect();
+    let search = Search { parts: &dynamic, people: &Three, mask: &Mask::default() };
+    let decoded = || parts.iter().map(|p| p.decoded.swap(0, Ordering::Relaxed) > 0).collect::<Vec<_>>();
+    let ask = |text: &str| parse(text, Micros(0)).unwrap();
+    assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, None).unwrap().len(), 5);
+    assert_eq!(decoded(), [false, false, false, true]);
+    assert_eq!(search.search(&ask("tag:x"), Order::Oldest, 3, None).unwrap().len(), 3);
+    assert_eq!(decoded(), [true, false, false, false]);
+    assert_eq!(search.search(&ask("tag:x on:1970-01-02"), Order::Newest, 50, None).unwrap().len(), 5);
+    assert_eq!(decoded(), [false, true, false, false]);
+    let after = Some(SortKey { time: Micros(day(2) - 1), seq: Seq(0) });
+    assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, after).unwrap().len(), 5);
+    assert_eq!(decoded(), [false, true, false, false]);
+}
+
+#[test]
+fn ids_are_verified_and_masked_records_stay_shut() {
+    let rows = Rows::new((1..5).map(|i| row(i, 0, Kind::Join, "x")).collect());
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
+    let mask = Mask { records: vec![Seq(2)], ..Mask::default() };
+    let search = Search { parts: &parts, people: &Three, mask: &mask };
+    let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|hit| hit.key.seq.0).collect::<Vec<_>>();
+    assert_eq!(seqs("m1", None), [1]);
+    assert_eq!(seqs("m1", Some("c")), [1]);
+    assert_eq!(seqs("m1", Some("d")), [0; 0]);
+    assert_eq!(seqs("m2", None), [0; 0]);
+    assert_eq!(seqs("m9", None), [0; 0]);
+    let hidden = Mask { persons: vec![PersonNumber(2)], ..Mask::default() };
+    let search = Search { parts: &parts, people: &Three, mask: &hidden };
+    assert!(search.by_id("m1", None).unwrap().is_empty());
+    assert_eq!(search.name(PersonNumber(2)).unwrap(), None);
+    assert_eq!(search.name(PersonNumber(1)).unwrap().as_deref(), Some("p1"));
+}
+
+#[test]
+fn dense_histograms_go_by_range() {
+    let rows = (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
+    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
+    let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
+    assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
+    assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
+}
+
+#[test]
+fn names_are_compared_in_composed_form() {
+    struct Umlaut;
+    impl People for Umlaut {
+        fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+            Ok((identifier == "\u{fc}").then_some(PersonNumber(1)))
+        }
+        fn name(&self, _: PersonNumber) -> Result<Option<String>> {
+            Ok(None)
+        }
+    }
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(vec![row(1, 1, Kind::Message, "x")]))];
+    let search = Search { parts: &parts, people: &Umlaut, mask: &Mask::default() };
+    assert_eq!(search.count(&parse("author:u\u{308}", Micros(0)).unwrap()).unwrap(), 1);
+}
+
+#[test]
+fn facets_are_named_and_bad_names_refused() {
+    for name in ["tag", "tag:k", "author", "subject", "conversation", "channel", "kind"] {
+        assert!(By::parse(name).is_ok(), "{name}");
+    }
+    for name in ["", "tag:", "tag:a:b", "id", "Tag"] {
+        assert!(By::parse(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn queries_of_the_manual_parse() {
+    let manual = include_str!("../../../../docs/QUERY.md");
+    let mut queries = 0;
+    for (title, column) in [("## Default kinds", 1), ("## Examples", 2)] {
+        let section = manual.split(title).nth(1).unwrap().split("\n## ").next().unwrap();
+        for row in section.lines().filter(|line| line.starts_with('|')) {
+            let cell = row.split('|').nth(column).unwrap().trim();
+            if let Some(query) = cell.strip_prefix('`').and_then(|c| c.strip_suffix('`')) {
+                assert!(parse(query, Micros(0)).is_ok(), "{query}");
+                queries += 1;
+            }
+        }
+    }
+    assert!(queries >= 12);
+}

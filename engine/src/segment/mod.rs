@@ -1,0 +1,31 @@
+//! Bodies: records grouped by who can open them, sealed in blocks, in immutable `.seg` files.
+//!
+//! A block opens only with both locks: the content key of every subject (dies with a person) and
+//! the block's own random secret, which stands in the sealed index alone (dies when the index is
+//! rewritten without it). A dead block stays in its file as bytes that nothing opens.
+//!
+//! ```text
+//! NNN.seg   header 8 B │ block │ block │ …      in random order: neighbours say nothing
+//! block     seal 48 B ‖ ciphertext of a padded, compressed group of records
+//! ```
+//!
+//! Nothing in the file says where a block begins: the table of blocks stands in the index.
+
+pub mod block;
+pub mod reader;
+pub mod writer;
+
+use zeroize::Zeroizing;
+
+use crate::error::Result;
+use crate::id::PersonNumber;
+
+pub use block::{BlockRef, OpenBlock};
+pub use reader::BodyFile;
+pub use writer::{BodyPlace, BodyWriter, Location};
+
+/// Where the content keys of people come from.
+pub trait SubjectKeys: Send + Sync {
+    /// The content key of a person; `None` if the person is unknown.
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>>;
+}
