@@ -1,1 +1,32 @@
-//! Placeholder.
+//! What the whole-system tests stand on. Faults, recordings and crashes are put under the engine
+//! through its file seam; nothing here is known to the engine.
+//!
+//! - [`recording_vfs`]: a disk in memory that logs every operation and keeps every byte; [`gate`] holds calls back.
+//! - [`crash`]: the states a power cut or a kill may leave behind, from such a log.
+//! - [`faulty_vfs`]: calls that fail.
+//! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
+//! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
+//! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "support of tests: what can't go on is a failed test"
+)]
+
+pub mod cache;
+pub mod call;
+pub mod canary;
+pub mod chats;
+pub mod clock;
+pub mod cow;
+pub mod crash;
+pub mod entropy;
+pub mod evidence;
+pub mod faulty_vfs;
+pub mod gate;
+mod layout;
+pub mod recording_vfs;
+pub mod rng;
+pub mod sealed;

@@ -1,0 +1,94 @@
+//! Insides of opened objects, read from the format's description and not by the engine.
+
+use std::collections::BTreeMap;
+
+use crate::evidence::PAGE;
+
+/// An entry of a block table.
+pub(crate) struct Block {
+    pub(crate) offset: u64,
+    pub(crate) len: u32,
+    pub(crate) r_block: [u8; 16],
+    pub(crate) subjects: Vec<u64>,
+}
+
+/// The block tables (section 1, and its copy 2) of an index file from its opened pages.
+pub(crate) fn blocks_of(pages: &BTreeMap<u64, &[u8]>) -> Vec<Block> {
+    let Some(front) = pages.get(&0) else { return Vec::new() };
+    let mut out = Vec::new();
+    let sections = u16::from_le_bytes([front[40], front[41]]);
+    for at in (0..usize::from(sections)).map(|i| 42 + i * 17) {
+        let Some(entry) = front.get(at..at + 17) else { break };
+        let number = |at: usize| u64::from_le_bytes(entry[at..at + 8].try_into().unwrap()) as usize;
+        let (from, len) = (number(1), number(9));
+        let text_len = PAGE - 56;
+        if !matches!(entry[0], 1 | 2) || len > 1 << 30 {
+            continue;
+        }
+        let text: Option<Vec<u8>> = (from..from + len)
+            .map(|i| pages.get(&((i / text_len) as u64)).map(|p| p[i % text_len]))
+            .collect();
+        if let Some(text) = text {
+            out.extend(blocks(&text).unwrap_or_default());
+        }
+    }
+    out
+}
+
+/// count u32, then per block: file u8, offset, length, r_block 16, class, expiry, subjects by gaps.
+fn blocks(text: &[u8]) -> Option<Vec<Block>> {
+    let (count, mut rest) = text.split_first_chunk::<4>()?;
+    let mut out = Vec::new();
+    for _ in 0..u32::from_le_bytes(*count) {
+        rest = rest.get(1..)?;
+        let (offset, len) = (varint(&mut rest)?, varint(&mut rest)?);
+        let (r_block, tail) = rest.split_first_chunk::<16>()?;
+        rest = tail;
+        varint(&mut rest)?;
+        varint(&mut rest)?;
+        let mut number = 0u64;
+        let mut subjects = Vec::new();
+        for _ in 0..varint(&mut rest)? {
+            number = number.wrapping_add(varint(&mut rest)?);
+            subjects.push(number);
+        }
+        out.push(Block { offset, len: len as u32, r_block: *r_block, subjects });
+    }
+    Some(out)
+}
+
+/// method u8 (1 = LZ4), raw length u32, payload length u32, payload; as it is if it is not that.
+pub(crate) fn unpack(text: &[u8]) -> Vec<u8> {
+    let unpacked = || {
+        let number = |at: usize| Some(u32::from_le_bytes(text.get(at..at + 4)?.try_into().ok()?) as usize);
+        let payload = text.get(9..9 + number(5)?)?;
+        match text.first()? {
+            0 => Some(payload.to_vec()),
+            1 => lz4_flex::block::decompress(payload, number(1)?.min(1 << 26)).ok(),
+            _ => None,
+        }
+    };
+    unpacked().unwrap_or_else(|| text.to_vec())
+}
+
+/// LEB128.
+fn varint(rest: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (byte, tail) = rest.split_first()?;
+        *rest = tail;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Bytes behind their length.
+pub(crate) fn slice<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = usize::try_from(varint(rest)?).ok()?;
+    let (head, tail) = rest.split_at_checked(len)?;
+    *rest = tail;
+    Some(head)
+}
