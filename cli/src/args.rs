@@ -65,7 +65,11 @@ mod tests {
 
     #[test]
     fn global_flags_stand_before_or_after() {
-        for line in ["escrow --store s --json count *", "escrow count --json --store s *", "escrow count * --store s --json"] {
+        for line in [
+            "escrow --store s --json count *",
+            "escrow count --json --store s *",
+            "escrow count * --store s --json",
+        ] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert!(cli.global.json, "{line}");
             assert_eq!(cli.global.store, Some(PathBuf::from("s")), "{line}");

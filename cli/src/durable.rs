@@ -18,9 +18,9 @@ impl DurableFile {
     /// Starts a file that will stand at `target`, readable by its owner only: it may hold what
     /// people wrote.
     pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
-        let name = target.file_name().ok_or_else(|| {
-            Failure::usage(format!("{} is not the name of a file", target.display()))
-        })?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| Failure::usage(format!("{} is not the name of a file", target.display())))?;
         // A device or pipe must not be replaced by a file.
         if fs::metadata(target).is_ok_and(|m| !m.is_file()) {
             return Err(Failure::usage(format!("{} exists and is not a regular file", target.display())));

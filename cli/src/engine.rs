@@ -67,7 +67,9 @@ fn beside(folder: &Path) -> Result<PathBuf, Failure> {
     };
     let mut name = named
         .file_name()
-        .ok_or_else(|| Failure::usage("the root folder has no place beside it").hint("give --slot file:PATH"))?
+        .ok_or_else(|| {
+            Failure::usage("the root folder has no place beside it").hint("give --slot file:PATH")
+        })?
         .to_owned();
     name.push(".slot");
     Ok(named.with_file_name(name))

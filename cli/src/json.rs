@@ -10,7 +10,6 @@ pub(crate) type Field = (&'static str, Value);
 pub(crate) enum Value {
     Text(String),
     Number(u64),
-    Flag(bool),
 }
 
 impl Value {
@@ -19,7 +18,6 @@ impl Value {
         match self {
             Self::Text(text) => quote(text),
             Self::Number(number) => number.to_string(),
-            Self::Flag(flag) => flag.to_string(),
         }
     }
 
@@ -28,7 +26,6 @@ impl Value {
         match self {
             Self::Text(text) => text.clone(),
             Self::Number(number) => number.to_string(),
-            Self::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         }
     }
 }

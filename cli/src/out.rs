@@ -29,8 +29,9 @@ impl Out {
     /// Prints rows with their columns aligned; the last column is not padded.
     pub(crate) fn table(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-        let widths: Vec<usize> =
-            (0..columns).map(|c| rows.iter().filter_map(|r| r.get(c)).map(|v| width(v)).max().unwrap_or(0)).collect();
+        let widths: Vec<usize> = (0..columns)
+            .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|v| width(v)).max().unwrap_or(0))
+            .collect();
         for row in rows {
             let mut line = String::new();
             for (c, (value, width_max)) in row.iter().zip(&widths).enumerate() {

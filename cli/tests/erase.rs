@@ -26,7 +26,8 @@ fn a_plan_changes_nothing() {
 #[test]
 fn an_erased_person_is_unknown() {
     let sandbox = Sandbox::with_sample();
-    let run = sandbox.run("--json erase --subject anna@example.org --reason asked --certificate c.json --yes").ok();
+    let run =
+        sandbox.run("--json erase --subject anna@example.org --reason asked --certificate c.json --yes").ok();
     assert_eq!(run.lines().len(), 1);
     assert_eq!(sandbox.read("c.json"), run.out);
     assert!(!run.out.contains("anna@example.org"));

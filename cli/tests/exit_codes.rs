@@ -12,7 +12,9 @@ fn init_refuses_a_folder_with_something_in_it() {
     sandbox.write("s2/photo.jpg", "x");
     sandbox.args(&["--store", "s2", "init"], "").exits(1);
     std::fs::create_dir(sandbox.folder.join("s3")).unwrap();
-    sandbox.args(&["--store", "s3", "init", "--preset", "room", "--region", "eu", "--origin", "a.example/b"], "").ok();
+    sandbox
+        .args(&["--store", "s3", "init", "--preset", "room", "--region", "eu", "--origin", "a.example/b"], "")
+        .ok();
     assert!(sandbox.has("s.slot") && sandbox.has("s3.slot"));
     assert!(!sandbox.has("s/s.slot"));
 }
@@ -81,7 +83,12 @@ fn unknown_things_exit_with_3() {
 #[test]
 fn nothing_found_is_no_error() {
     let sandbox = Sandbox::with_sample();
-    for line in ["search tag:nobody", "count author:nobody", "facet tag:nobody --by tag", "histogram tag:nobody --per day"] {
+    for line in [
+        "search tag:nobody",
+        "count author:nobody",
+        "facet tag:nobody --by tag",
+        "histogram tag:nobody --per day",
+    ] {
         sandbox.run(line).ok();
         sandbox.run(&format!("--json {line}")).ok();
     }

@@ -11,8 +11,10 @@ fn an_export_is_imported_again() {
     let run = sandbox.run("--json export --query * --format jsonl --output out.jsonl").ok();
     assert_eq!(run.lines()[0]["count"], 4);
     let text = sandbox.read("out.jsonl");
-    let times: Vec<String> =
-        text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["time"].as_str().unwrap().to_owned()).collect();
+    let times: Vec<String> = text
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["time"].as_str().unwrap().to_owned())
+        .collect();
     assert!(times.is_sorted() && times.len() == 4);
     let manifest: Value = serde_json::from_str(&sandbox.read("out.jsonl.manifest.json")).unwrap();
     assert_eq!((&manifest["count"], &manifest["signed"]), (&json!(4), &json!(false)));
@@ -31,8 +33,10 @@ fn a_person_gets_everything_and_nothing_else() {
     let sandbox = Sandbox::with_sample();
     sandbox.run("export --subject bob@example.org --output bob.jsonl").ok();
     let text = sandbox.read("bob.jsonl");
-    let ids: Vec<String> =
-        text.lines().map(|l| serde_json::from_str::<Value>(l).unwrap()["id"].as_str().unwrap().to_owned()).collect();
+    let ids: Vec<String> = text
+        .lines()
+        .map(|l| serde_json::from_str::<Value>(l).unwrap()["id"].as_str().unwrap().to_owned())
+        .collect();
     assert_eq!(ids, ["m3", "m4", "r1"]);
     assert!(!text.contains("anna"));
     sandbox.run("export --conversation c1 --output c1.jsonl").ok();

@@ -6,7 +6,9 @@ use serde_json::json;
 use support::{SAMPLE, Sandbox};
 
 fn line(id: &str, body: &str) -> String {
-    format!("{{\"id\":\"{id}\",\"conversation\":\"c\",\"author\":\"a\",\"time\":\"2026-01-01T00:00:00Z\",\"body\":\"{body}\"}}\n")
+    format!(
+        "{{\"id\":\"{id}\",\"conversation\":\"c\",\"author\":\"a\",\"time\":\"2026-01-01T00:00:00Z\",\"body\":\"{body}\"}}\n"
+    )
 }
 
 #[test]

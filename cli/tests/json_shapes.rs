@@ -23,7 +23,10 @@ fn counts_facets_and_histograms() {
     );
     assert_eq!(
         sandbox.run("--json histogram * --per month").ok().lines(),
-        [json!({"from": "2026-01-01T00:00:00Z", "count": 2}), json!({"from": "2026-02-01T00:00:00Z", "count": 2})]
+        [
+            json!({"from": "2026-01-01T00:00:00Z", "count": 2}),
+            json!({"from": "2026-02-01T00:00:00Z", "count": 2})
+        ]
     );
 }
 
@@ -42,10 +45,11 @@ fn hits_have_their_fields_in_order() {
     assert_eq!(hit["tags"], json!(["dept:sales", "lang:de"]));
     assert_eq!(hit["body"], "Hallo, meine Lampe flackert");
     assert!(hit["seq"].is_u64() && hit["cursor"].is_string());
-    let places: Vec<usize> = ["seq", "id", "conversation", "author", "subjects", "time", "channel", "kind", "tags", "body"]
-        .iter()
-        .map(|name| run.out.find(&format!("\"{name}\":")).unwrap())
-        .collect();
+    let places: Vec<usize> =
+        ["seq", "id", "conversation", "author", "subjects", "time", "channel", "kind", "tags", "body"]
+            .iter()
+            .map(|name| run.out.find(&format!("\"{name}\":")).unwrap())
+            .collect();
     assert!(places.is_sorted());
 }
 
@@ -60,7 +64,8 @@ fn order_limit_and_cursor_page_through_everything_once() {
     let first = sandbox.run("--json search * --limit 3").ok().lines();
     assert_eq!(ids(&first), ["m4", "m3", "m2"]);
     let cursor = first[2]["cursor"].as_str().unwrap();
-    let rest = sandbox.args(&["--store", "s", "--json", "search", "*", "--limit", "3", "--cursor", cursor], "").ok();
+    let rest =
+        sandbox.args(&["--store", "s", "--json", "search", "*", "--limit", "3", "--cursor", cursor], "").ok();
     assert_eq!(ids(&rest.lines()), ["m1"]);
 }
 
@@ -93,7 +98,9 @@ fn people_and_links() {
     assert_eq!(person["handle"].as_str().unwrap().len(), 32);
     sandbox.run("--json subject link anna@example.org +49-170-1").ok();
     let person = &sandbox.run("--json subject show +49-170-1").ok().lines()[0];
-    assert!(person["identifiers"].as_array().unwrap().len() + person["linked"].as_array().unwrap().len() >= 2);
+    assert!(
+        person["identifiers"].as_array().unwrap().len() + person["linked"].as_array().unwrap().len() >= 2
+    );
 }
 
 #[test]

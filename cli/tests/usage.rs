@@ -58,12 +58,9 @@ fn a_store_must_be_named() {
 #[test]
 fn bad_queries_and_fields_exit_with_2() {
     let sandbox = Sandbox::with_sample();
-    for args in [
-        ["search", "tag:"],
-        ["count", "nonsense:x"],
-        ["count", "(tag:a"],
-        ["search", "after:yesteryear"],
-    ] {
+    for args in
+        [["search", "tag:"], ["count", "nonsense:x"], ["count", "(tag:a"], ["search", "after:yesteryear"]]
+    {
         let run = sandbox.args(&[&["--store", "s", "--json"], args.as_slice()].concat(), "").exits(2);
         assert_eq!(run.error()["kind"], "invalid", "{args:?}");
     }
@@ -95,7 +92,8 @@ fn flags_work_on_both_sides_and_from_the_environment() {
     // The flag wins.
     let output = sandbox.command(&["--store", "s", "count", "*"]).env("ESCROW_STORE", "x").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    let slot = sandbox.command(&["--store", "s", "count", "*"]).env("ESCROW_SLOT", "file:x").output().unwrap();
+    let slot =
+        sandbox.command(&["--store", "s", "count", "*"]).env("ESCROW_SLOT", "file:x").output().unwrap();
     assert_eq!(slot.status.code(), Some(5));
     let who = ["--as", "dana", "--purpose", "access request", "--case", "7", "--store", "s", "count", "*"];
     sandbox.args(&who, "").ok();
@@ -110,7 +108,11 @@ fn help_and_version_are_data() {
         assert_eq!(run.err, "");
     }
     let run = sandbox.args(&["--version"], "").ok();
-    assert!(run.out.starts_with(concat!("escrow ", env!("CARGO_PKG_VERSION"), " (store format ")), "{}", run.out);
+    assert!(
+        run.out.starts_with(concat!("escrow ", env!("CARGO_PKG_VERSION"), " (store format ")),
+        "{}",
+        run.out
+    );
     let run = sandbox.args(&["--version", "--json"], "").ok();
     assert_eq!(run.lines()[0]["version"], env!("CARGO_PKG_VERSION"));
     assert!(run.lines()[0]["format"].is_u64());

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, group = "what", value_name = "ID")]
     record: Option<String>,
     /// The conversation the record stands in, if its id is used in several.
-    #[arg(long, value_name = "C", requires = "record")]
+    #[arg(long, value_name = "C")]
     in_conversation: Option<String>,
     /// Say what would go, and change nothing.
     #[arg(long)]
@@ -77,6 +77,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
 
 fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
     let conversation = args.in_conversation.clone();
+    // Clap can't say this: it drops what is required if that conflicts with what is given.
+    if conversation.is_some() && args.record.is_none() {
+        return Err(Failure::usage("--in-conversation belongs to --record"));
+    }
     match (&args.subject, &args.conversation, &args.record) {
         (Some(name), ..) => Ok((Selector::Person(name.clone()), name)),
         (_, Some(name), _) => Ok((Selector::Conversation(name.clone()), name)),
@@ -105,7 +109,7 @@ fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
 
 fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
     if out.json() {
-        let mentions: Vec<String> = plan.mentions.iter().map(|hit| engine::stored_json(hit)).collect();
+        let mentions: Vec<String> = plan.mentions.iter().map(engine::stored_json).collect();
         let line = Object::new()
             .text("what", plan.what)
             .number("records", plan.records)

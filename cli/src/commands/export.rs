@@ -37,7 +37,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     if args.format != "jsonl" {
         let known = ["html", "csv", "vcon"].contains(&args.format.as_str());
-        let message = if known { "this export format is not in this version" } else { "unknown export format" };
+        let message =
+            if known { "this export format is not in this version" } else { "unknown export format" };
         return Err(Failure::usage(message).hint("use --format jsonl"));
     }
     outside(&args.output, &engine::folder(global)?)?;
@@ -162,7 +163,8 @@ fn outside(file: &Path, folder: &Path) -> Result<(), Failure> {
     };
     match (parent.canonicalize(), folder.canonicalize()) {
         (Ok(parent), Ok(folder)) if parent.starts_with(&folder) => {
-            Err(Failure::usage("the export would lie in clear inside the store's folder").hint("choose another folder"))
+            Err(Failure::usage("the export would lie in clear inside the store's folder")
+                .hint("choose another folder"))
         }
         _ => Ok(()),
     }

@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         }
         return Ok(());
     }
-    let rows: Vec<_> = periods.iter().map(|(from, count)| vec![time::format(*from), count.to_string()]).collect();
+    let rows: Vec<_> =
+        periods.iter().map(|(from, count)| vec![time::format(*from), count.to_string()]).collect();
     Ok(out.table(&rows)?)
 }

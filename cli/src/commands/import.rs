@@ -38,7 +38,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     if !["jsonl", "auto"].contains(&args.format.as_str()) {
-        return Err(Failure::usage("unknown import format").hint("this version reads jsonl (and auto finds it)"));
+        return Err(
+            Failure::usage("unknown import format").hint("this version reads jsonl (and auto finds it)")
+        );
     }
     let (mut input, len) = input(&args.file)?;
     if args.format == "auto" && !looks_like_jsonl(&mut input)? {
@@ -52,7 +54,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         let mut trial = Trial::new(&store, global);
         import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| trial.append(batch))
     } else {
-        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| Ok(store.append(batch)?))
+        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| {
+            Ok(store.append(batch)?)
+        })
     };
     progress.finish();
     let counts = done?;
@@ -60,8 +64,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let rejected = rejects.finish()?;
     counts.print(rejected, args.dry_run, out)?;
     if rejected > 0 && args.rejects.is_none() {
-        return Err(Failure::rejected(format!("{rejected} lines were rejected; the others are in the store"))
-            .hint("--rejects FILE writes them by number and reason"));
+        return Err(Failure::rejected(format!(
+            "{rejected} lines were rejected; the others are in the store"
+        ))
+        .hint("--rejects FILE writes them by number and reason"));
     }
     Ok(())
 }
@@ -119,7 +125,10 @@ impl Counts {
             return out.line(&line.finish());
         }
         let would = if dry_run { "would be " } else { "" };
-        out.line(&format!("{} {would}imported, {} duplicates, {rejected} rejected", self.imported, self.duplicates))
+        out.line(&format!(
+            "{} {would}imported, {} duplicates, {rejected} rejected",
+            self.imported, self.duplicates
+        ))
     }
 }
 
@@ -152,7 +161,10 @@ impl Batch {
             return Ok(());
         }
         let outcomes = append(&self.records).inspect_err(|_| {
-            note(&format!("stopped; {} records before were imported: the same import may be repeated", counts.imported));
+            note(&format!(
+                "stopped; {} records before were imported: the same import may be repeated",
+                counts.imported
+            ));
         })?;
         for ((number, record), outcome) in self.numbers.iter().zip(&self.records).zip(outcomes) {
             match outcome {

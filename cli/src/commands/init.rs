@@ -52,7 +52,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         out.line(&Object::new().text("store", &folder).text("slot", &format!("file:{slot}")).finish())?;
     } else {
         out.line(&format!("new store in {folder}"))?;
-        note(&format!("its key is in {slot}: without that file nothing can be read; never keep both in one backup"));
+        note(&format!(
+            "its key is in {slot}: without that file nothing can be read; never keep both in one backup"
+        ));
     }
     Ok(())
 }

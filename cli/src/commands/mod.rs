@@ -107,8 +107,11 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
 fn version(out: &mut Out) -> io::Result<()> {
     let (program, format) = (env!("CARGO_PKG_VERSION"), escrowdb::FORMAT_VERSION);
     if out.json() {
-        let line =
-            Object::new().text("name", "escrow").text("version", program).number("format", format.into()).finish();
+        let line = Object::new()
+            .text("name", "escrow")
+            .text("version", program)
+            .number("format", format.into())
+            .finish();
         return out.line(&line);
     }
     out.line(&format!("escrow {program} (store format {format})"))

@@ -36,7 +36,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         Order::Newest => store::Order::Newest,
         Order::Oldest => store::Order::Oldest,
         Order::Relevance => {
-            return Err(Failure::usage("order by relevance is not in this version").hint("use newest or oldest"));
+            return Err(
+                Failure::usage("order by relevance is not in this version").hint("use newest or oldest")
+            );
         }
     };
     let json = out.json();
@@ -44,11 +46,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
     let mut last = None;
-    let (found, more) = engine::each_hit(&reading, &args.query, (order, args.cursor.clone(), limit), |hit| {
-        out.line(&if json { engine::hit_json(&hit) } else { engine::hit_text(&hit) })?;
-        last = Some(hit.cursor);
-        Ok(())
-    })?;
+    let (found, more) =
+        engine::each_hit(&reading, &args.query, (order, args.cursor.clone(), limit), |hit| {
+            out.line(&if json { engine::hit_json(&hit) } else { engine::hit_text(&hit) })?;
+            last = Some(hit.cursor);
+            Ok(())
+        })?;
     if !json {
         match (found, more, last) {
             (0, ..) => note("nothing found"),

@@ -40,7 +40,8 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
         Command::Link { a, b } => {
             store.link(a, b)?;
             store.close()?;
-            let line = if out.json() { Object::new().flag("linked", true).finish() } else { "linked".to_owned() };
+            let line =
+                if out.json() { Object::new().flag("linked", true).finish() } else { "linked".to_owned() };
             out.line(&line)?;
         }
     }

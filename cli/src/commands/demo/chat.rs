@@ -70,18 +70,24 @@ impl Talk {
     fn new(number: usize) -> Self {
         let (customer, round) = (number % CUSTOMERS.len(), number / CUSTOMERS.len());
         // The first customer meets delivery, returns and billing in this order.
-        Self { number, customer, department: (customer + round) % DEPARTMENTS.len(), noise: Noise(number as u64) }
+        Self {
+            number,
+            customer,
+            department: (customer + round) % DEPARTMENTS.len(),
+            noise: Noise(number as u64),
+        }
     }
 
     fn write(&mut self, lines: &mut Vec<String>) {
         let customer = &CUSTOMERS[self.customer];
         let turns = &templates::language(customer.language).talks[self.department];
-        let mut now = Micros(START.0 + self.number as i64 * 19 * HOUR + self.noise.below(3 * HOUR));
+        let mut now =
+            Micros(START.0 + (self.number as i64 * 19 * HOUR + self.noise.below(3 * HOUR)) * SECOND);
         for (turn, template) in turns.iter().enumerate() {
             let author = if turn % 2 == 0 { customer.email } else { AGENTS[self.number % AGENTS.len()].0 };
             let body = self.fill(template);
             self.line(lines, author, now, &body);
-            now = Micros(now.0 + MINUTE / 2 + self.noise.below(3 * MINUTE));
+            now = Micros(now.0 + (20 + self.noise.below(3 * MINUTE)) * SECOND);
         }
         // Others speak of the first customer, too: their words stay theirs.
         if let Some((_, words)) = MENTIONS.iter().find(|(number, _)| *number == self.number) {
@@ -142,7 +148,9 @@ const MENTIONS: [(usize, &str); 2] = [
 
 /// 2026-03-02T08:00:00Z, a Monday.
 const START: Micros = Micros(1_772_438_400_000_000);
-const MINUTE: i64 = 60_000_000;
+const SECOND: i64 = 1_000_000;
+/// In seconds.
+const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 
 #[cfg(test)]

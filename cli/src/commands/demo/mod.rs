@@ -2,8 +2,8 @@
 //! nothing of an erased person is left.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use escrowdb::store::{EraseOptions, Order, Selector, Store};
 
@@ -135,7 +135,9 @@ impl<'a> Demo<'a> {
         let mut rejects = Rejects::new(None, Path::new("-"))?;
         let mut progress = Progress::bytes(None);
         let store = &self.store;
-        import(&mut Lines::new(text.as_bytes()), false, &mut rejects, &mut progress, |b| Ok(store.append(b)?))?;
+        import(&mut Lines::new(text.as_bytes()), false, &mut rejects, &mut progress, |b| {
+            Ok(store.append(b)?)
+        })?;
         match rejects.finish()? {
             0 => Ok(()),
             n => Err(Failure::rejected(format!("{n} lines of the demo's own sample were rejected"))),
@@ -174,7 +176,8 @@ impl<'a> Demo<'a> {
             engine::each_hit(&reading, &subject_query(her().email), (Order::Oldest, None, None), each)?;
             Ok(())
         })?;
-        let found = needles().count(&fs::read(&self.place.export).map_err(|e| Failure::io("read the export", e))?);
+        let found =
+            needles().count(&fs::read(&self.place.export).map_err(|e| Failure::io("read the export", e))?);
         if found == 0 {
             return Err(Failure::failed("the byte scan doesn't find her in her own export"));
         }
@@ -199,7 +202,10 @@ impl<'a> Demo<'a> {
     fn plan(&mut self) -> Result<(), Failure> {
         let plan = self.store.plan(&Selector::Person(her().email.to_owned()))?;
         self.step(7, "Plan her erasure (changes nothing)")?;
-        self.fact(&format!("would go: {} records; index of {} segments re-keyed", plan.records, plan.segments))?;
+        self.fact(&format!(
+            "would go: {} records; index of {} segments re-keyed",
+            plan.records, plan.segments
+        ))?;
         self.fact(&format!("{} likely mentions by others; their words stay theirs:", plan.mention_total))?;
         for hit in plan.mentions.iter().take(2) {
             self.fact(&format!("  {}", clip(&hit.body, 70)))?;
@@ -265,7 +271,10 @@ impl<'a> Demo<'a> {
         self.out.flush()?;
         self.store.close()?;
         if !verdict.holds() {
-            return Err(escrowdb::Error::corrupt("the proof failed: something of her is left, or something else changed").into());
+            return Err(escrowdb::Error::corrupt(
+                "the proof failed: something of her is left, or something else changed",
+            )
+            .into());
         }
         Ok(())
     }
@@ -311,15 +320,25 @@ fn needles() -> Needles {
 
 /// A folder of our own: the named one if it is new or empty, else a new temporary one.
 fn new_folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
-    let folder = match named {
-        Some(folder) => folder.to_owned(),
-        None => std::env::temp_dir().join(format!("escrow-demo-{}", std::process::id())),
-    };
-    fs::create_dir_all(&folder).map_err(|e| Failure::io(format!("create {}", folder.display()), e))?;
-    let mut entries = fs::read_dir(&folder).map_err(|e: io::Error| Failure::io("list the demo's folder", e))?;
+    let Some(folder) = named else { return temporary_folder() };
+    fs::create_dir_all(folder).map_err(|e| Failure::io(format!("create {}", folder.display()), e))?;
+    let mut entries = fs::read_dir(folder).map_err(|e| Failure::io("list the demo's folder", e))?;
     if entries.next().is_some() {
-        return Err(Failure::failed(format!("{} is not empty", folder.display())).hint("name a new folder by --dir"));
+        return Err(
+            Failure::failed(format!("{} is not empty", folder.display())).hint("name a new folder by --dir")
+        );
     }
+    Ok(folder.to_owned())
+}
+
+/// A folder that nobody prepared for us and nobody else reads.
+fn temporary_folder() -> Result<PathBuf, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_nanos());
+    let folder = std::env::temp_dir().join(format!("escrow-demo-{}-{now:x}", std::process::id()));
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(|e| Failure::io(format!("create {}", folder.display()), e))?;
     Ok(folder)
 }
 
