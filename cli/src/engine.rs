@@ -3,10 +3,15 @@
 
 use std::path::{Path, PathBuf};
 
-use escrowdb::Store;
 use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
-use escrowdb::store::{Builder, Hit, KeyStatus, Order, Reading, SearchOptions, Stats, VerifyReport};
+
+// The store's verbs and answers, named here once for all commands.
+use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
+pub(crate) use escrowdb::store::{
+    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObjectId, Selector, Store,
+    VerifyOptions, probe,
+};
 
 use crate::args::Global;
 use crate::exit::Failure;

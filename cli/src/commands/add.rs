@@ -3,11 +3,10 @@
 use std::io::Read as _;
 
 use escrowdb::record::jsonl;
-use escrowdb::store::Outcome;
 
 use crate::args::Global;
 use crate::commands::lines::LINE_LEN_MAX;
-use crate::engine;
+use crate::engine::{self, Outcome};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;

@@ -4,11 +4,10 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use escrowdb::id::RequestId;
-use escrowdb::store::{EraseOptions, Plan, Selector};
 
 use crate::args::Global;
 use crate::durable::DurableFile;
-use crate::engine;
+use crate::engine::{self, EraseOptions, Plan, Selector};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
@@ -31,7 +30,7 @@ pub(crate) struct Args {
     /// Say what would go, and change nothing.
     #[arg(long)]
     plan: bool,
-    /// Why; kept until the erasure is done, never in the log.
+    /// Why; stands in the certificate, never in the log.
     #[arg(long, value_name = "R")]
     reason: Option<String>,
     /// Write the certificate to this file.

@@ -4,12 +4,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use escrowdb::record::Kind;
-use escrowdb::store::{Hit, Order, Reading};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::Global;
 use crate::durable::{self, DurableFile};
-use crate::engine;
+use crate::engine::{self, Hit, Order, Reading};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;

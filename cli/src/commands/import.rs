@@ -6,12 +6,11 @@ use std::io::{self, BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use escrowdb::record::{Record, jsonl};
-use escrowdb::store::{Outcome, Store};
 
 use crate::args::Global;
 use crate::commands::lines::{Line, Lines};
 use crate::durable::DurableFile;
-use crate::engine;
+use crate::engine::{self, Outcome, Store};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, note};
@@ -217,7 +216,7 @@ impl Rejects {
 
 /// An import that only looks: what an append would answer, as far as reading can tell.
 struct Trial {
-    reading: escrowdb::store::Reading,
+    reading: engine::Reading,
     seen: std::collections::HashSet<(String, String)>,
 }
 

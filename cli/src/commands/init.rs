@@ -1,10 +1,9 @@
 //! `init`: a new store.
 
 use clap::ValueEnum;
-use escrowdb::store::Preset;
 
 use crate::args::Global;
-use crate::engine;
+use crate::engine::{self, Preset};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, note};
@@ -17,29 +16,32 @@ pub(crate) struct Args {
     /// Where the store stands, by law; stated in certificates.
     #[arg(long, value_name = "R")]
     region: Option<String>,
-    /// Who the subjects of a record are if it names none.
-    #[arg(long, value_enum, default_value_t = PresetName::Customer)]
-    preset: PresetName,
+    /// Whose a record is if it names no subjects. Default: peer.
+    #[arg(long, value_enum)]
+    preset: Option<PresetName>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum PresetName {
-    /// The customer is the subject of every record of the conversation.
+    /// The customer's: the subject of the conversation's first record.
     Customer,
-    /// The author is the subject; two people talk.
+    /// The author's; two people talk.
     Peer,
-    /// The author is the subject; many people talk.
+    /// The author's; many people talk.
     Room,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let folder = engine::folder(global)?;
     let slot = engine::slot(global, &folder)?;
-    let mut builder = engine::builder(global)?.preset(match args.preset {
-        PresetName::Customer => Preset::Customer,
-        PresetName::Peer => Preset::Peer,
-        PresetName::Room => Preset::Room,
-    });
+    let mut builder = engine::builder(global)?;
+    if let Some(preset) = args.preset {
+        builder = builder.preset(match preset {
+            PresetName::Customer => Preset::Customer,
+            PresetName::Peer => Preset::Peer,
+            PresetName::Room => Preset::Room,
+        });
+    }
     if let Some(origin) = &args.origin {
         builder = builder.origin(origin);
     }

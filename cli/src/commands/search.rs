@@ -1,7 +1,6 @@
 //! `search`: the records a query finds.
 
 use clap::ValueEnum;
-use escrowdb::store;
 
 use crate::args::Global;
 use crate::engine;
@@ -33,8 +32,8 @@ enum Order {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let order = match args.order {
-        Order::Newest => store::Order::Newest,
-        Order::Oldest => store::Order::Oldest,
+        Order::Newest => engine::Order::Newest,
+        Order::Oldest => engine::Order::Oldest,
         Order::Relevance => {
             return Err(
                 Failure::usage("order by relevance is not in this version").hint("use newest or oldest")

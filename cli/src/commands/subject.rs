@@ -2,10 +2,9 @@
 
 use clap::Subcommand;
 use escrowdb::record::time;
-use escrowdb::store::PersonView;
 
 use crate::args::Global;
-use crate::engine;
+use crate::engine::{self, PersonView};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, clean};

@@ -1,9 +1,7 @@
 //! `verify`: is everything there, and unchanged?
 
-use escrowdb::store::VerifyOptions;
-
 use crate::args::Global;
-use crate::engine;
+use crate::engine::{self, VerifyOptions};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;

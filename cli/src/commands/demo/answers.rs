@@ -2,11 +2,10 @@
 //! a single answer.
 
 use escrowdb::record::time;
-use escrowdb::store::{Order, Reading};
 
 use crate::commands::demo::chat::{CONVERSATIONS, CUSTOMERS, conversation};
 use crate::commands::export::subject_query;
-use crate::engine;
+use crate::engine::{self, Order, Reading};
 use crate::exit::Failure;
 
 /// Counts, facets, a histogram, conversations and exports, each as one text.

@@ -5,8 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use escrowdb::store::{EraseOptions, Order, Selector, Store};
-
 use crate::commands::demo::answers::Answers;
 use crate::commands::demo::chat::{AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
 use crate::commands::demo::proof::Objects;
@@ -15,7 +13,7 @@ use crate::commands::export::{subject_query, write_jsonl};
 use crate::commands::import::{Rejects, import};
 use crate::commands::lines::Lines;
 use crate::durable;
-use crate::engine;
+use crate::engine::{self, EraseOptions, Order, Selector, Store};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, clean, clip};

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use escrowdb::store::{SealedObjectId, Store, probe};
-
+use crate::engine::{SealedObjectId, Store, probe};
 use crate::exit::Failure;
 
 /// The sealed objects that hold a person.
