@@ -1,0 +1,78 @@
+//! Arguments. Global flags work before and after the command; environment variables stand
+//! behind them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser};
+
+use crate::commands::Command;
+
+/// An encrypted, searchable archive of chat records that can really forget.
+#[derive(Debug, Parser)]
+#[command(name = "escrow", disable_version_flag = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 store locked, \
+    5 wrong or missing key, 6 damaged or not verified, 7 refused by a rule.\n\
+    Start with `escrow demo`.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+
+    /// Print the version of the program and of the store format.
+    #[arg(long, short = 'V')]
+    pub(crate) version: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What every command understands.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Global {
+    /// Folder of the store.
+    #[arg(long, global = true, env = "ESCROW_STORE", value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+
+    /// Where the root key is kept: file:PATH. Default: DIR.slot beside the store's folder.
+    #[arg(long, global = true, env = "ESCROW_SLOT", value_name = "file:PATH")]
+    pub(crate) slot: Option<String>,
+
+    /// Print JSON Lines, errors too.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Who is asking; stands in the audit record.
+    #[arg(long = "as", global = true, env = "ESCROW_AS", value_name = "ACTOR")]
+    pub(crate) actor: Option<String>,
+
+    /// What for; stands in the audit record.
+    #[arg(long, global = true, env = "ESCROW_PURPOSE", value_name = "P")]
+    pub(crate) purpose: Option<String>,
+
+    /// The case it belongs to; stands in the audit record.
+    #[arg(long, global = true, env = "ESCROW_CASE", value_name = "C")]
+    pub(crate) case: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after() {
+        for line in [
+            "escrow --store s --json count *",
+            "escrow count --json --store s *",
+            "escrow count * --store s --json",
+        ] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert!(cli.global.json, "{line}");
+            assert_eq!(cli.global.store, Some(PathBuf::from("s")), "{line}");
+        }
+    }
+}

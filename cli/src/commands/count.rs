@@ -1,0 +1,21 @@
+//! `count`: how many records a query finds.
+
+use crate::args::Global;
+use crate::engine;
+use crate::exit::Failure;
+use crate::json::Object;
+use crate::out::Out;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The query; `*` finds everything.
+    #[arg(allow_hyphen_values = true)]
+    query: String,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let store = engine::open(global)?;
+    let count = engine::session(&store, global).count(&args.query)?;
+    let text = if out.json() { Object::new().number("count", count).finish() } else { count.to_string() };
+    Ok(out.line(&text)?)
+}

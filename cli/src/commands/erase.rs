@@ -1,0 +1,145 @@
+//! `erase`: a person, a conversation or a record, for good.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use escrowdb::id::RequestId;
+
+use crate::args::Global;
+use crate::durable::DurableFile;
+use crate::engine::{self, EraseOptions, Plan, Selector};
+use crate::exit::Failure;
+use crate::json::{Object, array};
+use crate::out::{Out, note};
+
+#[derive(clap::Args, Debug)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub(crate) struct Args {
+    /// Erase a person: everything the person is a subject of.
+    #[arg(long, group = "what", value_name = "X")]
+    subject: Option<String>,
+    /// Erase a conversation.
+    #[arg(long, group = "what", value_name = "C")]
+    conversation: Option<String>,
+    /// Erase one record.
+    #[arg(long, group = "what", value_name = "ID")]
+    record: Option<String>,
+    /// The conversation the record stands in, if its id is used in several.
+    #[arg(long, value_name = "C")]
+    in_conversation: Option<String>,
+    /// Say what would go, and change nothing.
+    #[arg(long)]
+    plan: bool,
+    /// Why; stands in the certificate, never in the log.
+    #[arg(long, value_name = "R")]
+    reason: Option<String>,
+    /// Write the certificate to this file.
+    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
+    certificate: Option<PathBuf>,
+    /// Name of the request, 32 hexadecimal digits: repeating it repeats the answer.
+    #[arg(long, value_name = "HEX", value_parser = request_id)]
+    request_id: Option<RequestId>,
+    /// Don't ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let (selector, name) = selector(args)?;
+    let asks = !args.yes && !args.plan;
+    if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::usage("erasing can't be undone and nobody is here to confirm it")
+            .hint("see what would go by --plan, then give --yes"));
+    }
+    let store = engine::open(global)?;
+    if args.plan {
+        return print_plan(&store.plan(&selector)?, out);
+    }
+    if asks {
+        confirm(&store.plan(&selector)?, name)?;
+    }
+    // Before anything is destroyed: is there a place for the certificate?
+    let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
+    let mut options = EraseOptions::default();
+    options.reason = args.reason.clone();
+    options.request = args.request_id;
+    let certificate = store.erase(&selector, &options)?.to_json();
+    // On stdout first: the only copy must not die with a full disk.
+    out.line(&certificate)?;
+    out.flush()?;
+    if let Some(mut file) = file {
+        writeln!(file, "{certificate}").map_err(|e| Failure::io("write certificate", e))?;
+        file.commit()?;
+    }
+    Ok(store.close()?)
+}
+
+fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
+    let conversation = args.in_conversation.clone();
+    // Clap can't say this: it drops what is required if that conflicts with what is given.
+    if conversation.is_some() && args.record.is_none() {
+        return Err(Failure::usage("--in-conversation belongs to --record"));
+    }
+    match (&args.subject, &args.conversation, &args.record) {
+        (Some(name), ..) => Ok((Selector::Person(name.clone()), name)),
+        (_, Some(name), _) => Ok((Selector::Conversation(name.clone()), name)),
+        (.., Some(id)) => Ok((Selector::Record { id: id.clone(), conversation }, id)),
+        _ => Err(Failure::usage("name what to erase").hint("--subject X, --conversation C or --record ID")),
+    }
+}
+
+fn request_id(text: &str) -> Result<RequestId, String> {
+    RequestId::parse(text).ok_or_else(|| "must be 32 lower-case hexadecimal digits".to_owned())
+}
+
+/// Asks for the name of what goes, on the terminal.
+fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
+    for row in plan_rows(plan) {
+        note(&row.join("  "));
+    }
+    note("This can't be undone, not even with a copy of the store. Type the name to go on:");
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::io("read the answer", e))?;
+    if answer.trim_end_matches(['\n', '\r']) == name {
+        return Ok(());
+    }
+    Err(Failure::failed("not confirmed; nothing was changed"))
+}
+
+fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
+    if out.json() {
+        let mentions: Vec<String> = plan.mentions.iter().map(engine::stored_json).collect();
+        let line = Object::new()
+            .text("what", plan.what)
+            .number("records", plan.records)
+            .number("segments", plan.segments)
+            .flag("journal", plan.journal)
+            .number("people", plan.people)
+            .number("others_affected", plan.others_affected)
+            .number("mention_total", plan.mention_total)
+            .raw("mentions", &array(&mentions))
+            .finish();
+        return Ok(out.line(&line)?);
+    }
+    out.table(&plan_rows(plan))?;
+    if plan.mention_total > 0 {
+        out.line("Others may have written the person's names; these words are theirs and stay:")?;
+        for hit in &plan.mentions {
+            out.line(&engine::hit_text(hit))?;
+        }
+    }
+    Ok(out.line("Nothing was changed.")?)
+}
+
+fn plan_rows(plan: &Plan) -> Vec<Vec<String>> {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    vec![
+        row("would erase", plan.what.to_owned()),
+        row("records", plan.records.to_string()),
+        row("people", plan.people.to_string()),
+        row("segments re-keyed", plan.segments.to_string()),
+        row("journal re-keyed", if plan.journal { "yes" } else { "no" }.to_owned()),
+        row("other people's records among them", plan.others_affected.to_string()),
+        row("likely mentions by others", plan.mention_total.to_string()),
+    ]
+}

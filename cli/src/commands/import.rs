@@ -1,0 +1,277 @@
+//! `import`: many records from a file or stdin. Good lines go in; bad ones are named by number
+//! and reason, never by content.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+
+use escrowdb::record::{Record, jsonl};
+
+use crate::args::Global;
+use crate::commands::lines::{Line, Lines};
+use crate::durable::DurableFile;
+use crate::engine::{self, Outcome, Store};
+use crate::exit::Failure;
+use crate::json::Object;
+use crate::out::{Out, note};
+use crate::progress::Progress;
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Format of the input: jsonl, or auto to tell it from the beginning.
+    #[arg(long, value_name = "F", default_value = "auto")]
+    format: String,
+    /// The file, or - for stdin.
+    #[arg(value_name = "FILE|-")]
+    file: PathBuf,
+    /// Write rejected lines by number and reason to this file as JSON Lines (and exit 0).
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+    /// Keep unknown fields, sealed and exported but not searched, instead of rejecting the line.
+    #[arg(long)]
+    lenient: bool,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    if !["jsonl", "auto"].contains(&args.format.as_str()) {
+        return Err(
+            Failure::usage("unknown import format").hint("this version reads jsonl (and auto finds it)")
+        );
+    }
+    let (mut input, len) = input(&args.file)?;
+    if args.format == "auto" && !looks_like_jsonl(&mut input)? {
+        return Err(Failure::usage("the input doesn't look like JSON Lines")
+            .hint("name its format by --format; this version reads jsonl"));
+    }
+    let mut rejects = Rejects::new(args.rejects.as_deref(), &args.file)?;
+    let store = engine::open(global)?;
+    let mut progress = Progress::bytes(len);
+    let done = if args.dry_run {
+        let mut trial = Trial::new(&store, global);
+        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| trial.append(batch))
+    } else {
+        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| {
+            Ok(store.append(batch)?)
+        })
+    };
+    progress.finish();
+    let counts = done?;
+    store.close()?;
+    let rejected = rejects.finish()?;
+    counts.print(rejected, args.dry_run, out)?;
+    if rejected > 0 && args.rejects.is_none() {
+        return Err(Failure::rejected(format!(
+            "{rejected} lines were rejected; the others are in the store"
+        ))
+        .hint("--rejects FILE writes them by number and reason"));
+    }
+    Ok(())
+}
+
+/// Appends every line of `lines` in batches; each batch is all there or not at all.
+pub(crate) fn import<R: BufRead>(
+    lines: &mut Lines<R>,
+    lenient: bool,
+    rejects: &mut Rejects,
+    progress: &mut Progress,
+    mut append: impl FnMut(&[Record]) -> Result<Vec<Outcome>, Failure>,
+) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    let mut batch = Batch::default();
+    while let Some((number, line, bytes)) = lines.next().map_err(|e| Failure::io("read input", e))? {
+        progress.advance(bytes);
+        let line = match line {
+            Line::TooLong => {
+                rejects.add(number, "longer than 4 MiB")?;
+                continue;
+            }
+            Line::Whole(line) if line.trim_ascii().is_empty() => continue,
+            Line::Whole(line) => line,
+        };
+        match jsonl::parse(&line, lenient) {
+            Ok(record) => batch.push(number, record, bytes),
+            Err(error) => rejects.add(number, &error.to_string())?,
+        }
+        if batch.is_full() {
+            batch.append(&mut append, rejects, &mut counts)?;
+        }
+    }
+    batch.append(&mut append, rejects, &mut counts)?;
+    Ok(counts)
+}
+
+/// What became of the lines.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Records of default kinds that were added.
+    pub(crate) imported: u64,
+    /// Records that stood in the store already.
+    pub(crate) duplicates: u64,
+}
+
+impl Counts {
+    fn print(&self, rejected: u64, dry_run: bool, out: &mut Out) -> io::Result<()> {
+        if out.json() {
+            let mut line = Object::new();
+            line.number("imported", self.imported).number("duplicates", self.duplicates);
+            line.number("rejected", rejected);
+            if dry_run {
+                line.flag("dry_run", true);
+            }
+            return out.line(&line.finish());
+        }
+        let would = if dry_run { "would be " } else { "" };
+        out.line(&format!(
+            "{} {would}imported, {} duplicates, {rejected} rejected",
+            self.imported, self.duplicates
+        ))
+    }
+}
+
+/// Records that are appended together.
+#[derive(Default)]
+struct Batch {
+    numbers: Vec<u64>,
+    records: Vec<Record>,
+    bytes: u64,
+}
+
+impl Batch {
+    fn push(&mut self, number: u64, record: Record, bytes: u64) {
+        self.numbers.push(number);
+        self.records.push(record);
+        self.bytes += bytes;
+    }
+
+    fn is_full(&self) -> bool {
+        self.records.len() >= BATCH_RECORDS_MAX || self.bytes >= BATCH_BYTES_MAX
+    }
+
+    fn append(
+        &mut self,
+        append: &mut impl FnMut(&[Record]) -> Result<Vec<Outcome>, Failure>,
+        rejects: &mut Rejects,
+        counts: &mut Counts,
+    ) -> Result<(), Failure> {
+        if self.records.is_empty() {
+            return Ok(());
+        }
+        let outcomes = append(&self.records).inspect_err(|_| {
+            note(&format!(
+                "stopped; {} records before were imported: the same import may be repeated",
+                counts.imported
+            ));
+        })?;
+        for ((number, record), outcome) in self.numbers.iter().zip(&self.records).zip(outcomes) {
+            match outcome {
+                Outcome::Added(_) => counts.imported += u64::from(record.kind.is_default()),
+                Outcome::Duplicate(_) => counts.duplicates += u64::from(record.kind.is_default()),
+                Outcome::Rejected(error) => rejects.add(*number, &error.to_string())?,
+            }
+        }
+        *self = Self::default();
+        Ok(())
+    }
+}
+
+/// Where rejected lines are told: a file, or the first few as notes.
+pub(crate) struct Rejects {
+    file: Option<DurableFile>,
+    count: u64,
+}
+
+impl Rejects {
+    pub(crate) fn new(file: Option<&Path>, input: &Path) -> Result<Self, Failure> {
+        let same = |a: &Path| a.canonicalize().is_ok_and(|a| input.canonicalize().is_ok_and(|b| a == b));
+        if file.is_some_and(same) {
+            return Err(Failure::usage("the rejects file would replace the input"));
+        }
+        Ok(Self { file: file.map(DurableFile::create).transpose()?, count: 0 })
+    }
+
+    fn add(&mut self, number: u64, reason: &str) -> Result<(), Failure> {
+        self.count += 1;
+        match &mut self.file {
+            Some(file) => {
+                let line = Object::new().number("line", number).text("reason", reason).finish();
+                writeln!(file, "{line}").map_err(|e| Failure::io("write rejects", e))?;
+            }
+            None if self.count <= NOTES_MAX => note(&format!("line {number}: {reason}")),
+            None if self.count == NOTES_MAX + 1 => note("more lines were rejected"),
+            None => {}
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<u64, Failure> {
+        if let Some(file) = self.file {
+            file.commit()?;
+        }
+        Ok(self.count)
+    }
+}
+
+/// An import that only looks: what an append would answer, as far as reading can tell.
+struct Trial {
+    reading: engine::Reading,
+    seen: std::collections::HashSet<(String, String)>,
+}
+
+impl Trial {
+    fn new(store: &Store, global: &Global) -> Self {
+        Self { reading: engine::session(store, global), seen: Default::default() }
+    }
+
+    fn append(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, Failure> {
+        batch.iter().map(|record| self.look(record)).collect()
+    }
+
+    fn look(&mut self, record: &Record) -> Result<Outcome, Failure> {
+        let added = Outcome::Added(Default::default());
+        if let Err(error) = record.validate() {
+            return Ok(Outcome::Rejected(error));
+        }
+        let Some(id) = &record.id else { return Ok(added) };
+        let stored = self.reading.get(id, Some(&record.conversation))?;
+        let again = !self.seen.insert((record.conversation.clone(), id.clone()));
+        Ok(match stored.first() {
+            Some(hit) if hit.body == record.body && hit.time == record.time => Outcome::Duplicate(hit.seq),
+            Some(_) => Outcome::Rejected(escrowdb::Error::invalid("same id, other content")),
+            None if again => Outcome::Duplicate(Default::default()),
+            None => added,
+        })
+    }
+}
+
+fn input(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
+    if file == Path::new("-") {
+        return Ok((Box::new(BufReader::with_capacity(BUFFER, io::stdin())), None));
+    }
+    let name = file.display();
+    let open = File::open(file).and_then(|f| f.metadata().map(|m| (f, m)));
+    let (opened, metadata) = open.map_err(|e| Failure::io(format!("open {name}"), e))?;
+    if metadata.is_dir() {
+        return Err(Failure::failed(format!("{name} is a folder")));
+    }
+    let len = metadata.is_file().then_some(metadata.len());
+    Ok((Box::new(BufReader::with_capacity(BUFFER, opened)), len))
+}
+
+/// Whether the input begins with `{`, or with nothing at all.
+fn looks_like_jsonl(input: &mut impl BufRead) -> Result<bool, Failure> {
+    let beginning = input.fill_buf().map_err(|e| Failure::io("read input", e))?;
+    let beginning = beginning.strip_prefix("\u{feff}".as_bytes()).unwrap_or(beginning).trim_ascii_start();
+    Ok(beginning.first().is_none_or(|b| *b == b'{'))
+}
+
+/// Records of a batch; one fsync each.
+const BATCH_RECORDS_MAX: usize = 1000;
+/// Bytes of lines of a batch.
+const BATCH_BYTES_MAX: u64 = 4 << 20;
+/// Rejected lines told on stderr if no file was named.
+const NOTES_MAX: u64 = 20;
+/// Bytes read at once.
+const BUFFER: usize = 256 * 1024;

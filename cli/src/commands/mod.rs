@@ -1,0 +1,118 @@
+//! The commands, one file each.
+
+use std::io;
+
+use clap::Subcommand;
+
+use crate::args::{Cli, Global};
+use crate::exit::Failure;
+use crate::json::Object;
+use crate::out::Out;
+
+mod add;
+mod conversation;
+mod count;
+mod demo;
+mod erase;
+mod export;
+mod facet;
+mod get;
+mod histogram;
+mod import;
+mod init;
+mod key;
+mod lines;
+mod roll;
+mod search;
+mod stats;
+mod subject;
+mod verify;
+
+/// What `escrow` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See the whole life of a store on sample chats: import, search, export, erase, proof.
+    Demo(demo::Args),
+    /// Make a new store.
+    Init(init::Args),
+    /// Take in many records from a file or stdin.
+    Import(import::Args),
+    /// Take in one record from stdin.
+    Add,
+    /// Find records.
+    Search(search::Args),
+    /// Count the records a query finds.
+    Count(count::Args),
+    /// Count the records a query finds by the values of a field.
+    Facet(facet::Args),
+    /// Count the records a query finds by periods of time (UTC).
+    Histogram(histogram::Args),
+    /// Show one record.
+    Get(get::Args),
+    /// Show a whole conversation, oldest first.
+    Conversation(conversation::Args),
+    /// Show people or say that two identifiers are one person.
+    #[command(subcommand)]
+    Subject(subject::Command),
+    /// Show sizes and counts.
+    Stats,
+    /// Erase a person, a conversation or a record, for good.
+    Erase(erase::Args),
+    /// Write records to a file.
+    Export(export::Args),
+    /// Check the store.
+    Verify(verify::Args),
+    /// Show keys that may be shown.
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Move the journal into a segment now.
+    #[command(hide = true)]
+    Roll,
+}
+
+/// Runs what was parsed.
+pub(crate) fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
+    if cli.version {
+        return Ok(version(out)?);
+    }
+    let global = &cli.global;
+    let command = cli.command.ok_or_else(|| {
+        Failure::usage("no command given").hint("see `escrow --help`, or start with `escrow demo`")
+    })?;
+    dispatch(command, global, out)
+}
+
+fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    match command {
+        Command::Demo(args) => demo::run(&args, out),
+        Command::Init(args) => init::run(&args, global, out),
+        Command::Import(args) => import::run(&args, global, out),
+        Command::Add => add::run(global, out),
+        Command::Search(args) => search::run(&args, global, out),
+        Command::Count(args) => count::run(&args, global, out),
+        Command::Facet(args) => facet::run(&args, global, out),
+        Command::Histogram(args) => histogram::run(&args, global, out),
+        Command::Get(args) => get::run(&args, global, out),
+        Command::Conversation(args) => conversation::run(&args, global, out),
+        Command::Subject(command) => subject::run(&command, global, out),
+        Command::Stats => stats::run(global, out),
+        Command::Erase(args) => erase::run(&args, global, out),
+        Command::Export(args) => export::run(&args, global, out),
+        Command::Verify(args) => verify::run(&args, global, out),
+        Command::Key(command) => key::run(&command, global, out),
+        Command::Roll => roll::run(global),
+    }
+}
+
+fn version(out: &mut Out) -> io::Result<()> {
+    let (program, format) = (env!("CARGO_PKG_VERSION"), escrowdb::FORMAT_VERSION);
+    if out.json() {
+        let line = Object::new()
+            .text("name", "escrow")
+            .text("version", program)
+            .number("format", format.into())
+            .finish();
+        return out.line(&line);
+    }
+    out.line(&format!("escrow {program} (store format {format})"))
+}

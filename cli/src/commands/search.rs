@@ -1,0 +1,68 @@
+//! `search`: the records a query finds.
+
+use clap::ValueEnum;
+
+use crate::args::Global;
+use crate::engine;
+use crate::exit::Failure;
+use crate::out::{Out, note};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The query; `*` finds everything.
+    #[arg(allow_hyphen_values = true)]
+    query: String,
+    /// At most so many hits. Default: 50 for people, all with --json.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// By time of the event.
+    #[arg(long, value_enum, default_value_t = Order::Newest)]
+    order: Order,
+    /// Go on after the hit that carried this cursor.
+    #[arg(long, value_name = "C")]
+    cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Order {
+    Newest,
+    Oldest,
+    Relevance,
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let order = match args.order {
+        Order::Newest => engine::Order::Newest,
+        Order::Oldest => engine::Order::Oldest,
+        Order::Relevance => {
+            return Err(
+                Failure::usage("order by relevance is not in this version").hint("use newest or oldest")
+            );
+        }
+    };
+    let json = out.json();
+    let limit = args.limit.or(if json { None } else { Some(LIMIT_TEXT) });
+    let store = engine::open(global)?;
+    let reading = engine::session(&store, global);
+    let mut last = None;
+    let (found, more) =
+        engine::each_hit(&reading, &args.query, (order, args.cursor.clone(), limit), |hit| {
+            out.line(&if json { engine::hit_json(&hit) } else { engine::hit_text(&hit) })?;
+            last = Some(hit.cursor);
+            Ok(())
+        })?;
+    if !json {
+        match (found, more, last) {
+            (0, ..) => note("nothing found"),
+            (_, true, Some(cursor)) => {
+                out.flush()?;
+                note(&format!("more: --cursor {cursor}"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Hits shown to people who don't say how many.
+const LIMIT_TEXT: u64 = 50;

@@ -1,0 +1,76 @@
+//! `subject`: who a person is, and which identifiers are one person.
+
+use clap::Subcommand;
+use escrowdb::record::time;
+
+use crate::args::Global;
+use crate::engine::{self, PersonView};
+use crate::exit::Failure;
+use crate::json::{Object, array};
+use crate::out::{Out, clean};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Show a person.
+    Show {
+        /// One of the person's identifiers.
+        identifier: String,
+    },
+    /// Say that two identifiers are one person: they are erased together from now on.
+    Link {
+        /// An identifier.
+        a: String,
+        /// Another one.
+        b: String,
+    },
+}
+
+pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let store = engine::open(global)?;
+    match command {
+        Command::Show { identifier } => {
+            let person = engine::session(&store, global).person(identifier)?;
+            if out.json() {
+                out.line(&to_json(&person))?;
+            } else {
+                out.table(&to_rows(&person))?;
+            }
+        }
+        Command::Link { a, b } => {
+            store.link(a, b)?;
+            store.close()?;
+            let line =
+                if out.json() { Object::new().flag("linked", true).finish() } else { "linked".to_owned() };
+            out.line(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn to_json(person: &PersonView) -> String {
+    let linked: Vec<String> = person.linked.iter().map(ToString::to_string).collect();
+    Object::new()
+        .number("number", person.number.0)
+        .text("handle", &person.handle.to_string())
+        .texts("identifiers", &person.identifiers)
+        .raw("linked", &array(&linked))
+        .number("records", person.records)
+        .maybe("first", person.first.map(time::format).as_deref())
+        .maybe("last", person.last.map(time::format).as_deref())
+        .finish()
+}
+
+fn to_rows(person: &PersonView) -> Vec<Vec<String>> {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let instant = |t: Option<_>| t.map_or_else(|| "-".to_owned(), time::format);
+    let linked: Vec<String> = person.linked.iter().map(ToString::to_string).collect();
+    vec![
+        row("identifiers", clean(&person.identifiers.join(" "))),
+        row("number", person.number.to_string()),
+        row("handle", person.handle.to_string()),
+        row("linked to", if linked.is_empty() { "-".to_owned() } else { linked.join(" ") }),
+        row("records", person.records.to_string()),
+        row("first", instant(person.first)),
+        row("last", instant(person.last)),
+    ]
+}

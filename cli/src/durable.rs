@@ -1,0 +1,127 @@
+//! Files that are whole or not there: a temporary name beside the target, sync, rename, sync of
+//! the folder. Used for everything the commands write outside a store.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::exit::Failure;
+
+/// A file being written. Dropped without [`DurableFile::commit`], it leaves nothing behind.
+pub(crate) struct DurableFile {
+    writer: Option<BufWriter<File>>,
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl DurableFile {
+    /// Starts a file that will stand at `target`, readable by its owner only: it may hold what
+    /// people wrote.
+    pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
+        let name = target
+            .file_name()
+            .ok_or_else(|| Failure::usage(format!("{} is not the name of a file", target.display())))?;
+        // A device or pipe must not be replaced by a file.
+        if fs::metadata(target).is_ok_and(|m| !m.is_file()) {
+            return Err(Failure::usage(format!("{} exists and is not a regular file", target.display())));
+        }
+        let mut temporary_name = std::ffi::OsString::from(".");
+        temporary_name.push(name);
+        temporary_name.push(format!(".{}.part", std::process::id()));
+        let temporary = target.with_file_name(temporary_name);
+        let file = private(&temporary).map_err(|e| Failure::io(format!("create {}", target.display()), e))?;
+        Ok(Self { writer: Some(BufWriter::new(file)), temporary, target: target.to_owned() })
+    }
+
+    /// Makes the content durable under the target's name, replacing what stood there.
+    pub(crate) fn commit(mut self) -> Result<(), Failure> {
+        self.publish().map_err(|e| Failure::io(format!("write {}", self.target.display()), e))
+    }
+
+    fn publish(&mut self) -> io::Result<()> {
+        let Some(writer) = self.writer.take() else { return Ok(()) };
+        let file = match writer.into_inner() {
+            Ok(file) => file,
+            Err(e) => {
+                // The file must go if its last bytes could not be written.
+                let _ = fs::remove_file(&self.temporary);
+                return Err(e.into_error());
+            }
+        };
+        let done = file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.target));
+        if done.is_err() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+        done?;
+        sync_folder(&self.target)
+    }
+}
+
+impl Write for DurableFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().map_or(Ok(0), |w| w.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for DurableFile {
+    fn drop(&mut self) {
+        if self.writer.take().is_some() {
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Writes a whole file.
+pub(crate) fn write(target: &Path, content: &[u8]) -> Result<(), Failure> {
+    let mut file = DurableFile::create(target)?;
+    file.write_all(content).map_err(|e| Failure::io(format!("write {}", target.display()), e))?;
+    file.commit()
+}
+
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(unix)]
+fn sync_folder(of: &Path) -> io::Result<()> {
+    let folder = match of.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// Folders can't be synced elsewhere.
+#[cfg(not(unix))]
+fn sync_folder(_of: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_abandoned_file_leaves_nothing() {
+        let folder = std::env::temp_dir().join(format!("escrow-durable-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let target = folder.join("a.jsonl");
+        write(&target, b"old").unwrap();
+        let mut file = DurableFile::create(&target).unwrap();
+        file.write_all(b"new").unwrap();
+        drop(file);
+        assert_eq!(fs::read(&target).unwrap(), b"old");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        write(&target, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,235 @@
+//! The door to the engine: opening stores as the global flags say, paging, and the JSON and text
+//! forms of hits.
+
+use std::path::{Path, PathBuf};
+
+use escrowdb::record::{Kind, jsonl, time};
+use escrowdb::session::Session;
+
+// The store's verbs and answers, named here once for all commands.
+use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
+pub(crate) use escrowdb::store::{
+    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObjectId, Selector, Store,
+    VerifyOptions, probe,
+};
+
+use crate::args::Global;
+use crate::exit::Failure;
+use crate::json::{Field, Value};
+use crate::out::{clean, clip};
+
+/// Opens the store the flags name.
+pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
+    Ok(builder(global)?.open()?)
+}
+
+/// Opens the store and reads from it as the actor the flags name.
+pub(crate) fn session(store: &Store, global: &Global) -> Reading {
+    let mut session = Session::new();
+    if let Some(actor) = &global.actor {
+        session = session.actor(actor);
+    }
+    if let Some(purpose) = &global.purpose {
+        session = session.purpose(purpose);
+    }
+    if let Some(case) = &global.case {
+        session = session.case(case);
+    }
+    store.session(session)
+}
+
+/// A builder with folder and slot set.
+pub(crate) fn builder(global: &Global) -> Result<Builder, Failure> {
+    let folder = folder(global)?;
+    Ok(Store::builder(&folder).slot(slot(global, &folder)?))
+}
+
+/// The folder the flags name.
+pub(crate) fn folder(global: &Global) -> Result<PathBuf, Failure> {
+    match &global.store {
+        Some(folder) if !folder.as_os_str().is_empty() => Ok(folder.clone()),
+        _ => Err(Failure::usage("no store named").hint("give --store DIR or set ESCROW_STORE")),
+    }
+}
+
+/// The slot's file: as named, or `DIR.slot` beside the folder, never inside.
+pub(crate) fn slot(global: &Global, folder: &Path) -> Result<PathBuf, Failure> {
+    match global.slot.as_deref() {
+        None => beside(folder),
+        Some(named) => match named.strip_prefix("file:") {
+            Some(path) if !path.is_empty() => Ok(PathBuf::from(path)),
+            _ => Err(Failure::usage("--slot must be file:PATH")
+                .hint("other kinds of slot (hardware, vaults) are not in this version")),
+        },
+    }
+}
+
+fn beside(folder: &Path) -> Result<PathBuf, Failure> {
+    // `.` and `x/..` have no name of their own.
+    let named = match folder.file_name() {
+        Some(_) => folder.to_owned(),
+        None => folder.canonicalize().map_err(|e| Failure::io("find the store's folder", e))?,
+    };
+    let mut name = named
+        .file_name()
+        .ok_or_else(|| {
+            Failure::usage("the root folder has no place beside it").hint("give --slot file:PATH")
+        })?
+        .to_owned();
+    name.push(".slot");
+    Ok(named.with_file_name(name))
+}
+
+/// Calls `each` with the hits of a query, at most `limit` of them. A page at a time is held, so
+/// any number of hits needs bounded memory. Returns the number of hits and whether more exist.
+pub(crate) fn each_hit(
+    reading: &Reading,
+    query: &str,
+    (order, cursor, limit): (Order, Option<String>, Option<u64>),
+    mut each: impl FnMut(Hit) -> Result<(), Failure>,
+) -> Result<(u64, bool), Failure> {
+    let mut cursor = cursor;
+    let mut done = 0u64;
+    loop {
+        let left = limit.map_or(PAGE, |limit| (limit - done).min(PAGE));
+        // One more than needed tells whether more exist.
+        let mut options = SearchOptions::default();
+        options.limit = usize::try_from(left + 1).unwrap_or(usize::MAX);
+        options.order = order;
+        options.cursor = cursor.take();
+        let hits = reading.search(query, &options)?.hits;
+        let more = hits.len() as u64 > left;
+        for hit in hits.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
+            done += 1;
+            cursor = Some(hit.cursor.clone());
+            each(hit)?;
+        }
+        if !more || limit == Some(done) {
+            return Ok((done, more));
+        }
+    }
+}
+
+/// A hit as the JSON line of a search, with its cursor.
+pub(crate) fn hit_json(hit: &Hit) -> String {
+    let mut line = String::new();
+    with_view(hit, |view| jsonl::print_hit(&mut line, hit.seq, &hit.cursor, view));
+    line
+}
+
+/// A record as the JSON line of an export: an import reads it again.
+pub(crate) fn record_json(hit: &Hit) -> String {
+    let mut line = String::new();
+    with_view(hit, |view| jsonl::print_record(&mut line, view));
+    line
+}
+
+/// A record with its position in the log before the fields of an export.
+pub(crate) fn stored_json(hit: &Hit) -> String {
+    let record = record_json(hit);
+    format!("{{\"seq\":{},{}", hit.seq, record.trim_start_matches('{'))
+}
+
+fn with_view(hit: &Hit, print: impl FnOnce(&jsonl::View)) {
+    let subjects: Vec<&str> = hit.subjects.iter().map(String::as_str).collect();
+    print(&jsonl::View {
+        id: &hit.id,
+        conversation: &hit.conversation,
+        author: hit.author.as_deref(),
+        subjects: &subjects,
+        time: hit.time,
+        channel: &hit.channel,
+        kind: hit.kind,
+        tags: &hit.tags,
+        body: &hit.body,
+        reply_to: hit.reply_to.as_deref(),
+        extra: &hit.extra,
+    });
+}
+
+/// A hit as two lines for people: where and who, then the beginning of the text.
+pub(crate) fn hit_text(hit: &Hit) -> String {
+    format!("{}\n    {}", head(hit), clip(&hit.body, BODY_COLUMNS))
+}
+
+/// A whole record for people: where and who, then every line of the text.
+pub(crate) fn hit_full(hit: &Hit) -> String {
+    let mut text = head(hit);
+    for line in hit.body.lines() {
+        text.push_str("\n    ");
+        text.push_str(&clean(line));
+    }
+    text
+}
+
+fn head(hit: &Hit) -> String {
+    let author = hit.author.as_deref().unwrap_or("(unknown)");
+    let mut head = format!("{}  {}  {}", time::format(hit.time), clean(&hit.conversation), clean(author));
+    if hit.kind != Kind::Message {
+        head.push_str(&format!("  ({})", hit.kind.name()));
+    }
+    if !hit.tags.is_empty() {
+        head.push_str(&format!("  [{}]", clean(&hit.tags.join(" "))));
+    }
+    format!("{head}  #{}", clean(&hit.id))
+}
+
+/// What `stats` shows.
+pub(crate) fn stats_fields(stats: &Stats) -> Vec<Field> {
+    vec![
+        ("records", Value::Number(stats.records)),
+        ("people", Value::Number(stats.people)),
+        ("segments", Value::Number(stats.segments)),
+        ("journal_records", Value::Number(stats.journal_records)),
+        ("log_size", Value::Number(stats.log_size)),
+        ("bytes", Value::Number(stats.bytes)),
+    ]
+}
+
+/// What `key status` shows.
+pub(crate) fn key_fields(status: &KeyStatus) -> Vec<Field> {
+    vec![
+        ("slot", Value::Text(status.slot.to_string())),
+        ("grade", Value::Text(status.grade.to_string())),
+        ("epoch", Value::Number(status.epoch.0)),
+    ]
+}
+
+/// What `verify` counted.
+pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
+    vec![
+        ("pages", Value::Number(report.pages)),
+        ("segments", Value::Number(report.segments)),
+        ("records", Value::Number(report.records)),
+        ("leaves", Value::Number(report.leaves)),
+    ]
+}
+
+/// Hits fetched at once.
+const PAGE: u64 = 500;
+/// Columns of text shown of a body.
+const BODY_COLUMNS: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_slot_stands_beside() {
+        let global = Global::default();
+        assert_eq!(slot(&global, Path::new("/a/store")).unwrap(), PathBuf::from("/a/store.slot"));
+        assert_eq!(slot(&global, Path::new("store/")).unwrap(), PathBuf::from("store.slot"));
+        let here = std::env::current_dir().unwrap();
+        let expected = format!("{}.slot", here.display());
+        assert_eq!(slot(&global, Path::new(".")).unwrap(), PathBuf::from(expected));
+    }
+
+    #[test]
+    fn only_files_are_slots() {
+        let mut global = Global::default();
+        for (named, good) in [("file:/a/b", true), ("file:", false), ("/a/b", false), ("tpm:0", false)] {
+            global.slot = Some(named.to_owned());
+            assert_eq!(slot(&global, Path::new("/a/store")).is_ok(), good, "{named}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! How a command fails: the one place that turns errors into exit codes and error output.
+//!
+//! | code | kinds |
+//! |---|---|
+//! | 0 | done; also a closed pipe, and help |
+//! | 1 | `failed`, `rejected`, `io`, `no_space`, `poisoned`, `busy`, `revoked`, `unsupported`, `closed` |
+//! | 2 | `usage`, `invalid` |
+//! | 3 | `not_found` |
+//! | 4 | `locked` |
+//! | 5 | `wrong_key` |
+//! | 6 | `corrupt` |
+//! | 7 | `refused` |
+//!
+//! The kinds are a closed list: those of [`ErrorKind`] and three of the command line's own.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use escrowdb::{Error, ErrorKind};
+
+use crate::json::Object;
+
+/// Why a command ends without success.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    kind: &'static str,
+    code: u8,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    /// The command was called wrongly.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { kind: "usage", code: 2, message: message.into(), hint: None }
+    }
+
+    /// Something asked for isn't there; erased and unknown look the same.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Error::not_found(message).into()
+    }
+
+    /// Records were not accepted.
+    pub(crate) fn rejected(message: impl Into<String>) -> Self {
+        Self { kind: "rejected", code: 1, message: message.into(), hint: None }
+    }
+
+    /// The work could not be done, for a reason outside the store.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self { kind: "failed", code: 1, message: message.into(), hint: None }
+    }
+
+    /// A failure of the operating system while doing `what`.
+    pub(crate) fn io(what: impl std::fmt::Display, error: io::Error) -> Self {
+        Error::io(what, error).into()
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Prints the error on stderr and gives the exit code.
+    pub(crate) fn report(self, json: bool) -> ExitCode {
+        let text = match (self.kind, json) {
+            (QUIET, _) => String::new(),
+            (HELP, _) => {
+                // Help was asked for: it is the data.
+                let _ = io::stdout().write_all(self.message.as_bytes());
+                String::new()
+            }
+            (_, true) => self.to_json() + "\n",
+            (_, false) => self.to_text(),
+        };
+        // Nobody is left to tell if stderr is closed.
+        let _ = io::stderr().write_all(text.as_bytes());
+        ExitCode::from(self.code)
+    }
+
+    fn to_json(&self) -> String {
+        let mut error = Object::new();
+        error.text("kind", self.kind).text("message", &self.message).maybe("hint", self.hint.as_deref());
+        let mut line = Object::new();
+        line.raw("error", &error.finish());
+        line.finish()
+    }
+
+    fn to_text(&self) -> String {
+        let mut text = format!("error: {}\n", self.message);
+        if let Some(hint) = &self.hint {
+            text.push_str(&format!("hint: {hint}\n"));
+        }
+        text
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self {
+            kind: error.kind().name(),
+            code: code(error.kind()),
+            message: error.to_string(),
+            hint: error.hint_text().map(str::to_owned),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    /// Errors of stdout; files go through [`Failure::io`], which says which one.
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self { kind: QUIET, code: 0, message: String::new(), hint: None };
+        }
+        Self::io("write output", error)
+    }
+}
+
+/// The failure for arguments that didn't parse; help is one of them.
+pub(crate) fn usage(error: clap::Error) -> Failure {
+    use clap::error::ErrorKind as Clap;
+    let text = error.render().to_string();
+    if error.kind() == Clap::DisplayHelp {
+        return Failure { kind: HELP, code: 0, message: text, hint: None };
+    }
+    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+    // Clap appends usage and tips after an empty line.
+    let (message, hint) = text.split_once("\n\n").unwrap_or((text, "see `escrow --help`"));
+    Failure::usage(message).hint(hint)
+}
+
+fn code(kind: ErrorKind) -> u8 {
+    match kind {
+        ErrorKind::Invalid => 2,
+        ErrorKind::NotFound => 3,
+        ErrorKind::Locked => 4,
+        ErrorKind::WrongKey => 5,
+        ErrorKind::Corrupt => 6,
+        ErrorKind::Refused => 7,
+        _ => 1,
+    }
+}
+
+/// The reader of stdout went away: not an error, nothing to say.
+const QUIET: &str = "quiet";
+/// Help was asked for.
+const HELP: &str = "help";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_code() {
+        for (kind, expected) in [
+            (ErrorKind::Invalid, 2),
+            (ErrorKind::NotFound, 3),
+            (ErrorKind::Locked, 4),
+            (ErrorKind::WrongKey, 5),
+            (ErrorKind::Corrupt, 6),
+            (ErrorKind::Refused, 7),
+            (ErrorKind::Io, 1),
+            (ErrorKind::NoSpace, 1),
+            (ErrorKind::Poisoned, 1),
+            (ErrorKind::Busy, 1),
+            (ErrorKind::Revoked, 1),
+            (ErrorKind::Unsupported, 1),
+            (ErrorKind::Closed, 1),
+        ] {
+            assert_eq!(Failure::from(Error::new(kind, "x")).code, expected, "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn json_form_has_all_three_fields() {
+        let line = Failure::usage("no \"store\"").to_json();
+        assert_eq!(line, r#"{"error":{"kind":"usage","message":"no \"store\"","hint":null}}"#);
+        let text = Failure::usage("no store").hint("--store DIR").to_text();
+        assert_eq!(text, "error: no store\nhint: --store DIR\n");
+    }
+
+    #[test]
+    fn closed_pipe_is_no_error() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.code, 0);
+    }
+}

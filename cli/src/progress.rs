@@ -1,0 +1,58 @@
+//! Progress of long work: on stderr, only on a terminal, only once the work proves long.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar over bytes read. Nothing is shown for the first second.
+pub(crate) struct Progress {
+    total: Option<u64>,
+    done: u64,
+    started: Instant,
+    bar: Option<ProgressBar>,
+    wanted: bool,
+}
+
+impl Progress {
+    /// Progress towards `total` bytes, or of an unknown number of them.
+    pub(crate) fn bytes(total: Option<u64>) -> Self {
+        let wanted = std::io::stderr().is_terminal();
+        Self { total, done: 0, started: Instant::now(), bar: None, wanted }
+    }
+
+    /// `bytes` more are done.
+    pub(crate) fn advance(&mut self, bytes: u64) {
+        self.done += bytes;
+        if !self.wanted {
+            return;
+        }
+        if self.bar.is_none() && self.started.elapsed() >= QUIET {
+            self.bar = Some(bar(self.total));
+        }
+        if let Some(bar) = &self.bar {
+            bar.set_position(self.done);
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn bar(total: Option<u64>) -> ProgressBar {
+    let (bar, template) = match total {
+        Some(total) => (ProgressBar::new(total), "{bar:40} {bytes}/{total_bytes} {eta}"),
+        None => (ProgressBar::no_length(), "{spinner} {bytes} {elapsed}"),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+/// Work shorter than this shows nothing.
+const QUIET: Duration = Duration::from_secs(1);

@@ -1,0 +1,75 @@
+//! Erasing asks first, plans without touching, and leaves no trace in any answer.
+
+mod support;
+
+use support::{SAMPLE, Sandbox};
+
+#[test]
+fn without_yes_and_a_terminal_nothing_happens() {
+    let sandbox = Sandbox::with_sample();
+    let run = sandbox.run("--json erase --subject anna@example.org").exits(2);
+    assert!(run.error()["hint"].as_str().unwrap().contains("--yes"));
+    assert_eq!(sandbox.count("*"), 4);
+}
+
+#[test]
+fn a_plan_changes_nothing() {
+    let sandbox = Sandbox::with_sample();
+    let plan = &sandbox.run("--json erase --subject anna@example.org --plan").ok().lines()[0];
+    assert_eq!(plan["records"], 2);
+    assert!(plan["mentions"].is_array());
+    sandbox.run("erase --subject anna@example.org --plan").ok();
+    assert_eq!(sandbox.count("*"), 4);
+    assert_eq!(sandbox.count("subject:anna@example.org"), 2);
+}
+
+#[test]
+fn an_erased_person_is_unknown() {
+    let sandbox = Sandbox::with_sample();
+    let run =
+        sandbox.run("--json erase --subject anna@example.org --reason asked --certificate c.json --yes").ok();
+    assert_eq!(run.lines().len(), 1);
+    assert_eq!(sandbox.read("c.json"), run.out);
+    assert!(!run.out.contains("anna@example.org"));
+    assert_eq!(sandbox.count("*"), 2);
+    assert_eq!(sandbox.count("subject:anna@example.org"), 0);
+    for line in ["get m1", "get m2", "conversation c1", "subject show anna@example.org"] {
+        let erased = sandbox.run(line).exits(3);
+        let unknown = sandbox.run("get unknown").exits(3);
+        assert_eq!(erased.out, unknown.out, "{line}");
+    }
+    assert_eq!(sandbox.run("get m1").err, sandbox.run("get unknown").err);
+    sandbox.run("erase --subject anna@example.org --yes").exits(3);
+    sandbox.run("verify --read-data").ok();
+    // She may come back, as somebody new.
+    sandbox.run_with("import --format jsonl -", SAMPLE).ok();
+    assert_eq!(sandbox.count("subject:anna@example.org"), 2);
+}
+
+#[test]
+fn conversations_and_records_go_alone() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("erase --conversation c2 --yes").ok();
+    assert_eq!(sandbox.count("*"), 3);
+    sandbox.run("erase --record m4 --in-conversation c3 --yes").ok();
+    assert_eq!(sandbox.count("*"), 2);
+    sandbox.run("get m4").exits(3);
+    sandbox.run("subject show bob@example.org").ok();
+    sandbox.run("subject show anna@example.org").ok();
+}
+
+#[test]
+fn a_repeated_request_repeats_its_answer() {
+    let sandbox = Sandbox::with_sample();
+    let line = "erase --subject anna@example.org --request-id 000102030405060708090a0b0c0d0e0f --yes";
+    let first = sandbox.run(line).ok();
+    let again = sandbox.run(line).ok();
+    assert_eq!(first.out, again.out);
+}
+
+#[test]
+fn a_certificate_without_a_place_stops_the_erasure() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("erase --subject anna@example.org --certificate missing/c.json --yes").exits(1);
+    assert_eq!(sandbox.count("*"), 4);
+}

@@ -1,0 +1,146 @@
+//! The shapes other programs rely on.
+
+mod support;
+
+use serde_json::{Value, json};
+use support::Sandbox;
+
+#[test]
+fn counts_facets_and_histograms() {
+    let sandbox = Sandbox::with_sample();
+    assert_eq!(sandbox.run("--json count *").ok().lines(), [json!({"count": 4})]);
+    assert_eq!(sandbox.count("tag:dept:sales"), 3);
+    assert_eq!(sandbox.count("kind:reaction"), 1);
+    let mut facet = sandbox.run("--json facet * --by conversation").ok().lines();
+    facet.sort_by_key(|v| v["value"].as_str().unwrap().to_owned());
+    assert_eq!(
+        facet,
+        [
+            json!({"value": "c1", "count": 2}),
+            json!({"value": "c2", "count": 1}),
+            json!({"value": "c3", "count": 1})
+        ]
+    );
+    assert_eq!(
+        sandbox.run("--json histogram * --per month").ok().lines(),
+        [
+            json!({"from": "2026-01-01T00:00:00Z", "count": 2}),
+            json!({"from": "2026-02-01T00:00:00Z", "count": 2})
+        ]
+    );
+}
+
+#[test]
+fn hits_have_their_fields_in_order() {
+    let sandbox = Sandbox::with_sample();
+    let run = sandbox.run("--json search author:anna@example.org").ok();
+    let hit = &run.lines()[0];
+    assert_eq!(hit["id"], "m1");
+    assert_eq!(hit["conversation"], "c1");
+    assert_eq!(hit["author"], "anna@example.org");
+    assert_eq!(hit["subjects"], json!(["anna@example.org"]));
+    assert_eq!(hit["time"], "2026-01-31T12:00:00Z");
+    assert_eq!(hit["channel"], "web");
+    assert_eq!(hit["kind"], "message");
+    assert_eq!(hit["tags"], json!(["dept:sales", "lang:de"]));
+    assert_eq!(hit["body"], "Hallo, meine Lampe flackert");
+    assert!(hit["seq"].is_u64() && hit["cursor"].is_string());
+    let places: Vec<usize> =
+        ["seq", "id", "conversation", "author", "subjects", "time", "channel", "kind", "tags", "body"]
+            .iter()
+            .map(|name| run.out.find(&format!("\"{name}\":")).unwrap())
+            .collect();
+    assert!(places.is_sorted());
+}
+
+#[test]
+fn order_limit_and_cursor_page_through_everything_once() {
+    let sandbox = Sandbox::with_sample();
+    let ids = |lines: &[Value]| -> Vec<String> {
+        lines.iter().map(|hit| hit["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&sandbox.run("--json search *").ok().lines()), ["m4", "m3", "m2", "m1"]);
+    assert_eq!(ids(&sandbox.run("--json search * --order oldest").ok().lines()), ["m1", "m2", "m3", "m4"]);
+    let first = sandbox.run("--json search * --limit 3").ok().lines();
+    assert_eq!(ids(&first), ["m4", "m3", "m2"]);
+    let cursor = first[2]["cursor"].as_str().unwrap();
+    let rest =
+        sandbox.args(&["--store", "s", "--json", "search", "*", "--limit", "3", "--cursor", cursor], "").ok();
+    assert_eq!(ids(&rest.lines()), ["m1"]);
+}
+
+#[test]
+fn times_and_empty_texts_come_back() {
+    let sandbox = Sandbox::with_sample();
+    let hit = &sandbox.run("--json get m4").ok().lines()[0];
+    assert_eq!(hit["time"], "2026-02-03T10:00:00.250Z");
+    assert_eq!(hit["body"], "");
+    assert_eq!(sandbox.run("--json get m3").ok().lines()[0]["time"], "2026-02-01T08:00:00Z");
+    assert_eq!(sandbox.run("--json get m2").ok().lines()[0]["reply_to"], "m1");
+}
+
+#[test]
+fn conversations_read_from_the_beginning() {
+    let sandbox = Sandbox::with_sample();
+    let lines = sandbox.run("--json conversation c1").ok().lines();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["id"], &lines[1]["id"]), (&json!("m1"), &json!("m2")));
+}
+
+#[test]
+fn people_and_links() {
+    let sandbox = Sandbox::with_sample();
+    let person = &sandbox.run("--json subject show anna@example.org").ok().lines()[0];
+    assert_eq!(person["identifiers"], json!(["anna@example.org"]));
+    assert_eq!(person["records"], 2);
+    assert_eq!(person["first"], "2026-01-31T12:00:00Z");
+    assert_eq!(person["last"], "2026-01-31T12:01:00Z");
+    assert_eq!(person["handle"].as_str().unwrap().len(), 32);
+    sandbox.run("--json subject link anna@example.org +49-170-1").ok();
+    let person = &sandbox.run("--json subject show +49-170-1").ok().lines()[0];
+    assert!(
+        person["identifiers"].as_array().unwrap().len() + person["linked"].as_array().unwrap().len() >= 2
+    );
+}
+
+#[test]
+fn added_records_are_found_at_once() {
+    let sandbox = Sandbox::with_store();
+    let record = r#"{"id":"x","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","body":"b"}"#;
+    let first = sandbox.run_with("--json add", record).ok();
+    assert_eq!(first.lines()[0]["duplicate"], false);
+    assert!(first.lines()[0]["seq"].is_u64());
+    assert_eq!(sandbox.run_with("--json add", record).ok().lines()[0]["duplicate"], true);
+    assert_eq!(sandbox.count("*"), 1);
+    let run = sandbox.run_with("--json add", record.replace("\"b\"", "\"other\"")).exits(1);
+    assert_eq!(run.error()["kind"], "rejected");
+    let run = sandbox.run_with("--json add", "{\"conversation\":\"c\"}").exits(1);
+    assert_eq!(run.error()["kind"], "rejected");
+    sandbox.run_with("add", "").exits(1);
+}
+
+#[test]
+fn reports_are_objects() {
+    let sandbox = Sandbox::with_sample();
+    let key = sandbox.run("--json key public").ok().lines()[0]["key"].as_str().unwrap().to_owned();
+    assert_eq!(key.split('+').count(), 3, "{key}");
+    assert_eq!(sandbox.run("key public").ok().out.trim_end(), key);
+    for line in ["stats", "key status", "verify", "verify --read-data"] {
+        let run = sandbox.run(&format!("--json {line}")).ok();
+        assert_eq!(run.lines().len(), 1, "{line}");
+        assert!(run.lines()[0].is_object(), "{line}");
+        assert_ne!(sandbox.run(line).ok().out, "", "{line}");
+    }
+    assert_eq!(sandbox.run("--json verify --read-data").ok().lines()[0]["damage"], json!([]));
+}
+
+#[test]
+fn text_for_people_carries_no_escapes() {
+    let sandbox = Sandbox::with_store();
+    let record = r#"{"id":"x","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","body":"\u001b[2Jhello\u202eworld"}"#;
+    sandbox.run_with("add", record).ok();
+    for line in ["search *", "get x", "conversation c"] {
+        let out = sandbox.run(line).ok().out;
+        assert!(out.contains("hello") && !out.contains(['\u{1b}', '\u{202e}']), "{out:?}");
+    }
+}

@@ -1,0 +1,154 @@
+//! Runs the built `escrow` in a folder of its own.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "only tests run this")]
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::Value;
+
+/// A temporary folder that goes with its owner.
+pub(crate) struct Sandbox {
+    pub(crate) folder: PathBuf,
+}
+
+/// How a command ended.
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("escrow-cli-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self { folder }
+    }
+
+    /// A sandbox with an empty store in `s`.
+    pub(crate) fn with_store() -> Self {
+        let sandbox = Self::new();
+        sandbox.run("init").ok();
+        sandbox
+    }
+
+    /// A sandbox with the records of [`SAMPLE`].
+    pub(crate) fn with_sample() -> Self {
+        let sandbox = Self::with_store();
+        sandbox.run_with("import --format jsonl -", SAMPLE).ok();
+        sandbox
+    }
+
+    /// Runs with `--store s`; words of `line` are split at spaces.
+    pub(crate) fn run(&self, line: &str) -> Run {
+        self.run_with(line, "")
+    }
+
+    /// The same with something on stdin.
+    pub(crate) fn run_with(&self, line: &str, stdin: impl AsRef<[u8]>) -> Run {
+        let words: Vec<&str> = line.split(' ').collect();
+        self.args(&[&["--store", "s"], words.as_slice()].concat(), stdin)
+    }
+
+    /// Runs with exactly these arguments and an environment without the program's variables.
+    pub(crate) fn args(&self, args: &[&str], stdin: impl AsRef<[u8]>) -> Run {
+        let mut child = self.command(args).spawn().unwrap();
+        // A command that ends early doesn't read its input.
+        let _ = child.stdin.take().unwrap().write_all(stdin.as_ref());
+        let output = child.wait_with_output().unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// The command, not started yet.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_escrow"));
+        command.args(args).current_dir(&self.folder);
+        for name in ["ESCROW_STORE", "ESCROW_SLOT", "ESCROW_AS", "ESCROW_PURPOSE", "ESCROW_CASE"] {
+            command.env_remove(name);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.folder.join(name)).unwrap()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        std::fs::write(self.folder.join(name), content).unwrap();
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.folder.join(name).exists()
+    }
+
+    pub(crate) fn count(&self, query: &str) -> u64 {
+        let run = self.args(&["--store", "s", "--json", "count", query], "");
+        run.ok().lines()[0]["count"].as_u64().unwrap()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl Run {
+    /// Checks that it ended well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.exits(0)
+    }
+
+    /// Checks the exit code.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+
+    /// Stdout as JSON Lines.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        self.out
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}")))
+            .collect()
+    }
+
+    /// The error object on stderr: it must be the last line.
+    #[track_caller]
+    pub(crate) fn error(&self) -> Value {
+        let last = self.err.lines().last().unwrap_or_default();
+        let value: Value = serde_json::from_str(last).unwrap_or_else(|e| panic!("{e}: {}", self.err));
+        let error = value["error"].as_object().unwrap();
+        let fields: Vec<&str> = error.keys().map(String::as_str).collect();
+        assert_eq!(fields, ["hint", "kind", "message"]);
+        assert!(error["message"].is_string());
+        value["error"].clone()
+    }
+}
+
+/// Two customers, three conversations, one agent, one reaction.
+pub(crate) const SAMPLE: &str = concat!(
+    r#"{"id":"m1","conversation":"c1","author":"anna@example.org","subjects":["anna@example.org"],"time":"2026-01-31T12:00:00Z","channel":"web","kind":"message","tags":["dept:sales","lang:de"],"body":"Hallo, meine Lampe flackert","reply_to":null}"#,
+    "\n",
+    r#"{"id":"m2","conversation":"c1","author":"kim@shop.example","subjects":["anna@example.org"],"time":"2026-01-31T12:01:00Z","channel":"web","tags":["dept:sales","lang:de"],"body":"Das tut mir leid","reply_to":"m1"}"#,
+    "\n",
+    r#"{"id":"m3","conversation":"c2","author":"bob@example.org","subjects":["bob@example.org"],"time":"2026-02-01T09:00:00+01:00","channel":"app","tags":["dept:billing","lang:en"],"body":"Where is my invoice?"}"#,
+    "\n",
+    r#"{"id":"m4","conversation":"c3","author":"bob@example.org","subjects":["bob@example.org"],"time":"2026-02-03T10:00:00.25Z","tags":["dept:sales","lang:en"],"body":""}"#,
+    "\n",
+    r#"{"id":"r1","conversation":"c3","author":"bob@example.org","subjects":["bob@example.org"],"time":"2026-02-03T10:01:00Z","kind":"reaction","tags":[],"body":"👍","reply_to":"m4"}"#,
+    "\n",
+);

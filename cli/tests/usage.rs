@@ -1,0 +1,119 @@
+//! Wrong calls end with exit 2 and say what to do; flags work on both sides of the command.
+
+mod support;
+
+use support::Sandbox;
+
+#[test]
+fn wrong_calls_are_usage_errors() {
+    let sandbox = Sandbox::with_store();
+    for line in [
+        "nonsense",
+        "count",
+        "count * --nonsense",
+        "search * --limit 0",
+        "search * --limit x",
+        "search * --order relevance",
+        "histogram * --per decade",
+        "facet *",
+        "import --format slack x.json",
+        "import",
+        "erase --yes",
+        "erase --subject a --conversation b --yes",
+        "erase --subject a --in-conversation c --yes",
+        "erase --record m --request-id xyz --yes",
+        "export --subject a",
+        "export --output f",
+        "export --query * --format html --output f",
+        "export --query * --format nonsense --output f",
+        "key private",
+        "subject",
+        "subject link a",
+        "init --preset nonsense",
+        "count * --slot tpm:0",
+        "count * --slot s.slot",
+    ] {
+        let run = sandbox.run(&format!("--json {line}")).exits(2);
+        assert_eq!(run.error()["kind"], "usage", "{line}");
+        assert_eq!(run.out, "", "{line}");
+    }
+}
+
+#[test]
+fn no_command_is_a_usage_error() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.args(&[], "").exits(2);
+    assert!(run.err.starts_with("error: "), "{}", run.err);
+    assert!(run.err.contains("\nhint: "), "{}", run.err);
+}
+
+#[test]
+fn a_store_must_be_named() {
+    let sandbox = Sandbox::new();
+    let run = sandbox.args(&["--json", "stats"], "").exits(2);
+    assert_eq!(run.error()["kind"], "usage");
+    assert!(run.error()["hint"].as_str().unwrap().contains("--store"));
+}
+
+#[test]
+fn bad_queries_and_fields_exit_with_2() {
+    let sandbox = Sandbox::with_sample();
+    for args in
+        [["search", "tag:"], ["count", "nonsense:x"], ["count", "(tag:a"], ["search", "after:yesteryear"]]
+    {
+        let run = sandbox.args(&[&["--store", "s", "--json"], args.as_slice()].concat(), "").exits(2);
+        assert_eq!(run.error()["kind"], "invalid", "{args:?}");
+    }
+    let run = sandbox.run("--json facet * --by nonsense").exits(2);
+    assert_eq!(run.error()["kind"], "invalid");
+    sandbox.run("search * --cursor nonsense").exits(2);
+}
+
+#[test]
+fn errors_without_json_are_prose() {
+    let sandbox = Sandbox::with_store();
+    let run = sandbox.run("get unknown").exits(3);
+    assert!(run.err.starts_with("error: "), "{}", run.err);
+    assert_eq!(run.out, "");
+}
+
+#[test]
+fn flags_work_on_both_sides_and_from_the_environment() {
+    let sandbox = Sandbox::with_sample();
+    for args in [
+        ["--store", "s", "--json", "count", "*"],
+        ["count", "*", "--store", "s", "--json"],
+        ["--json", "count", "--store", "s", "*"],
+    ] {
+        assert_eq!(sandbox.args(&args, "").ok().out, "{\"count\":4}\n");
+    }
+    let output = sandbox.command(&["--json", "count", "*"]).env("ESCROW_STORE", "s").output().unwrap();
+    assert_eq!(output.stdout, b"{\"count\":4}\n");
+    // The flag wins.
+    let output = sandbox.command(&["--store", "s", "count", "*"]).env("ESCROW_STORE", "x").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let slot =
+        sandbox.command(&["--store", "s", "count", "*"]).env("ESCROW_SLOT", "file:x").output().unwrap();
+    assert_eq!(slot.status.code(), Some(5));
+    let who = ["--as", "dana", "--purpose", "access request", "--case", "7", "--store", "s", "count", "*"];
+    sandbox.args(&who, "").ok();
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let sandbox = Sandbox::new();
+    for args in [&["--help"][..], &["import", "--help"], &["help", "erase"]] {
+        let run = sandbox.args(args, "").ok();
+        assert!(run.out.contains("--store"), "{args:?}: {}", run.out);
+        assert_eq!(run.err, "");
+    }
+    let run = sandbox.args(&["--version"], "").ok();
+    assert!(
+        run.out.starts_with(concat!("escrow ", env!("CARGO_PKG_VERSION"), " (store format ")),
+        "{}",
+        run.out
+    );
+    let run = sandbox.args(&["--version", "--json"], "").ok();
+    assert_eq!(run.lines()[0]["version"], env!("CARGO_PKG_VERSION"));
+    assert!(run.lines()[0]["format"].is_u64());
+}
