@@ -368,10 +368,10 @@ mod tests {
 
     #[test]
     fn what_was_appended_is_replayed() {
-        let vfs = with_frames(&[b"one", &[7; 70_000], b""]);
+        let vfs = with_frames(&[b"one", &vec![7; 70_000], b""]);
         let r = replay(&vfs).unwrap();
         let got: Vec<&[u8]> = r.frames.iter().map(|f| &f.payload[..]).collect();
-        assert_eq!(got, [b"one".as_slice(), &[7; 70_000], b""]);
+        assert_eq!(got, [b"one".as_slice(), &vec![7; 70_000], b""]);
         assert!(!r.torn);
     }
 

@@ -1,6 +1,6 @@
 //! One-time sealing: AES-256-GCM-SIV (RFC 8452) with key commitment.
 //!
-//! [`derive`] turns a label, secrets, a salt and associated data into 32 bytes of AEAD key, 12 of
+//! [`derive`](fn@derive) turns a label, secrets, a salt and associated data into 32 bytes of AEAD key, 12 of
 //! nonce and 32 of commitment. Associated data goes into the derivation and into the AEAD, so a
 //! seal binds key, nonce and associated data, and thereby the text. The secrets or the salt must
 //! be fresh for every object: a derived key seals once.

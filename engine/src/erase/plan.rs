@@ -5,7 +5,7 @@
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::PersonNumber;
-use crate::index::{Field, Part, SortKey};
+use crate::index::{Field, Part, SortKey, Term};
 use crate::keyring::pending::Target;
 use crate::query::exec::{Found, Search};
 use crate::query::reading::{self, Hit};
@@ -110,7 +110,7 @@ fn others(parts: &[&dyn Part], hits: &target::Matching, people: &[PersonNumber])
             if people.contains(&number) || number == PersonNumber::STORE || others.contains(&number) {
                 continue;
             }
-            if !(part.postings(&target::person_term(Field::Subject, number))? & docs).is_empty() {
+            if !(part.postings(&Term::person(Field::Subject, number))? & docs).is_empty() {
                 others.insert(number);
             }
         }

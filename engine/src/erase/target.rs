@@ -113,7 +113,7 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
         Target::Persons(numbers) => {
             let mut docs = RoaringBitmap::new();
             for n in numbers {
-                docs |= part.postings(&person_term(Field::Subject, *n))?;
+                docs |= part.postings(&Term::person(Field::Subject, *n))?;
             }
             Ok(docs)
         }
@@ -133,7 +133,7 @@ pub fn matching(view: &View, target: &Target) -> Result<Matching> {
 pub fn mentions(part: &dyn Part, target: &Target) -> Result<bool> {
     if let Target::Persons(numbers) = target {
         for n in numbers {
-            if part.frequency(&person_term(Field::Author, *n))? > 0 {
+            if part.frequency(&Term::person(Field::Author, *n))? > 0 {
                 return Ok(true);
             }
         }
@@ -183,9 +183,4 @@ pub fn mask(mask: &mut Mask, target: &Target) {
         Target::Conversation(name) => mask.conversations.push(name.clone()),
         Target::Record { seq, .. } => mask.records.push(*seq),
     }
-}
-
-/// The term of a person in a field.
-pub fn person_term(field: Field, number: PersonNumber) -> Term {
-    Term { field, value: number.0.to_be_bytes().to_vec() }
 }

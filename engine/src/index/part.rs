@@ -3,7 +3,7 @@
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
-use crate::id::{Micros, Seq};
+use crate::id::{Micros, PersonNumber, Seq};
 use crate::record::Stored;
 
 /// Field of a term. Numbers from 16 are reserved for words.
@@ -31,6 +31,13 @@ pub struct Term {
     pub field: Field,
     /// UTF-8; for people 8 bytes, big-endian; for kinds one byte.
     pub value: Vec<u8>,
+}
+
+impl Term {
+    /// A person in a field.
+    pub fn person(field: Field, number: PersonNumber) -> Self {
+        Self { field, value: number.0.to_be_bytes().to_vec() }
+    }
 }
 
 /// Order of hits: event time, ties by log position.

@@ -328,7 +328,7 @@ fn handle(view: &View, number: PersonNumber) -> Result<Handle> {
         return Ok(person.handle);
     }
     let kind = Term { field: Field::Kind, value: vec![Kind::Person as u8] };
-    let subject = Term { field: Field::Subject, value: number.0.to_be_bytes().to_vec() };
+    let subject = Term::person(Field::Subject, number);
     for part in view.parts() {
         for doc in part.postings(&kind)? & part.postings(&subject)? {
             if let Some(person) = part.record(doc)?.person {

@@ -8,7 +8,7 @@ use crate::crypto::Keys;
 use crate::error::{Error, Result};
 use crate::id::{FileId, PersonNumber};
 use crate::index::page::{self, PageFile};
-use crate::index::{Field, Part, People};
+use crate::index::{Field, Part, People, Term};
 use crate::ingest::frame;
 use crate::journal::{FrameKind, Journal};
 use crate::keyring::catalog::{self, JournalRole};
@@ -57,10 +57,7 @@ pub fn holding(state: &State, identifier: &str) -> Result<Vec<SealedObject>> {
     let view = state.view.read();
     let number = view.number(&text::nfc(identifier))?.ok_or_else(|| Error::not_found("no such person"))?;
     let mut all = Vec::new();
-    let (subject, author) = (
-        crate::erase::target::person_term(Field::Subject, number),
-        crate::erase::target::person_term(Field::Author, number),
-    );
+    let (subject, author) = (Term::person(Field::Subject, number), Term::person(Field::Author, number));
     for segment in &view.segments {
         if segment.part.frequency(&subject)? + segment.part.frequency(&author)? == 0 {
             continue;

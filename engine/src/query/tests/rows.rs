@@ -7,8 +7,8 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::scope::People;
 use crate::index::{Field, Part, SortKey, Term};
-use crate::query::scope::People;
 use crate::record::Stored;
 
 pub(super) type Row = (Seq, Stored);
@@ -89,6 +89,9 @@ impl Part for Rows {
     fn key(&self, doc: u32) -> Result<SortKey> {
         Ok(key(&self.rows[doc as usize]))
     }
+    fn doc_of(&self, seq: Seq) -> Result<Option<u32>> {
+        Ok(self.rows.iter().position(|row| row.0 == seq).map(|doc| doc as u32))
+    }
     fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {
         let list = self.sorted(docs).into_iter().rev();
         Ok(list.filter(|(key, _)| below.is_none_or(|b| *key < b)).take(k).collect())
@@ -113,4 +116,9 @@ impl People for Three {
     fn name(&self, number: PersonNumber) -> Result<Option<String>> {
         Ok((1..=3).contains(&number.0).then(|| format!("p{number}")))
     }
+}
+
+/// The same parts by reference.
+pub(super) fn borrowed(parts: &[std::sync::Arc<dyn Part>]) -> Vec<&dyn Part> {
+    parts.iter().map(|part| &**part).collect()
 }

@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::scope::{Mask, People};
 use crate::index::{Part, SortKey};
 use crate::query::eval;
 use crate::query::exec::{Order, Search};
 use crate::query::facet::By;
 use crate::query::parse::parse;
 use crate::query::plan::Plan;
-use crate::query::scope::{Mask, People};
-use crate::query::tests::rows::{Row, Rows, Three};
+use crate::query::tests::rows::{Row, Rows, Three, borrowed};
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 
@@ -38,7 +38,7 @@ fn plan(text: &str) -> Plan {
 fn default_kinds_hold_for_each_alternative() {
     let rows = vec![row(1, 1, Kind::Message, "x"), row(2, 2, Kind::Join, "x"), row(3, 3, Kind::Join, "y")];
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default() };
     for (text, n) in [
         ("*", 1),
         ("tag:x", 1),
@@ -84,7 +84,7 @@ fn parts_outside_the_time_or_the_page_stay_shut() {
         })
         .collect();
     let dynamic: Vec<Arc<dyn Part>> = parts.iter().map(|p| Arc::clone(p) as Arc<dyn Part>).collect();
-    let search = Search { parts: &dynamic, people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&dynamic), people: &Three, mask: &Mask::default() };
     let decoded = || parts.iter().map(|p| p.decoded.swap(0, Ordering::Relaxed) > 0).collect::<Vec<_>>();
     let ask = |text: &str| parse(text, Micros(0)).unwrap();
     assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, None).unwrap().len(), 5);
@@ -103,7 +103,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
     let rows = Rows::new((1..5).map(|i| row(i, 0, Kind::Join, "x")).collect());
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
     let mask = Mask { records: vec![Seq(2)], ..Mask::default() };
-    let search = Search { parts: &parts, people: &Three, mask: &mask };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &mask };
     let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|hit| hit.key.seq.0).collect::<Vec<_>>();
     assert_eq!(seqs("m1", None), [1]);
     assert_eq!(seqs("m1", Some("c")), [1]);
@@ -111,7 +111,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
     assert_eq!(seqs("m2", None), [0; 0]);
     assert_eq!(seqs("m9", None), [0; 0]);
     let hidden = Mask { persons: vec![PersonNumber(2)], ..Mask::default() };
-    let search = Search { parts: &parts, people: &Three, mask: &hidden };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &hidden };
     assert!(search.by_id("m1", None).unwrap().is_empty());
     assert_eq!(search.name(PersonNumber(2)).unwrap(), None);
     assert_eq!(search.name(PersonNumber(1)).unwrap().as_deref(), Some("p1"));
@@ -121,7 +121,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
 fn dense_histograms_go_by_range() {
     let rows = (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &parts, people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default() };
     let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
     assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
     assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
@@ -139,7 +139,7 @@ fn names_are_compared_in_composed_form() {
         }
     }
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(vec![row(1, 1, Kind::Message, "x")]))];
-    let search = Search { parts: &parts, people: &Umlaut, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Umlaut, mask: &Mask::default() };
     assert_eq!(search.count(&parse("author:u\u{308}", Micros(0)).unwrap()).unwrap(), 1);
 }
 
