@@ -9,8 +9,8 @@ use escrowdb::session::Session;
 // The store's verbs and answers, named here once for all commands.
 use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 pub(crate) use escrowdb::store::{
-    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObjectId, Selector, Store,
-    VerifyOptions, probe,
+    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector, Store,
+    VerifyOptions,
 };
 
 use crate::args::Global;
@@ -97,7 +97,7 @@ pub(crate) fn each_hit(
         options.limit = usize::try_from(left + 1).unwrap_or(usize::MAX);
         options.order = order;
         options.cursor = cursor.take();
-        let hits = reading.search(query, &options)?.hits;
+        let hits = reading.search(query, &options)?;
         let more = hits.len() as u64 > left;
         for hit in hits.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             done += 1;

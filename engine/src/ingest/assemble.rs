@@ -15,7 +15,6 @@ use crate::view::View;
 
 /// What became of one record of an append.
 #[derive(Debug)]
-#[non_exhaustive]
 pub enum Outcome {
     /// It was added at this log position.
     Added(Seq),

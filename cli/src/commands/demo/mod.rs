@@ -186,7 +186,7 @@ impl<'a> Demo<'a> {
 
     fn look(&mut self) -> Result<Before, Failure> {
         let objects = Objects::holding(&self.store, her().email)?;
-        let opened = objects.opened(&self.place.store, &self.place.slot)?;
+        let opened = objects.opened(&self.store, &self.place.store)?;
         let reading = engine::session(&self.store, &Default::default());
         Ok(Before { objects, opened, answers: Answers::about_others(&reading, HER)? })
     }
@@ -232,8 +232,8 @@ impl<'a> Demo<'a> {
         Ok(Verdict {
             objects: before.objects.len(),
             opened_before: before.opened,
-            opened_after: before.objects.opened(&self.place.store, &self.place.slot)?,
-            opened_copy: before.objects.opened(&self.place.copy, &self.place.slot)?,
+            opened_after: before.objects.opened(&self.store, &self.place.store)?,
+            opened_copy: before.objects.opened(&self.store, &self.place.copy)?,
             answers: answers.len(),
             answers_changed: before.answers.differences(&answers),
             hits: reading.count(&subject_query(her().email))?,

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::engine::{SealedObjectId, Store, probe};
+use crate::engine::{SealedObject, Store};
 use crate::exit::Failure;
 
 /// The sealed objects that hold a person.
-pub(super) struct Objects(Vec<SealedObjectId>);
+pub(super) struct Objects(Vec<SealedObject>);
 
 impl Objects {
     /// Asks the store, which must still know the person.
@@ -19,8 +19,8 @@ impl Objects {
         self.0.len() as u64
     }
 
-    /// How many of them every key that can be reached from this slot opens in a store's folder.
-    pub(super) fn opened(&self, folder: &Path, slot: &Path) -> Result<u64, Failure> {
-        Ok(probe(folder, slot, &self.0)? as u64)
+    /// How many of them, as they lie in a folder, any key that exists opens.
+    pub(super) fn opened(&self, store: &Store, folder: &Path) -> Result<u64, Failure> {
+        Ok(store.opened_by_living_keys(folder, &self.0)? as u64)
     }
 }
