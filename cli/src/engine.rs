@@ -24,7 +24,7 @@ pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
 }
 
 /// Opens the store and reads from it as the actor the flags name.
-pub(crate) fn session(store: &Store, global: &Global) -> Reading {
+pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
     let mut session = Session::new();
     if let Some(actor) = &global.actor {
         session = session.actor(actor);

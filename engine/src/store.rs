@@ -130,8 +130,8 @@ impl Store {
     }
 
     /// Reads as somebody, for a purpose, in a case.
-    pub fn session(&self, session: Session) -> Reading {
-        Reading::new(Arc::clone(&self.state), session)
+    pub fn session(&self, session: Session) -> Reading<'_> {
+        Reading::new(&self.state, session)
     }
 
     /// Links two people, who are erased together from then on.

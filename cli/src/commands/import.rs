@@ -215,13 +215,13 @@ impl Rejects {
 }
 
 /// An import that only looks: what an append would answer, as far as reading can tell.
-struct Trial {
-    reading: engine::Reading,
+struct Trial<'s> {
+    reading: engine::Reading<'s>,
     seen: std::collections::HashSet<(String, String)>,
 }
 
-impl Trial {
-    fn new(store: &Store, global: &Global) -> Self {
+impl<'s> Trial<'s> {
+    fn new(store: &'s Store, global: &Global) -> Self {
         Self { reading: engine::session(store, global), seen: Default::default() }
     }
 

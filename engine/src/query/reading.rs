@@ -1,7 +1,5 @@
 //! Reading with a session: search, counts, facets, histograms, single records, people.
 
-use std::sync::Arc;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, People, SortKey, Term};
@@ -120,16 +118,16 @@ pub struct PersonView {
     pub last: Option<Micros>,
 }
 
-/// Reads with a session.
-pub struct Reading {
-    state: Arc<State>,
+/// Reads with a session, for as long as the store is open.
+pub struct Reading<'s> {
+    state: &'s State,
     #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]
     session: Session,
 }
 
-impl Reading {
+impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
-    pub const fn new(state: Arc<State>, session: Session) -> Self {
+    pub const fn new(state: &'s State, session: Session) -> Self {
         Self { state, session }
     }
 
@@ -208,29 +206,21 @@ impl Reading {
         self.with_search(|_, search| search.histogram(&ast, per))
     }
 
-    /// Records with an id, in one conversation or in all.
-    ///
-    /// # Errors
-    /// *Not found* if there is none; the erased are not there.
+    /// Records with an id, in one conversation or in all, oldest first. Empty if there is none:
+    /// the erased are not there.
     pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
-        let hits = self.with_search(|_, search| {
+        let mut hits = self.with_search(|_, search| {
             let found = search.by_id(id, conversation)?;
             found.into_iter().map(|f| hit(search, f)).collect::<Result<Vec<_>>>()
         })?;
-        // Acts and people's own records are of the store; they have no conversation.
-        let hits: Vec<Hit> = hits.into_iter().filter(|h| !h.conversation.is_empty()).collect();
-        if hits.is_empty() {
-            return Err(Error::not_found("no such record"));
-        }
+        // Acts and people's own records are the store's; they have no conversation.
+        hits.retain(|hit| !hit.conversation.is_empty());
         Ok(hits)
     }
 
-    /// Every record of the default kinds of a conversation, oldest first.
-    ///
-    /// # Errors
-    /// *Not found* if there is none.
+    /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.
     pub fn conversation(&self, name: &str) -> Result<Vec<Hit>> {
-        self.all(Ast::Leaf(Leaf::Conversation(name.to_owned())), "no such conversation")
+        self.all(&Ast::Leaf(Leaf::Conversation(name.to_owned())))
     }
 
     /// Every record of the default kinds of which a person is a subject, oldest first.
@@ -239,10 +229,7 @@ impl Reading {
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
         self.person(identifier)?;
-        match self.all(Ast::Leaf(Leaf::Subject(identifier.to_owned())), "no such person") {
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            other => other,
-        }
+        self.all(&Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())))
     }
 
     /// A person by any identifier.
@@ -278,12 +265,11 @@ impl Reading {
         })
     }
 
-    fn all(&self, ast: Ast, unknown: &str) -> Result<Vec<Hit>> {
-        let hits = self.with_search(|_, search| {
-            let found = search.search(&ast, Order::Oldest, usize::MAX, None)?;
-            found.into_iter().map(|f| hit(search, f)).collect::<Result<Vec<_>>>()
-        })?;
-        if hits.is_empty() { Err(Error::not_found(unknown)) } else { Ok(hits) }
+    fn all(&self, ast: &Ast) -> Result<Vec<Hit>> {
+        self.with_search(|_, search| {
+            let found = search.search(ast, Order::Oldest, usize::MAX, None)?;
+            found.into_iter().map(|f| hit(search, f)).collect()
+        })
     }
 
     fn parse(&self, query: &str) -> Result<Ast> {
