@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Measures the engine on the machine it runs on, over deterministic chat records.
+//!
+//! ```text
+//! workload   the records: two shapes of chat, the same bytes for the same arguments
+//! measure    one figure after the other, each a row of a table
+//! watch      a file seam that notes who was written and synced when
+//! meter      clocks, memory, percentiles
+//! table      rows to Markdown; a further engine would be a further column
+//! ```
+
+pub mod measure;
+pub mod meter;
+pub mod table;
+pub mod watch;
+pub mod workload;
+
+/// What can go wrong while measuring.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+/// Result of a measurement.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -78,7 +78,7 @@ impl Search<'_> {
             if after.is_some_and(|after| before(order, far, after.time)) {
                 continue;
             }
-            let of = &*self.parts[part];
+            let of = self.parts[part];
             let docs = eval::matches(&plan, of, self.mask)?;
             if docs.is_empty() {
                 continue;

@@ -1,0 +1,77 @@
+//! `cargo run --release -p escrowdb-benches -- measure`: the figures of `docs/FIGURES.md`.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use escrowdb_benches::measure::{self, Options};
+use escrowdb_benches::workload::Shape;
+use escrowdb_benches::{Error, Result};
+
+const USAGE: &str = "\
+usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
+                                [--only load|queries|erase]
+
+Loads N records (100,000) into a store in DIR (the system's temporary folder; must not exist),
+measures, prints a table and removes the store.";
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            let _ = writeln!(std::io::stderr().lock(), "{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Vec<String>) -> Result<()> {
+    let (command, rest) = args.split_first().ok_or(USAGE)?;
+    match (command.as_str(), rest) {
+        ("measure", rest) => {
+            let options = options(rest)?;
+            let table = measure::run(&options)?;
+            writeln!(std::io::stdout().lock(), "{table}")?;
+            Ok(())
+        }
+        // The process that `measure` starts and that ends without closing its store.
+        ("fill-and-die", [dir, shape, planned, records]) => measure::opening::fill_and_die(
+            dir.as_ref(),
+            parse_shape(shape)?,
+            planned.parse()?,
+            records.parse()?,
+        ),
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn options(args: &[String]) -> Result<Options> {
+    let mut options = Options {
+        records: 100_000,
+        shape: Shape::Local,
+        dir: std::env::temp_dir().join(format!("escrowdb-benches-{}", std::process::id())),
+        seed: 42,
+        only: None,
+    };
+    let mut args = args.iter();
+    while let Some(name) = args.next() {
+        let value = args.next().ok_or(USAGE)?;
+        match name.as_str() {
+            "--records" => options.records = value.parse()?,
+            "--workload" => options.shape = parse_shape(value)?,
+            "--dir" => options.dir = PathBuf::from(value),
+            "--seed" => options.seed = value.parse()?,
+            "--only" => options.only = Some(value.clone()),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(options)
+}
+
+fn parse_shape(name: &str) -> std::result::Result<Shape, Error> {
+    match name {
+        "zipf" => Ok(Shape::Zipf),
+        "local" => Ok(Shape::Local),
+        _ => Err(USAGE.into()),
+    }
+}
