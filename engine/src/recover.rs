@@ -27,6 +27,8 @@ use crate::view::View;
 
 /// Stands in the folder while `init` is not finished.
 const INIT_FILE: &str = "INIT";
+/// Holds the hashes of the log.
+const LOG_FOLDER: &str = "log";
 /// Held by the process that has the store open.
 const LOCK_FILE: &str = "LOCK";
 
@@ -59,15 +61,26 @@ impl Request {
     /// interrupted `init` left is cleared by the next one.
     pub fn create(self) -> Result<Opened> {
         self.check_slot_is_outside()?;
+        let unfinished = self.check_folder_is_ours()?;
         let slot = FileSlot::new(Arc::clone(&self.vfs), &self.slot);
         if slot.exists()? {
-            return Err(Error::invalid("the slot exists already")
-                .hint("choose another place for the slot; an existing one may open a store"));
+            match slot.load() {
+                // The last `init` was stopped before the root stood in it.
+                Ok(None) => {
+                    self.vfs.remove(&self.slot).map_err(|e| Error::io("remove an empty slot", e))?;
+                }
+                // Or between the slot and the end: the store is whole.
+                Ok(Some(_)) if unfinished => return self.open(),
+                _ => {
+                    return Err(Error::invalid("the slot exists already")
+                        .hint("choose another place for the slot; an existing one may open a store"));
+                }
+            }
         }
         let io = |e| Error::io("make the store's folder", e);
         self.vfs.create_dir(&self.dir).map_err(io)?;
-        self.clear_unfinished_init()?;
         let lock = self.lock()?;
+        self.clear_unfinished_init()?;
         let marker = self.dir.join(INIT_FILE);
         self.vfs.create(&marker).and_then(|f| f.sync()).map_err(io)?;
         self.vfs.sync_dir(&self.dir).map_err(io)?;
@@ -215,7 +228,8 @@ impl Request {
     }
 
     fn check_slot_is_outside(&self) -> Result<()> {
-        if self.slot.starts_with(&self.dir) {
+        let resolve = |path| self.vfs.resolve(path).map_err(|e| Error::io("look for the slot's place", e));
+        if resolve(&self.slot)?.starts_with(resolve(&self.dir)?) {
             return Err(Error::invalid("the slot must not lie in the store's folder")
                 .hint("a copy of the folder would carry the root key; choose a place outside"));
         }
@@ -242,31 +256,53 @@ impl Request {
             .hint("make one with `escrow init`, or give the right folder with --store DIR"))
     }
 
-    /// Refuses a folder with foreign content; clears what an interrupted `init` left.
-    fn clear_unfinished_init(&self) -> Result<()> {
+    /// Refuses a folder with foreign content. Answers whether an interrupted `init` left it.
+    fn check_folder_is_ours(&self) -> Result<bool> {
         let io = |e| Error::io("look into the store's folder", e);
+        if !self.vfs.exists(&self.dir).map_err(io)? {
+            return Ok(false);
+        }
         let names = self.vfs.list(&self.dir).map_err(io)?;
         if names.is_empty() || names == [LOCK_FILE] {
+            return Ok(false);
+        }
+        // Somebody else's folder may hold a file of this name too; ours is empty.
+        let marked = names.iter().any(|n| n == INIT_FILE)
+            && self.vfs.open(&self.dir.join(INIT_FILE)).and_then(|f| f.is_empty()).unwrap_or(false);
+        let own = |name: &String| {
+            [LOCK_FILE, INIT_FILE, LOG_FOLDER, "HEAD", "keyring.a", "keyring.b"].contains(&name.as_str())
+                || file_id(name).is_some()
+        };
+        if marked && names.iter().all(own) && self.log_names()?.iter().all(|n| n.starts_with("level-")) {
+            return Ok(true);
+        }
+        Err(Error::new(ErrorKind::Unsupported, "the folder is not empty")
+            .hint("choose a new or empty folder for the store"))
+    }
+
+    fn log_names(&self) -> Result<Vec<String>> {
+        let io = |e| Error::io("look into the store's folder", e);
+        let log = self.dir.join(LOG_FOLDER);
+        if self.vfs.exists(&log).map_err(io)? { self.vfs.list(&log).map_err(io) } else { Ok(Vec::new()) }
+    }
+
+    /// Clears what an interrupted `init` left: the slot does not exist, so it never was a store.
+    fn clear_unfinished_init(&self) -> Result<()> {
+        if !self.check_folder_is_ours()? {
             return Ok(());
         }
-        if !names.iter().any(|n| n == INIT_FILE) {
-            return Err(Error::new(ErrorKind::Unsupported, "the folder is not empty")
-                .hint("choose a new or empty folder for the store"));
+        let remove = |path: PathBuf| {
+            self.vfs.remove(&path).map_err(|e| Error::io("clear what an interrupted init left", e))
+        };
+        for name in self.log_names()? {
+            remove(self.dir.join(LOG_FOLDER).join(name))?;
         }
-        // The slot does not exist, so nothing in here was ever a store.
-        let log = self.dir.join("log");
-        if self.vfs.exists(&log).map_err(io)? {
-            for name in self.vfs.list(&log).map_err(io)? {
-                self.vfs.remove(&log.join(name)).map_err(io)?;
-            }
+        let names = self.vfs.list(&self.dir).map_err(|e| Error::io("look into the store's folder", e))?;
+        for name in names.iter().filter(|n| ![LOCK_FILE, INIT_FILE, LOG_FOLDER].contains(&n.as_str())) {
+            remove(self.dir.join(name))?;
         }
-        for name in names {
-            let own = ["HEAD", "keyring.a", "keyring.b"].contains(&name.as_str()) || file_id(&name).is_some();
-            if own {
-                self.vfs.remove(&self.dir.join(name)).map_err(io)?;
-            }
-        }
-        self.vfs.remove(&self.dir.join(INIT_FILE)).map_err(io)
+        // Last, so that a second interruption still finds its mark.
+        remove(self.dir.join(INIT_FILE))
     }
 
     fn first_entries(&self, env: &Env, current: &JournalEntry, next: &JournalEntry) -> Result<Changes> {

@@ -3,12 +3,12 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 use crate::vfs::mapped::MappedFile;
-use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile};
+use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile, without_dots};
 
 /// Files are readable by their owner only.
 const MODE: u32 = 0o600;
@@ -56,6 +56,16 @@ impl Vfs for DiskVfs {
         // An empty path is the current folder.
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         File::open(dir)?.sync_all()
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        let path = std::path::absolute(path)?;
+        for existing in path.ancestors() {
+            if let (Ok(real), Ok(rest)) = (existing.canonicalize(), path.strip_prefix(existing)) {
+                return Ok(without_dots(&real.join(rest)));
+            }
+        }
+        Ok(without_dots(&path))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

@@ -7,7 +7,7 @@
 //! were not synced, nor about writes above 512 bytes being whole.
 
 use std::io;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 pub mod disk;
 pub mod mapped;
@@ -85,8 +85,27 @@ pub trait Vfs: Send + Sync {
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Makes created, renamed and removed names of a folder durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// The path without detours, to compare places: absolute, links followed as far as it exists.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        Ok(without_dots(path))
+    }
     /// Whether a file or folder of this name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Takes the exclusive lock of a file, creating it; `None` if somebody else holds it.
     fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>>;
+}
+
+/// The path without `.` and `..`, by its text alone.
+pub(crate) fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
