@@ -5,7 +5,7 @@
 //! ```text
 //! journal = *frame zeros
 //! frame   = header(16) salt(16) seal(48) ciphertext(padded length)
-//! header  = "EJF1" version(1) algorithm(1) 0(2) padded-length(4) 0(4)
+//! header  = "EJF1" version(1) algorithm(1) flags(2) padded-length(4) 0(4)
 //! text    = length(4) payload zeros        ; a multiple of 256 bytes
 //! payload = 0x01 batch | 0x02 opened | 0x03 closed
 //! ```
@@ -14,7 +14,9 @@
 //! file, frame number and the previous frame's seal are associated data, so no frame can be
 //! moved, left out or put first. One frame is written and synced at a time: a frame that does not
 //! open and is followed by nothing that opens was never acknowledged (a torn write); one that is
-//! followed by a frame that opens is damage and is reported.
+//! followed by a frame that opens is damage and is reported. Only frames with flag 1 were written
+//! before the frames in front of them were synced (the caller chose so): after a power cut one may
+//! stand where its predecessor was lost, and both are left out.
 //!
 //! The marks `opened` and `closed` tell a clean stop from an unclean one: after an unclean stop a
 //! frame may have been written and lost again, and might mention anybody, so recovery gives both
@@ -35,6 +37,8 @@ const MAGIC: [u8; 4] = *b"EJF1";
 /// Version of the frame format.
 const VERSION: u8 = 1;
 const HEADER_LEN: usize = 16;
+/// Flag: the frames before may not have been synced when this one was written.
+const FLAG_AFTER_UNSYNCED: u8 = 1;
 const SALT_LEN: usize = 16;
 /// Bytes before the ciphertext.
 const FRONT_LEN: usize = HEADER_LEN + SALT_LEN + SEAL_LEN;
@@ -57,6 +61,8 @@ pub struct Journal {
     end: u64,
     allocated: u64,
     previous: Seal,
+    /// Whether every frame written is durable.
+    synced: bool,
 }
 
 /// What a frame says.
@@ -110,6 +116,7 @@ impl Journal {
             end: 0,
             allocated: ALLOCATE_FIRST,
             previous: [0; SEAL_LEN],
+            synced: true,
         })
     }
 
@@ -124,12 +131,21 @@ impl Journal {
         // After a kill the frames may stand in the cache only.
         file.sync().map_err(io)?;
         let allocated = file.len().map_err(io)?;
-        let mut journal =
-            Self { file, id, store, key, frames: 0, end: 0, allocated, previous: [0; SEAL_LEN] };
+        let mut journal = Self {
+            file,
+            id,
+            store,
+            key,
+            frames: 0,
+            end: 0,
+            allocated,
+            previous: [0; SEAL_LEN],
+            synced: true,
+        };
         let mut frames = Vec::new();
         loop {
             match journal.read_frame(journal.end, journal.frames, &journal.previous)? {
-                Read::Frame { frame, seal, end } => {
+                Read::Frame { frame, seal, end, .. } => {
                     journal.frames += 1;
                     journal.end = end;
                     journal.previous = seal;
@@ -137,7 +153,8 @@ impl Journal {
                 }
                 Read::Nothing => break,
                 Read::Broken { next: Some((offset, seal)) } => {
-                    if let Read::Frame { .. } = journal.read_frame(offset, journal.frames + 1, &seal)? {
+                    let next = journal.read_frame(offset, journal.frames + 1, &seal)?;
+                    if let Read::Frame { after_unsynced: false, .. } = next {
                         return Err(Error::corrupt(format!(
                             "journal {id}.jrn: frame {} at offset {} is damaged and frames follow it",
                             journal.frames, journal.end
@@ -189,7 +206,7 @@ impl Journal {
             .hint("append fewer records at once"));
         }
         let mut frame = vec![0u8; FRONT_LEN + text_len];
-        frame[..HEADER_LEN].copy_from_slice(&header(text_len as u32));
+        frame[..HEADER_LEN].copy_from_slice(&header(text_len as u32, !self.synced));
         let (front, text) = frame.split_at_mut(FRONT_LEN);
         text[..4].copy_from_slice(&((payload.len() + 1) as u32).to_le_bytes());
         text[4] = kind as u8;
@@ -213,12 +230,17 @@ impl Journal {
         self.frames += 1;
         self.end = end;
         self.previous = seal;
+        self.synced = false;
         Ok(())
     }
 
     /// Makes the frames durable. After an error the journal must not be used again.
-    pub fn sync(&self) -> Result<()> {
-        self.file.sync().map_err(|e| Error::io(format!("sync journal {}.jrn", self.id), e))
+    pub fn sync(&mut self) -> Result<()> {
+        if !self.synced {
+            self.file.sync().map_err(|e| Error::io(format!("sync journal {}.jrn", self.id), e))?;
+            self.synced = true;
+        }
+        Ok(())
     }
 
     fn one_time(&self, header: &[u8], salt: &[u8], number: u64, previous: &Seal) -> Result<OneTime> {
@@ -256,7 +278,8 @@ impl Journal {
         if one_time.open(&seal, &mut text).is_err() {
             return Ok(broken);
         }
-        Ok(Read::Frame { frame: parse(&text)?, seal, end })
+        let after_unsynced = header[6] & FLAG_AFTER_UNSYNCED != 0;
+        Ok(Read::Frame { frame: parse(&text)?, seal, end, after_unsynced })
     }
 
     /// Fills `buf`; false if the file ends before.
@@ -287,16 +310,17 @@ impl Journal {
 }
 
 enum Read {
-    Frame { frame: Frame, seal: Seal, end: u64 },
+    Frame { frame: Frame, seal: Seal, end: u64, after_unsynced: bool },
     Nothing,
     Broken { next: Option<(u64, Seal)> },
 }
 
-fn header(text_len: u32) -> [u8; HEADER_LEN] {
+fn header(text_len: u32, after_unsynced: bool) -> [u8; HEADER_LEN] {
     let mut h = [0; HEADER_LEN];
     h[..4].copy_from_slice(&MAGIC);
     h[4] = VERSION;
     h[5] = ALGORITHM;
+    h[6] = if after_unsynced { FLAG_AFTER_UNSYNCED } else { 0 };
     h[8..12].copy_from_slice(&text_len.to_le_bytes());
     h
 }
@@ -306,9 +330,9 @@ fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
     let mut r = Reader::new(bytes);
     let magic: [u8; 4] = r.array()?;
     let (version, algorithm) = (r.u8()?, r.u8()?);
-    let zero = r.u16()?;
+    let flags = r.u16()?;
     let len = r.u32()? as usize;
-    if magic != MAGIC || zero != 0 || r.u32()? != 0 || version == 0 {
+    if magic != MAGIC || flags > u16::from(FLAG_AFTER_UNSYNCED) || r.u32()? != 0 || version == 0 {
         return Ok(None);
     }
     if version > VERSION || algorithm != ALGORITHM {
@@ -357,8 +381,8 @@ mod tests {
         let mut j = Journal::create(&vfs, dir(), STORE, ID, key()).unwrap();
         for p in payloads {
             j.append(&OsEntropy, FrameKind::Batch, p).unwrap();
+            j.sync().unwrap();
         }
-        j.sync().unwrap();
         vfs
     }
 
@@ -392,6 +416,24 @@ mod tests {
         let vfs = with_frames(&[b"one", b"two"]);
         vfs.open(&path(dir(), ID)).unwrap().write_at(&[0xee], FRONT_LEN as u64 + 3).unwrap();
         assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
+    }
+
+    /// Frames that were written without a sync between them may reach the disk in any order. The
+    /// second one alone is no damage: neither was promised to survive.
+    #[test]
+    fn an_unsynced_frame_behind_a_lost_one_is_left_out() {
+        let vfs = MemoryVfs::new();
+        let mut j = Journal::create(&vfs, dir(), STORE, ID, key()).unwrap();
+        j.append(&OsEntropy, FrameKind::Batch, b"one").unwrap();
+        j.sync().unwrap();
+        for p in [b"two", b"six"] {
+            j.append(&OsEntropy, FrameKind::Batch, p).unwrap();
+        }
+        let second = (FRONT_LEN + PAD) as u64;
+        vfs.open(&path(dir(), ID)).unwrap().write_at(&[0; PAD], second + FRONT_LEN as u64).unwrap();
+        let r = replay(&vfs).unwrap();
+        assert_eq!(r.frames.len(), 1);
+        assert!(r.torn);
     }
 
     #[test]

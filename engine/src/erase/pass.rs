@@ -189,7 +189,9 @@ impl<'a> Pass<'a> {
         let next_epoch = Epoch(epoch.0 + 1);
         let root = RootKey::generate(&*state.env.entropy, state.env.store)?;
         let (changes, log) = self.changes(&keyring, epoch)?;
-        let prepared = keyring.prepare(&changes, log, Some((&root, next_epoch)))?;
+        let prepared = keyring
+            .prepare(&changes, log, Some((&root, next_epoch)))
+            .map_err(|e| if keyring.is_poisoned() { state.poison(e) } else { e })?;
         let reopened = match self.read_back(&keyring, &prepared) {
             Ok(reopened) => reopened,
             Err(e) => {

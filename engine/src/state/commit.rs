@@ -169,7 +169,12 @@ fn end_roll(state: &State) {
 
 /// Builds the frozen journal into a segment and publishes it.
 fn finish_roll(state: &Arc<State>) -> Result<()> {
-    let result = build_and_publish(state);
+    // A full disk says nothing about what is written already: the next append tries again. After
+    // any other failure nobody knows what a sync left behind.
+    let result = build_and_publish(state).map_err(|e| match e.kind() {
+        ErrorKind::NoSpace => e,
+        _ => state.poison(e),
+    });
     end_roll(state);
     result
 }
