@@ -36,6 +36,10 @@ pub struct Opened {
     pub file: String,
     /// Where it begins in the file.
     pub offset: u64,
+    /// Epoch, of a HEAD record.
+    pub epoch: u64,
+    /// A key that opened it; of bodies that of the first subject.
+    pub key: Secret,
     /// What it says; bodies decompressed.
     pub text: Vec<u8>,
 }
@@ -54,6 +58,12 @@ pub struct Hunt {
     pub bodies: BTreeSet<Place>,
     /// Every candidate key that opened something.
     pub keys: BTreeSet<Secret>,
+    /// Keys that encrypted more than once, each with a place where it did.
+    pub reused: Vec<(Kind, String, u64)>,
+    /// Numbers of the people whose keys stand in opened leaves.
+    pub people: BTreeSet<u64>,
+    /// The second locks that stand in opened block tables, by place.
+    pub locks: BTreeMap<(u64, u32), [u8; 16]>,
     /// Keys of name tags, and the tags that stand in opened leaves.
     tags: HashSet<[u8; 16]>,
     candidates: HashSet<Secret>,
@@ -65,7 +75,7 @@ impl Hunt {
         self.opened.iter().filter(|o| contains(&o.text, needle)).collect()
     }
 
-    /// Whether an opened leaf holds the name tag of `identifier` under any known key.
+    /// Whether an opened page of the keyring holds the name tag of `identifier` under any known key.
     pub fn has_tag(&self, identifier: &str) -> bool {
         self.candidates.iter().any(|key| {
             let mut tag = [0; 16];
@@ -88,6 +98,17 @@ pub fn windows(bytes: &[u8]) -> impl Iterator<Item = Secret> + '_ {
 /// Opens whatever `secrets` open, and whatever that opens. `places` are body blocks known from
 /// elsewhere (from a hunt before the erasure): their keys are tried with every `r_block` found.
 pub fn hunt(evidence: &Evidence, secrets: &[Secret], places: &BTreeSet<Place>, depth: Depth) -> Hunt {
+    hunt_with(evidence, secrets, &[], places, depth)
+}
+
+/// The same with second locks known from elsewhere.
+pub fn hunt_with(
+    evidence: &Evidence,
+    secrets: &[Secret],
+    r_blocks: &[[u8; 16]],
+    places: &BTreeSet<Place>,
+    depth: Depth,
+) -> Hunt {
     let mut run = Run::new(evidence, depth);
     for secret in secrets {
         run.offer(*secret);
@@ -95,11 +116,14 @@ pub fn hunt(evidence: &Evidence, secrets: &[Secret], places: &BTreeSet<Place>, d
     while let Some(secret) = run.queue.pop() {
         run.try_secret(secret);
     }
-    run.open_bodies(places);
+    run.open_bodies(places, r_blocks);
     run.finish()
 }
 
 type Context = (Label, Vec<u8>, Vec<u8>);
+
+/// A key of which one use is allowed: as it is (pages of the keyring), or in one context.
+type Use = (Secret, Option<Context>);
 
 struct Run<'a> {
     evidence: &'a Evidence,
@@ -110,8 +134,11 @@ struct Run<'a> {
     root_salts: HashSet<(Secret, Vec<u8>)>,
     seen: HashSet<Secret>,
     queue: Vec<Secret>,
-    done: BTreeMap<usize, Vec<u8>>,
-    bodies: BTreeMap<Place, Vec<u8>>,
+    done: BTreeMap<usize, (Secret, Vec<u8>)>,
+    bodies: BTreeMap<Place, (Secret, Vec<u8>)>,
+    locks: BTreeMap<(u64, u32), [u8; 16]>,
+    /// What each use of a key encrypted: one thing, if all is well.
+    uses: HashMap<Use, BTreeSet<usize>>,
     keys: BTreeSet<Secret>,
     tags: HashSet<[u8; 16]>,
     /// K_content by number.
@@ -140,6 +167,8 @@ impl<'a> Run<'a> {
             queue: Vec::new(),
             done: BTreeMap::new(),
             bodies: BTreeMap::new(),
+            locks: BTreeMap::new(),
+            uses: HashMap::new(),
             keys: BTreeSet::new(),
             tags: HashSet::new(),
             persons: BTreeMap::new(),
@@ -173,10 +202,12 @@ impl<'a> Run<'a> {
                 continue;
             }
             self.keys.insert(secret);
+            let once = matches!(context.0, Label::KeyringPage | Label::KeyringFree);
+            self.uses.entry((secret, (!once).then(|| context.clone()))).or_default().insert(*i);
             if self.done.contains_key(i) {
                 continue;
             }
-            self.done.insert(*i, text.clone());
+            self.done.insert(*i, (secret, text.clone()));
             match object.kind {
                 Kind::Head => self.head(secret, object.epoch, &text),
                 Kind::Node => self.node(&text),
@@ -213,6 +244,9 @@ impl<'a> Run<'a> {
         let mut rest = &text[3..];
         for _ in 0..u16::from_le_bytes([text[1], text[2]]) {
             let (Some(key), Some(value)) = (slice(&mut rest), slice(&mut rest)) else { break };
+            if let (Some(2), Some(tag)) = (key.first(), key.get(1..17)) {
+                self.tags.insert(tag.try_into().unwrap());
+            }
             if text[0] > 0 {
                 value.get(4..36).into_iter().for_each(|k| self.offer(k.try_into().unwrap()));
                 continue;
@@ -224,13 +258,10 @@ impl<'a> Run<'a> {
                 let number = u64::from_be_bytes(number.try_into().unwrap());
                 self.persons.entry(number).or_default().insert(k_content.try_into().unwrap());
             }
-            if let (Some(2), Some(tag)) = (key.first(), key.get(1..17)) {
-                self.tags.insert(tag.try_into().unwrap());
-            }
         }
     }
 
-    fn open_bodies(&mut self, places: &BTreeSet<Place>) {
+    fn open_bodies(&mut self, places: &BTreeSet<Place>, more: &[[u8; 16]]) {
         let tables = self.block_tables();
         // Each block by its own table entry, in whichever file it lies.
         for block in &tables {
@@ -240,8 +271,13 @@ impl<'a> Run<'a> {
             }
         }
         // Known places with every key and every second lock there is.
-        let r_blocks: Vec<_> =
-            tables.iter().map(|b| b.r_block).collect::<BTreeSet<_>>().into_iter().collect();
+        let r_blocks: Vec<_> = tables
+            .iter()
+            .map(|b| b.r_block)
+            .chain(more.iter().copied())
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
         let keys: Vec<Vec<Secret>> = match self.depth {
             Depth::Formats => self.persons.values().flatten().map(|k| vec![*k]).collect(),
             Depth::Windows => self.seen.iter().map(|k| vec![*k]).collect(),
@@ -282,7 +318,9 @@ impl<'a> Run<'a> {
                     && derive(Label::Body, &secrets, &[], &context.2).open(seal, &mut text).is_ok()
                 {
                     self.keys.extend(tuple);
-                    self.bodies.insert(place.clone(), unpack(&text));
+                    self.locks.insert((place.1, place.2), *r);
+                    let first = tuple.first().copied().unwrap_or_default();
+                    self.bodies.insert(place.clone(), (first, unpack(&text)));
                     return;
                 }
             }
@@ -292,7 +330,7 @@ impl<'a> Run<'a> {
     /// All block tables of opened index files.
     fn block_tables(&self) -> Vec<Block> {
         let mut files: BTreeMap<&str, BTreeMap<u64, &[u8]>> = BTreeMap::new();
-        for (i, text) in &self.done {
+        for (i, (_, text)) in &self.done {
             let object = &self.evidence.objects[*i];
             if object.kind == Kind::IndexPage {
                 files.entry(&object.file).or_default().insert(object.offset / PAGE as u64, text);
@@ -301,20 +339,42 @@ impl<'a> Run<'a> {
         files.values().flat_map(blocks_of).collect()
     }
 
+    /// Different ciphertexts among objects; equal ones are copies.
+    fn seals(&self, objects: &BTreeSet<usize>) -> usize {
+        objects.iter().map(|i| self.evidence.objects[*i].seal).collect::<HashSet<_>>().len()
+    }
+
     fn finish(self) -> Hunt {
-        let mut hunt = Hunt { keys: self.keys, tags: self.tags, candidates: self.seen, ..Hunt::default() };
+        let reused = self.uses.values().filter(|all| self.seals(all) > 1).flatten();
+        let place = |i: &usize| {
+            let object = &self.evidence.objects[*i];
+            (object.kind, object.file.clone(), object.offset)
+        };
+        let mut hunt = Hunt {
+            reused: reused.map(place).collect(),
+            people: self.persons.keys().copied().collect(),
+            locks: self.locks,
+            keys: self.keys,
+            tags: self.tags,
+            candidates: self.seen,
+            ..Hunt::default()
+        };
         // A frame with two possible predecessors is two objects, of which one opens.
         let opened: HashSet<&Seal> = self.done.keys().map(|i| &self.evidence.objects[*i].seal).collect();
         for (i, object) in self.evidence.objects.iter().enumerate() {
             let (kind, file, offset) = (object.kind, object.file.clone(), object.offset);
             match self.done.get(&i) {
-                Some(text) => hunt.opened.push(Opened { kind, file, offset, text: text.clone() }),
+                Some((key, text)) => {
+                    let (epoch, key, text) = (object.epoch, *key, text.clone());
+                    hunt.opened.push(Opened { kind, file, offset, epoch, key, text });
+                }
                 None if opened.contains(&object.seal) => {}
                 None => hunt.unopened.push((kind, file, offset)),
             }
         }
-        for (place, text) in self.bodies {
-            hunt.opened.push(Opened { kind: Kind::Body, file: place.0.clone(), offset: place.1, text });
+        for (place, (key, text)) in self.bodies {
+            let (file, offset) = (place.0.clone(), place.1);
+            hunt.opened.push(Opened { kind: Kind::Body, file, offset, epoch: 0, key, text });
             hunt.bodies.insert(place);
         }
         hunt
@@ -387,3 +447,5 @@ mod tests {
 
 #[cfg(test)]
 mod closure_tests;
+pub mod verdict;
+pub mod world;

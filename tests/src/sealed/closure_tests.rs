@@ -69,7 +69,9 @@ fn the_closure_reaches_everything_and_nothing_after_the_root_is_gone() {
     m.head(&root, 1, &salt, 0);
     // Root page: one link. Leaf: person 5, a name, a segment, a journal, the tag key.
     let link = [&2u32.to_le_bytes()[..], &leaf_key].concat();
-    let inner = [&[1, 1, 0][..], &entry(b"k", &link)].concat();
+    let mut separator = [0; 16];
+    expand(Label::NameTag, &[&tag_key, b"carl"], &mut separator);
+    let inner = [&[1, 1, 0][..], &entry(&[&[2][..], &separator].concat(), &link)].concat();
     let fresh = [&salt[..], &1u64.to_le_bytes()].concat();
     m.page("keyring.a", 1, (Label::KeyringRoot, &root, &fresh), &inner);
     let mut tag = [0; 16];
@@ -123,6 +125,14 @@ fn the_closure_reaches_everything_and_nothing_after_the_root_is_gone() {
     assert_eq!((all.count(Kind::Frame), all.count(Kind::Node), all.count(Kind::IndexPage)), (2, 2, 2));
     assert_eq!(all.find(b"canary").len(), 1);
     assert!(all.has_tag("anna") && !all.has_tag("bert"));
+    assert!(all.has_tag("carl"), "a separator tells as much as a leaf");
+    assert!(all.reused.is_empty() && all.people == BTreeSet::from([5]));
+    assert!(all.opened.iter().any(|o| o.kind == Kind::IndexPage && o.key == k_index));
+
+    // A page sealed anew at another place under the key that its old version has.
+    m.page("keyring.a", 7, (Label::KeyringPage, &leaf_key, &[]), &leaf);
+    let twice = hunt(&Evidence::of_log(&m.disk.log()), &[root], &none, Depth::Formats);
+    assert_eq!(twice.reused.len(), 2);
 
     // Another root that leads to the index only: the body stays shut, for want of the person.
     let without = hunt(&evidence, &[k_index], &all.bodies, Depth::Formats);
