@@ -63,7 +63,7 @@ pub struct Hunt {
     /// Numbers of the people whose keys stand in opened leaves.
     pub people: BTreeSet<u64>,
     /// The second locks that stand in opened block tables, by place.
-    pub locks: BTreeMap<(u64, u32), [u8; 16]>,
+    pub locks: BTreeMap<Place, [u8; 16]>,
     /// Keys of name tags, and the tags that stand in opened leaves.
     tags: HashSet<[u8; 16]>,
     candidates: HashSet<Secret>,
@@ -136,7 +136,7 @@ struct Run<'a> {
     queue: Vec<Secret>,
     done: BTreeMap<usize, (Secret, Vec<u8>)>,
     bodies: BTreeMap<Place, (Secret, Vec<u8>)>,
-    locks: BTreeMap<(u64, u32), [u8; 16]>,
+    locks: BTreeMap<Place, [u8; 16]>,
     /// What each use of a key encrypted: one thing, if all is well.
     uses: HashMap<Use, BTreeSet<usize>>,
     keys: BTreeSet<Secret>,
@@ -318,7 +318,7 @@ impl<'a> Run<'a> {
                     && derive(Label::Body, &secrets, &[], &context.2).open(seal, &mut text).is_ok()
                 {
                     self.keys.extend(tuple);
-                    self.locks.insert((place.1, place.2), *r);
+                    self.locks.insert(place.clone(), *r);
                     let first = tuple.first().copied().unwrap_or_default();
                     self.bodies.insert(place.clone(), (first, unpack(&text)));
                     return;
