@@ -96,11 +96,17 @@ fn people_and_links() {
     assert_eq!(person["first"], "2026-01-31T12:00:00Z");
     assert_eq!(person["last"], "2026-01-31T12:01:00Z");
     assert_eq!(person["handle"].as_str().unwrap().len(), 32);
-    sandbox.run("--json subject link anna@example.org +49-170-1").ok();
-    let person = &sandbox.run("--json subject show +49-170-1").ok().lines()[0];
-    assert!(
-        person["identifiers"].as_array().unwrap().len() + person["linked"].as_array().unwrap().len() >= 2
-    );
+    assert_eq!(person["linked"], json!([]));
+    sandbox.run("--json subject link anna@example.org bob@example.org").ok();
+    let person = &sandbox.run("--json subject show bob@example.org").ok().lines()[0];
+    assert_eq!(person["linked"], json!(["anna@example.org"]));
+    let text = sandbox.run("subject show anna@example.org").ok().out;
+    assert!(text.contains("bob@example.org"), "{text}");
+    // Only who is known can be linked.
+    sandbox.run("--json subject link anna@example.org carl@example.org").exits(3);
+    // Linked people go together.
+    sandbox.run("erase --subject anna@example.org --yes").ok();
+    sandbox.run("subject show bob@example.org").exits(3);
 }
 
 #[test]

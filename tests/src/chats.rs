@@ -6,6 +6,9 @@ use escrowdb::record::{Kind, Record};
 use crate::canary;
 use crate::rng::Rng;
 
+pub mod ask;
+pub mod model;
+
 /// What a history looks like.
 #[derive(Clone, Copy, Debug)]
 pub struct ChatOptions {

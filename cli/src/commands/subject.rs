@@ -6,7 +6,7 @@ use escrowdb::record::time;
 use crate::args::Global;
 use crate::engine::{self, PersonView};
 use crate::exit::Failure;
-use crate::json::{Object, array};
+use crate::json::Object;
 use crate::out::{Out, clean};
 
 #[derive(Debug, Subcommand)]
@@ -48,12 +48,11 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
 }
 
 fn to_json(person: &PersonView) -> String {
-    let linked: Vec<String> = person.linked.iter().map(ToString::to_string).collect();
     Object::new()
         .number("number", person.number.0)
         .text("handle", &person.handle.to_string())
         .texts("identifiers", &person.identifiers)
-        .raw("linked", &array(&linked))
+        .texts("linked", &person.linked)
         .number("records", person.records)
         .maybe("first", person.first.map(time::format).as_deref())
         .maybe("last", person.last.map(time::format).as_deref())
@@ -63,12 +62,12 @@ fn to_json(person: &PersonView) -> String {
 fn to_rows(person: &PersonView) -> Vec<Vec<String>> {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let instant = |t: Option<_>| t.map_or_else(|| "-".to_owned(), time::format);
-    let linked: Vec<String> = person.linked.iter().map(ToString::to_string).collect();
+    let linked = if person.linked.is_empty() { "-".to_owned() } else { clean(&person.linked.join(" ")) };
     vec![
         row("identifiers", clean(&person.identifiers.join(" "))),
         row("number", person.number.to_string()),
         row("handle", person.handle.to_string()),
-        row("linked to", if linked.is_empty() { "-".to_owned() } else { linked.join(" ") }),
+        row("linked to", linked),
         row("records", person.records.to_string()),
         row("first", instant(person.first)),
         row("last", instant(person.last)),

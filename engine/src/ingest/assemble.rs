@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
-use crate::index::{Field, People, Term};
+use crate::index::{Field, People, SortKey, Term};
 use crate::ingest::frame::Entry;
 use crate::record::{Kind, PersonFields, Record, Stored};
 use crate::state::Preset;
@@ -38,7 +38,11 @@ pub struct Draft<'a> {
     born: HashMap<String, PersonNumber>,
     ids: HashMap<(String, String), usize>,
     joined: HashSet<(String, PersonNumber)>,
+    customers: HashMap<String, Option<Oldest>>,
 }
+
+/// Sort key and subjects of the oldest record of a conversation.
+type Oldest = (SortKey, Vec<PersonNumber>);
 
 impl<'a> Draft<'a> {
     /// An empty draft that continues at these counters.
@@ -53,6 +57,7 @@ impl<'a> Draft<'a> {
             born: HashMap::new(),
             ids: HashMap::new(),
             joined: HashSet::new(),
+            customers: HashMap::new(),
         }
     }
 
@@ -93,13 +98,12 @@ impl<'a> Draft<'a> {
                 known.insert(identifier.to_string(), number);
             }
         }
-        let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
         if let Some(id) = &record.id
-            && let Some(outcome) =
-                self.existing(record, id, &author, &subjects, implied.as_deref(), &known)?
+            && let Some(outcome) = self.existing(record, id, &author, &subjects, &known)?
         {
             return outcome;
         }
+        let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
         let author_number = self.number_or_birth(&author)?;
         let subject_numbers = match implied {
             Some(numbers) => numbers,
@@ -125,7 +129,6 @@ impl<'a> Draft<'a> {
         id: &str,
         author: &str,
         subjects: &[std::borrow::Cow<'_, str>],
-        implied: Option<&[PersonNumber]>,
         known: &HashMap<String, PersonNumber>,
     ) -> Result<Option<Result<Outcome>>> {
         let identity = (record.conversation.clone(), id.to_owned());
@@ -142,10 +145,11 @@ impl<'a> Draft<'a> {
             return Ok(None);
         };
         let number = |name: &str| known.get(name).copied();
-        let numbers: Option<Vec<PersonNumber>> = match implied {
-            Some(numbers) => Some(numbers.to_vec()),
-            None if subjects.is_empty() => number(author).map(|n| vec![n]),
-            None => subjects.iter().map(|s| number(s)).collect(),
+        let numbers: Option<Vec<PersonNumber>> = match self.preset {
+            // Whom the preset gave it depends on what stood in the conversation when it came.
+            Preset::Customer if subjects.is_empty() => Some(old.subjects.clone()),
+            _ if subjects.is_empty() => number(author).map(|n| vec![n]),
+            _ => subjects.iter().map(|s| number(s)).collect(),
         };
         let same = match (number(author), numbers) {
             (Some(author), Some(numbers)) => to_stored(record, id.to_owned(), author, numbers) == *old,
@@ -158,19 +162,38 @@ impl<'a> Draft<'a> {
             .hint("give the record an id of its own; corrections are records of their own"))))
     }
 
-    /// Subjects that the preset gives a record that names none; `None`: its author.
-    fn implied_subjects(&self, record: &Record) -> Result<Option<Vec<PersonNumber>>> {
+    /// Subjects that the preset gives a record that names none: those of the conversation's oldest
+    /// record, wherever it stands, so that the borders of batches don't matter. `None`: its author.
+    fn implied_subjects(&mut self, record: &Record) -> Result<Option<Vec<PersonNumber>>> {
         if self.preset != Preset::Customer {
             return Ok(None);
         }
-        let first = self
-            .entries
-            .iter()
-            .find(|e| e.stored.conversation == record.conversation && e.stored.kind.is_default());
-        let mut oldest = None;
-        let term = Term { field: Field::Conversation, value: record.conversation.clone().into_bytes() };
+        if !self.customers.contains_key(&record.conversation) {
+            let oldest = self.oldest_in(&record.conversation)?;
+            self.customers.insert(record.conversation.clone(), oldest);
+        }
+        let Some((_, subjects)) = self.customers.get(&record.conversation).cloned().flatten() else {
+            return Ok(None);
+        };
+        if subjects.iter().any(|s| self.view.mask.hides(*s)) {
+            return Err(busy());
+        }
+        Ok(Some(subjects))
+    }
+
+    fn oldest_in(&self, conversation: &str) -> Result<Option<Oldest>> {
+        let own = self.entries.iter().filter(|e| {
+            e.stored.conversation == conversation && !matches!(e.stored.kind, Kind::Join | Kind::Leave)
+        });
+        let mut oldest = own
+            .map(|e| (SortKey { time: e.stored.time, seq: e.seq }, e.stored.subjects.clone()))
+            .min_by_key(|(key, _)| *key);
+        let term = Term { field: Field::Conversation, value: conversation.to_owned().into_bytes() };
         for part in self.view.parts() {
             let mut docs = part.postings(&term)?;
+            if docs.is_empty() {
+                continue;
+            }
             for kind in [Kind::Join, Kind::Leave] {
                 docs -= part.postings(&Term { field: Field::Kind, value: vec![kind as u8] })?;
             }
@@ -180,7 +203,7 @@ impl<'a> Draft<'a> {
                 oldest = Some((key, part.record(doc)?.subjects));
             }
         }
-        Ok(oldest.map(|(_, subjects)| subjects).or_else(|| first.map(|e| e.stored.subjects.clone())))
+        Ok(oldest)
     }
 
     fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
@@ -236,6 +259,13 @@ impl<'a> Draft<'a> {
         let canonical = stored.encode();
         let salt = self.env.random(&canonical)?;
         self.ids.insert((stored.conversation.clone(), stored.id.clone()), self.entries.len());
+        let key = SortKey { time: stored.time, seq };
+        if let Some(oldest) = self.customers.get_mut(&stored.conversation)
+            && !matches!(stored.kind, Kind::Join | Kind::Leave)
+            && oldest.as_ref().is_none_or(|(k, _)| key < *k)
+        {
+            *oldest = Some((key, stored.subjects.clone()));
+        }
         self.entries.push(Entry { seq, salt, canonical, stored });
         Ok(seq)
     }

@@ -112,6 +112,8 @@ impl Search<'_> {
                 [byte] => Kind::try_from(byte).map(|kind| Some(kind.name().to_owned())),
                 _ => Err(bad_value()),
             },
+            // People's own records and acts are in no conversation.
+            By::Conversation if value.is_empty() => Ok(None),
             By::Tag | By::TagKey(_) | By::Conversation | By::Channel => {
                 String::from_utf8(value).map(Some).map_err(|_| bad_value())
             }
