@@ -5,6 +5,11 @@
 //! itself; a write above one sector may be there in part, and overlapping writes in any order. A
 //! kill keeps the cache; a power cut keeps any part of it.
 
+pub mod check;
+pub mod explore;
+pub mod ledger;
+pub mod world;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,375 @@
+//! Opens the store on any state of its disk and holds it against what had been promised.
+//!
+//! The checks carry the names of the protocol's invariants: S1 nothing erased can be opened, S2
+//! the acknowledged is there exactly once and erasures are whole or not done, S3 it opens, S4 one
+//! `erased` record for each erasure and none while its target is there, S6 numbers are used once,
+//! S7 bare positions are the sum of what was removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use escrowdb::ErrorKind;
+use escrowdb::id::RequestId;
+use escrowdb::query::reading::{Hit, SearchOptions};
+use escrowdb::session::Session;
+use escrowdb::store::{EraseOptions, Outcome, Store, VerifyOptions};
+use escrowdb::vfs::Vfs;
+
+use crate::crash::ledger::{Erasure, Ledger, Target, Tried};
+use crate::crash::world::{SLOT, Setup, rec};
+use crate::evidence::Evidence;
+use crate::recording_vfs::{Op, RecordingVfs};
+use crate::sealed::{Depth, hunt, windows};
+
+/// A broken promise: which check, and what was seen.
+#[derive(Debug)]
+pub struct Violation {
+    /// Name of the check.
+    pub check: &'static str,
+    /// What was seen.
+    pub what: String,
+}
+
+type Checked<T = ()> = Result<T, Violation>;
+
+fn broken<T>(check: &'static str, what: impl Into<String>) -> Checked<T> {
+    Err(Violation { check, what: what.into() })
+}
+
+fn ensure(holds: bool, check: &'static str, what: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { broken(check, what()) }
+}
+
+/// Every record of whatever kind.
+const EVERYTHING: &str = "kind:message OR kind:person OR kind:erased";
+
+/// Opens the store on `disk`, checks it, uses it, opens it again and checks it again.
+pub fn check(disk: &Arc<dyn Vfs>, setup: &Setup, ledger: &Ledger, salt: u64) -> Checked {
+    guarded(|| {
+        let store = open(disk, setup, salt)?;
+        whole(&store, ledger)?;
+        let mut after = ledger.clone();
+        use_it(&store, &mut after)?;
+        drop(store);
+        let store = open(disk, setup, !salt)?;
+        whole(&store, &after)
+    })
+}
+
+/// Opens the store and checks it, no more.
+pub fn check_opening(disk: &Arc<dyn Vfs>, setup: &Setup, ledger: &Ledger, salt: u64) -> Checked {
+    guarded(|| whole(&open(disk, setup, salt)?, ledger))
+}
+
+/// Runs a check; a panic is a violation too.
+pub fn guarded(check: impl FnOnce() -> Checked) -> Checked {
+    catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+        broken("PANIC", text.unwrap_or_default())
+    })
+}
+
+fn open(disk: &Arc<dyn Vfs>, setup: &Setup, salt: u64) -> Checked<Store> {
+    let setup = Setup { background: false, ..*setup };
+    setup
+        .builder(Arc::clone(disk), salt)
+        .open()
+        .map_err(|e| Violation { check: "S3", what: format!("{:?}: {e}", e.kind()) })
+}
+
+/// Everything that the store answers with, against the ledger.
+pub fn whole(store: &Store, ledger: &Ledger) -> Checked {
+    let reading = store.session(Session::new());
+    let failed = |what: &str, e: escrowdb::Error| Violation { check: "S2", what: format!("{what}: {e}") };
+    let all = SearchOptions::new().limit(100_000);
+    let messages = reading.search("*", &all).map_err(|e| failed("search", e))?;
+    let acts = reading.search("kind:erased", &all).map_err(|e| failed("search for acts", e))?;
+    let mut found: BTreeMap<&str, &Hit> = BTreeMap::new();
+    for hit in &messages {
+        if found.insert(&hit.id, hit).is_some() {
+            return broken("S2", format!("{} is there twice", hit.id));
+        }
+    }
+    let done = acts_once(ledger, &acts)?;
+
+    for tried in ledger.records.values() {
+        let hit = found.get(tried.rec.id.as_str()).copied();
+        record(store, ledger, &done, tried, hit)?;
+    }
+    for hit in &messages {
+        ensure(ledger.records.contains_key(&hit.id), "S2", || format!("{} was never written", hit.id))?;
+    }
+    for batch in &ledger.batches {
+        let there = |id: &&String| found.contains_key(id.as_str());
+        let free = |id: &&String| ledger.erasures.iter().all(|e| !e.target.takes(&ledger.records[*id].rec));
+        let ids: Vec<_> = batch.iter().filter(free).collect();
+        let n = ids.iter().filter(|id| there(id)).count();
+        ensure(n == 0 || n == ids.len(), "S2", || format!("{n} of {} of one batch", ids.len()))?;
+    }
+    numbers(store, ledger, &done)?;
+    positions(store, ledger, &done)?;
+
+    let report = store.verify(&VerifyOptions::new().read_data(true)).map_err(|e| failed("verify", e))?;
+    ensure(report.damage.is_empty(), "S7", || report.damage.join("; "))
+}
+
+/// At most one act for each request, and one for each that was accepted. Answers the requests
+/// that are done.
+fn acts_once(ledger: &Ledger, acts: &[Hit]) -> Checked<BTreeSet<RequestId>> {
+    let mut done = BTreeSet::new();
+    for act in acts {
+        let request = act.id.strip_prefix("erased/").and_then(RequestId::parse);
+        let known = request.filter(|r| ledger.erasures.iter().any(|e| e.request == *r));
+        let Some(request) = known else { return broken("S4", "an erased record of no request") };
+        ensure(done.insert(request), "S4", || format!("two erased records of {request}"))?;
+    }
+    for e in &ledger.erasures {
+        let there = done.contains(&e.request);
+        ensure(there || e.erased.is_none(), "S4", || format!("no erased record of {:?}", e.target))?;
+        ensure(there || e.accepted.is_none(), "S4", || format!("the request for {:?} was lost", e.target))?;
+    }
+    Ok(done)
+}
+
+/// Whether an erasure takes a record: `None` if they ran side by side.
+fn takes(e: &Erasure, tried: &Tried) -> Option<bool> {
+    if !e.target.takes(&tried.rec) {
+        return Some(false);
+    }
+    match (tried.acked, e.erased) {
+        (Some(acked), _) if acked < e.asked => Some(true),
+        (_, Some(erased)) if tried.tried > erased => Some(false),
+        _ => None,
+    }
+}
+
+fn record(
+    store: &Store,
+    ledger: &Ledger,
+    done: &BTreeSet<RequestId>,
+    tried: &Tried,
+    hit: Option<&Hit>,
+) -> Checked {
+    let id = &tried.rec.id;
+    let by = |answer: Option<bool>| {
+        ledger.erasures.iter().filter(|e| done.contains(&e.request)).any(|e| takes(e, tried) == answer)
+    };
+    let (gone, unsure) = (by(Some(true)), by(None));
+    if gone {
+        ensure(hit.is_none(), "S4", || format!("{id} is readable and its erasure is on record"))?;
+        return unknown(store, tried);
+    }
+    let Some(hit) = hit else {
+        return ensure(tried.acked.is_none() || unsure, "S2", || {
+            format!("{id} was acknowledged and is lost")
+        });
+    };
+    let record = tried.rec.record();
+    let same = hit.body == record.body && hit.tags == record.tags && hit.conversation == record.conversation;
+    ensure(same, "S2", || format!("{id} has another content"))?;
+    // An author who was erased is blank; any other stands.
+    let blank = |answer: Option<bool>| {
+        ledger.erasures.iter().filter(|e| done.contains(&e.request)).any(|e| {
+            let as_author = Tried {
+                rec: crate::crash::ledger::Rec { subject: tried.rec.author.clone(), ..tried.rec.clone() },
+                ..tried.clone()
+            };
+            matches!(e.target, Target::Person(_)) && takes(e, &as_author) == answer
+        })
+    };
+    match &hit.author {
+        Some(author) => ensure(*author == tried.rec.author && !blank(Some(true)), "S1", || {
+            format!("{id} has an author who was erased, or another one")
+        }),
+        None => ensure(blank(Some(true)) || blank(None), "S2", || format!("{id} lost its author")),
+    }
+}
+
+/// No query finds what was erased.
+fn unknown(store: &Store, tried: &Tried) -> Checked {
+    let reading = store.session(Session::new());
+    for query in [format!("tag:of:{}", tried.rec.id), format!("id:{}", tried.rec.id)] {
+        let n = reading.count(&query).map_err(|e| Violation { check: "S1", what: e.to_string() })?;
+        ensure(n == 0, "S1", || format!("{n} hits for {query} after its erasure"))?;
+    }
+    match reading.get(&tried.rec.id, None) {
+        Ok(hits) if hits.is_empty() => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) => broken("S1", format!("get of the erased {}: {:?}: {e}", tried.rec.id, e.kind())),
+        Ok(hits) => broken("S1", format!("get finds {} of {} after its erasure", hits.len(), tried.rec.id)),
+    }
+}
+
+/// A person keeps her number until she is erased; a number is given once.
+fn numbers(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>) -> Checked {
+    let reading = store.session(Session::new());
+    let mut owners: BTreeMap<u64, (&str, usize)> = BTreeMap::new();
+    for (who, number, at) in &ledger.numbers {
+        let erased_between = |from: usize| {
+            ledger.erasures.iter().any(|e| {
+                e.target == Target::Person(who.clone()) && e.erased.is_some_and(|d| from < d && d < *at)
+            })
+        };
+        if let Some((owner, from)) = owners.insert(*number, (who, *at)) {
+            ensure(owner == who && !erased_between(from), "S6", || {
+                format!("number {number} was given twice")
+            })?;
+        }
+    }
+    let people: BTreeSet<&str> = ledger.numbers.iter().map(|(who, ..)| who.as_str()).collect();
+    for who in people {
+        let last = ledger.numbers.iter().rev().find(|(w, ..)| w == who);
+        let Some((_, number, at)) = last else { continue };
+        let of_her = |e: &&Erasure| e.target == Target::Person(who.to_owned());
+        let mut erasures = ledger.erasures.iter().filter(of_her).filter(|e| done.contains(&e.request));
+        let gone = erasures.clone().any(|e| *at < e.asked);
+        let unsure = erasures.any(|e| e.erased.is_none_or(|d| *at < d));
+        match reading.person(who) {
+            Ok(person) if gone => {
+                ensure(person.number.0 != *number, "S6", || format!("{who} has her old number again"))?
+            }
+            Ok(person) => ensure(person.number.0 == *number, "S6", || format!("{who} has another number"))?,
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                ensure(gone || unsure, "S2", || format!("{who} is not known"))?
+            }
+            Err(e) => return broken("S2", e.to_string()),
+        }
+    }
+    Ok(())
+}
+
+/// Positions without a record are as many as the certificates say.
+fn positions(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>) -> Checked {
+    let failed = |e: escrowdb::Error| Violation { check: "S7", what: e.to_string() };
+    let mut removed = 0;
+    for e in ledger.erasures.iter().filter(|e| done.contains(&e.request)) {
+        let options = EraseOptions { reason: None, request: Some(e.request) };
+        removed += store.erase(&e.target.selector(), &options).map_err(failed)?.records_removed;
+    }
+    let size = store.stats().map_err(failed)?.log_size;
+    let there = store.session(Session::new()).count(EVERYTHING).map_err(failed)?;
+    ensure(size - there == removed, "S7", || {
+        format!("{} bare positions, {removed} are certified", size - there)
+    })
+}
+
+/// An append, an erasure of whoever is left, somebody who returns, somebody new, a roll.
+fn use_it(store: &Store, ledger: &mut Ledger) -> Checked {
+    let mut after = After { store, ledger, place: usize::MAX / 2 };
+    after.append("later0 Y")?;
+    after.append("later1 New c9")?;
+    after.erase(250, Target::Person("X".into()))?;
+    after.erase(251, Target::Record("later0".into()))?;
+    after.append("back X")?;
+    after.append("newer Newer")?;
+    store.roll().map_err(|e| failed("roll", e))?;
+    whole(store, ledger)
+}
+
+/// Goes on with a store after a crash; what it does stands behind everything in the ledger.
+struct After<'a> {
+    store: &'a Store,
+    ledger: &'a mut Ledger,
+    place: usize,
+}
+
+fn failed(what: &str, e: escrowdb::Error) -> Violation {
+    Violation { check: "S3", what: format!("{what}: {e}") }
+}
+
+impl After<'_> {
+    fn append(&mut self, text: &str) -> Checked {
+        let one = rec(text);
+        let reading = self.store.session(Session::new());
+        let known = reading.person(&one.subject).is_ok();
+        let outcomes = self.store.append(&[one.record()]).map_err(|e| failed("append", e))?;
+        ensure(matches!(outcomes[..], [Outcome::Added(_)]), "S2", || format!("{text}: {outcomes:?}"))?;
+        self.place += 10;
+        self.ledger.batches.push(vec![one.id.clone()]);
+        let tried = Tried { rec: one.clone(), tried: self.place, acked: Some(self.place + 1) };
+        self.ledger.records.insert(one.id.clone(), tried);
+        let number = reading.person(&one.subject).map_err(|e| failed("person", e))?.number.0;
+        let fresh = self.ledger.numbers.iter().all(|(_, n, _)| *n < number);
+        ensure(known || fresh, "S6", || format!("{text} got a number that was given before"))?;
+        self.ledger.numbers.push((one.subject, number, self.place + 2));
+        Ok(())
+    }
+
+    fn erase(&mut self, name: u8, target: Target) -> Checked {
+        let request = RequestId([name; 16]);
+        let options = EraseOptions { reason: None, request: Some(request) };
+        match self.store.erase(&target.selector(), &options) {
+            Ok(_) => {}
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(e) => return Err(failed("erase again", e)),
+        }
+        self.place += 10;
+        let (asked, erased) = (self.place, Some(self.place + 1));
+        self.ledger.erasures.push(Erasure { request, target, asked, accepted: Some(asked), erased });
+        Ok(())
+    }
+}
+
+/// S1: with every byte ever written and the slot as it is on `disk` after the store was opened,
+/// nothing opens that holds a word of what was erased, nor a name of the erased.
+///
+/// `before` are the operations up to the crash, `disk` the recorded disk on which the store was
+/// opened (and closed) since.
+pub fn nothing_opens(
+    before: &[Op],
+    disk: &RecordingVfs,
+    ledger: &Ledger,
+    done: &BTreeSet<RequestId>,
+) -> Checked {
+    let shift = before.iter().filter(|op| matches!(op, Op::Create { .. })).count();
+    let ops: Vec<Op> =
+        before.iter().cloned().chain(disk.log().into_iter().map(|op| renumbered(op, shift))).collect();
+    let files = disk.snapshot();
+    let secrets: Vec<_> = windows(&files[Path::new(SLOT)]).collect();
+    let found = hunt(&Evidence::of_log(&ops), &secrets, &BTreeSet::new(), Depth::Formats);
+    for e in ledger.erasures.iter().filter(|e| done.contains(&e.request)) {
+        for tried in ledger.records.values().filter(|t| takes(e, t) == Some(true)) {
+            let word = tried.rec.word();
+            let hits = found.find(word.as_bytes());
+            if let Some(hit) = hits.first() {
+                return broken(
+                    "S1",
+                    format!("{word} opens in {:?} {} at {}", hit.kind, hit.file, hit.offset),
+                );
+            }
+        }
+    }
+    // The control: what lives opens.
+    for tried in ledger.records.values().filter(|t| t.acked.is_some()) {
+        let taken = |e: &Erasure| done.contains(&e.request) && takes(e, tried) != Some(false);
+        if !ledger.erasures.iter().any(taken) {
+            let word = tried.rec.word();
+            ensure(!found.find(word.as_bytes()).is_empty(), "CONTROL", || format!("{word} does not open"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The requests whose acts stand in the store.
+pub fn done(store: &Store) -> BTreeSet<RequestId> {
+    let all = SearchOptions::new().limit(100_000);
+    let acts = store.session(Session::new()).search("kind:erased", &all).unwrap_or_default();
+    acts.iter().filter_map(|a| a.id.strip_prefix("erased/").and_then(RequestId::parse)).collect()
+}
+
+fn renumbered(op: Op, shift: usize) -> Op {
+    match op {
+        Op::Create { inode, path } => Op::Create { inode: inode + shift, path },
+        Op::Remove { inode, path } => Op::Remove { inode: inode + shift, path },
+        Op::Rename { inode, from, to } => Op::Rename { inode: inode + shift, from, to },
+        Op::Write { inode, offset, bytes } => Op::Write { inode: inode + shift, offset, bytes },
+        Op::SetLen { inode, len } => Op::SetLen { inode: inode + shift, len },
+        Op::Allocate { inode, len } => Op::Allocate { inode: inode + shift, len },
+        Op::Sync { inode } => Op::Sync { inode: inode + shift },
+        Op::SyncFailed { inode } => Op::SyncFailed { inode: inode + shift },
+        other @ (Op::MakeDir { .. } | Op::SyncDir { .. } | Op::Mark { .. }) => other,
+    }
+}

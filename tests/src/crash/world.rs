@@ -1,0 +1,158 @@
+//! A workload on a recorded disk: it does things to a store and notes what was promised.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use escrowdb::crypto::Entropy;
+use escrowdb::id::RequestId;
+use escrowdb::session::Session;
+use escrowdb::store::{Certificate, EraseOptions, Outcome, Store};
+use escrowdb::vfs::Vfs;
+use escrowdb::{ErrorKind, Result};
+
+use crate::clock::ManualClock;
+use crate::crash::ledger::{Fact, Facts, Rec, Target};
+use crate::entropy::SeededEntropy;
+use crate::recording_vfs::RecordingVfs;
+
+/// Folder of the store.
+pub const DIR: &str = "/store";
+/// Its slot.
+pub const SLOT: &str = "/store.slot";
+
+/// How a store of a workload is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Records after which a journal is rolled.
+    pub roll_records: u32,
+    /// Bytes of new indexes in one pass.
+    pub pass_bytes: u64,
+    /// Whether rolls run on a thread.
+    pub background: bool,
+    /// Seed of all randomness.
+    pub seed: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { roll_records: 4, pass_bytes: 256 << 20, background: false, seed: 1 }
+    }
+}
+
+impl Setup {
+    /// A builder on `disk`; `salt` tells this opening's randomness from others'.
+    pub fn builder(&self, disk: Arc<dyn Vfs>, salt: u64) -> escrowdb::store::Builder {
+        let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(self.seed ^ salt.rotate_left(17)));
+        Store::builder(DIR)
+            .vfs(disk)
+            .entropy(entropy)
+            .clock(Arc::new(ManualClock::default()))
+            .roll_records(self.roll_records)
+            .pass_bytes(self.pass_bytes)
+            .close_roll_records(2)
+            .background(self.background)
+    }
+}
+
+/// A store on a recorded disk, and what it promised.
+pub struct World {
+    /// The disk.
+    pub disk: RecordingVfs,
+    /// The store.
+    pub store: Store,
+    /// What was promised.
+    pub facts: Facts,
+    /// How the store is opened.
+    pub setup: Setup,
+}
+
+/// `"x0 X"`, `"x0 X c2"`, `"x0 X c2 by A"`: id, subject, conversation, author.
+pub fn rec(text: &str) -> Rec {
+    let mut words = text.split(' ');
+    let id = words.next().expect("an id").to_owned();
+    let subject = words.next().unwrap_or("Y").to_owned();
+    let conversation = words.next().unwrap_or("c1").to_owned();
+    let author = words.nth(1).map_or_else(|| subject.clone(), str::to_owned);
+    Rec { id, author, subject, conversation }
+}
+
+/// A request named by one letter.
+pub const fn request(name: u8) -> RequestId {
+    RequestId([name; 16])
+}
+
+impl World {
+    /// A new store on a new disk.
+    pub fn create(setup: Setup) -> Self {
+        let disk = RecordingVfs::new();
+        let store = setup.builder(Arc::new(disk.clone()), 0).create().expect("create");
+        Self { disk, store, facts: Facts::default(), setup }
+    }
+
+    /// Goes on with a store on `disk`.
+    pub fn open(disk: RecordingVfs, facts: Facts, setup: Setup, salt: u64) -> Result<Self> {
+        let store = setup.builder(Arc::new(disk.clone()), salt).open()?;
+        Ok(Self { disk, store, facts, setup })
+    }
+
+    /// Appends one batch; see [`rec`]. Busy is no failure.
+    pub fn append(&self, texts: &[&str]) {
+        self.try_append(texts).expect("append");
+    }
+
+    /// The same; the error is the caller's.
+    pub fn try_append(&self, texts: &[&str]) -> Result<()> {
+        let recs: Vec<Rec> = texts.iter().map(|t| rec(t)).collect();
+        let records: Vec<_> = recs.iter().map(Rec::record).collect();
+        self.facts.note(&self.disk, Fact::Tried(recs.clone()));
+        let outcomes = self.store.append(&records)?;
+        let acked = recs.iter().zip(outcomes).filter_map(|(rec, outcome)| match outcome {
+            Outcome::Added(_) | Outcome::Duplicate(_) => Some(rec.id.clone()),
+            Outcome::Rejected(e) => {
+                assert_eq!(e.kind(), ErrorKind::Busy, "{e}");
+                None
+            }
+        });
+        let acked: Vec<String> = acked.collect();
+        if !acked.is_empty() {
+            self.facts.note(&self.disk, Fact::Acked(acked));
+        }
+        for rec in &recs {
+            let from = self.facts.note(&self.disk, Fact::Looking);
+            if let Ok(person) = self.store.session(Session::new()).person(&rec.subject) {
+                self.facts.note(&self.disk, Fact::Number(rec.subject.clone(), person.number.0, from));
+            }
+        }
+        Ok(())
+    }
+
+    /// One batch for each text.
+    pub fn append_each(&self, texts: &[&str]) {
+        texts.iter().for_each(|t| self.append(&[t]));
+    }
+
+    /// Erases.
+    pub fn erase(&self, name: u8, target: Target) -> Result<Certificate> {
+        self.facts.note(&self.disk, Fact::Asked(request(name), target.clone()));
+        let options = EraseOptions { reason: Some("they asked".into()), request: Some(request(name)) };
+        let certificate = self.store.erase(&target.selector(), &options)?;
+        self.facts.note(&self.disk, Fact::Erased(request(name)));
+        Ok(certificate)
+    }
+
+    /// Erases a person.
+    pub fn erase_person(&self, name: u8, who: &str) -> Certificate {
+        self.erase(name, Target::Person(who.into())).expect("erase")
+    }
+
+    /// Closes the store cleanly and opens it again.
+    pub fn reopen(self, salt: u64) -> Self {
+        self.store.close().expect("close");
+        Self::open(self.disk, self.facts, self.setup, salt).expect("reopen")
+    }
+
+    /// Whether `path` exists in the store's folder.
+    pub fn has_file(&self, name: &str) -> bool {
+        self.disk.exists(&Path::new(DIR).join(name)).unwrap_or(false)
+    }
+}
