@@ -12,7 +12,7 @@ use crate::id::{Epoch, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::journal::FrameKind;
-use crate::keyring::{Grade, catalog};
+use crate::keyring::{Changes, Grade, catalog};
 use crate::merkle::verifier_key::verifier_key;
 use crate::query::parse;
 use crate::recover::{Opened, Request};
@@ -23,6 +23,7 @@ use crate::vfs::{DiskVfs, Vfs};
 
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::Outcome;
+pub use crate::keyring::progress::ImportProgress;
 pub use crate::query::exec::Order;
 pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
 pub use crate::record::Record;
@@ -140,6 +141,31 @@ impl Store {
     /// *Not found* if one is unknown.
     pub fn link(&self, a: &str, b: &str) -> Result<()> {
         link::link(&self.state, a, b)
+    }
+
+    /// How far the last import came that was cut. Nothing is known after an erasure.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn import_progress(&self) -> Result<Option<ImportProgress>> {
+        catalog::import_progress(&self.state.view.read().tree)
+    }
+
+    /// Notes how far an import came (`None`: it is finished). An ordinary commit; call it once in
+    /// many batches.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn note_import(&self, progress: Option<&ImportProgress>) -> Result<()> {
+        let mut changes = Changes::new();
+        match progress {
+            Some(progress) => catalog::put_import_progress(&mut changes, progress)?,
+            None => {
+                let tree = self.state.view.read().tree.clone();
+                catalog::remove_import_progress(&mut changes, &tree)?;
+            }
+        }
+        if changes.is_empty() { Ok(()) } else { commit::ordinary(&self.state, &changes) }
     }
 
     /// What an erasure would take, and where else the person's names stand. Changes nothing.

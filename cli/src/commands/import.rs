@@ -2,13 +2,14 @@
 //! and reason, never by content.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write as _};
+use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use escrowdb::record::{Record, jsonl};
 
 use crate::args::Global;
 use crate::commands::lines::{Line, Lines};
+use crate::commands::resume::Resume;
 use crate::durable::DurableFile;
 use crate::engine::{self, Outcome, Store};
 use crate::exit::Failure;
@@ -51,11 +52,19 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let mut progress = Progress::bytes(len);
     let done = if args.dry_run {
         let mut trial = Trial::new(&store, global);
-        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| trial.append(batch))
+        let lines = &mut Lines::new(input);
+        import(lines, args.lenient, &mut rejects, &mut progress, &mut |batch| trial.append(batch), None)
     } else {
-        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, |batch| {
-            Ok(store.append(batch)?)
-        })
+        let mut append = |batch: &[Record]| Ok(store.append(batch)?);
+        let mut resume = Resume::find(&store, &args.file)?;
+        let mut lines = Lines::new(input);
+        if let Some(noted) = resume.as_ref().map(Resume::noted).filter(|n| n.offset > 0) {
+            note(&format!("goes on behind line {}, where an earlier import was cut", noted.lines));
+            progress.advance(noted.offset);
+            lines = Lines::behind(input_at(&args.file, noted.offset)?, noted.lines);
+        }
+        import(&mut lines, args.lenient, &mut rejects, &mut progress, &mut append, resume.as_mut())
+            .and_then(|counts| resume.map_or(Ok(()), Resume::finish).map(|()| counts))
     };
     progress.finish();
     let counts = done?;
@@ -77,12 +86,17 @@ pub(crate) fn import<R: BufRead>(
     lenient: bool,
     rejects: &mut Rejects,
     progress: &mut Progress,
-    mut append: impl FnMut(&[Record]) -> Result<Vec<Outcome>, Failure>,
+    append: &mut impl FnMut(&[Record]) -> Result<Vec<Outcome>, Failure>,
+    mut resume: Option<&mut Resume<'_>>,
 ) -> Result<Counts, Failure> {
-    let mut counts = Counts::default();
+    // What an earlier import of this file took in stands in the store: to this one, duplicates.
+    let noted = resume.as_ref().map(|r| r.noted());
+    let mut counts = Counts { imported: 0, duplicates: noted.map_or(0, |n| n.records) };
+    let mut offset = noted.map_or(0, |n| n.offset);
     let mut batch = Batch::default();
     while let Some((number, line, bytes)) = lines.next().map_err(|e| Failure::io("read input", e))? {
         progress.advance(bytes);
+        offset += bytes;
         let line = match line {
             Line::TooLong => {
                 rejects.add(number, "longer than 4 MiB")?;
@@ -96,10 +110,14 @@ pub(crate) fn import<R: BufRead>(
             Err(error) => rejects.add(number, &error.to_string())?,
         }
         if batch.is_full() {
-            batch.append(&mut append, rejects, &mut counts)?;
+            batch.append(append, rejects, &mut counts)?;
+            // Behind a rejected line a repeated import must name that line again.
+            if let Some(resume) = resume.as_mut().filter(|_| rejects.count == 0) {
+                resume.reached(offset, number, counts.imported + counts.duplicates)?;
+            }
         }
     }
-    batch.append(&mut append, rejects, &mut counts)?;
+    batch.append(append, rejects, &mut counts)?;
     Ok(counts)
 }
 
@@ -244,6 +262,12 @@ impl<'s> Trial<'s> {
             None => added,
         })
     }
+}
+
+fn input_at(file: &Path, offset: u64) -> Result<Box<dyn BufRead>, Failure> {
+    let open = File::open(file).and_then(|mut f| f.seek(SeekFrom::Start(offset)).map(|_| f));
+    let file = open.map_err(|e| Failure::io(format!("open {}", file.display()), e))?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
 }
 
 fn input(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {

@@ -26,6 +26,11 @@ impl<R: BufRead> Lines<R> {
         Self { input, number: 0, len_max: LINE_LEN_MAX }
     }
 
+    /// The lines behind the first `number`.
+    pub(crate) fn behind(input: R, number: u64) -> Self {
+        Self { input, number, len_max: LINE_LEN_MAX }
+    }
+
     /// The next line, its number (the first is 1) and the bytes it took; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line, u64)>> {
         let mut line = Vec::new();

@@ -22,6 +22,7 @@ mod import;
 mod init;
 mod key;
 mod lines;
+mod resume;
 mod roll;
 mod search;
 mod stats;

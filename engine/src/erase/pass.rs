@@ -340,6 +340,8 @@ impl<'a> Pass<'a> {
         let tree = &keyring.tree();
         let tagger = state.view.read().tagger().clone();
         let mut changes = Changes::new();
+        // A digest of a whole file is one of everybody's words in it.
+        catalog::remove_import_progress(&mut changes, tree)?;
         let mut handles = Vec::new();
         for number in &self.dead {
             if let Some(person) = catalog::person(tree, *number)? {

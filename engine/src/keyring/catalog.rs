@@ -8,6 +8,7 @@ use crate::keyring::entry::{
     Counters, Entry, EntryKind, Identifier, Journal, Person, Segment, Settings, StoreKey, key, name_tag,
 };
 use crate::keyring::pending::{Done, Pending, Waiting};
+use crate::keyring::progress::ImportProgress;
 use crate::keyring::{Changes, Tree};
 
 /// Which journal.
@@ -224,4 +225,22 @@ pub fn put_pending(changes: &mut Changes, request: RequestId, pending: &Pending)
 /// Removes an erasure that was answered.
 pub fn remove_pending(changes: &mut Changes, request: RequestId) {
     changes.insert(key::pending(request), None);
+}
+
+/// How far the last import that was cut had come.
+pub fn import_progress(tree: &Tree) -> Result<Option<ImportProgress>> {
+    get(tree, &key::import_progress())
+}
+
+/// Sets how far an import came.
+pub fn put_import_progress(changes: &mut Changes, progress: &ImportProgress) -> Result<()> {
+    put(changes, key::import_progress(), progress)
+}
+
+/// Forgets how far an import came, if anything is known of one.
+pub fn remove_import_progress(changes: &mut Changes, tree: &Tree) -> Result<()> {
+    if tree.get(&key::import_progress())?.is_some() {
+        changes.insert(key::import_progress(), None);
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@
 //! 4 segment   id u64 BE              Segment
 //! 5 journal   0 current, 1 next      Journal
 //! 6 pending   request id 16          Pending
-//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 mark, 6 high-water time
+//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 high-water time
 //! ```
 
 use std::path::PathBuf;
@@ -175,8 +175,8 @@ pub mod key {
         of(EntryKind::Store, &[4])
     }
 
-    /// Whether the store was closed cleanly.
-    pub fn mark() -> Vec<u8> {
+    /// Progress of an import.
+    pub fn import_progress() -> Vec<u8> {
         of(EntryKind::Store, &[5])
     }
 
@@ -502,28 +502,6 @@ impl Entry for Settings {
     }
 }
 
-/// Whether the store was closed cleanly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
-    /// Nothing stands in a journal that was not synced.
-    pub clean: bool,
-}
-
-impl Entry for Mark {
-    fn encode(&self) -> Result<Value> {
-        let mut out = start();
-        out.put_u8(u8::from(self.clean));
-        done(out)
-    }
-
-    fn decode(value: &[u8]) -> Result<Self> {
-        let mut r = versioned(value, "mark")?;
-        let this = Self { clean: flag(&mut r)? };
-        r.finish()?;
-        Ok(this)
-    }
-}
-
 /// Highest time seen.
 impl Entry for Micros {
     fn encode(&self) -> Result<Value> {
@@ -568,14 +546,6 @@ fn versioned<'a>(value: &'a [u8], what: &str) -> Result<Reader<'a>> {
 
 fn secret(r: &mut Reader<'_>) -> Result<Secret> {
     Ok(Zeroizing::new(r.array()?))
-}
-
-fn flag(r: &mut Reader<'_>) -> Result<bool> {
-    match r.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        n => Err(Error::corrupt(format!("flag of value {n}"))),
-    }
 }
 
 fn many<T>(r: &mut Reader<'_>, max: usize, f: impl Fn(&mut Reader<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -652,7 +622,6 @@ mod tests {
         same(&StoreKey(secret_of(1)));
         same(&Counters { person: PersonNumber(1), segment: SegmentId(2), seq: Seq(3), removed: 4 });
         same(&Settings { origin: "o".into(), region: String::new(), preset: Preset::Room });
-        same(&Mark { clean: true });
         same(&Micros(-1));
     }
 

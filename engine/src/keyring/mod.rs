@@ -45,6 +45,7 @@ pub mod head;
 pub mod node;
 mod page;
 pub mod pending;
+pub mod progress;
 pub mod slot;
 pub mod tree;
 

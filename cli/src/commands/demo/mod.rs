@@ -133,9 +133,9 @@ impl<'a> Demo<'a> {
         let mut rejects = Rejects::new(None, Path::new("-"))?;
         let mut progress = Progress::bytes(None);
         let store = &self.store;
-        import(&mut Lines::new(text.as_bytes()), false, &mut rejects, &mut progress, |b| {
-            Ok(store.append(b)?)
-        })?;
+        let mut append = |batch: &[_]| Ok(store.append(batch)?);
+        let lines = &mut Lines::new(text.as_bytes());
+        import(lines, false, &mut rejects, &mut progress, &mut append, None)?;
         match rejects.finish()? {
             0 => Ok(()),
             n => Err(Failure::rejected(format!("{n} lines of the demo's own sample were rejected"))),
