@@ -414,12 +414,11 @@ fn roll_recovered(state: &Arc<State>, current: &JournalEntry, next: &JournalEntr
     let counters = commit::rolled_counters(state, &keyring.tree(), id)?;
     catalog::put_counters(&mut changes, &counters)?;
     let log: LogHead = commit::log_head(&state.log.lock());
-    commit::commit_locked(state, &keyring, &changes, log)?;
-    let mut view = state.view.write();
-    view.frozen = None;
-    view.segments.extend(opened);
-    view.remove_born(|n| built.minted.contains(&n));
-    Ok(())
+    commit::commit_locked(state, &keyring, &changes, log, |view| {
+        view.frozen = None;
+        view.segments.extend(opened);
+        view.remove_born(|n| built.minted.contains(&n));
+    })
 }
 
 /// Goes on with erasures that were accepted before the stop.

@@ -33,6 +33,15 @@ pub struct Rolled {
     pub left_out: u64,
 }
 
+impl Rolled {
+    /// Removes the files, if nothing is to name them.
+    pub fn remove_files(&self, env: &Env) {
+        for name in self.segment.iter().flat_map(|(_, segment)| segment.file_names()) {
+            let _ = env.unlink(name);
+        }
+    }
+}
+
 /// What a roll works with.
 pub struct Roll<'a> {
     /// Files and randomness.
@@ -94,6 +103,22 @@ impl Roll<'_> {
 
     fn write(&self, docs: &[(&LiveDoc, Stored)], keys: &Minted) -> Result<SegmentEntry> {
         let (body, index) = (self.env.file_id()?, self.env.file_id()?);
+        let written = self.write_as(body, index, docs, keys);
+        if written.is_err() {
+            // On a full disk every try would leave its part.
+            let _ = self.env.unlink(crate::segment::writer::file_name(body));
+            let _ = self.env.unlink(index::file::file_name(index));
+        }
+        written
+    }
+
+    fn write_as(
+        &self,
+        body: FileId,
+        index: FileId,
+        docs: &[(&LiveDoc, Stored)],
+        keys: &Minted,
+    ) -> Result<SegmentEntry> {
         let mut authors: HashMap<PersonNumber, bool> = HashMap::new();
         for author in docs.iter().map(|(_, stored)| stored.author) {
             if let Entry::Vacant(unseen) = authors.entry(author) {

@@ -289,10 +289,11 @@ impl Store {
         } else {
             Ok(())
         };
+        // A roll in flight publishes before commits are refused.
+        state.wait_for_roll();
         if !state.start_closing() {
             return Ok(());
         }
-        state.wait_for_roll();
         let thread = state.rolls.lock().thread.take();
         if let Some(thread) = thread {
             let _ = thread.join();

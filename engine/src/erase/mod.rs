@@ -112,5 +112,5 @@ fn announce(
     };
     catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
     let log = keyring.head().log;
-    commit::commit_locked(state, &keyring, &changes, log)
+    commit::commit_locked(state, &keyring, &changes, log, |_| {})
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, PersonNumber, RequestId, SegmentId};
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal};
-use crate::index::{LiveIndex, Mask, Part};
+use crate::index::{Mask, Part};
 use crate::ingest::Queue;
 use crate::journal::Journal;
 use crate::keyring::catalog::{self, JournalRole};
@@ -58,19 +58,34 @@ pub enum PassEnd {
 
 /// Runs one pass. The caller holds the `pass` lock or is recovery.
 pub fn run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
-    let result = try_run(state, queue);
-    if !matches!(result, Ok(PassEnd::More)) {
-        state.view.write().mask = Mask::default();
+    let _no_rolls = state.forbid_rolls();
+    let result = try_run(state, queue).map_err(|e| match e.kind() {
+        // A sync that failed is never tried again as if nothing had been.
+        ErrorKind::Io => state.poison(e),
+        _ => e,
+    });
+    if state.is_poisoned() {
+        return result;
     }
-    state.allow_rolls();
-    if !matches!(result, Ok(PassEnd::Done | PassEnd::More))
-        && !state.is_poisoned()
-        && state.view.read().frozen.is_some()
-    {
-        // The pass ended after the switch: what was frozen is rolled as it is.
-        commit::retry_roll(state)?;
+    unmask(state)?;
+    if matches!(result, Ok(PassEnd::Held)) {
+        // What was frozen is rolled as it is.
+        commit::roll_frozen(state)?;
     }
     result
+}
+
+/// After a pass only that stays masked of which a part is gone already.
+fn unmask(state: &State) -> Result<()> {
+    let mut view = state.view.write();
+    let mut mask = Mask::default();
+    for (_, waiting) in catalog::waiting(&view.tree)? {
+        if waiting.progress.epoch_after.0 > 0 {
+            target::mask(&mut mask, &waiting.target);
+        }
+    }
+    view.mask = mask;
+    Ok(())
 }
 
 fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
@@ -92,12 +107,8 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
 }
 
 /// E1. Searches no longer see what waits; appends and selectors for it answer busy; frames that
-/// were being written are written; no roll runs and none starts.
+/// were being written are written. No roll runs and none starts.
 fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
-    state.forbid_rolls();
-    if state.view.read().frozen.is_some() {
-        commit::retry_roll(state)?;
-    }
     loop {
         let batch = {
             let keyring = state.keyring.lock();
@@ -161,12 +172,11 @@ impl<'a> Pass<'a> {
         }
         dead.sort_unstable();
         dead.dedup();
-        let before = state.view.read().segments.iter().map(|s| u64::from(s.entry.docs)).sum();
         Ok(Self {
             state,
             batch,
             dead,
-            before,
+            before: 0,
             removed: 0,
             rolled: 0,
             rewritten: Vec::new(),
@@ -212,7 +222,7 @@ impl<'a> Pass<'a> {
         state.slot.stage(&record).map_err(|e| state.poison(e))?;
         // E6.
         state.slot.destroy_others(next_epoch).map_err(|e| state.poison(e))?;
-        self.switch_memory(&keyring, prepared, &mut writer, reopened)?;
+        self.switch_memory(&keyring, prepared, &mut writer, reopened).map_err(|e| state.poison(e))?;
         drop(writer);
         drop(keyring);
         for file in &self.old_files {
@@ -222,23 +232,28 @@ impl<'a> Pass<'a> {
         Ok(if self.more { PassEnd::More } else { PassEnd::Done })
     }
 
-    /// E2, first half: if a frame mentions the erased, the journal that holds it must die.
+    /// E2, first half: if a frame mentions the erased, the journal that holds it must die. A
+    /// journal whose roll or pass failed before is taken along.
     fn switch_journal(&mut self) -> Result<()> {
         let state = self.state;
-        let touched = {
+        let (live_touched, waits) = {
             let view = state.view.read();
-            let live = &view.live;
-            self.batch
-                .iter()
-                .try_fold(false, |t, (_, w)| Ok::<_, Error>(t || target::mentions(live, &w.target)?))?
+            let mut touched = false;
+            for (_, waiting) in &self.batch {
+                touched |= target::mentions(&view.live, &waiting.target)?;
+            }
+            (touched, view.frozen.is_some())
         };
-        if !touched {
+        if !live_touched && !waits {
             return Ok(());
         }
-        if !commit::freeze(state)? {
-            return Err(Error::new(ErrorKind::Busy, "the next journal is still in use"));
+        if live_touched {
+            commit::roll_frozen(state)?;
+            if !commit::freeze(state)? {
+                return Err(Error::new(ErrorKind::Busy, "the next journal is still in use"));
+            }
         }
-        let frozen = state.view.read().frozen.clone().unwrap_or_else(|| Arc::new(LiveIndex::new()));
+        let frozen = state.view.read().frozen.clone().unwrap_or_default();
         let skip = self.take_matching(&*frozen)?;
         let id = catalog::counters(&state.view.read().tree)?.segment;
         let built = commit::build_roll(state, &frozen, &skip, &self.dead, id)?;
@@ -272,6 +287,7 @@ impl<'a> Pass<'a> {
     fn rewrite_segments(&mut self) -> Result<()> {
         let state = self.state;
         let segments = state.view.read().segments.clone();
+        self.before = segments.iter().map(|s| u64::from(s.entry.docs)).sum();
         let mut bytes = 0u64;
         for segment in segments {
             let mut touched = false;
@@ -320,13 +336,14 @@ impl<'a> Pass<'a> {
             keys: &*self.state.subjects,
             entropy: &*env.entropy,
         };
+        // Named before they are written: a part of a file is removed too.
+        self.new_files.push(crate::segment::writer::file_name(body).into());
         let reformed = rewrite::rewrite(&segment.part, data, &removal, &to)?;
         if gather {
             self.old_files.extend(old.body_names());
         }
         if reformed.body_written {
             bodies.push(body);
-            self.new_files.push(crate::segment::writer::file_name(body).into());
             self.fresh_bodies.insert(segment.id);
         }
         let index = env.file_id()?;

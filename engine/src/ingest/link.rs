@@ -67,5 +67,5 @@ pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
         catalog::put_person(&mut changes, &tagger, one, &person, &[])?;
     }
     let log = keyring.head().log;
-    commit::commit_locked(state, &keyring, &changes, log)
+    commit::commit_locked(state, &keyring, &changes, log, |_| {})
 }

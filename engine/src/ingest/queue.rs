@@ -199,7 +199,8 @@ fn try_write(state: &Arc<State>, group: &[Arc<Ticket>]) -> Result<Vec<Vec<Outcom
     let mut view = state.view.write();
     for entry in entries {
         view.add_born(&entry.stored);
-        view.add_live(entry.seq, entry.salt, entry.canonical, entry.stored)?;
+        // The frame is durable: a record that the index lacks would be left out by the next roll.
+        view.add_live(entry.seq, entry.salt, entry.canonical, entry.stored).map_err(|e| state.poison(e))?;
     }
     Ok(answers)
 }

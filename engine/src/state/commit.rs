@@ -14,133 +14,109 @@ use crate::index::{LiveIndex, Part, Segment, SegmentFiles};
 use crate::journal::Journal;
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Counters, Journal as JournalEntry, Segment as SegmentEntry};
-use crate::keyring::{Changes, LogHead, Tree};
+use crate::keyring::{Changes, Keyring, LogHead, Tree};
 use crate::log::Log;
 use crate::roll::{self, Roll};
 use crate::state::{State, journal_name};
-use crate::view::Rolled;
+use crate::view::{Rolled, View};
 
 /// Commits `changes` under the current root. The log's head stays as it is.
 pub fn ordinary(state: &State, changes: &Changes) -> Result<()> {
     let keyring = state.keyring.lock();
     let log = keyring.head().log;
-    commit_locked(state, &keyring, changes, log)
+    commit_locked(state, &keyring, changes, log, |_| {})
 }
 
-/// The same, by whoever holds the committer's lock already.
+/// The same, by whoever holds the committer's lock already. `also` changes the view in the moment
+/// in which the new tree comes.
 pub fn commit_locked(
     state: &State,
-    keyring: &crate::keyring::Keyring,
+    keyring: &Keyring,
     changes: &Changes,
     log: LogHead,
+    also: impl FnOnce(&mut View),
 ) -> Result<()> {
     state.check_writable()?;
     let prepared = keyring.prepare(changes, log, None).map_err(|e| match e.kind() {
         // Nothing of the current state was touched, and a full disk says nothing about it.
-        ErrorKind::NoSpace => e,
+        ErrorKind::NoSpace if !keyring.is_poisoned() => e,
         _ => state.poison(e),
     })?;
-    keyring.publish(prepared)?;
+    keyring.publish(prepared).map_err(|e| state.poison(e))?;
     let tree = keyring.tree();
     state.subjects.set(tree.clone());
-    state.view.write().tree = tree;
+    let mut view = state.view.write();
+    view.tree = tree;
+    also(&mut view);
     Ok(())
 }
 
-/// Rolls the journal if it reached a limit: on a thread of its own, or at once.
+/// Rolls the journal if it reached a limit: on a thread of its own, or at once. The records are
+/// safe in the journal; a roll that fails is tried again by an append that needs its room, which
+/// reports the trouble.
 pub fn roll_if_due(state: &Arc<State>) {
     let due = {
         let view = state.view.read();
-        view.frozen.is_none()
-            && (view.live.doc_count() >= state.settings.roll_records
-                || view.live.bytes() as u64 >= state.settings.roll_bytes)
+        view.frozen.is_none() && is_full(state, &view)
     };
-    if !due || !start_roll(state) {
+    if !due {
+        return;
+    }
+    let Some(rolling) = state.try_rolling() else { return };
+    if !matches!(freeze(state), Ok(true)) {
         return;
     }
     if !state.settings.background {
-        // The records are safe in the journal; a roll that failed is tried again by the next
-        // append, which reports the trouble.
-        let _ = finish_roll(state);
+        let _ = roll_frozen(state);
         return;
     }
     let shared = Arc::clone(state);
     let spawned = std::thread::Builder::new().name("escrowdb-roll".into()).spawn(move || {
-        let _ = finish_roll(&shared);
+        let _rolling = rolling;
+        let _ = roll_frozen(&shared);
     });
-    match spawned {
-        Ok(handle) => {
-            let old = state.rolls.lock().thread.replace(handle);
-            if let Some(old) = old {
-                let _ = old.join();
-            }
-        }
-        Err(_) => {
-            let _ = finish_roll(state);
+    if let Ok(thread) = spawned {
+        let old = state.rolls.lock().thread.replace(thread);
+        if let Some(old) = old {
+            let _ = old.join();
         }
     }
 }
 
-/// Rolls whatever stands in journals, at once.
+/// Rolls whatever stands in journals, at once, or when the erasure that runs has ended.
 pub fn roll_now(state: &Arc<State>) -> Result<()> {
+    let _rolling = state.rolling();
     state.check_writable()?;
-    state.wait_for_roll();
-    if state.view.read().frozen.is_some() {
-        retry_roll(state)?;
-    }
-    if state.view.read().live.doc_count() > 0 && start_roll(state) {
-        finish_roll(state)?;
+    roll_frozen(state)?;
+    if state.view.read().live.doc_count() > 0 && freeze(state)? {
+        roll_frozen(state)?;
     }
     Ok(())
 }
 
 /// Makes an append wait while the active journal is full and the other one is being rolled. If
-/// that roll failed, it is tried again here and its error is the append's.
+/// that roll failed, it is tried again here and its error is the append's. While an erasure runs
+/// the journal grows over its limit.
 pub fn wait_for_room(state: &Arc<State>) -> Result<()> {
     let full = |state: &State| {
         let view = state.view.read();
-        view.frozen.is_some()
-            && (view.live.doc_count() >= state.settings.roll_records
-                || view.live.bytes() as u64 >= state.settings.roll_bytes)
+        view.frozen.is_some() && is_full(state, &view)
     };
     if !full(state) {
         return Ok(());
     }
     state.wait_for_roll();
-    if full(state) && !state.rolls.lock().forbidden {
-        return retry_roll(state);
+    if full(state)
+        && let Some(_rolling) = state.try_rolling()
+    {
+        return roll_frozen(state);
     }
     Ok(())
 }
 
-/// Builds and publishes a journal whose roll failed before.
-pub fn retry_roll(state: &Arc<State>) -> Result<()> {
-    {
-        let mut rolls = state.rolls.lock();
-        if rolls.running {
-            return Ok(());
-        }
-        rolls.running = true;
-    }
-    finish_roll(state)
-}
-
-/// Switches appends to the next journal. False if a roll is running or forbidden.
-fn start_roll(state: &Arc<State>) -> bool {
-    {
-        let mut rolls = state.rolls.lock();
-        if rolls.running || rolls.forbidden {
-            return false;
-        }
-        rolls.running = true;
-    }
-    match freeze(state) {
-        Ok(true) => true,
-        Ok(false) | Err(_) => {
-            end_roll(state);
-            false
-        }
-    }
+fn is_full(state: &State, view: &View) -> bool {
+    view.live.doc_count() >= state.settings.roll_records
+        || view.live.bytes() as u64 >= state.settings.roll_bytes
 }
 
 /// Switches appends to the next journal and freezes what stands in the other one.
@@ -162,58 +138,74 @@ pub fn freeze(state: &State) -> Result<bool> {
     Ok(true)
 }
 
-fn end_roll(state: &State) {
-    state.rolls.lock().running = false;
-    state.rolls_changed.notify_all();
-}
-
-/// Builds the frozen journal into a segment and publishes it.
-fn finish_roll(state: &Arc<State>) -> Result<()> {
-    // A full disk says nothing about what is written already: the next append tries again. After
-    // any other failure nobody knows what a sync left behind.
-    let result = build_and_publish(state).map_err(|e| match e.kind() {
-        ErrorKind::NoSpace => e,
-        _ => state.poison(e),
-    });
-    end_roll(state);
-    result
-}
-
-fn build_and_publish(state: &Arc<State>) -> Result<()> {
+/// Builds the frozen journal, if there is one, into a segment and publishes it. The caller holds
+/// the right to roll, or keeps others from it.
+pub fn roll_frozen(state: &State) -> Result<()> {
     let frozen = state.view.read().frozen.clone();
     let Some(frozen) = frozen else { return Ok(()) };
-    let id = catalog::counters(&state.view.read().tree)?.segment;
-    let built = build_roll(state, &frozen, &RoaringBitmap::new(), &[], id)?;
-    write_leaves(state, &frozen)?;
-    let journal = new_journal(&state.env, &state.keys.read())?;
-    state.env.sync_dir()?;
+    // A full disk says nothing about what is written already: it is tried again. After any other
+    // failure nobody knows what a sync left behind.
+    build_and_publish(state, &frozen).map_err(|e| match e.kind() {
+        ErrorKind::NoSpace => e,
+        _ => state.poison(e),
+    })
+}
 
+fn build_and_publish(state: &State, frozen: &LiveIndex) -> Result<()> {
+    let id = catalog::counters(&state.view.read().tree)?.segment;
+    let built = build_roll(state, frozen, &RoaringBitmap::new(), &[], id)?;
+    let (spare, next) = match new_journal(&state.env, &state.keys.read()) {
+        Ok(journal) => journal,
+        Err(e) => {
+            built.remove_files(&state.env);
+            return Err(e);
+        }
+    };
+    let published = publish_roll(state, frozen, &built, &next, id);
+    match published {
+        Ok(retired) => {
+            state.writer.lock().spare = Some(spare);
+            // A file that can't be removed is a stranger to the next opening, which removes it.
+            let _ = state.env.unlink(journal_name(retired.file));
+            Ok(())
+        }
+        Err(e) => {
+            if !state.is_poisoned() {
+                built.remove_files(&state.env);
+                let _ = state.env.unlink(journal_name(next.file));
+            }
+            Err(e)
+        }
+    }
+}
+
+fn publish_roll(
+    state: &State,
+    frozen: &LiveIndex,
+    built: &roll::Rolled,
+    next: &JournalEntry,
+    id: SegmentId,
+) -> Result<JournalEntry> {
+    write_leaves(state, frozen)?;
+    state.env.sync_dir()?;
     let keyring = state.keyring.lock();
     let mut changes = built.people.clone();
     let counters = rolled_counters(state, &keyring.tree(), id)?;
+    let mut opened = None;
     if let Some((id, segment)) = &built.segment {
         catalog::put_segment(&mut changes, *id, segment)?;
+        opened = Some(open_segment(state, *id, segment, &state.keys.read().clone())?);
     }
-    let retired = put_journals(&mut changes, &keyring.tree(), &journal.1)?;
+    let retired = put_journals(&mut changes, &keyring.tree(), next)?;
     catalog::put_counters(&mut changes, &counters)?;
     let log = log_head(&state.log.lock());
-    let arena = state.keys.read().clone();
-    let opened = match &built.segment {
-        Some((id, segment)) => Some(open_segment(state, *id, segment, &arena)?),
-        None => None,
-    };
-    commit_locked(state, &keyring, &changes, log)?;
-    {
+    commit_locked(state, &keyring, &changes, log, |view| {
         // The frozen index leaves in the moment in which the segment comes.
-        let mut writer = state.writer.lock();
-        let mut view = state.view.write();
         view.frozen = None;
         view.segments.extend(opened);
         view.remove_born(|n| built.minted.contains(&n));
-        writer.spare = Some(journal.0);
-    }
-    drop(keyring);
-    state.env.unlink(journal_name(retired.file))
+    })?;
+    Ok(retired)
 }
 
 /// Builds a frozen journal into files.
@@ -266,8 +258,13 @@ pub fn rolled_counters(state: &State, tree: &Tree, id: SegmentId) -> Result<Coun
 pub fn new_journal(env: &Env, arena: &Keys) -> Result<(Journal, JournalEntry)> {
     let file = env.file_id()?;
     let key = env.random_key(&file.0)?;
-    let journal = Journal::create(&*env.vfs, &env.dir, env.store, file, arena.insert(&key)?)?;
-    Ok((journal, JournalEntry { file, key }))
+    match Journal::create(&*env.vfs, &env.dir, env.store, file, arena.insert(&key)?) {
+        Ok(journal) => Ok((journal, JournalEntry { file, key })),
+        Err(e) => {
+            let _ = env.unlink(journal_name(file));
+            Err(e)
+        }
+    }
 }
 
 /// `next` becomes `current`, `fresh` becomes `next`. Answers the entry that leaves.

@@ -7,7 +7,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, RwLock};
 
@@ -80,13 +79,19 @@ pub struct Writer {
 /// Rolls and what keeps them from starting.
 #[derive(Default)]
 pub struct Rolls {
-    /// A roll is being built or published.
-    pub running: bool,
-    /// An erasure is running: no roll starts.
-    pub forbidden: bool,
+    /// A roll is being built or published: somebody holds a [`Rolling`].
+    running: bool,
+    /// An erasure is running, which holds a [`NoRolls`]: no roll starts.
+    forbidden: bool,
     /// The thread of the last roll.
     pub thread: Option<std::thread::JoinHandle<()>>,
 }
+
+/// The right to roll; one at a time, and none while an erasure runs. Given back on drop.
+pub struct Rolling(Arc<State>);
+
+/// No roll runs and none starts while this lives: it belongs to the pass of an erasure.
+pub struct NoRolls<'a>(&'a State);
 
 /// What [`State::new`] puts together.
 pub struct Parts {
@@ -171,27 +176,63 @@ impl State {
         self.poisoned.load(Ordering::Acquire)
     }
 
-    /// Waits until no roll runs and lets none start until [`State::allow_rolls`].
-    pub fn forbid_rolls(&self) {
+    /// Waits until no roll runs and lets none start while the answer lives.
+    pub fn forbid_rolls(&self) -> NoRolls<'_> {
         let mut rolls = self.rolls.lock();
         rolls.forbidden = true;
         while rolls.running {
-            self.rolls_changed.wait_for(&mut rolls, Duration::from_secs(1));
+            self.rolls_changed.wait(&mut rolls);
         }
+        NoRolls(self)
     }
 
-    /// Lets rolls start again.
-    pub fn allow_rolls(&self) {
-        self.rolls.lock().forbidden = false;
-        self.rolls_changed.notify_all();
+    /// The right to roll; `None` while another roll or an erasure runs.
+    pub fn try_rolling(self: &Arc<Self>) -> Option<Rolling> {
+        let mut rolls = self.rolls.lock();
+        if rolls.running || rolls.forbidden {
+            return None;
+        }
+        rolls.running = true;
+        Some(Rolling(Arc::clone(self)))
+    }
+
+    /// The right to roll, once no other roll and no erasure runs.
+    pub fn rolling(self: &Arc<Self>) -> Rolling {
+        let mut rolls = self.rolls.lock();
+        while rolls.running || rolls.forbidden {
+            self.rolls_changed.wait(&mut rolls);
+        }
+        rolls.running = true;
+        Rolling(Arc::clone(self))
     }
 
     /// Waits until no roll runs.
     pub fn wait_for_roll(&self) {
         let mut rolls = self.rolls.lock();
         while rolls.running {
-            self.rolls_changed.wait_for(&mut rolls, Duration::from_secs(1));
+            self.rolls_changed.wait(&mut rolls);
         }
+    }
+
+    fn end_roll(&self, change: impl FnOnce(&mut Rolls)) {
+        if std::thread::panicking() {
+            // What is in memory may be half changed.
+            self.poisoned.store(true, Ordering::Release);
+        }
+        change(&mut self.rolls.lock());
+        self.rolls_changed.notify_all();
+    }
+}
+
+impl Drop for Rolling {
+    fn drop(&mut self) {
+        self.0.end_roll(|rolls| rolls.running = false);
+    }
+}
+
+impl Drop for NoRolls<'_> {
+    fn drop(&mut self) {
+        self.0.end_roll(|rolls| rolls.forbidden = false);
     }
 }
 
