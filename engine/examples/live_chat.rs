@@ -55,8 +55,7 @@ fn life(dir: &Path) -> Result<()> {
     let plan = store.plan(&anna)?;
     println!("erasing Anna would take {} records, {} mention by others", plan.records, plan.mention_total);
 
-    let mut options = EraseOptions::default();
-    options.reason = Some("her request of 2 March".into());
+    let options = EraseOptions { reason: Some("her request of 2 March".into()), ..Default::default() };
     let certificate = store.erase(&anna, &options)?;
     println!("certificate: {}", certificate.to_json());
 
@@ -70,8 +69,6 @@ fn life(dir: &Path) -> Result<()> {
     let stats = store.stats()?;
     println!("verified; {} records of {} people, log of {}", stats.records, stats.people, stats.log_size);
 
-    // A reading holds the store open too: it goes before the folder can be opened again.
-    drop(reading);
     store.close()?;
     let again = Store::builder(dir).open()?;
     println!("opened again: {} records", again.session(Session::new()).count("*")?);

@@ -53,7 +53,6 @@
 //!
 //! let report = store.verify(&VerifyOptions::new().read_data(true))?;
 //! assert!(report.damage.is_empty());
-//! drop(reading);
 //! store.close()?;
 //! # Ok::<(), escrowdb::Error>(())
 //! ```
