@@ -6,6 +6,7 @@
 //! - [`faulty_vfs`]: calls that fail.
 //! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
+//! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
 //! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
 
 #![allow(
@@ -19,6 +20,8 @@ pub mod cache;
 pub mod call;
 pub mod canary;
 pub mod chats;
+#[cfg(unix)]
+pub mod child;
 pub mod clock;
 pub mod cow;
 pub mod crash;
@@ -27,6 +30,8 @@ pub mod evidence;
 pub mod faulty_vfs;
 pub mod gate;
 mod layout;
+#[cfg(unix)]
+pub mod memory;
 pub mod recording_vfs;
 pub mod rng;
 pub mod sealed;

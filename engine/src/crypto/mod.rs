@@ -8,6 +8,7 @@ pub mod arena;
 pub mod kdf;
 pub mod random;
 pub mod seal;
+mod stack;
 
 pub use arena::{Key, Keys};
 pub use kdf::Label;

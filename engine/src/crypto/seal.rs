@@ -8,26 +8,30 @@
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce, Tag};
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::crypto::kdf::{Label, expand};
+use crate::crypto::stack::{self, burn};
 use crate::error::{Error, Result};
 
+/// Length of the AEAD's key and nonce.
+const KEY_LEN: usize = 32;
+const NONCE_LEN: usize = 12;
 /// Length of the commitment.
 const COMMITMENT_LEN: usize = 32;
 /// Length of the AEAD tag (RFC 8452 section 4).
 const TAG_LEN: usize = 16;
+/// What is derived: key, nonce, commitment.
+const MATERIAL_LEN: usize = KEY_LEN + NONCE_LEN + COMMITMENT_LEN;
 /// Length of a [`Seal`].
 pub const SEAL_LEN: usize = COMMITMENT_LEN + TAG_LEN;
 
 /// What stands beside a ciphertext: 32 bytes of commitment, then 16 bytes of tag.
 pub type Seal = [u8; SEAL_LEN];
 
-/// A key that seals or opens one object. Wiped on drop.
+/// A key that seals or opens one object. Wiped on drop; moving it moves no secret bytes.
 pub struct OneTime {
-    key: [u8; 32],
-    nonce: [u8; 12],
-    commitment: [u8; COMMITMENT_LEN],
+    material: Box<Zeroizing<[u8; MATERIAL_LEN]>>,
     aad: Vec<u8>,
 }
 
@@ -43,63 +47,72 @@ pub struct OneTime {
 /// # Ok::<(), escrowdb::Error>(())
 /// ```
 pub fn derive(label: Label, secrets: &[&[u8]], salt: &[u8], aad: &[u8]) -> OneTime {
-    let mut out = [0u8; 32 + 12 + COMMITMENT_LEN];
+    let mut material = Box::new(Zeroizing::new([0; MATERIAL_LEN]));
     let mut parts: Vec<&[u8]> = Vec::with_capacity(secrets.len() + 2);
     parts.extend_from_slice(secrets);
     parts.push(salt);
     parts.push(aad);
-    expand(label, &parts, &mut out);
-    let mut one =
-        OneTime { key: [0; 32], nonce: [0; 12], commitment: [0; COMMITMENT_LEN], aad: aad.to_vec() };
-    one.key.copy_from_slice(&out[..32]);
-    one.nonce.copy_from_slice(&out[32..44]);
-    one.commitment.copy_from_slice(&out[44..]);
-    out.zeroize();
-    one
+    expand(label, &parts, &mut **material);
+    OneTime { material, aad: aad.to_vec() }
 }
 
 impl OneTime {
     /// Seals `text` in place.
     pub fn seal(self, text: &mut [u8]) -> Result<Seal> {
-        let tag = self
-            .cipher()
-            .encrypt_inout_detached(&Nonce::from(self.nonce), &self.aad, text.into())
-            .map_err(|_| Error::invalid("text too long to seal (limit 64 GiB)"))?;
+        let tag = self.encrypt(text);
+        burn::<{ stack::CIPHER }>();
         let mut seal = [0u8; SEAL_LEN];
-        seal[..COMMITMENT_LEN].copy_from_slice(&self.commitment);
-        seal[COMMITMENT_LEN..].copy_from_slice(&tag);
+        seal[..COMMITMENT_LEN].copy_from_slice(self.commitment());
+        seal[COMMITMENT_LEN..].copy_from_slice(&tag?);
         Ok(seal)
     }
 
     /// Opens `text` in place. On failure the content of `text` is unspecified ciphertext, never
     /// unauthenticated plaintext.
     pub fn open(self, seal: &Seal, text: &mut [u8]) -> Result<()> {
-        let (commitment, tag) = seal.split_at(COMMITMENT_LEN);
-        if !bool::from(self.commitment.ct_eq(commitment)) {
+        if !self.fits(seal) {
             return Err(Error::corrupt("commitment does not fit the key and place"));
         }
-        let mut tag_bytes = [0u8; TAG_LEN];
-        tag_bytes.copy_from_slice(tag);
-        self.cipher()
-            .decrypt_inout_detached(&Nonce::from(self.nonce), &self.aad, text.into(), &Tag::from(tag_bytes))
-            .map_err(|_| Error::corrupt("authentication tag does not fit the bytes"))
+        let mut tag = [0u8; TAG_LEN];
+        tag.copy_from_slice(&seal[COMMITMENT_LEN..]);
+        let opened = self.decrypt(&tag, text);
+        burn::<{ stack::CIPHER }>();
+        opened
     }
 
     /// Whether `seal` was made with this key for this place; says nothing about the text.
     pub fn fits(&self, seal: &Seal) -> bool {
-        self.commitment.ct_eq(&seal[..COMMITMENT_LEN]).into()
+        self.commitment().ct_eq(&seal[..COMMITMENT_LEN]).into()
     }
 
-    fn cipher(&self) -> Aes256GcmSiv {
-        Aes256GcmSiv::new(&self.key.into())
+    #[inline(never)]
+    fn encrypt(&self, text: &mut [u8]) -> Result<[u8; TAG_LEN]> {
+        let (cipher, nonce) = self.cipher()?;
+        cipher
+            .encrypt_inout_detached(&nonce, &self.aad, text.into())
+            .map(Into::into)
+            .map_err(|_| Error::invalid("text too long to seal (limit 64 GiB)"))
     }
-}
 
-impl Drop for OneTime {
-    fn drop(&mut self) {
-        self.key.zeroize();
-        self.nonce.zeroize();
-        self.commitment.zeroize();
+    #[inline(never)]
+    fn decrypt(&self, tag: &[u8; TAG_LEN], text: &mut [u8]) -> Result<()> {
+        let (cipher, nonce) = self.cipher()?;
+        cipher
+            .decrypt_inout_detached(&nonce, &self.aad, text.into(), &Tag::from(*tag))
+            .map_err(|_| Error::corrupt("authentication tag does not fit the bytes"))
+    }
+
+    fn cipher(&self) -> Result<(Aes256GcmSiv, Nonce)> {
+        let (key, rest) = self.material.split_at(KEY_LEN);
+        let bad = |_| Error::invalid("a derived key has a wrong length");
+        let cipher = Aes256GcmSiv::new_from_slice(key).map_err(bad)?;
+        let mut nonce = Nonce::default();
+        nonce.copy_from_slice(&rest[..NONCE_LEN]);
+        Ok((cipher, nonce))
+    }
+
+    fn commitment(&self) -> &[u8] {
+        &self.material[KEY_LEN + NONCE_LEN..]
     }
 }
 
