@@ -12,11 +12,11 @@
 //!
 //! The key of a frame is derived from the journal's key and the frame's salt; header, store,
 //! file, frame number and the previous frame's seal are associated data, so no frame can be
-//! moved, left out or put first. One frame is written and synced at a time: a frame that does not
-//! open and is followed by nothing that opens was never acknowledged (a torn write); one that is
-//! followed by a frame that opens is damage and is reported. Only frames with flag 1 were written
-//! before the frames in front of them were synced (the caller chose so): after a power cut one may
-//! stand where its predecessor was lost, and both are left out.
+//! moved, left out or put first. One frame is written and synced at a time: one wrong bit of a
+//! frame is set right; else a frame that does not open and is followed by none was never
+//! acknowledged (a torn write); one that is followed by another is damage and is reported. Only
+//! frames with flag 1 were written before the frames in front of them were synced (the caller chose
+//! so): after a power cut one may stand where its predecessor was lost, and both are left out.
 //!
 //! The marks `opened` and `closed` tell a clean stop from an unclean one: after an unclean stop a
 //! frame may have been written and lost again, and might mention anybody, so recovery gives both
@@ -31,6 +31,8 @@ use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, Seal, der
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::{Vfs, VfsFile};
+
+mod rescue;
 
 /// First bytes of a frame.
 const MAGIC: [u8; 4] = *b"EJF1";
@@ -120,8 +122,53 @@ impl Journal {
         })
     }
 
-    /// Opens a journal and reads every frame.
+    /// Opens a journal and reads every frame. One wrong bit of a frame is set right.
     pub fn replay(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
+        let mut journal = Self::open(vfs, dir, store, id, key)?;
+        let mut frames = Vec::new();
+        loop {
+            let read = journal.read_frame(journal.end, journal.frames, &journal.previous);
+            let read = match read {
+                Ok(read @ (Read::Frame { .. } | Read::Nothing)) => read,
+                failed => match journal.rescue(journal.end, journal.frames, &journal.previous)? {
+                    Some(rescued) => rescued,
+                    None => failed?,
+                },
+            };
+            match read {
+                Read::Frame { frame, seal, end } => {
+                    journal.frames += 1;
+                    journal.end = end;
+                    journal.previous = seal;
+                    frames.push(frame);
+                }
+                Read::Nothing | Read::Broken => break,
+            }
+        }
+        let torn = journal.bytes_behind()?;
+        if torn && let Some(behind) = journal.synced_frame_behind(journal.end)? {
+            return Err(Error::corrupt(format!(
+                "journal {id}.jrn: frame {} at offset {} is damaged and a frame follows it at {behind}",
+                journal.frames, journal.end
+            ))
+            .hint("restore the file from a backup; nothing was changed"));
+        }
+        Ok(Replay { journal, frames, torn })
+    }
+
+    /// How many frames from the first on open with a key, and nothing else about the file.
+    pub fn frames_opened_by(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<u64> {
+        let mut journal = Self::open(vfs, dir, store, id, key)?;
+        while let Read::Frame { seal, end, .. } =
+            journal.read_frame(journal.end, journal.frames, &journal.previous)?
+        {
+            (journal.frames, journal.end, journal.previous) = (journal.frames + 1, end, seal);
+        }
+        Ok(journal.frames)
+    }
+
+    /// An open file of which nothing is read yet.
+    fn open(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Self> {
         let io = |e| Error::io(format!("open journal {id}.jrn"), e);
         let file = vfs.open(&path(dir, id)).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::corrupt(format!("journal {id}.jrn is missing"))
@@ -131,43 +178,8 @@ impl Journal {
         // After a kill the frames may stand in the cache only.
         file.sync().map_err(io)?;
         let allocated = file.len().map_err(io)?;
-        let mut journal = Self {
-            file,
-            id,
-            store,
-            key,
-            frames: 0,
-            end: 0,
-            allocated,
-            previous: [0; SEAL_LEN],
-            synced: true,
-        };
-        let mut frames = Vec::new();
-        loop {
-            match journal.read_frame(journal.end, journal.frames, &journal.previous)? {
-                Read::Frame { frame, seal, end, .. } => {
-                    journal.frames += 1;
-                    journal.end = end;
-                    journal.previous = seal;
-                    frames.push(frame);
-                }
-                Read::Nothing => break,
-                Read::Broken { next: Some((offset, seal)) } => {
-                    let next = journal.read_frame(offset, journal.frames + 1, &seal)?;
-                    if let Read::Frame { after_unsynced: false, .. } = next {
-                        return Err(Error::corrupt(format!(
-                            "journal {id}.jrn: frame {} at offset {} is damaged and frames follow it",
-                            journal.frames, journal.end
-                        ))
-                        .hint("restore the file from a backup; nothing was changed"));
-                    }
-                    break;
-                }
-                Read::Broken { next: None } => break,
-            }
-        }
-        let torn = journal.bytes_behind()?;
-        Ok(Replay { journal, frames, torn })
+        let previous = [0; SEAL_LEN];
+        Ok(Self { file, id, store, key, frames: 0, end: 0, allocated, previous, synced: true })
     }
 
     /// Name of the file.
@@ -260,26 +272,36 @@ impl Journal {
         }
         let Some(text_len) = text_len(&front[..HEADER_LEN])? else {
             let empty = front.iter().all(|b| *b == 0);
-            return Ok(if empty { Read::Nothing } else { Read::Broken { next: None } });
+            return Ok(if empty { Read::Nothing } else { Read::Broken });
         };
-        let mut seal = [0; SEAL_LEN];
-        seal.copy_from_slice(&front[HEADER_LEN + SALT_LEN..]);
-        let end = offset + (FRONT_LEN + text_len) as u64;
-        let broken = Read::Broken { next: Some((end, seal)) };
-        if end > self.allocated {
-            return Ok(Read::Broken { next: None });
+        if offset + (FRONT_LEN + text_len) as u64 > self.allocated {
+            return Ok(Read::Broken);
         }
         let mut text = Zeroizing::new(vec![0u8; text_len]);
         if !self.read(&mut text, offset + FRONT_LEN as u64)? {
-            return Ok(Read::Broken { next: None });
+            return Ok(Read::Broken);
         }
-        let (header, salt) = (&front[..HEADER_LEN], &front[HEADER_LEN..HEADER_LEN + SALT_LEN]);
-        let one_time = self.one_time(header, salt, number, previous)?;
-        if one_time.open(&seal, &mut text).is_err() {
-            return Ok(broken);
+        Ok(self.open_frame(&front, text, offset, number, previous)?.unwrap_or(Read::Broken))
+    }
+
+    /// Opens what was read; `None` if it does not open.
+    fn open_frame(
+        &self,
+        front: &[u8; FRONT_LEN],
+        mut text: Zeroizing<Vec<u8>>,
+        offset: u64,
+        number: u64,
+        previous: &Seal,
+    ) -> Result<Option<Read>> {
+        let (header, rest) = front.split_at(HEADER_LEN);
+        let (salt, sealed) = rest.split_at(SALT_LEN);
+        let mut seal = [0; SEAL_LEN];
+        seal.copy_from_slice(sealed);
+        if self.one_time(header, salt, number, previous)?.open(&seal, &mut text).is_err() {
+            return Ok(None);
         }
-        let after_unsynced = header[6] & FLAG_AFTER_UNSYNCED != 0;
-        Ok(Read::Frame { frame: parse(&text)?, seal, end, after_unsynced })
+        let end = offset + (FRONT_LEN + text.len()) as u64;
+        Ok(Some(Read::Frame { frame: parse(&text)?, seal, end }))
     }
 
     /// Fills `buf`; false if the file ends before.
@@ -310,9 +332,9 @@ impl Journal {
 }
 
 enum Read {
-    Frame { frame: Frame, seal: Seal, end: u64, after_unsynced: bool },
+    Frame { frame: Frame, seal: Seal, end: u64 },
     Nothing,
-    Broken { next: Option<(u64, Seal)> },
+    Broken,
 }
 
 fn header(text_len: u32, after_unsynced: bool) -> [u8; HEADER_LEN] {
@@ -439,7 +461,8 @@ mod tests {
     #[test]
     fn a_frame_of_another_place_store_or_file_is_refused() {
         let vfs = with_frames(&[b"one", b"two"]);
-        assert_eq!(Journal::replay(&vfs, dir(), StoreId([3; 16]), ID, key()).unwrap().frames.len(), 0);
+        let other = Journal::replay(&vfs, dir(), StoreId([3; 16]), ID, key());
+        assert_eq!(other.err().unwrap().kind(), ErrorKind::Corrupt);
         let file = vfs.open(&path(dir(), ID)).unwrap();
         let n = FRONT_LEN + PAD;
         let (mut a, mut b) = (vec![0; n], vec![0; n]);
@@ -447,7 +470,7 @@ mod tests {
         file.read_exact_at(&mut b, n as u64).unwrap();
         file.write_at(&b, 0).unwrap();
         file.write_at(&a, n as u64).unwrap();
-        assert_eq!(replay(&vfs).unwrap().frames.len(), 0);
+        assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
     }
 
     #[test]
