@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::Clock;
+use crate::crypto::kdf::{Label, expand};
 use crate::crypto::{Entropy, hedged};
 use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
@@ -35,6 +36,19 @@ impl Env {
     /// `N` random bytes, hashed with `content`.
     pub fn random<const N: usize>(&self, content: &[u8]) -> Result<[u8; N]> {
         hedged(&*self.entropy, &self.store.0, content).map_err(|e| Error::io("read the random generator", e))
+    }
+
+    /// Fills `out` with random bytes, hashed with all of `contents`: one draw for many values.
+    pub fn random_fill(&self, contents: &[&[u8]], out: &mut [u8]) -> Result<()> {
+        let mut digest = blake3::Hasher::new();
+        for content in contents {
+            digest.update(&(content.len() as u64).to_le_bytes());
+            digest.update(content);
+        }
+        let seed: Zeroizing<[u8; 32]> = Zeroizing::new(self.random(digest.finalize().as_bytes())?);
+        digest.zeroize();
+        expand(Label::Random, &[&*seed, b"many"], out);
+        Ok(())
     }
 
     /// A fresh file name.

@@ -386,7 +386,7 @@ impl Journals {
                         counters.person = counters.person.max(after);
                     }
                     view.add_born(&e.stored);
-                    view.add_live(e.seq, e.salt, e.canonical, e.stored)?;
+                    view.add_live(e)?;
                 }
             }
         }

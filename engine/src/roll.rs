@@ -1,8 +1,7 @@
 //! From a frozen journal to a segment: bodies under two locks, an index under a fresh key, keys
 //! for the people who were born in the journal. Publishing is the committer's job.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -11,14 +10,14 @@ use zeroize::Zeroizing;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
-use crate::index::{self, IndexBuilder, IndexData, LiveDoc, LiveIndex, Part};
+use crate::index::{self, DocEntry, Field, IndexData, LiveIndex, Part, Term};
 use crate::keyring::Changes;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::{Person, Segment as SegmentEntry};
 use crate::log::Log;
 use crate::merkle::commitment::leaf;
 use crate::merkle::hash::Hash;
-use crate::record::{Kind, Stored};
+use crate::record::Kind;
 use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
 
 /// What a roll made. Its files are synced; nothing names them yet.
@@ -65,24 +64,22 @@ pub struct Roll<'a> {
 impl Roll<'_> {
     /// Builds the files.
     pub fn build(&self) -> Result<Rolled> {
-        let mut docs = Vec::new();
-        for doc in self.frozen.in_order().into_iter().filter(|d| !self.skip.contains(*d)) {
-            let live = self.frozen.doc(doc).ok_or_else(|| Error::invalid("no such live document"))?;
-            docs.push((live, Stored::decode(&live.canonical)?));
-        }
-        let (people, minted) = self.mint(&docs)?;
-        let left_out = u64::from(self.frozen.doc_count()) - docs.len() as u64;
+        let order: Vec<u32> =
+            self.frozen.in_order().into_iter().filter(|doc| !self.skip.contains(*doc)).collect();
+        let (people, minted) = self.mint()?;
+        let left_out = u64::from(self.frozen.doc_count()) - order.len() as u64;
         let minted_numbers = minted.keys.keys().copied().collect();
-        let segment = if docs.is_empty() { None } else { Some((self.id, self.write(&docs, &minted)?)) };
+        let segment = if order.is_empty() { None } else { Some((self.id, self.write(&order, &minted)?)) };
         Ok(Rolled { segment, people, minted: minted_numbers, left_out })
     }
 
     /// Mints keys for the people whose records of kind `person` survive.
-    fn mint(&self, docs: &[(&LiveDoc, Stored)]) -> Result<(Changes, Minted)> {
+    fn mint(&self) -> Result<(Changes, Minted)> {
         let mut changes = Changes::new();
         let mut minted = Minted { keys: HashMap::new(), tree: Arc::clone(&self.keys) };
-        for (_, stored) in docs {
-            let (Kind::Person, Some(person)) = (stored.kind, &stored.person) else { continue };
+        let kind = Term { field: Field::Kind, value: vec![Kind::Person as u8] };
+        for doc in self.frozen.postings(&kind)? - self.skip {
+            let Some(person) = self.frozen.record(doc)?.person else { continue };
             if self.dead.contains(&person.number) || (self.knows)(person.number)? {
                 continue;
             }
@@ -101,9 +98,11 @@ impl Roll<'_> {
         Ok((changes, minted))
     }
 
-    fn write(&self, docs: &[(&LiveDoc, Stored)], keys: &Minted) -> Result<SegmentEntry> {
+    /// Writes bodies and index of the documents in `order`. Terms come from the live index, which
+    /// has them already; nothing is decoded.
+    fn write(&self, order: &[u32], keys: &Minted) -> Result<SegmentEntry> {
         let (body, index) = (self.env.file_id()?, self.env.file_id()?);
-        let written = self.write_as(body, index, docs, keys);
+        let written = self.write_as(body, index, order, keys);
         if written.is_err() {
             // On a full disk every try would leave its part.
             let _ = self.env.unlink(crate::segment::writer::file_name(body));
@@ -112,30 +111,46 @@ impl Roll<'_> {
         written
     }
 
-    fn write_as(
-        &self,
-        body: FileId,
-        index: FileId,
-        docs: &[(&LiveDoc, Stored)],
-        keys: &Minted,
-    ) -> Result<SegmentEntry> {
-        let mut authors: HashMap<PersonNumber, bool> = HashMap::new();
-        for author in docs.iter().map(|(_, stored)| stored.author) {
-            if let Entry::Vacant(unseen) = authors.entry(author) {
-                let has_key = keys.keys.contains_key(&author) || (self.knows)(author)?;
-                unseen.insert(has_key && !self.dead.contains(&author));
-            }
-        }
-        let known = |n: PersonNumber| authors.get(&n).copied().unwrap_or(false);
+    fn write_as(&self, body: FileId, index: FileId, order: &[u32], keys: &Minted) -> Result<SegmentEntry> {
         let mut bodies = BodyWriter::new();
-        let mut builder = IndexBuilder::new(&known);
-        for (live, stored) in docs {
-            let at = bodies.add(stored, live.key.seq, &live.salt, &live.canonical)?;
-            builder.add(stored, live.key.seq, at)?;
+        let mut docs = Vec::with_capacity(order.len());
+        let mut numbers = vec![None; self.frozen.doc_count() as usize];
+        for doc in order.iter().copied() {
+            let live = self.frozen.doc(doc).ok_or_else(|| Error::invalid("no such live document"))?;
+            let at = bodies.add_to(live.subjects(), live.class, live.key.seq, &live.salt, &live.canonical)?;
+            if let Some(number) = numbers.get_mut(doc as usize) {
+                *number = Some(docs.len() as u32);
+            }
+            docs.push(DocEntry {
+                time: live.key.time,
+                seq: live.key.seq,
+                at,
+                id_hash: live.identity.id,
+                conv_hash: live.identity.conversation,
+            });
         }
+        let strangers = self.strangers(keys)?;
+        let terms = self.frozen.lists().sorted(
+            |doc| numbers.get(doc as usize).copied().flatten(),
+            |field, value| field != Field::Author || !strangers.contains(value),
+        );
         let place = BodyPlace { dir: &self.env.dir, store: self.env.store, file: body, index: 0 };
         let blocks = bodies.finish(&*self.env.vfs, place, keys, &*self.env.entropy)?;
-        write_index(self.env, &builder.finish(blocks), index, vec![body], 0)
+        write_index(self.env, &IndexData { docs, terms, blocks }, index, vec![body], 0)
+    }
+
+    /// Author terms of people who have no keys, or no longer.
+    fn strangers(&self, keys: &Minted) -> Result<HashSet<Vec<u8>>> {
+        let mut strangers = HashSet::new();
+        for (value, _) in self.frozen.terms(Field::Author)? {
+            let number = value.as_array().map(|bytes| PersonNumber(u64::from_be_bytes(*bytes)));
+            let number = number.ok_or_else(|| Error::corrupt("an author term is no number"))?;
+            let has_key = keys.keys.contains_key(&number) || (self.knows)(number)?;
+            if !has_key || self.dead.contains(&number) {
+                strangers.insert(value);
+            }
+        }
+        Ok(strangers)
     }
 }
 

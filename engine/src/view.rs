@@ -1,14 +1,14 @@
 //! What a reader sees: the rolled segments, the frozen and the live index, who is who, and what
 //! is being erased. Queries run under a read lock on it, so they see one moment.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::id::{PersonNumber, SegmentId, Seq};
-use crate::index::{LiveIndex, Mask, Part, People, Segment};
+use crate::index::{Entry, IdHash, LiveIndex, Mask, Part, People, Segment};
 use crate::keyring::Tree;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::Segment as SegmentEntry;
@@ -52,6 +52,8 @@ pub struct View {
 struct Names {
     numbers: HashMap<String, PersonNumber>,
     identifiers: HashMap<PersonNumber, Option<String>>,
+    /// People who were found to be known. Only an erasure ends that, and it clears this.
+    known: HashSet<PersonNumber>,
 }
 
 /// Where a record stands.
@@ -94,17 +96,26 @@ impl View {
 
     /// The record with this identity, masked or not.
     pub fn find(&self, conversation: &str, id: &str) -> Result<Option<(Place<'_>, Seq, Stored)>> {
-        let rolled = self.segments.iter().rev().filter(|s| s.part.may_contain(id, conversation));
-        let parts = [&self.live as &dyn Part]
-            .into_iter()
-            .chain(self.frozen.iter().map(|f| &**f as &dyn Part))
-            .chain(rolled.map(|s| &*s.part as &dyn Part));
-        for part in parts {
-            for doc in part.id_candidates(id, Some(conversation))? {
-                let stored = part.record(doc)?;
-                if stored.id == id && stored.conversation == conversation {
-                    return Ok(Some((Place { part, doc }, part.key(doc)?.seq, stored)));
-                }
+        self.find_hashed(conversation, id, IdHash::of(id, conversation))
+    }
+
+    /// The same for an identity that was hashed before.
+    pub fn find_hashed(
+        &self,
+        conversation: &str,
+        id: &str,
+        identity: IdHash,
+    ) -> Result<Option<(Place<'_>, Seq, Stored)>> {
+        for live in [&self.live].into_iter().chain(self.frozen.as_deref()) {
+            if let Some(found) = identical(live, &live.with_identity(identity), conversation, id)? {
+                return Ok(Some(found));
+            }
+        }
+        for segment in self.segments.iter().rev().map(|s| &*s.part) {
+            if segment.may_contain(identity)
+                && let Some(found) = identical(segment, &segment.with_identity(identity)?, conversation, id)?
+            {
+                return Ok(Some(found));
             }
         }
         Ok(None)
@@ -161,9 +172,17 @@ impl View {
     }
 
     /// Adds a record to the live index. It is found from now on.
-    pub fn add_live(&mut self, seq: Seq, salt: [u8; 16], canonical: Vec<u8>, stored: Stored) -> Result<()> {
-        let author_known = self.knows(stored.author)?;
-        self.live.add(seq, salt, canonical, &stored, author_known)?;
+    pub fn add_live(&mut self, entry: Entry) -> Result<()> {
+        let author = entry.stored.author;
+        let author_known = self.names.get_mut().known.contains(&author) || self.knows(author)?;
+        if author_known {
+            let known = &mut self.names.get_mut().known;
+            if known.len() >= NAMES_MAX {
+                known.clear();
+            }
+            known.insert(author);
+        }
+        self.live.add_entry(entry, author_known)?;
         Ok(())
     }
 
@@ -174,6 +193,22 @@ impl View {
             segment.part.clear();
         }
     }
+}
+
+/// The first of `docs` that has this identity: documents are found by hash, the record decides.
+fn identical<'a>(
+    part: &'a dyn Part,
+    docs: &[u32],
+    conversation: &str,
+    id: &str,
+) -> Result<Option<(Place<'a>, Seq, Stored)>> {
+    for doc in docs.iter().copied() {
+        let stored = part.record(doc)?;
+        if stored.id == id && stored.conversation == conversation {
+            return Ok(Some((Place { part, doc }, part.key(doc)?.seq, stored)));
+        }
+    }
+    Ok(None)
 }
 
 impl People for View {

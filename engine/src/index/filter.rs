@@ -22,6 +22,22 @@ pub fn text_hash(text: &str) -> u32 {
     u32::from_le_bytes([a, b, c, d])
 }
 
+/// The identity of a record, hashed: what filters and tables of ids hold of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdHash {
+    /// Hash of the id.
+    pub id: u32,
+    /// Hash of the conversation.
+    pub conversation: u32,
+}
+
+impl IdHash {
+    /// Hashes an identity.
+    pub fn of(id: &str, conversation: &str) -> Self {
+        Self { id: text_hash(id), conversation: text_hash(conversation) }
+    }
+}
+
 /// A filter over pairs of id hash and conversation hash.
 pub struct IdFilter(Zeroizing<Vec<u8>>);
 

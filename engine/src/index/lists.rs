@@ -1,8 +1,9 @@
 //! Terms and their documents while they are collected.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
-use zeroize::Zeroize;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::id::PersonNumber;
 use crate::index::part::{Field, Term};
@@ -40,40 +41,72 @@ pub fn each_term(stored: &Stored, author_known: bool, mut emit: impl FnMut(Field
     emit(Field::Kind, &[stored.kind as u8]);
 }
 
-/// Ascending lists of documents by term.
+/// Ascending lists of documents by term. Most terms have one document and most values are short,
+/// so neither has an allocation of its own.
 #[derive(Default)]
 pub struct Lists {
-    fields: [HashMap<Vec<u8>, Vec<u32>>; FIELDS.len()],
+    fields: [Values; FIELDS.len()],
+    hasher: DefaultHashBuilder,
     bytes: usize,
 }
+
+/// The values of one field.
+#[derive(Default)]
+struct Values {
+    table: HashTable<u32>,
+    entries: Vec<Entry>,
+    texts: Texts,
+}
+
+struct Entry {
+    hash: u64,
+    text: Place,
+    docs: Docs,
+}
+
+enum Docs {
+    One(u32),
+    Many(Vec<u32>),
+}
+
+/// Values behind one another, in pieces that never move: a vector that grows leaves its plaintext
+/// behind.
+#[derive(Default)]
+struct Texts(Vec<Zeroizing<Vec<u8>>>);
+
+#[derive(Clone, Copy)]
+struct Place {
+    piece: u32,
+    at: u32,
+    len: u32,
+}
+
+/// The first piece; each is twice as long as the one before it, up to [`PIECE_MAX`].
+const PIECE_MIN: usize = 1 << 10;
+const PIECE_MAX: usize = 1 << 16;
 
 impl Lists {
     /// Adds the terms of document `doc`; documents come in ascending order.
     pub fn add(&mut self, doc: u32, stored: &Stored, author_known: bool) {
-        let Self { fields, bytes } = self;
+        let Self { fields, hasher, bytes } = self;
         each_term(stored, author_known, |field, value| {
-            let lists = &mut fields[field as usize - 1];
-            if let Some(list) = lists.get_mut(value) {
-                if list.last() != Some(&doc) {
-                    list.push(doc);
-                    *bytes += 4;
-                }
-                return;
-            }
-            *bytes += value.len() + 100;
-            lists.insert(value.to_vec(), vec![doc]);
+            *bytes += fields[field as usize - 1].add(hasher.hash_one(value), value, doc);
         });
     }
 
     /// The documents of a term.
     pub fn get(&self, term: &Term) -> &[u32] {
-        self.fields[term.field as usize - 1].get(&term.value).map_or(&[], Vec::as_slice)
+        let values = &self.fields[term.field as usize - 1];
+        values
+            .find(self.hasher.hash_one(term.value.as_slice()), &term.value)
+            .map_or(&[], |e| e.docs.as_slice())
     }
 
     /// Values and numbers of documents of a field, ascending.
     pub fn values(&self, field: Field) -> Vec<(Vec<u8>, u32)> {
-        let mut all: Vec<_> =
-            self.fields[field as usize - 1].iter().map(|(v, docs)| (v.clone(), docs.len() as u32)).collect();
+        let values = &self.fields[field as usize - 1];
+        let of = |e: &Entry| (values.texts.get(e.text).to_vec(), e.docs.as_slice().len() as u32);
+        let mut all: Vec<_> = values.entries.iter().map(of).collect();
         all.sort_unstable();
         all
     }
@@ -83,24 +116,119 @@ impl Lists {
         self.bytes
     }
 
-    /// Everything, in the order of terms.
-    pub fn into_sorted(mut self) -> Vec<(Term, Vec<u32>)> {
-        let mut all = Vec::with_capacity(self.fields.iter().map(HashMap::len).sum());
+    /// Everything, in the order of terms, with new numbers for documents: `number` answers `None`
+    /// for those that go. Terms that `keep` refuses, and those without documents, are left out.
+    pub fn sorted(
+        &self,
+        number: impl Fn(u32) -> Option<u32>,
+        keep: impl Fn(Field, &[u8]) -> bool,
+    ) -> Vec<(Term, Vec<u32>)> {
+        let mut all = Vec::with_capacity(self.fields.iter().map(|f| f.entries.len()).sum());
         for field in FIELDS {
             let from = all.len();
-            let lists = std::mem::take(&mut self.fields[field as usize - 1]);
-            all.extend(lists.into_iter().map(|(value, docs)| (Term { field, value }, docs)));
+            let values = &self.fields[field as usize - 1];
+            for entry in &values.entries {
+                let value = values.texts.get(entry.text);
+                if !keep(field, value) {
+                    continue;
+                }
+                let docs = entry.docs.as_slice();
+                let mut list = Vec::with_capacity(docs.len());
+                list.extend(docs.iter().filter_map(|doc| number(*doc)));
+                if list.is_empty() {
+                    continue;
+                }
+                if !list.is_sorted() {
+                    list.sort_unstable();
+                }
+                all.push((Term { field, value: value.to_vec() }, list));
+            }
             all[from..].sort_unstable_by(|a, b| a.0.value.cmp(&b.0.value));
         }
         all
     }
+
+    /// Everything, in the order of terms.
+    pub fn into_sorted(self) -> Vec<(Term, Vec<u32>)> {
+        self.sorted(Some, |_, _| true)
+    }
 }
 
-impl Drop for Lists {
+impl Values {
+    /// Adds a document to a value; answers how many bytes that took.
+    fn add(&mut self, hash: u64, value: &[u8], doc: u32) -> usize {
+        let Self { table, entries, texts } = self;
+        let same =
+            |n: &u32| entries.get(*n as usize).is_some_and(|e| e.hash == hash && texts.get(e.text) == value);
+        if let Some(n) = table.find(hash, same).copied() {
+            return entries.get_mut(n as usize).map_or(0, |e| e.docs.push(doc));
+        }
+        let n = entries.len() as u32;
+        entries.push(Entry { hash, text: texts.add(value), docs: Docs::One(doc) });
+        table.insert_unique(hash, n, |n| entries.get(*n as usize).map_or(0, |e| e.hash));
+        value.len() + size_of::<Entry>() + 5
+    }
+
+    fn find(&self, hash: u64, value: &[u8]) -> Option<&Entry> {
+        let entry = |n: &u32| self.entries.get(*n as usize);
+        let same = |n: &u32| entry(n).is_some_and(|e| e.hash == hash && self.texts.get(e.text) == value);
+        self.table.find(hash, same).and_then(entry)
+    }
+}
+
+impl Docs {
+    fn as_slice(&self) -> &[u32] {
+        match self {
+            Self::One(doc) => std::slice::from_ref(doc),
+            Self::Many(docs) => docs,
+        }
+    }
+
+    /// Adds a document that is not below the last; answers how many bytes that took.
+    fn push(&mut self, doc: u32) -> usize {
+        match self {
+            Self::One(last) if *last == doc => 0,
+            Self::One(last) => {
+                *self = Self::Many(vec![*last, doc]);
+                8
+            }
+            Self::Many(docs) if docs.last() == Some(&doc) => 0,
+            Self::Many(docs) => {
+                docs.push(doc);
+                4
+            }
+        }
+    }
+}
+
+impl Texts {
+    fn add(&mut self, value: &[u8]) -> Place {
+        let room = |piece: &Zeroizing<Vec<u8>>| piece.capacity() - piece.len();
+        if self.0.last().is_none_or(|last| room(last) < value.len()) {
+            let next = self.0.last().map_or(PIECE_MIN, |last| (last.capacity() * 2).min(PIECE_MAX));
+            self.0.push(Zeroizing::new(Vec::with_capacity(next.max(value.len()))));
+        }
+        let piece = self.0.len() - 1;
+        let text = &mut self.0[piece];
+        let at = text.len();
+        text.extend_from_slice(value);
+        Place { piece: piece as u32, at: at as u32, len: value.len() as u32 }
+    }
+
+    fn get(&self, place: Place) -> &[u8] {
+        let piece = self.0.get(place.piece as usize).map_or(&[][..], |p| p.as_slice());
+        piece.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
+    }
+}
+
+impl Drop for Values {
     fn drop(&mut self) {
-        for (mut value, mut docs) in self.fields.iter_mut().flat_map(HashMap::drain) {
-            value.zeroize();
-            docs.zeroize();
+        for entry in &mut self.entries {
+            entry.hash.zeroize();
+            match &mut entry.docs {
+                Docs::One(doc) => doc.zeroize(),
+                Docs::Many(docs) => docs.zeroize(),
+            }
         }
     }
 }

@@ -1,16 +1,29 @@
 //! The live index: records that are in the journal and not rolled yet, in memory only.
 
-use std::collections::{BTreeSet, HashMap};
-
+use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::id::{Micros, Seq};
-use crate::index::filter::text_hash;
+use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::filter::{IdHash, text_hash};
 use crate::index::lists::Lists;
 use crate::index::part::{Field, Part, SortKey, Term};
 use crate::record::Stored;
+
+/// A record with its position and salt, as a frame holds it.
+pub struct Entry {
+    /// Log position.
+    pub seq: Seq,
+    /// Salt of its leaf; dies with whatever kills the record.
+    pub salt: [u8; 16],
+    /// Canonical bytes.
+    pub canonical: Vec<u8>,
+    /// The same, decoded.
+    pub stored: Stored,
+    /// Its identity, hashed.
+    pub identity: IdHash,
+}
 
 /// One record of the live index, with what a roll needs.
 pub struct LiveDoc {
@@ -20,6 +33,19 @@ pub struct LiveDoc {
     pub salt: Zeroizing<[u8; 16]>,
     /// Canonical bytes.
     pub canonical: Zeroizing<Vec<u8>>,
+    /// Identity, hashed.
+    pub identity: IdHash,
+    /// Retention class.
+    pub class: u32,
+    subjects: Subjects,
+    /// The document before it with the same identity hash, and with the same hash of its id.
+    before: (u32, u32),
+}
+
+/// Subjects of a record; nearly always one.
+enum Subjects {
+    One(PersonNumber),
+    Many(Box<[PersonNumber]>),
 }
 
 /// Appended records, numbered in order of appending. Answers as the rolled segment will.
@@ -27,10 +53,24 @@ pub struct LiveDoc {
 pub struct LiveIndex {
     docs: Vec<LiveDoc>,
     lists: Lists,
-    ids: BTreeSet<(u32, u32, u32)>,
-    by_seq: HashMap<Seq, u32>,
+    /// The last document of an identity hash, and of a hash of an id; the others hang behind it.
+    identities: HashMap<IdHash, u32>,
+    ids: HashMap<u32, u32>,
     span: Option<(Micros, Micros)>,
     body_bytes: usize,
+}
+
+/// Stands for "no document".
+const NONE: u32 = u32::MAX;
+
+impl LiveDoc {
+    /// Whose record it is, ascending.
+    pub fn subjects(&self) -> &[PersonNumber] {
+        match &self.subjects {
+            Subjects::One(one) => std::slice::from_ref(one),
+            Subjects::Many(all) => all,
+        }
+    }
 }
 
 impl LiveIndex {
@@ -48,15 +88,25 @@ impl LiveIndex {
         stored: &Stored,
         author_known: bool,
     ) -> Result<u32> {
+        let identity = IdHash::of(&stored.id, &stored.conversation);
+        self.add_entry(Entry { seq, salt, canonical, stored: stored.clone(), identity }, author_known)
+    }
+
+    /// The same for a record whose identity was hashed before. Log positions ascend.
+    pub fn add_entry(&mut self, entry: Entry, author_known: bool) -> Result<u32> {
+        let Entry { seq, salt, canonical, stored, identity } = entry;
         let doc = u32::try_from(self.docs.len())
             .ok()
             .filter(|n| *n < u32::MAX)
             .ok_or_else(|| Error::invalid("the live index holds too many records"))?;
-        if self.by_seq.insert(seq, doc).is_some() {
-            return Err(Error::invalid("a log position was given twice"));
+        if self.docs.last().is_some_and(|last| last.key.seq >= seq) {
+            return Err(Error::invalid("a log position was given twice or out of order"));
         }
-        self.lists.add(doc, stored, author_known);
-        self.ids.insert((text_hash(&stored.id), text_hash(&stored.conversation), doc));
+        self.lists.add(doc, &stored, author_known);
+        let before = (
+            self.identities.insert(identity, doc).unwrap_or(NONE),
+            self.ids.insert(identity.id, doc).unwrap_or(NONE),
+        );
         let (first, last) = self.span.unwrap_or((stored.time, stored.time));
         self.span = Some((first.min(stored.time), last.max(stored.time)));
         self.body_bytes += canonical.len();
@@ -64,6 +114,13 @@ impl LiveIndex {
             key: SortKey { time: stored.time, seq },
             salt: Zeroizing::new(salt),
             canonical: Zeroizing::new(canonical),
+            identity,
+            class: stored.class,
+            subjects: match *stored.subjects {
+                [one] => Subjects::One(one),
+                _ => Subjects::Many(stored.subjects.as_slice().into()),
+            },
+            before,
         });
         Ok(doc)
     }
@@ -86,6 +143,28 @@ impl LiveIndex {
     /// One record as it was appended.
     pub fn doc(&self, doc: u32) -> Option<&LiveDoc> {
         self.docs.get(doc as usize)
+    }
+
+    /// Terms and their documents.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// Documents whose identity has this hash, ascending.
+    pub fn with_identity(&self, identity: IdHash) -> Vec<u32> {
+        self.chain(self.identities.get(&identity), |doc| doc.before.0)
+    }
+
+    /// The documents of a chain from its last one.
+    fn chain(&self, last: Option<&u32>, before: impl Fn(&LiveDoc) -> u32) -> Vec<u32> {
+        let mut found = Vec::new();
+        let mut next = last.copied();
+        while let Some(doc) = next {
+            found.push(doc);
+            next = self.doc(doc).map(&before).filter(|n| *n != NONE);
+        }
+        found.reverse();
+        found
     }
 
     /// Document numbers in order of (time, seq): the order of a roll.
@@ -147,14 +226,10 @@ impl Part for LiveIndex {
     }
 
     fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>> {
-        let id = text_hash(id);
-        let (from, to) = match conversation.map(text_hash) {
-            Some(c) => ((id, c, 0), (id, c, u32::MAX)),
-            None => ((id, 0, 0), (id, u32::MAX, u32::MAX)),
-        };
-        let mut docs: Vec<u32> = self.ids.range(from..=to).map(|(_, _, doc)| *doc).collect();
-        docs.sort_unstable();
-        Ok(docs)
+        Ok(match conversation {
+            Some(conversation) => self.with_identity(IdHash::of(id, conversation)),
+            None => self.chain(self.ids.get(&text_hash(id)), |doc| doc.before.1),
+        })
     }
 
     fn key(&self, doc: u32) -> Result<SortKey> {
@@ -163,7 +238,13 @@ impl Part for LiveIndex {
     }
 
     fn doc_of(&self, seq: Seq) -> Result<Option<u32>> {
-        Ok(self.by_seq.get(&seq).copied())
+        // Positions ascend and mostly have no gaps.
+        let guess = self.docs.first().and_then(|first| seq.0.checked_sub(first.key.seq.0));
+        let guess = guess.and_then(|n| u32::try_from(n).ok());
+        if let Some(doc) = guess.filter(|n| self.doc(*n).is_some_and(|d| d.key.seq == seq)) {
+            return Ok(Some(doc));
+        }
+        Ok(self.docs.binary_search_by_key(&seq, |doc| doc.key.seq).ok().map(|n| n as u32))
     }
 
     fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {

@@ -31,7 +31,8 @@ pub mod sections;
 
 pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};
-pub use live::{LiveDoc, LiveIndex};
+pub use filter::IdHash;
+pub use live::{Entry, LiveDoc, LiveIndex};
 pub use part::{Field, Part, SortKey, Term};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Removal, Rewritten, Target, rewrite};

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
-use crate::index::filter::{IdFilter, text_hash};
+use crate::index::filter::{IdFilter, IdHash, text_hash};
 use crate::index::page::PageFile;
 use crate::index::part::{Field, Part, SortKey, Term};
 use crate::index::postings;
@@ -98,8 +98,25 @@ impl Segment {
     }
 
     /// Whether the record may be here; never wrong when it says no.
-    pub fn may_contain(&self, id: &str, conversation: &str) -> bool {
-        self.filter.as_ref().is_none_or(|f| f.may_contain(text_hash(id), text_hash(conversation)))
+    pub fn may_contain(&self, identity: IdHash) -> bool {
+        self.filter.as_ref().is_none_or(|f| f.may_contain(identity.id, identity.conversation))
+    }
+
+    /// Documents whose identity has this hash, ascending.
+    pub fn with_identity(&self, identity: IdHash) -> Result<Vec<u32>> {
+        if !self.may_contain(identity) {
+            return Ok(Vec::new());
+        }
+        self.with_id(identity.id, Some(identity.conversation))
+    }
+
+    fn with_id(&self, id: u32, conversation: Option<u32>) -> Result<Vec<u32>> {
+        let ids = self.sections.ids()?;
+        let fits = |i: u32, c: u32| i == id && conversation.is_none_or(|wanted| wanted == c);
+        let found = ids.seek((id, conversation.unwrap_or(0), 0)).take_while(|(i, c, _)| fits(*i, *c));
+        let mut docs: Vec<u32> = found.map(|(_, _, doc)| doc).filter(|doc| *doc < self.doc_count()).collect();
+        docs.sort_unstable();
+        Ok(docs)
     }
 
     /// Opens a record with its salt and canonical bytes.
@@ -229,16 +246,10 @@ impl Part for Segment {
     }
 
     fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>> {
-        if conversation.is_some_and(|c| !self.may_contain(id, c)) {
-            return Ok(Vec::new());
+        match conversation {
+            Some(conversation) => self.with_identity(IdHash::of(id, conversation)),
+            None => self.with_id(text_hash(id), None),
         }
-        let (id, conversation) = (text_hash(id), conversation.map(text_hash));
-        let ids = self.sections.ids()?;
-        let fits = |i: u32, c: u32| i == id && conversation.is_none_or(|wanted| wanted == c);
-        let found = ids.seek((id, conversation.unwrap_or(0), 0)).take_while(|(i, c, _)| fits(*i, *c));
-        let mut docs: Vec<u32> = found.map(|(_, _, doc)| doc).filter(|doc| *doc < self.doc_count()).collect();
-        docs.sort_unstable();
-        Ok(docs)
     }
 
     fn key(&self, doc: u32) -> Result<SortKey> {

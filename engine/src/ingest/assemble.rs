@@ -1,12 +1,15 @@
 //! From the caller's records to numbered entries: who is who, what is a duplicate, what is
 //! refused. Nothing here changes the store; a draft is dropped if its frame can't be written.
 
-use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+use zeroize::Zeroizing;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
-use crate::index::{Field, People, SortKey, Term};
+use crate::index::{Field, IdHash, People, SortKey, Term};
 use crate::ingest::frame::Entry;
 use crate::record::{Kind, PersonFields, Record, Stored};
 use crate::state::Preset;
@@ -29,14 +32,13 @@ pub struct Draft<'a> {
     env: &'a Env,
     view: &'a View,
     preset: Preset,
-    /// Entries so far, in order of position.
-    pub entries: Vec<Entry>,
-    /// The next log position.
-    pub next_seq: Seq,
-    /// The next person's number.
-    pub next_person: PersonNumber,
+    entries: Vec<Entry>,
+    next_seq: Seq,
+    next_person: PersonNumber,
     born: HashMap<String, PersonNumber>,
-    ids: HashMap<(String, String), usize>,
+    /// Places of entries by their identity hash.
+    ids: HashTable<usize>,
+    hasher: DefaultHashBuilder,
     joined: HashSet<(String, PersonNumber)>,
     customers: HashMap<String, Option<Oldest>>,
 }
@@ -55,10 +57,24 @@ impl<'a> Draft<'a> {
             next_seq: seq,
             next_person: person,
             born: HashMap::new(),
-            ids: HashMap::new(),
+            ids: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
             joined: HashSet::new(),
             customers: HashMap::new(),
         }
+    }
+
+    /// The entries in order of position, with their salts, and the counters after them.
+    pub fn finish(mut self) -> Result<(Vec<Entry>, Seq, PersonNumber)> {
+        if !self.entries.is_empty() {
+            let canonical: Vec<&[u8]> = self.entries.iter().map(|e| e.canonical.as_slice()).collect();
+            let mut salts = Zeroizing::new(vec![0; 16 * canonical.len()]);
+            self.env.random_fill(&canonical, &mut salts)?;
+            for (entry, salt) in self.entries.iter_mut().zip(salts.as_chunks::<16>().0) {
+                entry.salt = *salt;
+            }
+        }
+        Ok((self.entries, self.next_seq, self.next_person))
     }
 
     /// Adds a caller's record, its people and its participants' joins. An `Err` is trouble with
@@ -89,26 +105,39 @@ impl<'a> Draft<'a> {
         if self.view.mask.conversations.contains(&record.conversation) {
             return Err(busy());
         }
-        let mut known = HashMap::new();
+        let mut known: Vec<(&str, PersonNumber)> = Vec::with_capacity(4);
         for identifier in [&author].into_iter().chain(&subjects).chain(&participants) {
+            if known.iter().any(|(name, _)| *name == identifier.as_ref()) {
+                continue;
+            }
             if let Some(number) = self.number(identifier)? {
                 if self.view.mask.hides(number) {
                     return Err(busy());
                 }
-                known.insert(identifier.to_string(), number);
+                known.push((identifier, number));
             }
         }
-        if let Some(id) = &record.id
-            && let Some(outcome) = self.existing(record, id, &author, &subjects, &known)?
-        {
-            return outcome;
+        let mut identity = None;
+        if let Some(id) = &record.id {
+            let hashed = IdHash::of(id, &record.conversation);
+            if let Some(outcome) = self.existing(record, (id, hashed), &author, &subjects, &known)? {
+                return outcome;
+            }
+            identity = Some(hashed);
         }
         let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
-        let author_number = self.number_or_birth(&author)?;
+        let number_of = |name: &str| known.iter().find(|(n, _)| *n == name).map(|(_, number)| *number);
+        let author_number = match number_of(&author) {
+            Some(number) => number,
+            None => self.number_or_birth(&author)?,
+        };
         let subject_numbers = match implied {
             Some(numbers) => numbers,
             None if subjects.is_empty() => vec![author_number],
-            None => subjects.iter().map(|s| self.number_or_birth(s)).collect::<Result<_>>()?,
+            None => subjects
+                .iter()
+                .map(|s| number_of(s).map_or_else(|| self.number_or_birth(s), Ok))
+                .collect::<Result<_>>()?,
         };
         for participant in &participants {
             let number = self.number_or_birth(participant)?;
@@ -119,23 +148,23 @@ impl<'a> Draft<'a> {
             None => format!("r-{}", Handle(self.env.random(record.body.as_bytes())?)),
         };
         let stored = to_stored(record, id, author_number, subject_numbers);
-        Ok(Outcome::Added(self.push(stored)?))
+        let identity = identity.unwrap_or_else(|| IdHash::of(&stored.id, &stored.conversation));
+        Ok(Outcome::Added(self.push_hashed(stored, identity)?))
     }
 
     /// What a record with this identity means for the new one; `None` if there is none.
     fn existing(
         &self,
         record: &Record,
-        id: &str,
+        (id, identity): (&str, IdHash),
         author: &str,
         subjects: &[std::borrow::Cow<'_, str>],
-        known: &HashMap<String, PersonNumber>,
+        known: &[(&str, PersonNumber)],
     ) -> Result<Option<Result<Outcome>>> {
-        let identity = (record.conversation.clone(), id.to_owned());
         let found;
-        let (seq, old) = if let Some(i) = self.ids.get(&identity) {
-            (self.entries[*i].seq, &self.entries[*i].stored)
-        } else if let Some((_, seq, stored)) = self.view.find(&record.conversation, id)? {
+        let (seq, old) = if let Some(entry) = self.entry(&record.conversation, id, identity) {
+            (entry.seq, &entry.stored)
+        } else if let Some((_, seq, stored)) = self.view.find_hashed(&record.conversation, id, identity)? {
             if self.view.hides(&stored, seq) {
                 return Err(busy());
             }
@@ -144,7 +173,7 @@ impl<'a> Draft<'a> {
         } else {
             return Ok(None);
         };
-        let number = |name: &str| known.get(name).copied();
+        let number = |name: &str| known.iter().find(|(n, _)| *n == name).map(|(_, number)| *number);
         let numbers: Option<Vec<PersonNumber>> = match self.preset {
             // Whom the preset gave it depends on what stood in the conversation when it came.
             Preset::Customer if subjects.is_empty() => Some(old.subjects.clone()),
@@ -234,8 +263,9 @@ impl<'a> Draft<'a> {
             return Ok(());
         }
         let id = format!("join/{person}");
-        let taken = self.ids.contains_key(&(record.conversation.clone(), id.clone()))
-            || self.view.find(&record.conversation, &id)?.is_some();
+        let identity = IdHash::of(&id, &record.conversation);
+        let taken = self.entry(&record.conversation, &id, identity).is_some()
+            || self.view.find_hashed(&record.conversation, &id, identity)?.is_some();
         if !taken {
             self.push(Stored {
                 id,
@@ -252,13 +282,23 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// The entry of this draft with this identity.
+    fn entry(&self, conversation: &str, id: &str, identity: IdHash) -> Option<&Entry> {
+        let same = |e: &Entry| e.stored.id == id && e.stored.conversation == conversation;
+        let found = self.ids.find(self.hasher.hash_one(identity), |i| self.entries.get(*i).is_some_and(same));
+        found.and_then(|i| self.entries.get(*i))
+    }
+
     fn push(&mut self, stored: Stored) -> Result<Seq> {
+        let identity = IdHash::of(&stored.id, &stored.conversation);
+        self.push_hashed(stored, identity)
+    }
+
+    fn push_hashed(&mut self, stored: Stored, identity: IdHash) -> Result<Seq> {
         let seq = self.next_seq;
         self.next_seq =
             seq.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no log positions are left"))?;
         let canonical = stored.encode();
-        let salt = self.env.random(&canonical)?;
-        self.ids.insert((stored.conversation.clone(), stored.id.clone()), self.entries.len());
         let key = SortKey { time: stored.time, seq };
         if let Some(oldest) = self.customers.get_mut(&stored.conversation)
             && !matches!(stored.kind, Kind::Join | Kind::Leave)
@@ -266,7 +306,12 @@ impl<'a> Draft<'a> {
         {
             *oldest = Some((key, stored.subjects.clone()));
         }
-        self.entries.push(Entry { seq, salt, canonical, stored });
+        let Self { ids, entries, hasher, .. } = self;
+        ids.insert_unique(hasher.hash_one(identity), entries.len(), |i| {
+            entries.get(*i).map_or(0, |e| hasher.hash_one(e.identity))
+        });
+        // The salt is drawn when the whole frame is known.
+        entries.push(Entry { seq, salt: [0; 16], canonical, stored, identity });
         Ok(seq)
     }
 }

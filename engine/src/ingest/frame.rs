@@ -10,19 +10,9 @@ use zeroize::Zeroizing;
 use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::id::Seq;
+pub use crate::index::Entry;
+use crate::index::IdHash;
 use crate::record::Stored;
-
-/// A record with its position and salt.
-pub struct Entry {
-    /// Log position.
-    pub seq: Seq,
-    /// Salt of its leaf; dies with whatever kills the record.
-    pub salt: [u8; 16],
-    /// Canonical bytes.
-    pub canonical: Vec<u8>,
-    /// The same, decoded.
-    pub stored: Stored,
-}
 
 /// Encodes entries with consecutive positions.
 pub fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
@@ -48,7 +38,8 @@ pub fn decode(payload: &[u8]) -> Result<Vec<Entry>> {
         let salt = r.array()?;
         let canonical = r.slice()?.to_vec();
         let stored = Stored::decode(&canonical)?;
-        entries.push(Entry { seq, salt, canonical, stored });
+        let identity = IdHash::of(&stored.id, &stored.conversation);
+        entries.push(Entry { seq, salt, canonical, stored, identity });
     }
     r.finish()?;
     Ok(entries)
@@ -60,7 +51,8 @@ mod tests {
 
     fn entry(seq: u64, body: &str) -> Entry {
         let stored = Stored { id: "i".into(), body: body.into(), ..Stored::default() };
-        Entry { seq: Seq(seq), salt: [3; 16], canonical: stored.encode(), stored }
+        let identity = IdHash::of(&stored.id, &stored.conversation);
+        Entry { seq: Seq(seq), salt: [3; 16], canonical: stored.encode(), stored, identity }
     }
 
     #[test]

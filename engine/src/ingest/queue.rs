@@ -1,6 +1,7 @@
 //! Group commit: callers queue their batches; one of them writes everything that waits as one
 //! frame with one sync, and wakes the others. A batch is in one frame, so it is whole or absent.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -31,14 +32,23 @@ struct Inner {
 }
 
 struct Ticket {
-    input: Input,
+    input: Input<'static>,
     bytes: usize,
     answer: Mutex<Option<Result<Vec<Outcome>>>>,
 }
 
-enum Input {
-    Records(Vec<Record>),
+enum Input<'a> {
+    Records(Cow<'a, [Record]>),
     Own(Vec<Stored>),
+}
+
+impl Input<'_> {
+    fn into_owned(self) -> Input<'static> {
+        match self {
+            Self::Records(records) => Input::Records(Cow::Owned(records.into_owned())),
+            Self::Own(records) => Input::Own(records),
+        }
+    }
 }
 
 /// What to do when too many bytes wait.
@@ -62,7 +72,7 @@ impl Queue {
             return Ok(Vec::new());
         }
         let bytes = records.iter().map(size_of_record).sum();
-        self.run(state, Input::Records(records.to_vec()), bytes, when_full)
+        self.run(state, Input::Records(Cow::Borrowed(records)), bytes, when_full)
     }
 
     /// Appends records of the store's own.
@@ -73,12 +83,11 @@ impl Queue {
     fn run(
         &self,
         state: &Arc<State>,
-        input: Input,
+        input: Input<'_>,
         bytes: usize,
         when_full: WhenFull,
     ) -> Result<Vec<Outcome>> {
         state.check_writable()?;
-        let ticket = Arc::new(Ticket { input, bytes, answer: Mutex::new(None) });
         let mut inner = self.inner.lock();
         while inner.bytes > 0 && inner.bytes + bytes > state.settings.queue_bytes {
             if when_full == WhenFull::Refuse {
@@ -94,6 +103,20 @@ impl Queue {
             self.changed.wait(&mut inner);
         }
         inner.bytes += bytes;
+        if !inner.writing && inner.waiting.is_empty() {
+            // Nobody to wait for: the caller's records are read where they lie.
+            inner.writing = true;
+            drop(inner);
+            let answer = try_write(state, &[&input]);
+            inner = self.inner.lock();
+            inner.bytes -= bytes;
+            inner.writing = false;
+            drop(inner);
+            self.changed.notify_all();
+            commit::roll_if_due(state);
+            return answer.map(|mut answers| answers.pop().unwrap_or_default());
+        }
+        let ticket = Arc::new(Ticket { input: input.into_owned(), bytes, answer: Mutex::new(None) });
         inner.waiting.push_back(Arc::clone(&ticket));
         loop {
             if let Some(answer) = ticket.answer.lock().take() {
@@ -144,7 +167,8 @@ fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
 
 /// Writes the batches of a group as one frame and answers each.
 fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
-    match try_write(state, group) {
+    let inputs: Vec<&Input<'_>> = group.iter().map(|t| &t.input).collect();
+    match try_write(state, &inputs) {
         Ok(answers) => {
             for (ticket, answer) in group.iter().zip(answers) {
                 *ticket.answer.lock() = Some(Ok(answer));
@@ -163,21 +187,22 @@ fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
     }
 }
 
-fn try_write(state: &Arc<State>, group: &[Arc<Ticket>]) -> Result<Vec<Vec<Outcome>>> {
+/// Writes batches as one frame; answers the outcomes of each.
+fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome>>> {
     commit::wait_for_room(state)?;
     let mut writer = state.writer.lock();
     state.check_writable()?;
     let view = state.view.read();
     let mut draft = Draft::new(&state.env, &view, state.settings.preset, writer.next_seq, writer.next_person);
     let mut answers = Vec::with_capacity(group.len());
-    for ticket in group {
-        let outcomes: Result<Vec<Outcome>> = match &ticket.input {
+    for input in group {
+        let outcomes: Result<Vec<Outcome>> = match input {
             Input::Records(records) => records.iter().map(|r| draft.add(r)).collect(),
             Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
         };
         answers.push(outcomes?);
     }
-    let (entries, next_seq, next_person) = (draft.entries, draft.next_seq, draft.next_person);
+    let (entries, next_seq, next_person) = draft.finish()?;
     drop(view);
     if entries.is_empty() {
         return Ok(answers);
@@ -200,7 +225,7 @@ fn try_write(state: &Arc<State>, group: &[Arc<Ticket>]) -> Result<Vec<Vec<Outcom
     for entry in entries {
         view.add_born(&entry.stored);
         // The frame is durable: a record that the index lacks would be left out by the next roll.
-        view.add_live(entry.seq, entry.salt, entry.canonical, entry.stored).map_err(|e| state.poison(e))?;
+        view.add_live(entry).map_err(|e| state.poison(e))?;
     }
     Ok(answers)
 }

@@ -1,8 +1,8 @@
 //! Writes a body file: records are grouped, compressed, shuffled, sealed.
 
-use std::collections::HashMap;
 use std::path::Path;
 
+use hashbrown::{Equivalent, HashMap};
 use zeroize::Zeroizing;
 
 use crate::crypto::kdf::expand;
@@ -70,6 +70,26 @@ struct Group {
     expiry: u32,
 }
 
+/// A [`Group`] as it is looked up.
+#[derive(Hash)]
+struct GroupRef<'a> {
+    subjects: &'a [PersonNumber],
+    class: u32,
+    expiry: u32,
+}
+
+impl GroupRef<'_> {
+    fn to_group(&self) -> Group {
+        Group { subjects: self.subjects.to_vec(), class: self.class, expiry: self.expiry }
+    }
+}
+
+impl Equivalent<Group> for GroupRef<'_> {
+    fn equivalent(&self, key: &Group) -> bool {
+        self.subjects == key.subjects && self.class == key.class && self.expiry == key.expiry
+    }
+}
+
 struct Draft {
     group: Group,
     text: Zeroizing<Vec<u8>>,
@@ -83,15 +103,28 @@ impl BodyWriter {
 
     /// Adds a record. Add in order of (time, seq).
     pub fn add(&mut self, stored: &Stored, seq: Seq, salt: &[u8; 16], canonical: &[u8]) -> Result<Location> {
-        let group = Group { subjects: stored.subjects.clone(), class: stored.class, expiry: 0 };
+        self.add_to(&stored.subjects, stored.class, seq, salt, canonical)
+    }
+
+    /// Adds the bytes of a record of these subjects and this class. Add in order of (time, seq).
+    pub fn add_to(
+        &mut self,
+        subjects: &[PersonNumber],
+        class: u32,
+        seq: Seq,
+        salt: &[u8; 16],
+        canonical: &[u8],
+    ) -> Result<Location> {
+        let group = GroupRef { subjects, class, expiry: 0 };
         if let Some((number, builder)) = self.open.get_mut(&group) {
             if !builder.has_room(canonical.len()) {
                 let full = std::mem::take(builder);
                 self.blocks[*number as usize].text = self.compressor.text(&full.finish())?;
-                *number = new_draft(&mut self.blocks, &group)?;
+                *number = new_draft(&mut self.blocks, &group.to_group())?;
             }
             return Ok(Location { block: *number, slot: builder.add(seq, salt, canonical)? });
         }
+        let group = group.to_group();
         let number = new_draft(&mut self.blocks, &group)?;
         let mut builder = BlockBuilder::new();
         let slot = builder.add(seq, salt, canonical)?;

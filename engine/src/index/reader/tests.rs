@@ -14,6 +14,7 @@ use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::tests::{known, records};
 use crate::index::data::{IndexBuilder, IndexData};
 use crate::index::file::{encode, file_name, write_index, write_text};
+use crate::index::filter::IdHash;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
 use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
@@ -169,7 +170,7 @@ proptest! {
         prop_assert!(segment.rebuild(&known).unwrap() == data);
         prop_assert_eq!(segment.verify(true), Vec::<String>::new());
         for (seq, stored) in &records {
-            prop_assert!(segment.may_contain(&stored.id, &stored.conversation));
+            prop_assert!(segment.may_contain(IdHash::of(&stored.id, &stored.conversation)));
             let found = segment.stored_with_salt(segment.doc_of(*seq).unwrap().unwrap()).unwrap();
             prop_assert!(found.stored == *stored && *found.salt == [seq.0 as u8; 16] && found.seq == *seq);
             prop_assert_eq!(&*found.canonical, &stored.encode());
