@@ -159,8 +159,6 @@ impl Request {
                 }
             }
         }
-        slot.destroy_others(record.epoch)?;
-
         let head = keyring.head();
         let log = Log::open(Arc::clone(&env.vfs), &env.dir, head.log.size)?;
         if log.frontier().root() != Hash(head.log.root) {
@@ -171,6 +169,9 @@ impl Request {
         let journals = Journals::replay(&env, &tree, &keys)?;
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
         let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
+        // Only now is it known that this root opens all there is.
+        slot.destroy_others(record.epoch)?;
+
         let unclean = journals.unclean;
         let old = journals.names();
         let (active, spare, fresh) = if unclean {
@@ -207,7 +208,8 @@ impl Request {
         if let Some((current, next)) = fresh {
             roll_recovered(&state, &current, &next)?;
             for name in old {
-                state.env.unlink(name)?;
+                // One that stays is a stranger to the next opening.
+                let _ = state.env.unlink(name);
             }
         }
         finish_pending(&state, &queue)?;

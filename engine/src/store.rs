@@ -328,6 +328,17 @@ impl Store {
     }
 }
 
+/// A store is shared between threads; what it hands out may be sent.
+const _: () = {
+    const fn shared<T: Send + Sync>() {}
+    shared::<Store>();
+    shared::<Reading<'static>>();
+    shared::<Builder>();
+    shared::<Hit>();
+    shared::<Certificate>();
+    shared::<Error>();
+};
+
 impl Drop for Store {
     fn drop(&mut self) {
         let _ = self.close_inner();

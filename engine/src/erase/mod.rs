@@ -66,11 +66,9 @@ pub fn erase(
         None => RequestId(state.env.random(b"request")?),
     };
     if let Some(done) = certificate::find(&state.view.read(), request)? {
-        return Ok(done);
+        return if done.what == selector.what() { Ok(done) } else { Err(other_request()) };
     }
-    if !catalog::has_pending(&state.view.read().tree, request)? {
-        announce(state, selector, options, request)?;
-    }
+    announce(state, selector, options, request)?;
     pass::run_until_done(state, queue, request)?;
     let mut certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
         Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
@@ -79,7 +77,14 @@ pub fn erase(
     Ok(certificate)
 }
 
-/// E0: the request is in the key tree from here on; a crash does not lose it.
+/// One request, one erasure: a caller who names another thing would take the answer for its own.
+/// What was erased is not kept, so of an answered request only its kind can be compared.
+fn other_request() -> Error {
+    Error::invalid("the request id stands for another erasure").hint("give each request an id of its own")
+}
+
+/// E0: the request is in the key tree from here on; a crash does not lose it. One that is there
+/// already goes on.
 fn announce(
     state: &Arc<State>,
     selector: &Selector,
@@ -87,9 +92,22 @@ fn announce(
     request: RequestId,
 ) -> Result<()> {
     let keyring = state.keyring.lock();
+    let accepted = catalog::pending(&keyring.tree())?.into_iter().find(|(id, _)| *id == request);
     let target = {
         let view = state.view.read();
-        let target = target::resolve(&view, selector)?;
+        let target = target::resolve(&view, selector);
+        if let Some((_, pending)) = accepted {
+            let same = match pending {
+                // What it names may be gone in part already, and unknown.
+                Pending::Waiting(waiting) => {
+                    waiting.target.code() == selector.code() && target.is_ok_and(|t| t == waiting.target)
+                        || waiting.progress.epoch_after.0 > 0
+                }
+                Pending::Done(done) => done.what == selector.code(),
+            };
+            return if same { Ok(()) } else { Err(other_request()) };
+        }
+        let target = target?;
         let hits = target::matching(&view, &target)?;
         if target::is_masked(&view, &target, &hits)? {
             return Err(Error::new(ErrorKind::Busy, "it is being erased already, or is part of what is")

@@ -28,6 +28,26 @@ pub enum Selector {
     },
 }
 
+impl Selector {
+    /// `person`, `conversation` or `record`.
+    pub const fn what(&self) -> &'static str {
+        match self {
+            Self::Person(_) => "person",
+            Self::Conversation(_) => "conversation",
+            Self::Record { .. } => "record",
+        }
+    }
+
+    /// Code of [`Target::code`].
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Person(_) => 1,
+            Self::Conversation(_) => 2,
+            Self::Record { .. } => 3,
+        }
+    }
+}
+
 /// Documents that go, for each part of a view, in the order of [`View::parts`].
 pub struct Matching(pub Vec<RoaringBitmap>);
 

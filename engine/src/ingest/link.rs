@@ -7,6 +7,7 @@ use crate::id::PersonNumber;
 use crate::index::People;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
+use crate::keyring::pending::Target;
 use crate::state::{State, commit};
 use crate::text;
 
@@ -42,6 +43,14 @@ pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
         return Ok(());
     }
     let tree = keyring.tree();
+    for (_, waiting) in catalog::waiting(&tree)? {
+        // Accepted, though its pass has not begun: the one would go and the other stay.
+        if let Target::Persons(numbers) = waiting.target
+            && (numbers.contains(&a) || numbers.contains(&b))
+        {
+            return Err(Error::new(ErrorKind::Busy, "the person is being erased"));
+        }
+    }
     let mut group = vec![a, b];
     let mut next = 0;
     while let Some(n) = group.get(next).copied() {

@@ -107,12 +107,9 @@ impl Queue {
             // Nobody to wait for: the caller's records are read where they lie.
             inner.writing = true;
             drop(inner);
+            let leader = Leader { queue: self, state, group: Vec::new(), bytes };
             let answer = try_write(state, &[&input]);
-            inner = self.inner.lock();
-            inner.bytes -= bytes;
-            inner.writing = false;
-            drop(inner);
-            self.changed.notify_all();
+            drop(leader);
             commit::roll_if_due(state);
             return answer.map(|mut answers| answers.pop().unwrap_or_default());
         }
@@ -128,21 +125,54 @@ impl Queue {
             self.changed.wait(&mut inner);
         }
         inner.writing = true;
+        let mut leader = Leader { queue: self, state, group: Vec::new(), bytes: 0 };
         let mut answer = None;
         while answer.is_none() {
-            let group = take_group(&mut inner.waiting);
+            leader.group = take_group(&mut inner.waiting);
+            leader.bytes = leader.group.iter().map(|t| t.bytes).sum();
             drop(inner);
-            write_group(state, &group);
+            write_group(state, &leader.group);
             inner = self.inner.lock();
-            inner.bytes -= group.iter().map(|t| t.bytes).sum::<usize>();
+            leader.settle(&mut inner);
             answer = ticket.answer.lock().take();
-            self.changed.notify_all();
         }
-        inner.writing = false;
         drop(inner);
-        self.changed.notify_all();
+        drop(leader);
         commit::roll_if_due(state);
         answer.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
+    }
+}
+
+/// Whoever writes for all that wait. Gives the place up on drop, also by a panic: those who wait
+/// for its group are answered, and the store is poisoned.
+struct Leader<'a> {
+    queue: &'a Queue,
+    state: &'a Arc<State>,
+    /// Those who wait for what is being written.
+    group: Vec<Arc<Ticket>>,
+    /// Bytes of what is being written.
+    bytes: usize,
+}
+
+impl Leader<'_> {
+    /// The group is answered: its bytes wait no longer.
+    fn settle(&mut self, inner: &mut Inner) {
+        self.group.clear();
+        inner.bytes -= std::mem::take(&mut self.bytes);
+        self.queue.changed.notify_all();
+    }
+}
+
+impl Drop for Leader<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let e = Error::new(ErrorKind::Poisoned, "the write was broken off").hint("reopen the store");
+            let e = self.state.poison(e);
+            answer_all(&self.group, &e);
+        }
+        let mut inner = self.queue.inner.lock();
+        inner.writing = false;
+        self.settle(&mut inner);
     }
 }
 
@@ -174,20 +204,21 @@ fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
                 *ticket.answer.lock() = Some(Ok(answer));
             }
         }
-        Err(e) => {
-            for ticket in group {
-                let copy = Error::new(e.kind(), e.to_string());
-                let copy = match e.hint_text() {
-                    Some(hint) => copy.hint(hint),
-                    None => copy,
-                };
-                *ticket.answer.lock() = Some(Err(copy));
-            }
-        }
+        Err(e) => answer_all(group, &e),
     }
 }
 
-/// Writes batches as one frame; answers the outcomes of each.
+fn answer_all(group: &[Arc<Ticket>], e: &Error) {
+    for ticket in group {
+        let copy = Error::new(e.kind(), e.to_string());
+        let copy = match e.hint_text() {
+            Some(hint) => copy.hint(hint),
+            None => copy,
+        };
+        *ticket.answer.lock() = Some(Err(copy));
+    }
+}
+
 fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome>>> {
     commit::wait_for_room(state)?;
     let mut writer = state.writer.lock();
