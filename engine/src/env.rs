@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::clock::Clock;
 use crate::crypto::kdf::{Label, expand};
-use crate::crypto::{Entropy, hedged};
+use crate::crypto::{Entropy, Secret, hedged, hedged_secret};
 use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::Vfs;
@@ -29,8 +29,9 @@ pub struct Env {
 
 impl Env {
     /// A random key; `content` is what it will protect, or a description of its place.
-    pub fn random_key(&self, content: &[u8]) -> Result<Zeroizing<[u8; 32]>> {
-        Ok(Zeroizing::new(self.random(content)?))
+    pub fn random_key(&self, content: &[u8]) -> Result<Secret> {
+        hedged_secret(&*self.entropy, &self.store.0, content)
+            .map_err(|e| Error::io("read the random generator", e))
     }
 
     /// `N` random bytes, hashed with `content`.

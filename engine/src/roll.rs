@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
-use zeroize::Zeroizing;
 
+use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
@@ -202,12 +202,12 @@ pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
 
 /// Content keys of people who are not in the tree yet, before those who are.
 struct Minted {
-    keys: HashMap<PersonNumber, Zeroizing<[u8; 32]>>,
+    keys: HashMap<PersonNumber, Secret>,
     tree: Arc<dyn SubjectKeys>,
 }
 
 impl SubjectKeys for Minted {
-    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>> {
         match self.keys.get(&person) {
             Some(key) => Ok(Some(key.clone())),
             None => self.tree.content_key(person),

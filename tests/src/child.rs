@@ -18,6 +18,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub const KEYS: u64 = 64;
 /// Records of a person in a batch.
 pub const RECORDS: u64 = 40;
+/// The record that is erased alone: of the second batch, which stands in the journal.
+pub const ERASED_RECORD: u64 = RECORDS + 7;
 /// People; the one with number 0 is erased.
 pub const PEOPLE: u64 = 4;
 
@@ -67,7 +69,7 @@ pub fn secret(sort: u64, i: u64) -> Zeroizing<[u8; 32]> {
 #[derive(Default)]
 struct Held {
     store: Option<Store>,
-    ciphers: Vec<Box<Aes256GcmSiv>>,
+    ciphers: Vec<Aes256GcmSiv>,
     one_times: Vec<OneTime>,
     arena: Keys,
     keys: Vec<Key>,
@@ -101,22 +103,31 @@ fn obey(held: &mut Held, order: &str) {
         }
         "wipe" => held.arena.wipe(),
         "create" => {
-            let builder = Store::builder(PathBuf::from(rest)).preset(Preset::Peer);
-            held.store = Some(builder.create().unwrap());
+            let (records, folder) = rest.split_once(' ').unwrap();
+            let builder = Store::builder(PathBuf::from(folder)).roll_records(records.parse().unwrap());
+            held.store = Some(builder.preset(Preset::Peer).create().unwrap());
         }
         "append" => append(store(), rest.parse().unwrap()),
         "roll" => store().roll().unwrap(),
         "read" => (0..PEOPLE).for_each(|person| read(store(), person)),
         "erase" => {
-            store().erase(&Selector::Person(word(0, Word::Name)), &EraseOptions::default()).unwrap();
+            let selector = match rest {
+                "person" => Selector::Person(word(0, Word::Name)),
+                "conversation" => Selector::Conversation(word(0, Word::Conversation)),
+                _ => Selector::Record {
+                    id: format!("m{ERASED_RECORD}"),
+                    conversation: Some(word(0, Word::Conversation)),
+                },
+            };
+            store().erase(&selector, &EraseOptions::default()).unwrap();
         }
         _ => panic!("unknown order {order}"),
     }
 }
 
 /// A cipher of the AEAD that has worked.
-fn cipher(i: u64) -> Box<Aes256GcmSiv> {
-    let cipher = Box::new(Aes256GcmSiv::new_from_slice(&*secret(1, i)).unwrap());
+fn cipher(i: u64) -> Aes256GcmSiv {
+    let cipher = Aes256GcmSiv::new_from_slice(&*secret(1, i)).unwrap();
     let mut text = [1u8; 100];
     cipher.encrypt_inout_detached(&Nonce::from([0; 12]), b"", text.as_mut_slice().into()).unwrap();
     cipher

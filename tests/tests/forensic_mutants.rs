@@ -9,7 +9,7 @@ mod lying_slot;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use escrowdb::crypto::{ALGORITHM, Label, derive};
+use escrowdb::crypto::{ALGORITHM, Label, Secret as Key, derive};
 use escrowdb::id::{FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, StoreId};
 use escrowdb::keyring::entry::{Entry, Identifier, Journal, Person, Segment, StoreKey, key, name_tag};
 use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
@@ -140,7 +140,7 @@ fn old_index_key_kept() {
     let e = erased();
     caught(&e.with_keys(&[e.object(Kind::IndexPage).key]), &["word", "stale"]);
     let segment = Segment {
-        key: Zeroizing::new(e.object(Kind::IndexPage).key),
+        key: Key::from_bytes(&e.object(Kind::IndexPage).key),
         index: FileId([1; 16]),
         index_pages: 1,
         bodies: vec![],
@@ -158,7 +158,7 @@ fn old_index_key_kept() {
 fn old_journal_key_kept() {
     let e = erased();
     caught(&e.with_keys(&[e.object(Kind::Frame).key]), &["word", "stale"]);
-    let journal = Journal { file: FileId([1; 16]), key: Zeroizing::new(e.object(Kind::Frame).key) };
+    let journal = Journal { file: FileId([1; 16]), key: Key::from_bytes(&e.object(Kind::Frame).key) };
     caught(&e.with_entry([key::journal_next(), vec![9]].concat(), &journal), &["word", "stale"]);
 }
 
@@ -168,7 +168,7 @@ fn old_root_kept() {
     let root = e.before.opened.iter().find(|o| o.kind == Kind::Head).unwrap().key;
     caught(&e.with_keys(&[root]), &["word", "stale", "name", "person"]);
     // The new tree carries the old root.
-    let v = e.with_entry([key::tag_key(), vec![9]].concat(), &StoreKey(Zeroizing::new(root)));
+    let v = e.with_entry([key::tag_key(), vec![9]].concat(), &StoreKey(Key::from_bytes(&root)));
     caught(&v, &["word", "stale", "name", "person"]);
 }
 
@@ -256,8 +256,8 @@ fn identifier_or_keys_left() {
     let e = erased();
     let person = Person {
         handle: Handle([1; 16]),
-        content: Zeroizing::new(e.object(Kind::Body).key),
-        evidence: Zeroizing::new([1; 32]),
+        content: Key::from_bytes(&e.object(Kind::Body).key),
+        evidence: Key::from_bytes(&[1; 32]),
         state: 0,
         identifiers: 0,
         linked: vec![],

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use escrowdb::crypto::Entropy;
+use escrowdb::crypto::{Entropy, Secret as Key};
 use escrowdb::id::{Epoch, Handle, PersonNumber, StoreId};
 use escrowdb::keyring::entry::{Entry, Identifier, Person, StoreKey, key, name_tag};
 use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, SlotRecord};
@@ -42,8 +42,8 @@ fn person(number: PersonNumber, living: bool, changes: &mut Changes) {
     let value = |entry: Person| entry.encode().unwrap();
     let person = Person {
         handle: Handle([number.0 as u8; 16]),
-        content: Zeroizing::new(content_key(number)),
-        evidence: Zeroizing::new([1; 32]),
+        content: Key::from_bytes(&content_key(number)),
+        evidence: Key::from_bytes(&[1; 32]),
         state: 0,
         identifiers: 1,
         linked: vec![],
@@ -58,7 +58,7 @@ fn person(number: PersonNumber, living: bool, changes: &mut Changes) {
 fn first_entries() -> Changes {
     let mut changes = Changes::default();
     (1..=PEOPLE).for_each(|n| person(PersonNumber(n), true, &mut changes));
-    changes.insert(key::tag_key(), Some(StoreKey(Zeroizing::new(TAG_KEY)).encode().unwrap()));
+    changes.insert(key::tag_key(), Some(StoreKey(Key::from_bytes(&TAG_KEY)).encode().unwrap()));
     changes
 }
 

@@ -8,12 +8,14 @@ pub mod arena;
 pub mod kdf;
 pub mod random;
 pub mod seal;
+pub mod secret;
 mod stack;
 
 pub use arena::{Key, Keys};
 pub use kdf::Label;
-pub use random::{Entropy, OsEntropy, hedged};
+pub use random::{Entropy, OsEntropy, hedged, hedged_secret};
 pub use seal::{OneTime, SEAL_LEN, Seal, derive};
+pub use secret::Secret;
 
 /// Algorithm byte: AES-256-GCM-SIV (RFC 8452) under BLAKE3-derived one-time keys with commitment.
 pub const ALGORITHM: u8 = 1;

@@ -7,6 +7,7 @@ use std::io;
 use zeroize::Zeroizing;
 
 use crate::crypto::kdf::{Label, expand};
+use crate::crypto::secret::Secret;
 
 /// A source of random bytes.
 pub trait Entropy: Send + Sync {
@@ -26,11 +27,23 @@ impl Entropy for OsEntropy {
 
 /// `N` bytes that are random if either the source is, or `secret` is and `content` is new.
 pub fn hedged<const N: usize>(entropy: &dyn Entropy, secret: &[u8], content: &[u8]) -> io::Result<[u8; N]> {
+    let mut out = [0u8; N];
+    fill(entropy, secret, content, &mut out)?;
+    Ok(out)
+}
+
+/// A key that is random in the same way.
+pub fn hedged_secret(entropy: &dyn Entropy, secret: &[u8], content: &[u8]) -> io::Result<Secret> {
+    let mut result = Ok(());
+    let key = Secret::filled(|key| result = fill(entropy, secret, content, key));
+    result.map(|()| key)
+}
+
+fn fill(entropy: &dyn Entropy, secret: &[u8], content: &[u8], out: &mut [u8]) -> io::Result<()> {
     let mut fresh = Zeroizing::new([0u8; 32]);
     entropy.fill(&mut *fresh)?;
-    let mut out = [0u8; N];
-    expand(Label::Random, &[&*fresh, secret, content], &mut out);
-    Ok(out)
+    expand(Label::Random, &[&*fresh, secret, content], out);
+    Ok(())
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
-use crate::crypto::{Entropy, Key, hedged};
+use crate::crypto::{Entropy, Key, Secret, hedged_secret};
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::IndexData;
@@ -83,7 +83,7 @@ impl Section {
 /// What was written: keep it in the keyring.
 pub struct Written {
     /// K_index of the file.
-    pub key: Zeroizing<[u8; 32]>,
+    pub key: Secret,
     /// Pages of the file.
     pub pages: u32,
 }
@@ -128,8 +128,7 @@ pub fn write_index(
 ) -> Result<Written> {
     let text = encode(data)?;
     let digest = Zeroizing::new(*blake3::hash(&text).as_bytes());
-    let key = hedged(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
-    let key = Zeroizing::new(key);
+    let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
     let pages = write_text(vfs, dir, PageFile { store, file }, &key, &text)?;
     Ok(Written { key, pages })
 }

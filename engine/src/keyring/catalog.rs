@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::crypto::Secret;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, RequestId, SegmentId};
 use crate::keyring::entry::{
@@ -22,12 +23,12 @@ pub enum JournalRole {
 
 /// Computes keys of names.
 #[derive(Clone)]
-pub struct Tagger(Zeroizing<[u8; 32]>);
+pub struct Tagger(Secret);
 
 impl Tagger {
     /// Tags under the store's tag key.
     pub fn new(tag_key: &[u8; 32]) -> Self {
-        Self(Zeroizing::new(*tag_key))
+        Self(Secret::from_bytes(tag_key))
     }
 
     /// Key of the entry of an identifier.
@@ -171,23 +172,23 @@ pub fn put_settings(changes: &mut Changes, settings: &Settings) -> Result<()> {
 }
 
 /// Key of name tags and cursors.
-pub fn tag_key(tree: &Tree) -> Result<Zeroizing<[u8; 32]>> {
+pub fn tag_key(tree: &Tree) -> Result<Secret> {
     Ok(wanted::<StoreKey>(tree, &key::tag_key(), "tag key")?.0)
 }
 
 /// Sets the key of name tags.
 pub fn put_tag_key(changes: &mut Changes, secret: &[u8; 32]) -> Result<()> {
-    put(changes, key::tag_key(), &StoreKey(Zeroizing::new(*secret)))
+    put(changes, key::tag_key(), &StoreKey(Secret::from_bytes(secret)))
 }
 
 /// Seed of the log's signing key.
-pub fn signing_key(tree: &Tree) -> Result<Zeroizing<[u8; 32]>> {
+pub fn signing_key(tree: &Tree) -> Result<Secret> {
     Ok(wanted::<StoreKey>(tree, &key::signing_key(), "signing key")?.0)
 }
 
 /// Sets the seed of the log's signing key.
 pub fn put_signing_key(changes: &mut Changes, secret: &[u8; 32]) -> Result<()> {
-    put(changes, key::signing_key(), &StoreKey(Zeroizing::new(*secret)))
+    put(changes, key::signing_key(), &StoreKey(Secret::from_bytes(secret)))
 }
 
 /// Every accepted erasure, by request.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::Secret;
 use crate::error::{Error, Result};
 use crate::keyring::files::{Files, Mended, PAGE_FILES};
 use crate::keyring::free;
@@ -124,10 +125,8 @@ impl Keyring {
         Ok((root, walk.repaired))
     }
 
-    fn root_key(&self) -> Result<Box<Zeroizing<[u8; 32]>>> {
-        let mut copy = Box::new(Zeroizing::new([0; 32]));
-        self.writer.lock().root.with(|root| copy.copy_from_slice(root))?;
-        Ok(copy)
+    fn root_key(&self) -> Result<Secret> {
+        self.writer.lock().root.with(Secret::from_bytes)
     }
 
     fn evict(&self) -> Result<()> {

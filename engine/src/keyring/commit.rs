@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::{Entropy, hedged};
+use crate::crypto::{Entropy, hedged, hedged_secret};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
 use crate::keyring::build::{self, Child, Fresh};
@@ -25,7 +25,7 @@ pub struct Prepared {
     pub(super) record: Arc<Record>,
     pub(super) root_node: Arc<Node>,
     /// The root key it is sealed under.
-    pub(super) root: Box<Secret>,
+    pub(super) root: Secret,
     new_root: bool,
     /// Which HEAD record names it.
     pub(super) index: usize,
@@ -60,11 +60,10 @@ impl Keyring {
         if new_root.is_some() && epoch <= tree.head().epoch {
             return Err(Error::invalid("a new root needs a new epoch"));
         }
-        let mut root = Box::new(Zeroizing::new([0; 32]));
-        match new_root {
-            Some((new, _)) => root.copy_from_slice(new.bytes()),
-            None => w.root.with(|current| root.copy_from_slice(current))?,
-        }
+        let root = match new_root {
+            Some((new, _)) => Secret::from_bytes(new.bytes()),
+            None => w.root.with(Secret::from_bytes)?,
+        };
 
         let oldest = w.oldest(current);
         let mut batch = Batch {
@@ -169,6 +168,10 @@ fn random(entropy: &dyn Entropy, root: &[u8; 32], content: &[u8]) -> Result<[u8;
     hedged(entropy, root, content).map_err(|e| Error::io("read random bytes", e))
 }
 
+fn random_key(entropy: &dyn Entropy, root: &[u8; 32], content: &[u8]) -> Result<Secret> {
+    hedged_secret(entropy, root, content).map_err(|e| Error::io("read random bytes", e))
+}
+
 /// The changes as slices, with their sizes checked.
 fn checked(changes: &Changes) -> Result<Vec<build::Change<'_>>> {
     let mut out = Vec::with_capacity(changes.len());
@@ -239,7 +242,7 @@ impl Batch<'_> {
                 &built
             }
         };
-        let key = self.key(node.body())?;
+        let key = random_key(self.entropy, self.root, node.body())?;
         Ok((self.page(node.body(), Lock::Node(&key))?, key))
     }
 
@@ -280,7 +283,7 @@ impl Batch<'_> {
             let part = list.get(i * CHUNK_LEN..).unwrap_or(&[]);
             let page = &mut self.bytes[from + i * PAGE_LEN..][..PAGE_LEN];
             free::encode_chunk(&mut page[BODY_AT..], next.as_ref(), &part[..part.len().min(CHUNK_LEN)]);
-            let key = Zeroizing::new(random(self.entropy, self.root, &page[BODY_AT..])?);
+            let key = random_key(self.entropy, self.root, &page[BODY_AT..])?;
             page::seal(page, Lock::Free(&key), self.store, *place)?;
             next = Some((*place, key));
         }
@@ -297,9 +300,5 @@ impl Batch<'_> {
         page::seal(page, lock, self.store, place)?;
         self.places.push(place);
         Ok(place)
-    }
-
-    fn key(&self, body: &[u8]) -> Result<Secret> {
-        random(self.entropy, self.root, body).map(Zeroizing::new)
     }
 }

@@ -27,7 +27,7 @@ use crate::id::{FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq}
 use crate::keyring::node::ENTRY_LEN_MAX;
 
 /// 32 secret bytes, wiped on drop.
-pub type Secret = Zeroizing<[u8; 32]>;
+pub use crate::crypto::Secret;
 /// The value of an entry.
 pub type Value = Zeroizing<Vec<u8>>;
 
@@ -544,8 +544,10 @@ fn versioned<'a>(value: &'a [u8], what: &str) -> Result<Reader<'a>> {
     }
 }
 
-fn secret(r: &mut Reader<'_>) -> Result<Secret> {
-    Ok(Zeroizing::new(r.array()?))
+/// Reads a key from a buffer that is wiped.
+pub(super) fn secret(r: &mut Reader<'_>) -> Result<Secret> {
+    let bytes = r.bytes(32)?;
+    Ok(Secret::filled(|key| key.copy_from_slice(bytes)))
 }
 
 fn many<T>(r: &mut Reader<'_>, max: usize, f: impl Fn(&mut Reader<'_>) -> Result<T>) -> Result<Vec<T>> {
@@ -590,7 +592,7 @@ mod tests {
     }
 
     fn secret_of(b: u8) -> Secret {
-        Zeroizing::new([b; 32])
+        Secret::from_bytes(&[b; 32])
     }
 
     #[test]

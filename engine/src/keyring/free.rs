@@ -10,7 +10,8 @@
 
 use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
-use crate::keyring::page::{BODY_LEN, Link, NO_PAGE, Secret};
+use crate::keyring::entry::secret;
+use crate::keyring::page::{BODY_LEN, Link, NO_PAGE};
 
 /// Room for the list in one page.
 pub(super) const CHUNK_LEN: usize = BODY_LEN - CHUNK_AT;
@@ -157,7 +158,7 @@ pub(super) fn encode_chunk(body: &mut [u8], next: Option<&Link>, part: &[u8]) {
 pub(super) fn decode_chunk(body: &[u8]) -> Result<(Option<Link>, &[u8])> {
     let mut r = Reader::new(body);
     let place = r.u32()?;
-    let key = Secret::new(r.array()?);
+    let key = secret(&mut r)?;
     let len = usize::from(r.u16()?);
     let part = r.bytes(len)?;
     Ok(((place != NO_PAGE).then_some((place, key)), part))

@@ -15,6 +15,7 @@ use crate::codec::{Reader, Write};
 use crate::crypto::{ALGORITHM, Label, SEAL_LEN, Seal, derive};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, StoreId};
+use crate::keyring::entry::secret;
 use crate::keyring::page::{Link, NO_PAGE, PAGE_LEN};
 
 /// Name of the file in the store's folder.
@@ -115,7 +116,7 @@ impl Record {
         let root_salt = r.array()?;
         let pages = r.u32()?;
         let free_page = r.u32()?;
-        let free_key = Zeroizing::new(r.array()?);
+        let free_key = secret(&mut r)?;
         let log = LogHead { size: r.u64()?, root: r.array()? };
         Ok(Self {
             head: Head { sequence: claim.sequence, epoch: claim.epoch, log, pages },
@@ -219,7 +220,7 @@ mod tests {
 
     fn page(sequence: u64, epoch: u64, root: &[u8; 32]) -> Vec<u8> {
         let head = Head { sequence, epoch: Epoch(epoch), log: LogHead { size: 9, root: [1; 32] }, pages: 7 };
-        let free = Some((3, Zeroizing::new([8; 32])));
+        let free = Some((3, crate::crypto::Secret::from_bytes(&[8; 32])));
         Record { head, root_page: 2, root_salt: [4; 32], free }
             .seal(STORE, root, &[sequence as u8; 32])
             .unwrap()

@@ -34,7 +34,7 @@ const KIND_FREE: u8 = 2;
 const _: () = assert!(BODY_LEN == 4040);
 
 /// Key bytes, wiped on drop.
-pub(super) type Secret = Zeroizing<[u8; 32]>;
+pub(super) use crate::crypto::Secret;
 
 /// A page and the key that opens it.
 pub(super) type Link = (u32, Secret);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{Reader, Write};
-use crate::crypto::{ALGORITHM, Entropy, hedged};
+use crate::crypto::{ALGORITHM, Entropy, Secret, hedged_secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, StoreId};
 use crate::vfs::{Vfs, VfsFile};
@@ -26,24 +26,17 @@ const VERSION: u8 = 1;
 const CHECKED_LEN: usize = 72;
 
 /// The key everything hangs on. Wiped on drop; never printed.
-pub struct RootKey(Box<Zeroizing<[u8; 32]>>);
+pub struct RootKey(Secret);
 
 impl RootKey {
     /// A fresh random key.
     pub fn generate(entropy: &dyn Entropy, store: StoreId) -> Result<Self> {
-        let mut key =
-            hedged(entropy, b"root key", &store.0).map_err(|e| Error::io("read random bytes", e))?;
-        let this = Self::from_bytes(&key);
-        key.zeroize();
-        Ok(this)
+        hedged_secret(entropy, b"root key", &store.0).map(Self).map_err(|e| Error::io("read random bytes", e))
     }
 
     /// A key from its bytes.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        // Boxed before it is filled: moving the value leaves no copy behind.
-        let mut key = Box::new(Zeroizing::new([0; 32]));
-        key.copy_from_slice(bytes);
-        Self(key)
+        Self(Secret::from_bytes(bytes))
     }
 
     /// The bytes, for a slot to keep.

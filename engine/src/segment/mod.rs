@@ -15,7 +15,7 @@ pub mod block;
 pub mod reader;
 pub mod writer;
 
-use zeroize::Zeroizing;
+use crate::crypto::Secret;
 
 use crate::error::Result;
 use crate::id::PersonNumber;
@@ -27,5 +27,5 @@ pub use writer::{BodyPlace, BodyWriter, Location};
 /// Where the content keys of people come from.
 pub trait SubjectKeys: Send + Sync {
     /// The content key of a person; `None` if the person is unknown.
-    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>>;
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>>;
 }

@@ -6,7 +6,7 @@ use hashbrown::{Equivalent, HashMap};
 use zeroize::Zeroizing;
 
 use crate::crypto::kdf::expand;
-use crate::crypto::{ALGORITHM, Entropy, Label, SEAL_LEN, hedged};
+use crate::crypto::{ALGORITHM, Entropy, Label, SEAL_LEN, Secret, hedged};
 use crate::error::{Error, Result};
 use crate::id::{FileId, PersonNumber, Seq, StoreId};
 use crate::record::Stored;
@@ -203,11 +203,11 @@ fn shuffled(n: usize, entropy: &dyn Entropy) -> Result<Vec<usize>> {
 
 struct KnownKeys<'a> {
     keys: &'a dyn SubjectKeys,
-    cache: HashMap<PersonNumber, Zeroizing<[u8; 32]>>,
+    cache: HashMap<PersonNumber, Secret>,
 }
 
 impl KnownKeys<'_> {
-    fn of(&mut self, subjects: &[PersonNumber]) -> Result<Vec<Zeroizing<[u8; 32]>>> {
+    fn of(&mut self, subjects: &[PersonNumber]) -> Result<Vec<Secret>> {
         let mut all = Vec::with_capacity(subjects.len());
         for person in subjects {
             if let Some(key) = self.cache.get(person) {
@@ -267,8 +267,8 @@ mod tests {
 
     struct Everybody;
     impl SubjectKeys for Everybody {
-        fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
-            Ok((person.0 < 100).then(|| Zeroizing::new([person.0 as u8; 32])))
+        fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>> {
+            Ok((person.0 < 100).then(|| Secret::from_bytes(&[person.0 as u8; 32])))
         }
     }
 

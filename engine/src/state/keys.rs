@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use zeroize::Zeroizing;
 
+use crate::crypto::Secret;
 use crate::error::Result;
 use crate::id::PersonNumber;
 use crate::keyring::Tree;
@@ -27,7 +27,7 @@ impl ContentKeys {
 }
 
 impl SubjectKeys for ContentKeys {
-    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>> {
         let tree = self.0.read().clone();
         Ok(catalog::person(&tree, person)?.map(|p| p.content))
     }

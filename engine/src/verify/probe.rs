@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::crypto::Keys;
+use crate::crypto::{Keys, Secret};
 use crate::error::{Error, Result};
 use crate::id::{FileId, PersonNumber};
 use crate::index::page::{self, PageFile};
@@ -104,9 +104,9 @@ pub fn opened(state: &State, folder: &Path, objects: &[SealedObject]) -> Result<
 
 /// Every key that exists.
 struct Living {
-    content: Vec<(PersonNumber, zeroize::Zeroizing<[u8; 32]>)>,
-    index: Vec<zeroize::Zeroizing<[u8; 32]>>,
-    journal: Vec<zeroize::Zeroizing<[u8; 32]>>,
+    content: Vec<(PersonNumber, Secret)>,
+    index: Vec<Secret>,
+    journal: Vec<Secret>,
     blocks: Vec<zeroize::Zeroizing<[u8; 16]>>,
 }
 

@@ -210,7 +210,9 @@ impl Words {
         times.push(Micros(0));
         Self {
             tags: values(&|r| r.tags.clone()),
-            people: values(&|r| [&[r.author.clone()], &r.subjects[..], &r.participants[..]].concat()),
+            people: values(&|r| {
+                [std::slice::from_ref(&r.author), &r.subjects[..], &r.participants[..]].concat()
+            }),
             conversations: values(&|r| vec![r.conversation.clone()]),
             channels: values(&|r| vec![r.channel.clone()].into_iter().filter(|c| !c.is_empty()).collect()),
             ids: values(&|r| r.id.iter().cloned().collect()),

@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use roaring::RoaringBitmap;
-use zeroize::Zeroizing;
 
-use crate::crypto::{Keys, OsEntropy};
+use crate::crypto::{Keys, OsEntropy, Secret};
 use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::tests::{known, records};
@@ -36,8 +35,8 @@ const NEXT_BODY: FileId = FileId([5; 16]);
 struct Without(Vec<PersonNumber>);
 
 impl SubjectKeys for Without {
-    fn content_key(&self, person: PersonNumber) -> Result<Option<Zeroizing<[u8; 32]>>> {
-        Ok((!self.0.contains(&person)).then(|| Zeroizing::new([person.0 as u8; 32])))
+    fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>> {
+        Ok((!self.0.contains(&person)).then(|| Secret::from_bytes(&[person.0 as u8; 32])))
     }
 }
 
