@@ -4,11 +4,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
+use std::time::Duration;
+
+use escrowdb::ErrorKind;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Selector};
+use escrowdb::store::{EraseOptions, Outcome, Selector};
+use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::evidence::Kind;
+use escrowdb_tests::recording_vfs::Op;
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::sealed::world::{Options, World, full};
+
+const WAIT: Duration = Duration::from_secs(60);
 
 fn person(name: &str) -> Selector {
     Selector::Person(name.into())
@@ -214,6 +221,132 @@ fn killed_while_erasing() {
         }
         assert!(done[0] > 0 && done[1] > 5, "{done:?}");
     }
+}
+
+/// Killed while the slot was written, with any part of that write on the device: recovery
+/// overwrites the other record even if it looks like none.
+#[test]
+fn killed_while_the_slot_was_half_written() {
+    let (mut w, [anna, ..], _) = peopled(Options { roll_records: 4, ..Options::default() });
+    w.control();
+    let selector = person(&anna);
+    w.note_numbers(&selector);
+    let from = w.disk.log_len();
+    w.store().erase(&selector, &EraseOptions::default()).unwrap();
+    w.bury(&selector);
+    let log = w.disk.log();
+    let slot = |op: &Op| matches!(op, Op::Create { path, .. } if Class::of(path) == Class::Slot);
+    let Some(Op::Create { inode: slot, .. }) = log.iter().find(|op| slot(op)) else { panic!("no slot") };
+    let mut torn = 0;
+    for (i, op) in log.iter().enumerate().skip(from) {
+        let Op::Write { inode, offset, bytes } = op else { continue };
+        if inode != slot {
+            continue;
+        }
+        for cut in [20, 41, 60, 72, 90] {
+            for (offset, bytes) in [(*offset, &bytes[..cut]), (offset + cut, &bytes[cut..])] {
+                let mut log = log[..i].to_vec();
+                log.push(Op::Write { inode: *inode, offset, bytes: bytes.into() });
+                w.branch(&log).verdict().assert_clean(&format!("write {i} cut at {cut}, from {offset}"));
+                torn += 1;
+            }
+        }
+    }
+    assert_eq!(torn, 40);
+}
+
+/// The key tree has several levels: neither leaves nor separators keep the erased.
+#[test]
+fn many_people_one_after_another() {
+    let mut w = World::new(Options { deep: false, ..Options::default() });
+    let c = w.word();
+    let mut people: Vec<String> = (0..if full() { 120 } else { 45 }).map(|_| w.person()).collect();
+    for name in &people {
+        w.say(name, &[], &c);
+    }
+    w.roll();
+    w.control();
+    let mut rng = Rng::new(3);
+    rng.shuffle(&mut people);
+    for (i, name) in people.iter().enumerate() {
+        let selector = person(name);
+        w.note_numbers(&selector);
+        w.store().erase(&selector, &EraseOptions::default()).unwrap();
+        w.bury(&selector);
+        if i % 7 == 0 || i + 1 == people.len() {
+            w.acknowledged();
+            w.verdict().assert_clean(&format!("{} of {} are gone", i + 1, people.len()));
+        }
+    }
+}
+
+/// A roll is half done and the person stands in the journal behind it.
+#[test]
+fn while_a_roll_runs() {
+    let mut w = World::new(Options { roll_records: 8, background: true, ..Options::default() });
+    let (anna, bert, c) = (w.person(), w.person(), w.word());
+    let gate = w.disk.block(Aim::at(Class::Index, Call::Write), 0);
+    for _ in 0..7 {
+        w.say(&bert, &[], &c);
+    }
+    assert!(gate.reached(WAIT));
+    w.say(&anna, &[], &c);
+    w.control();
+    let selector = person(&anna);
+    w.note_numbers(&selector);
+    let store = w.store();
+    std::thread::scope(|scope| {
+        let erasing = scope.spawn(|| store.erase(&selector, &EraseOptions::default()));
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!erasing.is_finished(), "it waits for the roll");
+        gate.open();
+        assert_eq!(erasing.join().unwrap().unwrap().journal_keys_destroyed, 1);
+    });
+    w.bury(&selector);
+    w.acknowledged();
+    w.verdict().assert_clean("a roll ran");
+}
+
+/// While one erasure runs, a selector for what it takes is refused, and another one waits for
+/// the next pass. Appends for the person are refused, others go on.
+#[test]
+fn while_another_erasure_runs() {
+    let (mut w, [anna, bert, carl], [c, d]) = peopled(Options::default());
+    let own = w.word();
+    let hers = w.say(&anna, &[], &own);
+    let theirs = w.word();
+    w.say(&bert, &[], &theirs);
+    w.say(&carl, &[], &theirs);
+    w.roll();
+    w.control();
+    w.note_numbers(&person(&anna));
+    let gate = w.disk.block(Aim::at(Class::Index, Call::Write), 0);
+    let (first, second) = (person(&anna), Selector::Conversation(theirs));
+    let (busy, _) = w.draft(&anna, &[], &c);
+    let (late, marks) = w.draft(&bert, &[], &d);
+    let store = w.store();
+    std::thread::scope(|scope| {
+        let one = scope.spawn(|| store.erase(&first, &EraseOptions::default()));
+        assert!(gate.reached(WAIT));
+        let overlapping =
+            [person(&anna), Selector::Conversation(own), Selector::Record { id: hers, conversation: None }];
+        for selector in &overlapping {
+            let refused = store.erase(selector, &EraseOptions::default()).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Busy);
+        }
+        assert!(matches!(store.append(&[busy]).unwrap()[..], [Outcome::Rejected(_)]));
+        let other = scope.spawn(|| store.erase(&second, &EraseOptions::default()));
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!other.is_finished());
+        gate.open();
+        let (one, other) = (one.join().unwrap().unwrap(), other.join().unwrap().unwrap());
+        assert!(one.epoch_after < other.epoch_after);
+    });
+    w.append(late, marks);
+    w.bury(&first);
+    w.bury(&second);
+    w.acknowledged();
+    w.verdict().assert_clean("two erasures");
 }
 
 /// Random histories with every kind of erasure, restarts and kills between.

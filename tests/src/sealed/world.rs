@@ -34,13 +34,15 @@ pub struct Options {
     pub roll_records: u32,
     /// Bytes of new indexes in a pass.
     pub pass_bytes: u64,
+    /// Whether rolls run on a thread of their own.
+    pub background: bool,
     /// Whether every key of 32 bytes that stands anywhere in an opened object is tried.
     pub deep: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, roll_records: 1_000, pass_bytes: 256 << 20, deep: full() }
+        Self { seed: 1, roll_records: 1_000, pass_bytes: 256 << 20, background: false, deep: full() }
     }
 }
 
@@ -113,7 +115,7 @@ impl World {
             .entropy(Arc::<SeededEntropy>::clone(&self.entropy))
             .roll_records(self.options.roll_records)
             .pass_bytes(self.options.pass_bytes)
-            .background(false)
+            .background(self.options.background)
     }
 
     /// The open store.
