@@ -4,7 +4,8 @@
 //! slot's bytes open, takes every key out of it, and goes on until nothing more opens. It knows
 //! the formats from `docs/FORMAT.md` but calls no decoder of the engine except the AEAD itself,
 //! so a decoder that skips something hides nothing here. Every candidate key is tried on every
-//! object under every label, by its commitment.
+//! object under every label, by its commitment. [`world`] makes stores with words that are known to be
+//! in them, [`verdict`] says what an erasure left.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,6 +13,13 @@ use escrowdb::crypto::{Label, SEAL_LEN, Seal, derive};
 
 use crate::evidence::{Evidence, Kind, PAGE};
 use crate::layout::{Block, blocks_of, slice, unpack};
+
+mod candidates;
+pub mod verdict;
+pub mod world;
+
+pub use candidates::windows;
+use candidates::{Context, commitment, committed, expand};
 
 /// Where K_content stands in the entry of a person: behind a version byte and the handle.
 const K_CONTENT: std::ops::Range<usize> = 17..49;
@@ -90,11 +98,6 @@ impl Hunt {
     }
 }
 
-/// Every window of `bytes` that may be a key: 32 random bytes have many values among them.
-pub fn windows(bytes: &[u8]) -> impl Iterator<Item = Secret> + '_ {
-    bytes.windows(32).filter(|w| looks_random(w)).map(|w| w.try_into().unwrap())
-}
-
 /// Opens whatever `secrets` open, and whatever that opens. `places` are body blocks known from
 /// elsewhere (from a hunt before the erasure): their keys are tried with every `r_block` found.
 pub fn hunt(evidence: &Evidence, secrets: &[Secret], places: &BTreeSet<Place>, depth: Depth) -> Hunt {
@@ -119,8 +122,6 @@ pub fn hunt_with(
     run.open_bodies(places, r_blocks);
     run.finish()
 }
-
-type Context = (Label, Vec<u8>, Vec<u8>);
 
 /// A key of which one use is allowed: as it is (pages of the keyring), or in one context.
 type Use = (Secret, Option<Context>);
@@ -381,71 +382,9 @@ impl<'a> Run<'a> {
     }
 }
 
-fn looks_random(bytes: &[u8]) -> bool {
-    let mut seen = [0u64; 4];
-    for b in bytes {
-        seen[usize::from(b >> 6)] |= 1 << (b & 63);
-    }
-    // Of 32 random bytes fewer than 20 values come once in 10^9 keys.
-    seen.iter().map(|s| s.count_ones()).sum::<u32>() >= 20
-}
-
 fn contains(text: &[u8], needle: &[u8]) -> bool {
     !needle.is_empty() && text.windows(needle.len()).any(|w| w == needle)
 }
 
-fn commitment(seal: &Seal) -> [u8; 32] {
-    *seal.first_chunk().unwrap()
-}
-
-/// The commitment that a key makes in a context.
-fn committed((label, salt, aad): &Context, secrets: &[&[u8]]) -> [u8; 32] {
-    let mut parts = secrets.to_vec();
-    parts.push(salt);
-    parts.push(aad);
-    let mut out = [0u8; 76];
-    expand(*label, &parts, &mut out);
-    *out.last_chunk().unwrap()
-}
-
-/// The engine's key derivation, written anew: each part behind its length.
-fn expand(label: Label, parts: &[&[u8]], out: &mut [u8]) {
-    thread_local! {
-        static BASES: std::cell::RefCell<HashMap<Label, blake3::Hasher>> = Default::default();
-    }
-    let mut hasher = BASES.with_borrow_mut(|bases| {
-        bases.entry(label).or_insert_with(|| blake3::Hasher::new_derive_key(label.context())).clone()
-    });
-    for part in parts {
-        hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
-    }
-    hasher.finalize_xof().fill(out);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn derives_like_the_engine() {
-        let context = (Label::Body, b"salt".to_vec(), b"aad".to_vec());
-        let seal = derive(Label::Body, &[b"a", b"bc"], b"salt", b"aad").seal(&mut [0; 5]).unwrap();
-        assert_eq!(committed(&context, &[b"a", b"bc"]), commitment(&seal));
-    }
-
-    #[test]
-    fn random_bytes_pass_and_texts_do_not() {
-        let mut rng = crate::rng::Rng::new(1);
-        for _ in 0..100_000 {
-            let bytes: Vec<u8> = (0..32).map(|_| rng.next() as u8).collect();
-            assert!(looks_random(&bytes));
-        }
-        assert!(!looks_random(&[0; 32]));
-        assert!(!looks_random(b"the the the order arrived late pl"));
-    }
-}
-
 #[cfg(test)]
 mod closure_tests;
-pub mod verdict;
-pub mod world;

@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use escrowdb::ErrorKind;
 use escrowdb::session::Session;
@@ -324,15 +324,23 @@ fn while_another_erasure_runs() {
     let (first, second) = (person(&anna), Selector::Conversation(theirs));
     let (busy, _) = w.draft(&anna, &[], &c);
     let (late, marks) = w.draft(&bert, &[], &d);
+    let overlapping =
+        [person(&anna), Selector::Conversation(own), Selector::Record { id: hers, conversation: None }];
     let store = w.store();
     std::thread::scope(|scope| {
         let one = scope.spawn(|| store.erase(&first, &EraseOptions::default()));
         assert!(gate.reached(WAIT));
-        let overlapping =
-            [person(&anna), Selector::Conversation(own), Selector::Record { id: hers, conversation: None }];
         for selector in &overlapping {
-            let refused = store.erase(selector, &EraseOptions::default()).unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::Busy);
+            let asked = scope.spawn(|| store.erase(selector, &EraseOptions::default()));
+            let end = Instant::now() + WAIT / 6;
+            while !asked.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if !asked.is_finished() {
+                gate.open();
+                panic!("a selector was admitted for what is being erased");
+            }
+            assert_eq!(asked.join().unwrap().unwrap_err().kind(), ErrorKind::Busy);
         }
         assert!(matches!(store.append(&[busy]).unwrap()[..], [Outcome::Rejected(_)]));
         let other = scope.spawn(|| store.erase(&second, &EraseOptions::default()));

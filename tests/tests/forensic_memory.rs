@@ -1,0 +1,151 @@
+//! Keys in memory: after an erasure no byte of the process that did it holds a key that was
+//! destroyed. The process is another one than the test's, which knows the keys.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use escrowdb_tests::evidence::Evidence;
+use escrowdb_tests::rng::Rng;
+use escrowdb_tests::sealed::{Depth, Hunt, Secret, hunt, windows};
+
+/// The process with the store.
+struct Holder {
+    child: Child,
+    answers: BufReader<ChildStdout>,
+    dir: PathBuf,
+}
+
+impl Holder {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("escrowdb-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        fs::create_dir_all(&dir).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_holder"))
+            .arg(dir.join("store"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Self { child, answers, dir }
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        assert_eq!(answer.trim(), "ok", "{}", &line[..1]);
+    }
+
+    fn slot(&self) -> Vec<u8> {
+        fs::read(self.dir.join("store.slot")).unwrap()
+    }
+
+    /// Every file of the store.
+    fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let list = |dir: &Path| fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
+        let all = list(&self.dir.join("store"));
+        all.into_iter().filter(|p| p.is_file()).map(|p| (p.clone(), fs::read(p).unwrap())).collect()
+    }
+
+    /// What the slot opens of the files as they are.
+    fn opens(&self) -> Hunt {
+        let keys: Vec<Secret> = windows(&self.slot()).collect();
+        hunt(&Evidence::of_files(self.files()), &keys, &BTreeSet::new(), Depth::Formats)
+    }
+
+    /// Which of `needles` stand in the memory of the process.
+    fn holds(&self, needles: &[Vec<u8>]) -> Vec<usize> {
+        let proc = PathBuf::from(format!("/proc/{}", self.child.id()));
+        let mut memory = File::open(proc.join("mem")).unwrap();
+        let mut found = BTreeSet::new();
+        let mut scanned = 0;
+        for map in fs::read_to_string(proc.join("maps")).unwrap().lines() {
+            let mut words = map.split_ascii_whitespace();
+            let (range, rights) = (words.next().unwrap(), words.next().unwrap());
+            let (from, to) = range.split_once('-').unwrap();
+            let number = |hex| u64::from_str_radix(hex, 16).unwrap();
+            if !rights.starts_with("rw") {
+                continue;
+            }
+            let mut bytes = vec![0; (number(to) - number(from)) as usize];
+            // Guard pages and devices can't be read.
+            if memory.seek(SeekFrom::Start(number(from))).is_err() || memory.read_exact(&mut bytes).is_err() {
+                continue;
+            }
+            scanned += bytes.len();
+            for (i, needle) in needles.iter().enumerate() {
+                if !found.contains(&i) && find(&bytes, needle) {
+                    found.insert(i);
+                }
+            }
+        }
+        assert!(scanned > 100_000, "only {scanned} bytes could be read");
+        found.into_iter().collect()
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn find(bytes: &[u8], needle: &[u8]) -> bool {
+    let (first, rest) = needle.split_first().unwrap();
+    let mut at = 0;
+    while let Some(n) = bytes[at..].iter().position(|b| b == first) {
+        at += n + 1;
+        if bytes[at..].starts_with(rest) {
+            return true;
+        }
+    }
+    false
+}
+
+fn word(rng: &mut Rng) -> String {
+    (0..16).map(|_| char::from(b'a' + rng.below(26) as u8)).collect()
+}
+
+#[test]
+fn no_destroyed_key_stays_in_memory() {
+    let mut rng = Rng::new(5);
+    let mut holder = Holder::new("memory");
+    let people = [word(&mut rng), word(&mut rng)];
+    let say = |holder: &mut Holder, i: usize, rng: &mut Rng| {
+        let (name, id, body) = (&people[i], word(rng), word(rng));
+        holder.tell(&format!(
+            "+{{\"id\":\"{id}\",\"conversation\":\"c\",\"author\":\"{name}\",\"time\":\"2026-01-31T12:00:00Z\",\"body\":\"{body}\"}}"
+        ));
+    };
+    for i in 0..20 {
+        say(&mut holder, i % 2, &mut rng);
+    }
+    holder.tell("roll");
+    say(&mut holder, 0, &mut rng);
+    holder.tell(&format!("?{}", people[0]));
+
+    let before = holder.opens();
+    let roots: BTreeSet<Secret> = windows(&holder.slot()).collect();
+    let root = before.keys.iter().find(|k| roots.contains(*k)).unwrap().to_vec();
+    assert_eq!(holder.holds(std::slice::from_ref(&root)), [0], "the scan sees where the root stands");
+    holder.tell(&format!("-{}", people[0]));
+    let living = holder.opens().keys;
+    let destroyed: Vec<Vec<u8>> = before.keys.difference(&living).map(|k| k.to_vec()).collect();
+    // Root, her key, the index, both journals' or one of them, pages.
+    assert!(destroyed.len() >= 4, "{}", destroyed.len());
+    assert!(destroyed.contains(&root));
+    let left = holder.holds(&destroyed);
+    assert!(left.is_empty(), "{} of {} destroyed keys stand in memory", left.len(), destroyed.len());
+    // The control: keys that live are found, so the scan sees where keys stand.
+    let living: Vec<Vec<u8>> = living.iter().map(|k| k.to_vec()).collect();
+    assert!(!holder.holds(&living).is_empty());
+}
