@@ -40,15 +40,15 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
-    /// Who is asking; stands in the audit record.
+    /// Who is asking. For the audit record, which this version does not keep yet.
     #[arg(long = "as", global = true, env = "ESCROW_AS", value_name = "ACTOR")]
     pub(crate) actor: Option<String>,
 
-    /// What for; stands in the audit record.
+    /// What for. For the audit record too.
     #[arg(long, global = true, env = "ESCROW_PURPOSE", value_name = "P")]
     pub(crate) purpose: Option<String>,
 
-    /// The case it belongs to; stands in the audit record.
+    /// The case it belongs to. For the audit record too.
     #[arg(long, global = true, env = "ESCROW_CASE", value_name = "C")]
     pub(crate) case: Option<String>,
 }

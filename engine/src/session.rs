@@ -1,4 +1,5 @@
-//! Who reads, and why. Every read carries a session; the policy and, later, the audit log see it.
+//! Who reads, and why. Every read carries a session. Nothing looks at it yet: it is for the policy
+//! and for the audit log.
 
 /// Who reads, for which purpose, in which case.
 ///

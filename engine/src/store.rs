@@ -130,15 +130,16 @@ impl Store {
         self.queue.append(&self.state, records, WhenFull::Refuse)
     }
 
-    /// Reads as somebody, for a purpose, in a case.
+    /// Reads as somebody, for a purpose, in a case. Who it was is not recorded yet.
     pub fn session(&self, session: Session) -> Reading<'_> {
         Reading::new(&self.state, session)
     }
 
-    /// Links two people, who are erased together from then on.
+    /// Links two people, who are erased together from then on; at most 16 are linked. If one of
+    /// them stands in the journal only, it is rolled first.
     ///
     /// # Errors
-    /// *Not found* if one is unknown.
+    /// *Not found* if one is unknown, *busy* while one is being erased, *invalid* over the limit.
     pub fn link(&self, a: &str, b: &str) -> Result<()> {
         link::link(&self.state, a, b)
     }
@@ -168,7 +169,8 @@ impl Store {
         if changes.is_empty() { Ok(()) } else { commit::ordinary(&self.state, &changes) }
     }
 
-    /// What an erasure would take, and where else the person's names stand. Changes nothing.
+    /// What an erasure would take, and where else the person's names stand. Changes nothing. For a
+    /// person it reads every body in the store; appends wait for it.
     ///
     /// # Errors
     /// *Not found* if it is unknown.
@@ -186,7 +188,7 @@ impl Store {
         crate::erase::erase(&self.state, &self.queue, selector, options)
     }
 
-    /// Checks the store; damage is in the report.
+    /// Checks the store; damage is in the report. Appends wait while it reads.
     ///
     /// # Errors
     /// Trouble that keeps it from looking.

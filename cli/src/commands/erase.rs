@@ -60,9 +60,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     // Before anything is destroyed: is there a place for the certificate?
     let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
-    let mut options = EraseOptions::default();
-    options.reason = args.reason.clone();
-    options.request = args.request_id;
+    let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
     let certificate = store.erase(&selector, &options)?.to_json();
     // On stdout first: the only copy must not die with a full disk.
     out.line(&certificate)?;

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     /// Name of the log in checkpoints. Default: escrowdb.local/<store id>.
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Where the store stands, by law; stated in certificates.
+    /// Where the store stands, by law; kept in the store.
     #[arg(long, value_name = "R")]
     region: Option<String>,
     /// Whose a record is if it names no subjects. Default: peer.

@@ -40,9 +40,11 @@ pub const REASON_LEN_MAX: usize = 512;
 /// How to erase.
 #[derive(Clone, Default)]
 pub struct EraseOptions {
-    /// Why, for the certificate. It stands in the key tree until the erasure, and dies with it.
+    /// Why, for the certificate that this call answers with; at most 512 bytes. It stands in the
+    /// key tree until the erasure, and dies with it.
     pub reason: Option<String>,
-    /// Name of the request; a repeated one answers with the same certificate. Random if not given.
+    /// Name of the request, random if not given. A repeated one answers with the certificate of
+    /// the first, whatever it selects now and without the reason, which is kept nowhere.
     pub request: Option<RequestId>,
 }
 

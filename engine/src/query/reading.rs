@@ -131,7 +131,11 @@ impl<'s> Reading<'s> {
         Self { state, session }
     }
 
-    /// A page of hits.
+    /// A page of hits, at most `options.limit`. Behind the last one goes on who passes its cursor
+    /// with the same query and order.
+    ///
+    /// # Errors
+    /// *Invalid* for a query that is not well formed, and for a cursor of another one.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
         let ast = self.parse(query)?;
         let key = self.state.cursor_key.read();
@@ -150,10 +154,11 @@ impl<'s> Reading<'s> {
     }
 
     /// Calls `each` with every hit in order until it answers false. No lock is held while it
-    /// runs. Records appended meanwhile may or may not come.
+    /// runs. Records appended meanwhile may or may not come. These hits carry no cursor: to go on
+    /// later, or across an erasure, page with [`Self::search`].
     ///
     /// # Errors
-    /// *Revoked* if an erasure ends meanwhile: search again behind the last hit's key.
+    /// *Invalid* for a query that is not well formed, *revoked* if an erasure ends meanwhile.
     pub fn search_each(&self, query: &str, order: Order, mut each: impl FnMut(Hit) -> bool) -> Result<()> {
         let ast = self.parse(query)?;
         let generation = self.state.view.read().generation;
@@ -163,7 +168,7 @@ impl<'s> Reading<'s> {
                 let view = self.state.view.read();
                 if view.generation != generation {
                     return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
-                        .hint("search again with the cursor of the last hit"));
+                        .hint("begin again, or page with cursors, which stay good across erasures"));
                 }
                 let parts = view.parts();
                 let search = Search { parts: &parts, people: &*view, mask: &view.mask };
@@ -176,7 +181,7 @@ impl<'s> Reading<'s> {
             for (_, hit) in page {
                 if self.state.view.read().generation != generation {
                     return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
-                        .hint("search again with the cursor of the last hit"));
+                        .hint("begin again, or page with cursors, which stay good across erasures"));
                 }
                 if !each(hit) {
                     return Ok(());
