@@ -65,6 +65,8 @@ pub struct Journal {
     previous: Seal,
     /// Whether every frame written is durable.
     synced: bool,
+    /// Whether a write or a sync failed.
+    broken: bool,
 }
 
 /// What a frame says.
@@ -119,6 +121,7 @@ impl Journal {
             allocated: ALLOCATE_FIRST,
             previous: [0; SEAL_LEN],
             synced: true,
+            broken: false,
         })
     }
 
@@ -179,7 +182,7 @@ impl Journal {
         file.sync().map_err(io)?;
         let allocated = file.len().map_err(io)?;
         let previous = [0; SEAL_LEN];
-        Ok(Self { file, id, store, key, frames: 0, end: 0, allocated, previous, synced: true })
+        Ok(Self { file, id, store, key, frames: 0, end: 0, allocated, previous, synced: true, broken: false })
     }
 
     /// Name of the file.
@@ -207,7 +210,13 @@ impl Journal {
         self.frames == 0
     }
 
-    /// Seals a frame and writes it. After an error the journal must not be used again.
+    /// Whether a write or a sync failed: what the file holds behind its last synced frame is not
+    /// known, and it must not be used again.
+    pub const fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Seals a frame and writes it. After an error see [`Self::is_broken`].
     pub fn append(&mut self, entropy: &dyn Entropy, kind: FrameKind, payload: &[u8]) -> Result<()> {
         let text_len = (4 + 1 + payload.len()).next_multiple_of(PAD);
         if text_len > TEXT_LEN_MAX {
@@ -234,11 +243,16 @@ impl Journal {
         let io = |e| Error::io(format!("write journal {}.jrn", self.id), e);
         let end = self.end + frame.len() as u64;
         if end > self.allocated {
-            let wanted = end.next_multiple_of(ALLOCATE_STEP);
-            self.file.allocate(wanted).map_err(io)?;
-            self.allocated = wanted;
+            // Ahead of the writes, or, on a disk that is nearly full, just enough.
+            let (ahead, enough) = (end.next_multiple_of(ALLOCATE_STEP), end.next_multiple_of(4096));
+            self.allocated = match self.file.allocate(ahead) {
+                Ok(()) => ahead,
+                Err(_) => self.file.allocate(enough).map(|()| enough).map_err(io)?,
+            };
         }
+        self.broken = true;
         self.file.write_at(&frame, self.end).map_err(io)?;
+        self.broken = false;
         self.frames += 1;
         self.end = end;
         self.previous = seal;
@@ -246,11 +260,12 @@ impl Journal {
         Ok(())
     }
 
-    /// Makes the frames durable. After an error the journal must not be used again.
+    /// Makes the frames durable.
     pub fn sync(&mut self) -> Result<()> {
         if !self.synced {
+            self.broken = true;
             self.file.sync().map_err(|e| Error::io(format!("sync journal {}.jrn", self.id), e))?;
-            self.synced = true;
+            (self.synced, self.broken) = (true, false);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::crypto::{Entropy, Keys};
 use crate::env::Env;
 use crate::erase::{finish, pass};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Epoch, FileId, Handle, PersonNumber, Seq, StoreId};
+use crate::id::{Epoch, FileId, Handle, PersonNumber, SegmentId, Seq, StoreId};
 use crate::index::LiveIndex;
 use crate::ingest::{Queue, frame};
 use crate::journal::{FrameKind, Journal, Replay};
@@ -20,8 +20,9 @@ use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings 
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, Report, RootKey, Slot, SlotRecord, Tree};
 use crate::log::Log;
 use crate::merkle::hash::Hash;
+use crate::roll::Rolled;
 use crate::state::keys::ContentKeys;
-use crate::state::{Parts, Settings, State, Writer, commit, journal_name};
+use crate::state::{Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name};
 use crate::vfs::{LockGuard, Vfs};
 use crate::view::View;
 
@@ -174,9 +175,10 @@ impl Request {
 
         let unclean = journals.unclean;
         let old = journals.names();
+        let reserve = Reserve::find(&env)?;
         let (active, spare, fresh) = if unclean {
-            let (active, current) = commit::new_journal(&env, &keys)?;
-            let (spare, next) = commit::new_journal(&env, &keys)?;
+            let (active, current) = reserve.retry(&env, || commit::new_journal(&env, &keys))?;
+            let (spare, next) = reserve.retry(&env, || commit::new_journal(&env, &keys))?;
             env.sync_dir()?;
             view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new())));
             (active, spare, Some((current, next)))
@@ -201,21 +203,36 @@ impl Request {
             log,
             subjects,
             keys,
+            reserve,
             lock,
             env,
         });
         let queue = Queue::default();
         if let Some((current, next)) = fresh {
-            roll_recovered(&state, &current, &next)?;
+            let rolled = state.reserve.retry(&state.env, || roll_recovered(&state, &current, &next));
+            if let Err(e) = rolled {
+                if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() {
+                    // On a full disk every opening would leave two more.
+                    for journal in [&current, &next] {
+                        let _ = state.env.unlink(journal_name(journal.file));
+                    }
+                }
+                return Err(e);
+            }
             for name in old {
                 // One that stays is a stranger to the next opening.
                 let _ = state.env.unlink(name);
             }
         }
-        finish_pending(&state, &queue)?;
+        match state.reserve.retry(&state.env, || finish_pending(&state, &queue)) {
+            // What waits stays out of sight as far as it is gone, and goes on when there is room.
+            Err(e) if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() => {}
+            other => other?,
+        }
         if proved_newest {
             unlink_strangers(&state)?;
         }
+        state.keep_reserve();
         Ok(Opened { state, queue })
     }
 
@@ -272,7 +289,8 @@ impl Request {
         let marked = names.iter().any(|n| n == INIT_FILE)
             && self.vfs.open(&self.dir.join(INIT_FILE)).and_then(|f| f.is_empty()).unwrap_or(false);
         let own = |name: &String| {
-            [LOCK_FILE, INIT_FILE, LOG_FOLDER, "HEAD", "keyring.a", "keyring.b"].contains(&name.as_str())
+            [LOCK_FILE, INIT_FILE, RESERVE_FILE, LOG_FOLDER, "HEAD", "keyring.a", "keyring.b"]
+                .contains(&name.as_str())
                 || file_id(name).is_some()
         };
         if marked && names.iter().all(own) && self.log_names()?.iter().all(|n| n.starts_with("level-")) {
@@ -402,7 +420,24 @@ fn roll_recovered(state: &Arc<State>, current: &JournalEntry, next: &JournalEntr
     let frozen = state.view.read().frozen.clone().unwrap_or_default();
     let id = catalog::counters(&state.view.read().tree)?.segment;
     let built = commit::build_roll(state, &frozen, &RoaringBitmap::new(), &[], id)?;
-    commit::write_leaves(state, &frozen)?;
+    let published = publish_recovered(state, &frozen, &built, id, [current, next]);
+    if let Err(e) = &published
+        && e.kind() == ErrorKind::NoSpace
+        && !state.is_poisoned()
+    {
+        built.remove_files(&state.env);
+    }
+    published
+}
+
+fn publish_recovered(
+    state: &State,
+    frozen: &LiveIndex,
+    built: &Rolled,
+    id: SegmentId,
+    [current, next]: [&JournalEntry; 2],
+) -> Result<()> {
+    commit::write_leaves(state, frozen)?;
     state.env.sync_dir()?;
     let keyring = state.keyring.lock();
     let mut changes = built.people.clone();

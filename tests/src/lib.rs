@@ -3,7 +3,7 @@
 //!
 //! - [`recording_vfs`]: a disk in memory that logs every operation and keeps every byte; [`gate`] holds calls back.
 //! - [`crash`]: the states a power cut or a kill may leave behind, from such a log.
-//! - [`faulty_vfs`]: calls that fail.
+//! - [`faulty_vfs`]: calls that fail; [`quota`]: a disk that is full.
 //! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
 //! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
@@ -32,6 +32,7 @@ pub mod gate;
 mod layout;
 #[cfg(unix)]
 pub mod memory;
+pub mod quota;
 pub mod recording_vfs;
 pub mod rng;
 pub mod sealed;

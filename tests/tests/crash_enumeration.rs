@@ -63,6 +63,7 @@ const SITES: &[(Class, Call)] = &[
     // The store's folder and the folder above, and the mark of an unfinished `init`.
     (Class::Other, Call::CreateDir),
     (Class::Other, Call::Create),
+    (Class::Other, Call::Allocate),
     (Class::Other, Call::Sync),
     (Class::Other, Call::SyncDir),
     (Class::Other, Call::Remove),

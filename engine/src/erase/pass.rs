@@ -288,6 +288,7 @@ impl<'a> Pass<'a> {
         let state = self.state;
         let segments = state.view.read().segments.clone();
         self.before = segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+        let pass_bytes = state.reserve.pass_bytes(state.settings.pass_bytes);
         let mut bytes = 0u64;
         for segment in segments {
             let mut touched = false;
@@ -297,7 +298,7 @@ impl<'a> Pass<'a> {
             if !touched {
                 continue;
             }
-            if bytes >= state.settings.pass_bytes {
+            if bytes >= pass_bytes {
                 self.more = true;
                 break;
             }

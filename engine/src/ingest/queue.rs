@@ -246,10 +246,7 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
             Durability::Synced => writer.active.sync(),
             Durability::Written => Ok(()),
         });
-    written.map_err(|e| match e.kind() {
-        ErrorKind::Invalid => e,
-        _ => state.poison(e),
-    })?;
+    written.map_err(|e| if writer.survives(&e) { e } else { state.poison(e) })?;
     writer.next_seq = next_seq;
     writer.next_person = next_person;
     let mut view = state.view.write();

@@ -55,6 +55,7 @@ pub fn commit_locked(
 /// safe in the journal; a roll that fails is tried again by an append that needs its room, which
 /// reports the trouble.
 pub fn roll_if_due(state: &Arc<State>) {
+    state.keep_reserve_for_journal();
     let due = {
         let view = state.view.read();
         view.frozen.is_none() && is_full(state, &view)
@@ -125,8 +126,8 @@ pub fn freeze(state: &State) -> Result<bool> {
     if writer.spare.is_none() {
         return Ok(false);
     }
-    writer.ensure_opened(&state.env).map_err(|e| state.poison(e))?;
-    writer.active.sync().map_err(|e| state.poison(e))?;
+    let opened = writer.ensure_opened(&state.env).and_then(|()| writer.active.sync());
+    opened.map_err(|e| if writer.survives(&e) { e } else { state.poison(e) })?;
     let Some(spare) = writer.spare.take() else { return Ok(false) };
     if !spare.is_empty() {
         return Err(state.poison(Error::corrupt("the next journal holds frames before it is used")));
@@ -167,6 +168,7 @@ fn build_and_publish(state: &State, frozen: &LiveIndex) -> Result<()> {
             state.writer.lock().spare = Some(spare);
             // A file that can't be removed is a stranger to the next opening, which removes it.
             let _ = state.env.unlink(journal_name(retired.file));
+            state.keep_reserve();
             Ok(())
         }
         Err(e) => {

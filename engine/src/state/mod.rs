@@ -22,9 +22,11 @@ use crate::view::View;
 
 pub mod commit;
 pub mod keys;
+pub mod reserve;
 pub mod settings;
 
 pub use crate::keyring::entry::Preset;
+pub use reserve::{RESERVE_FILE, Reserve};
 pub use settings::{Durability, Settings};
 
 /// The open store.
@@ -57,6 +59,8 @@ pub struct State {
     pub rolls: Mutex<Rolls>,
     /// Signalled when `rolls` changes.
     pub rolls_changed: Condvar,
+    /// Room on the disk for erasures.
+    pub reserve: Reserve,
     poisoned: AtomicBool,
     closed: AtomicBool,
     _lock: Box<dyn LockGuard>,
@@ -118,6 +122,8 @@ pub struct Parts {
     /// See [`State`].
     pub keys: Keys,
     /// See [`State`].
+    pub reserve: Reserve,
+    /// See [`State`].
     pub lock: Box<dyn LockGuard>,
 }
 
@@ -139,6 +145,7 @@ impl State {
             keys: RwLock::new(p.keys),
             rolls: Mutex::default(),
             rolls_changed: Condvar::new(),
+            reserve: p.reserve,
             poisoned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             _lock: p.lock,
@@ -206,6 +213,25 @@ impl State {
         Rolling(Arc::clone(self))
     }
 
+    /// Keeps as much room as an erasure may need: an index is written anew, and the journal
+    /// becomes a segment.
+    pub fn keep_reserve(&self) {
+        let longest = {
+            let view = self.view.read();
+            view.segments.iter().map(|s| u64::from(s.entry.index_pages) * 4096).max().unwrap_or(0)
+        };
+        let journal = self.writer.lock().active.len();
+        self.reserve.keep(&self.env, reserve::RESERVE_LEN_MIN + 2 * (longest + journal));
+    }
+
+    /// The same, only if the journal outgrew what is kept.
+    pub fn keep_reserve_for_journal(&self) {
+        let journal = self.writer.lock().active.len();
+        if self.reserve.is_short_of(reserve::RESERVE_LEN_MIN + 2 * journal) {
+            self.keep_reserve();
+        }
+    }
+
     /// Waits until no roll runs.
     pub fn wait_for_roll(&self) {
         let mut rolls = self.rolls.lock();
@@ -237,6 +263,16 @@ impl Drop for NoRolls<'_> {
 }
 
 impl Writer {
+    /// Whether an error of the active journal leaves it as it was: the store goes on.
+    pub fn survives(&self, e: &Error) -> bool {
+        match e.kind() {
+            ErrorKind::Invalid => true,
+            // No room was given, and nothing was written.
+            ErrorKind::NoSpace => !self.active.is_broken(),
+            _ => false,
+        }
+    }
+
     /// Writes the mark `opened` before the first frame of this opening, so that a crash after it
     /// is seen as unclean even if that frame is lost.
     pub fn ensure_opened(&mut self, env: &Env) -> Result<()> {
