@@ -149,3 +149,30 @@ fn no_destroyed_key_stays_in_memory() {
     let living: Vec<Vec<u8>> = living.iter().map(|k| k.to_vec()).collect();
     assert!(!holder.holds(&living).is_empty());
 }
+
+/// Texts of a person who was rolled and read leave memory with her. (They stood on after the drop
+/// of decoded records, of copies in the queue, and of vectors that had grown.)
+#[test]
+fn no_text_of_the_erased_stays_in_memory() {
+    let mut rng = Rng::new(5);
+    let mut holder = Holder::new("texts");
+    let people = [word(&mut rng), word(&mut rng)];
+    let mut words = [Vec::new(), Vec::new()];
+    for i in 0..20 {
+        let name = &people[i % 2];
+        // Freed places of a few bytes are overwritten by the allocator itself: be longer.
+        let fill = "and so on ".repeat(20);
+        let body = word(&mut rng);
+        holder.tell(&format!(
+            "+{{\"id\":\"m{i}\",\"conversation\":\"c\",\"author\":\"{name}\",\"time\":\"2026-01-31T12:00:00Z\",\
+             \"body\":\"{fill}{body}{fill}\"}}"
+        ));
+        words[i % 2].push(body.into_bytes());
+    }
+    assert_eq!(holder.holds(&words[0]).len(), 10, "the live index holds them");
+    holder.tell("roll");
+    holder.tell(&format!("?{}", people[0]));
+    holder.tell(&format!("-{}", people[0]));
+    let left = holder.holds(&words[0]);
+    assert!(left.is_empty(), "{left:?} of 10 texts stand in memory");
+}

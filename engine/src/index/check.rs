@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use zeroize::Zeroizing;
+
 use crate::codec::Reader;
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
@@ -54,6 +56,7 @@ impl Segment {
             for (slot, record) in (0..).zip(open.iter()) {
                 let stored = Stored::decode(record.canonical)
                     .map_err(|e| e.context(format!("record {} in block {number}", record.seq)))?;
+                let stored = Zeroizing::new(stored);
                 if stored.subjects != block.subjects || stored.class != block.class {
                     return Err(self.damage(Section::Blocks, "a record lies in a block of other subjects"));
                 }

@@ -95,6 +95,7 @@ impl LiveIndex {
     /// The same for a record whose identity was hashed before. Log positions ascend.
     pub fn add_entry(&mut self, entry: Entry, author_known: bool) -> Result<u32> {
         let Entry { seq, salt, canonical, stored, identity } = entry;
+        let stored = Zeroizing::new(stored);
         let doc = u32::try_from(self.docs.len())
             .ok()
             .filter(|n| *n < u32::MAX)

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
 use crate::crypto::Entropy;
 use crate::error::{Error, Result};
@@ -140,7 +141,7 @@ fn reform(
             .get(entry.at.slot)
             .filter(|r| r.seq == entry.seq)
             .ok_or_else(|| Error::corrupt(format!("record {} is not in its block", entry.seq)))?;
-        let stored = Stored::decode(record.canonical)?;
+        let stored = Zeroizing::new(Stored::decode(record.canonical)?);
         moved.push((doc, writer.add(&stored, record.seq, &record.salt, record.canonical)?));
     }
     let blocks = writer.finish(target.vfs, target.body, target.keys, target.entropy)?;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
+use zeroize::Zeroize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::assemble::{Draft, Outcome};
@@ -35,6 +36,17 @@ struct Ticket {
     input: Input<'static>,
     bytes: usize,
     answer: Mutex<Option<Result<Vec<Outcome>>>>,
+}
+
+/// The copy of a caller's records is wiped; his own is his.
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        match &mut self.input {
+            Input::Records(Cow::Owned(records)) => records.iter_mut().for_each(Zeroize::zeroize),
+            Input::Records(Cow::Borrowed(_)) => {}
+            Input::Own(records) => records.iter_mut().for_each(Zeroize::zeroize),
+        }
+    }
 }
 
 enum Input<'a> {

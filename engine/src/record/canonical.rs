@@ -34,6 +34,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 
 use minicbor::{Decoder, Encoder, encode};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::id::{Handle, Micros, PersonNumber};
@@ -61,7 +62,7 @@ impl Stored {
         }
         // One comparison refuses all that reads well but is not canonical: longer forms of
         // integers, defaults written out, missing entries, unsorted subjects, bytes at the end.
-        if record.encode() != bytes {
+        if *Zeroizing::new(record.encode()) != *bytes {
             return Err(Error::corrupt("record: not in canonical form"));
         }
         Ok(record)
@@ -69,11 +70,23 @@ impl Stored {
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let texts = [&self.id, &self.conversation, &self.channel, &self.body];
-        let mut bytes = Vec::with_capacity(64 + texts.map(String::len).iter().sum::<usize>());
+        // Room for all of it: a vector that grows leaves a copy of its plaintext behind.
+        let mut bytes = Vec::with_capacity(self.encoded_len_max());
         #[expect(clippy::expect_used, reason = "writing to a Vec is infallible")]
         self.write(&mut Encoder::new(&mut bytes)).expect("writing to a Vec is infallible");
         bytes
+    }
+
+    /// At least as long as the canonical bytes.
+    fn encoded_len_max(&self) -> usize {
+        // Nine bytes hold any head of an item, ten with its map key.
+        let text = |t: &String| t.len() + 10;
+        let names = self.person.iter().flat_map(|p| &p.identifiers);
+        let texts = [&self.id, &self.conversation, &self.channel, &self.body];
+        128 + texts.into_iter().chain(&self.tags).chain(&self.reply_to).chain(names).map(text).sum::<usize>()
+            + self.subjects.len() * 10
+            + self.extra.iter().map(|(name, json)| text(name) + text(json) + 10).sum::<usize>()
+            + self.unknown.iter().map(|(_, raw)| raw.len() + 20).sum::<usize>()
     }
 
     fn read_entry(&mut self, key: u64, entries: &mut Entries) -> Result<()> {

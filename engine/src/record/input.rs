@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::record::jsonl;
@@ -51,6 +53,22 @@ pub struct Record {
     pub participants: Vec<String>,
     /// Further JSON fields, kept sealed and exported: name and JSON text.
     pub extra: Vec<(String, String)>,
+}
+
+/// Overwrites every text.
+impl Zeroize for Record {
+    fn zeroize(&mut self) {
+        let texts = [&mut self.conversation, &mut self.author, &mut self.channel, &mut self.body];
+        texts
+            .into_iter()
+            .chain(&mut self.id)
+            .chain(&mut self.subjects)
+            .chain(&mut self.tags)
+            .chain(&mut self.reply_to)
+            .chain(&mut self.participants)
+            .chain(self.extra.iter_mut().flat_map(|(name, json)| [name, json]))
+            .for_each(Zeroize::zeroize);
+    }
 }
 
 impl Record {

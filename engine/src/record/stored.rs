@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroize;
+
 use crate::id::{Handle, Micros, PersonNumber};
 use crate::record::kind::Kind;
 
@@ -67,6 +69,22 @@ pub struct Stored {
     /// Map entries with keys this version does not know: key and raw CBOR value, as
     /// [`Stored::decode`] found them.
     pub unknown: Vec<(u64, Vec<u8>)>,
+}
+
+/// Overwrites every text; numbers stay. Wrap in `Zeroizing` what is decoded and dropped again.
+impl Zeroize for Stored {
+    fn zeroize(&mut self) {
+        let names = self.person.iter_mut().flat_map(|p| &mut p.identifiers);
+        let texts = [&mut self.id, &mut self.conversation, &mut self.channel, &mut self.body];
+        texts
+            .into_iter()
+            .chain(&mut self.tags)
+            .chain(&mut self.reply_to)
+            .chain(names)
+            .chain(self.extra.iter_mut().flat_map(|(name, json)| [name, json]))
+            .for_each(Zeroize::zeroize);
+        self.unknown.iter_mut().for_each(|(_, raw)| raw.zeroize());
+    }
 }
 
 /// Says what it is, never what it holds.

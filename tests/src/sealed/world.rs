@@ -57,6 +57,8 @@ struct Said {
     record: Record,
     marks: Vec<String>,
     living: bool,
+    /// Whether the author is still who he was; who returns is somebody new.
+    signed: bool,
 }
 
 /// A store and what it must hold.
@@ -174,7 +176,7 @@ impl World {
         for name in &record.participants {
             self.joins.insert((record.conversation.clone(), name.clone()));
         }
-        self.said.push(Said { record, marks, living: true });
+        self.said.push(Said { record, marks, living: true, signed: true });
         id
     }
 
@@ -264,6 +266,7 @@ impl World {
                     let r = &said.record;
                     let mut whose = r.subjects.iter().chain(r.subjects.is_empty().then_some(&r.author));
                     said.living &= !whose.any(|s| gone.contains(s));
+                    said.signed &= !gone.contains(&r.author);
                 }
             }
             Selector::Conversation(name) => {
@@ -410,7 +413,7 @@ impl World {
             assert_eq!(hits.len(), usize::from(said.living), "{id}");
             if let Some(hit) = hits.first() {
                 assert!(hit.body == said.record.body && hit.tags == said.record.tags);
-                let author = Some(&said.record.author).filter(|a| self.people[*a]);
+                let author = said.signed.then_some(&said.record.author);
                 assert_eq!(hit.author.as_ref(), author);
             }
         }
