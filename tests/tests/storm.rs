@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -39,127 +39,138 @@ fn count(store: &Store, query: &str) -> u64 {
     store.session(Session::new()).count(query).unwrap()
 }
 
-/// Log position of the act of an erasure.
-fn position_of(store: &Store, certificate: &Certificate) -> Seq {
-    let query = format!("kind:erased id:erased/{}", certificate.request);
-    let hits = store.session(Session::new()).search(&query, &SearchOptions::new()).unwrap();
-    hits[0].seq
-}
-
-/// Counts a thread out, also when it fails.
-struct Leaves<'a>(&'a AtomicUsize);
+/// Counts a thread out; one that fails ends the others.
+struct Leaves<'a>(&'a AtomicUsize, &'a AtomicBool);
 
 impl Drop for Leaves<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Release);
+        if thread::panicking() {
+            self.1.store(true, Ordering::Release);
+        }
     }
 }
 
-/// Sixty-four callers write for people who stay and for people who are erased meanwhile, also
-/// for those who come back at once; others read all the time; rolls run in the background.
+/// Something that began and ended at these ticks of a common counter.
+struct Span {
+    name: String,
+    seq: Seq,
+    began: u64,
+    ended: u64,
+}
+
+/// Sixty-four callers write for people who stay and for people who are erased meanwhile and come
+/// back at once; others read all the time; rolls run in the background. What was acknowledged
+/// before an erasure began is gone when it ends; what was written after it ended stays; what was
+/// written meanwhile may be one or the other.
 #[test]
 fn appends_reads_rolls_and_erasures_at_once() {
     const CALLERS: usize = 64;
     const DOOMED: usize = 8;
-    let erasures = if std::env::var("ESCROW_TEST").is_ok_and(|v| v == "full") { 500 } else { 12 };
+    let erasures = if std::env::var("ESCROW_TEST").is_ok_and(|v| v == "full") { 200 } else { 12 };
     let disk = RecordingVfs::new();
     disk.stir(1, 5);
-    let builder = |disk: RecordingVfs| Store::builder("/s").vfs(Arc::new(disk)).roll_records(150);
-    let store = builder(disk.clone()).create().unwrap();
-    let acknowledged = Mutex::new(BTreeSet::new());
-    let refused = AtomicUsize::new(0);
-    let running = AtomicUsize::new(CALLERS);
-    let erased = Mutex::new(Vec::new());
+    let store = Store::builder("/s").vfs(Arc::new(disk.clone())).roll_records(150).create().unwrap();
+    let ticks = AtomicU64::new(0);
+    let tick = || ticks.fetch_add(1, Ordering::SeqCst);
+    let (acknowledged, erased) = (Mutex::new(Vec::<Span>::new()), Mutex::new(Vec::<Span>::new()));
+    let (running, others, failed) = (AtomicUsize::new(CALLERS), AtomicUsize::new(4), AtomicBool::new(false));
+    let find = |query: &str| {
+        let mut seen = BTreeSet::new();
+        let reading = store.session(Session::new());
+        match reading.search_each(query, Order::Oldest, |hit| seen.insert(hit.seq)) {
+            Ok(()) => Some(seen),
+            Err(e) => {
+                assert_eq!(e.kind(), ErrorKind::Revoked);
+                None
+            }
+        }
+    };
+    let of = |name: &str| {
+        let all = acknowledged.lock();
+        all.iter().filter(|a| a.name == name).map(|a| a.seq).collect::<BTreeSet<Seq>>()
+    };
+    let write = |caller: usize, round: usize| {
+        let id = format!("{caller}-{round}");
+        let batch = [
+            record("stay", &format!("stays{}", caller % 5), &id),
+            record("go", &format!("goes{}", (caller + round) % DOOMED), &id),
+        ];
+        let began = tick();
+        for (record, outcome) in batch.iter().zip(store.append(&batch).unwrap()) {
+            match outcome {
+                Outcome::Added(seq) => {
+                    let span = Span { name: record.author.clone(), seq, began, ended: tick() };
+                    acknowledged.lock().push(span);
+                }
+                Outcome::Rejected(e) if e.kind() == ErrorKind::Busy => {
+                    assert!(record.author.starts_with("goes"));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let forget = |name: &str| {
+        let (before, began) = (of(name), tick());
+        match erase(&store, name) {
+            Ok(_) => {
+                let span = Span { name: name.to_owned(), seq: Seq(0), began, ended: tick() };
+                if let Some(seen) = find(&format!("subject:{name}")) {
+                    assert!(seen.is_disjoint(&before), "{name} is still there");
+                }
+                erased.lock().push(span);
+            }
+            // The other one is at it, or there is nobody of this name now.
+            Err(e) => assert!(matches!(e.kind(), ErrorKind::Busy | ErrorKind::NotFound), "{e}"),
+        }
+    };
+    let read = || {
+        let before: BTreeSet<Seq> = (0..5).flat_map(|n| of(&format!("stays{n}"))).collect();
+        if let Some(seen) = find("conversation:stay") {
+            assert!(seen.is_superset(&before), "acknowledged means found");
+        }
+    };
     thread::scope(|scope| {
+        let (write, forget, read) = (&write, &forget, &read);
+        let (running, others, failed, erased) = (&running, &others, &failed, &erased);
+        let enough = move || erased.lock().len() >= erasures || failed.load(Ordering::Acquire);
         for caller in 0..CALLERS {
-            let (store, acknowledged, refused) = (&store, &acknowledged, &refused);
-            let (running, erased) = (&running, &erased);
             scope.spawn(move || {
-                let _leaves = Leaves(running);
-                for round in 0.. {
-                    if erased.lock().len() >= erasures {
-                        break;
-                    }
-                    let id = format!("{caller}-{round}");
-                    let batch = [
-                        record("stay", &format!("stays{}", caller % 5), &id),
-                        record("go", &format!("goes{}", (caller + round) % DOOMED), &id),
-                    ];
-                    for (record, outcome) in batch.iter().zip(store.append(&batch).unwrap()) {
-                        match outcome {
-                            Outcome::Added(seq) => {
-                                acknowledged.lock().insert((seq, record.author.clone(), id.clone()));
-                            }
-                            Outcome::Rejected(e) if e.kind() == ErrorKind::Busy => {
-                                assert!(record.author.starts_with("goes"));
-                                refused.fetch_add(1, Ordering::Relaxed);
-                                thread::yield_now();
-                            }
-                            other => panic!("{other:?}"),
-                        }
-                    }
-                }
+                let _leaves = Leaves(running, failed);
+                (0..).take_while(|_| !enough()).for_each(|round| write(caller, round));
             });
         }
-        for eraser in 0..2 {
-            let (store, running, erased) = (&store, &running, &erased);
+        for other in 0..4 {
             scope.spawn(move || {
-                let mut turn = eraser;
-                while running.load(Ordering::Acquire) > 0 {
-                    let name = format!("goes{}", turn % DOOMED);
-                    turn += 1;
-                    match erase(store, &name) {
-                        Ok(certificate) => {
-                            let act = position_of(store, &certificate);
-                            let reading = store.session(Session::new());
-                            let options = SearchOptions::new().limit(1_000);
-                            for hit in reading.search(&format!("subject:{name}"), &options).unwrap() {
-                                assert!(hit.seq > act, "{} of {name} is older than {act}", hit.seq);
-                            }
-                            erased.lock().push((name, act));
-                        }
-                        // The other one is at it, or there is nobody of this name now.
-                        Err(e) => assert!(matches!(e.kind(), ErrorKind::Busy | ErrorKind::NotFound), "{e}"),
-                    }
-                }
-            });
-        }
-        for _ in 0..2 {
-            let (store, running, acknowledged) = (&store, &running, &acknowledged);
-            scope.spawn(move || {
-                let reading = store.session(Session::new());
-                while running.load(Ordering::Acquire) > 0 {
-                    let before = acknowledged.lock().iter().filter(|a| a.1.starts_with("stays")).count();
-                    let stays = reading.count("conversation:stay").unwrap();
-                    assert!(stays >= before as u64, "{stays} of {before}: acknowledged means found");
-                    let mut seen = BTreeSet::new();
-                    let walk = reading.search_each("*", Order::Oldest, |hit| seen.insert(hit.seq));
-                    assert!(walk.is_ok() || walk.unwrap_err().kind() == ErrorKind::Revoked);
+                let _leaves = Leaves(others, failed);
+                for turn in (other..).take_while(|_| running.load(Ordering::Acquire) > 0) {
+                    if other < 2 { forget(&format!("goes{}", turn % DOOMED)) } else { read() }
                 }
             });
         }
     });
-    assert!(refused.into_inner() > 0, "nobody wrote for somebody who was being erased");
-    let erased = erased.into_inner();
-    assert!(erased.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len() >= DOOMED / 2);
-    let acknowledged = acknowledged.into_inner();
-    let want: BTreeSet<Seq> = acknowledged
-        .iter()
-        .filter(|(seq, name, _)| !erased.iter().any(|(gone, act)| gone == name && seq < act))
-        .map(|(seq, ..)| *seq)
-        .collect();
+    let (acknowledged, erased) = (acknowledged.into_inner(), erased.into_inner());
     let found = |store: &Store| {
         let mut seen = BTreeSet::new();
         let each = |hit: escrowdb::store::Hit| seen.insert(hit.seq);
         store.session(Session::new()).search_each("*", Order::Oldest, each).unwrap();
         seen
     };
-    assert!(found(&store) == want);
+    let left = found(&store);
+    for a in &acknowledged {
+        let mut erasures = erased.iter().filter(|e| e.name == a.name);
+        let is_gone = erasures.clone().any(|e| a.ended < e.began);
+        let stays = erasures.all(|e| e.ended < a.began);
+        assert!(!is_gone || !left.contains(&a.seq), "{} of {} is there", a.seq, a.name);
+        assert!(!stays || left.contains(&a.seq), "{} of {} is lost", a.seq, a.name);
+    }
+    let known: BTreeSet<Seq> = acknowledged.iter().map(|a| a.seq).collect();
+    assert!(left.is_subset(&known) && known.len() == acknowledged.len());
     // The process dies here: all of it comes back.
     let disk = MemoryVfs::from_files(disk.snapshot());
     drop(store);
     let store = Store::builder("/s").vfs(Arc::new(disk)).open().unwrap();
-    assert!(found(&store) == want);
+    assert!(found(&store) == left);
     let damage = store.verify(&VerifyOptions::new().read_data(true)).unwrap().damage;
     assert_eq!(damage, Vec::<String>::new());
 }
