@@ -114,11 +114,14 @@ fn line(view: &View) -> String {
     out
 }
 
+/// The values of a field of a record.
+type Values = fn(&Record) -> Vec<String>;
+
 /// Counts of every field are those of a scan; what comes out is what went in.
 fn compare(store: &Store, records: &[Record], rng: &mut Rng) {
     let reading = store.session(Session::new());
     assert_eq!(reading.count("*").unwrap(), records.len() as u64);
-    let fields: [(&str, fn(&Record) -> Vec<String>); 6] = [
+    let fields: [(&str, Values); 6] = [
         ("author", |r| vec![r.author.clone()]),
         ("subject", |r| r.subjects.clone()),
         ("channel", |r| vec![r.channel.clone()]),

@@ -212,8 +212,8 @@ impl<'a> Demo<'a> {
     }
 
     fn erase(&mut self) -> Result<(), Failure> {
-        let mut options = EraseOptions::default();
-        options.reason = Some("asked to be forgotten".to_owned());
+        let reason = Some("asked to be forgotten".to_owned());
+        let options = EraseOptions { reason, ..EraseOptions::default() };
         let certificate = self.store.erase(&Selector::Person(her().email.to_owned()), &options)?;
         durable::write(&self.place.certificate, (certificate.to_json() + "\n").as_bytes())?;
         self.step(8, "Erase her")?;
