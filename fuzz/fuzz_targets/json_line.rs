@@ -1,11 +1,12 @@
 //! What a line says is what is printed: print, parse and print again give the same bytes.
 #![no_main]
 
+#[path = "../../tests/tests/corpora/checks.rs"]
+#[allow(dead_code, reason = "one check of many")]
+mod checks;
 #[path = "../../tests/tests/corpora/printed.rs"]
 mod printed;
 
-libfuzzer_sys::fuzz_target!(|line: &[u8]| {
-    if let Some(once) = printed::printed(line) {
-        assert_eq!(printed::printed(once.as_bytes()), Some(once));
-    }
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    checks::json_line(bytes);
 });

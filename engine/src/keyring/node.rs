@@ -28,7 +28,7 @@ pub(super) const LEVEL_MAX: u8 = 15;
 const _: () = assert!(PREFIX_LEN + 2 * (ENTRY_LEN_MAX + 4) <= BODY_LEN);
 
 /// A decoded page. Its text is wiped on drop.
-pub(super) struct Node {
+pub struct Node {
     pub(super) level: u8,
     body: Zeroizing<Vec<u8>>,
     places: Vec<Place>,
@@ -49,7 +49,8 @@ impl Node {
         Builder::new(0).finish()
     }
 
-    pub(super) fn decode(body: Zeroizing<Vec<u8>>) -> Result<Self> {
+    /// Reads the text of a page.
+    pub fn decode(body: Zeroizing<Vec<u8>>) -> Result<Self> {
         let mut r = Reader::new(&body);
         let level = r.u8()?;
         if level > LEVEL_MAX || body.len() != BODY_LEN {

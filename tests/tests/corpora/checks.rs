@@ -1,0 +1,224 @@
+//! One check a decoder: it must not panic, and what it accepts must be what was written. Each
+//! says whether it accepted the bytes. Run by the fuzz targets and, over their seeds, by a test.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use escrowdb::codec::Reader;
+use escrowdb::crypto::{Keys, OsEntropy};
+use escrowdb::id::{Epoch, Micros, PersonNumber, StoreId};
+use escrowdb::index::column::Column;
+use escrowdb::index::dictionary::Dictionary;
+use escrowdb::index::file::decode_blocks;
+use escrowdb::index::filter::IdFilter;
+use escrowdb::index::postings;
+use escrowdb::ingest::frame;
+use escrowdb::keyring::entry::{self, Entry};
+use escrowdb::keyring::node::Node;
+use escrowdb::keyring::pending::Pending;
+use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, progress};
+use escrowdb::query::cursor::Cursors;
+use escrowdb::query::exec::Order;
+use escrowdb::query::parse::parse;
+use escrowdb::record::{Stored, time};
+use escrowdb::segment::OpenBlock;
+use escrowdb::vfs::{MemoryVfs, Vfs};
+use zeroize::Zeroizing;
+
+use crate::printed::printed;
+
+pub(crate) type Check = fn(&[u8]) -> bool;
+
+/// Every check by the name of its fuzz target.
+pub(crate) const ALL: [(&str, Check); 17] = [
+    ("block_table", block_table),
+    ("body_block", body_block),
+    ("column", column),
+    ("cursor", cursor),
+    ("dictionary", dictionary),
+    ("frame", journal_frame),
+    ("head", head_record),
+    ("id_filter", id_filter),
+    ("json_line", json_line),
+    ("keyring_entry", keyring_entry),
+    ("keyring_node", keyring_node),
+    ("pending", pending),
+    ("postings", posting_list),
+    ("query", query),
+    ("record_cbor", record_cbor),
+    ("slot", slot),
+    ("time", instant),
+];
+
+/// Canonical bytes are canonical: what decodes encodes to the same bytes.
+pub(crate) fn record_cbor(bytes: &[u8]) -> bool {
+    Stored::decode(bytes).map(|record| assert_eq!(record.encode(), bytes)).is_ok()
+}
+
+/// What a line says is what is printed: print, parse and print again give the same bytes.
+pub(crate) fn json_line(line: &[u8]) -> bool {
+    printed(line).map(|once| assert_eq!(printed(once.as_bytes()), Some(once))).is_some()
+}
+
+/// The records of a journal frame.
+pub(crate) fn journal_frame(bytes: &[u8]) -> bool {
+    let entries = frame::decode(bytes).ok().filter(|e| !e.is_empty());
+    entries.map(|entries| assert_eq!(&frame::encode(&entries)[..], bytes)).is_some()
+}
+
+/// A value of the key tree behind a byte that says its kind.
+pub(crate) fn keyring_entry(bytes: &[u8]) -> bool {
+    let Some((kind, value)) = bytes.split_first() else { return false };
+    match kind {
+        0 => entry_of::<entry::Person>(value),
+        1 => entry_of::<entry::Identifier>(value),
+        2 => entry_of::<PersonNumber>(value),
+        3 => entry_of::<entry::Evidence>(value),
+        4 => entry_of::<entry::Segment>(value),
+        5 => entry_of::<entry::Journal>(value),
+        6 => entry_of::<entry::StoreKey>(value),
+        7 => entry_of::<entry::Counters>(value),
+        8 => entry_of::<entry::Settings>(value),
+        9 => entry_of::<Micros>(value),
+        10 => entry_of::<progress::ImportProgress>(value),
+        _ => false,
+    }
+}
+
+/// An erasure that waits or is done.
+pub(crate) fn pending(bytes: &[u8]) -> bool {
+    entry_of::<Pending>(bytes)
+}
+
+fn entry_of<T: Entry>(value: &[u8]) -> bool {
+    T::decode(value).map(|entry| assert_eq!(&entry.encode().unwrap()[..], value)).is_ok()
+}
+
+/// The text of a page of the key tree; shorter input is padded.
+pub(crate) fn keyring_node(bytes: &[u8]) -> bool {
+    let mut text = bytes.to_vec();
+    text.resize(text.len().max(4040), 0);
+    Node::decode(Zeroizing::new(text)).is_ok()
+}
+
+/// A HEAD file whose first record, in both its copies, begins with these bytes.
+pub(crate) fn head_record(bytes: &[u8]) -> bool {
+    static STORE: LazyLock<(MemoryVfs, Vec<u8>)> = LazyLock::new(|| {
+        let disk = MemoryVfs::new();
+        make_keyring(&disk);
+        let file = disk.open(&Path::new(DIR).join(head::HEAD_FILE)).unwrap();
+        let mut bytes = vec![0; file.len().unwrap() as usize];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        (disk, bytes)
+    });
+    let (disk, whole) = &*STORE;
+    let mut file = whole.clone();
+    let len = bytes.len().min(PAGE);
+    let first = whole.iter().position(|b| *b != 0).unwrap();
+    for copy in [first, first + PAGE] {
+        file[copy..copy + len].copy_from_slice(&bytes[..len]);
+    }
+    disk.open(&Path::new(DIR).join(head::HEAD_FILE)).unwrap().write_at(&file, 0).unwrap();
+    let root = RootKey::from_bytes(&ROOT);
+    let vfs = Arc::new(disk.clone());
+    Keyring::open(vfs, Path::new(DIR), Arc::new(OsEntropy), STORE_ID, &root, Epoch(1)).is_ok()
+}
+
+/// A keyring with nothing in it.
+pub(crate) fn make_keyring(disk: &MemoryVfs) {
+    disk.create_dir(Path::new(DIR)).unwrap();
+    let root = RootKey::from_bytes(&ROOT);
+    let (vfs, entropy) = (Arc::new(disk.clone()), Arc::new(OsEntropy));
+    let (changes, log) = (Changes::new(), LogHead { size: 0, root: [0; 32] });
+    Keyring::create(vfs, Path::new(DIR), entropy, STORE_ID, &root, Epoch(1), &changes, log).unwrap();
+}
+
+pub(crate) const DIR: &str = "/store";
+pub(crate) const ROOT: [u8; 32] = [5; 32];
+pub(crate) const STORE_ID: StoreId = StoreId([6; 16]);
+pub(crate) const PAGE: usize = 4096;
+
+/// The first page of a slot; the others are empty.
+pub(crate) fn slot(bytes: &[u8]) -> bool {
+    let disk = MemoryVfs::new();
+    let file = disk.create(Path::new("slot")).unwrap();
+    file.set_len(4 * PAGE as u64).unwrap();
+    file.write_at(&bytes[..bytes.len().min(PAGE)], 0).unwrap();
+    FileSlot::new(Arc::new(disk), "slot").load().is_ok_and(|record| record.is_some())
+}
+
+/// The text of a body block.
+pub(crate) fn body_block(bytes: &[u8]) -> bool {
+    OpenBlock::decode(bytes).map(|block| assert_eq!(block.iter().count(), block.len())).is_ok()
+}
+
+/// The table of body blocks in an index.
+pub(crate) fn block_table(bytes: &[u8]) -> bool {
+    decode_blocks(bytes).is_ok()
+}
+
+/// The dictionary of an index, walked to its end; keys ascend or a find must not loop.
+pub(crate) fn dictionary(bytes: &[u8]) -> bool {
+    let Ok(dictionary) = Dictionary::decode(Zeroizing::new(bytes.to_vec())) else { return false };
+    let mut cursor = dictionary.cursor();
+    loop {
+        match cursor.advance() {
+            Ok(Some(_)) => drop(dictionary.find(cursor.key())),
+            Ok(None) => return cursor.finish().is_ok(),
+            Err(_) => return false,
+        }
+    }
+}
+
+/// A list of documents behind its frequency and the number of documents, two bytes each.
+pub(crate) fn posting_list(bytes: &[u8]) -> bool {
+    let mut r = Reader::new(bytes);
+    let (Ok(frequency), Ok(docs)) = (r.u16(), r.u16()) else { return false };
+    let (frequency, docs) = (frequency.into(), docs.into());
+    let list = r.clone();
+    let Ok(decoded) = postings::decode(&mut r, frequency, docs) else { return false };
+    assert_eq!(decoded.len(), u64::from(frequency));
+    assert_eq!(postings::decode_vec(&mut list.clone(), frequency, docs).unwrap(), Vec::from_iter(&decoded));
+    let mut again = Vec::new();
+    postings::encode(&mut again, &Vec::from_iter(&decoded), docs);
+    assert_eq!(again, &bytes[list.position()..r.position()]);
+    r.finish().is_ok()
+}
+
+/// A column behind its number of documents, two bytes.
+pub(crate) fn column(bytes: &[u8]) -> bool {
+    let mut r = Reader::new(bytes);
+    let Ok(docs) = r.u16() else { return false };
+    let Ok(column) = Column::decode(&mut r, docs.into()) else { return false };
+    assert_eq!(column.iter().count(), usize::from(docs));
+    r.finish().is_ok()
+}
+
+/// A filter of record ids.
+pub(crate) fn id_filter(bytes: &[u8]) -> bool {
+    IdFilter::decode(bytes).map(|filter| filter.may_contain(1, 2)).is_ok()
+}
+
+/// A query; what is printed of it means the same.
+pub(crate) fn query(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(ast) = parse(text, Micros(0)) else { return false };
+    let printed = ast.to_string();
+    assert_eq!(parse(&printed, Micros(0)).map(|again| again.to_string()).ok(), Some(printed));
+    true
+}
+
+/// A cursor; none is accepted but what was sealed for the query.
+pub(crate) fn cursor(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let key = Keys::new().insert(&ROOT).unwrap();
+    Cursors::new(&key, &OsEntropy, "*", Order::Newest).open(text).is_ok()
+}
+
+/// An instant; what is printed of it is the same instant.
+pub(crate) fn instant(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Ok(instant) = time::parse(text) else { return false };
+    assert_eq!(time::parse(&time::format(instant)).ok(), Some(instant));
+    true
+}

@@ -1,0 +1,190 @@
+//! What the engine writes today, as seeds of the fuzz targets. The files in `fuzz/corpus` are the
+//! same, so a change of an encoding shows here; `ESCROW_WRITE_SEEDS=1` writes them anew.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use escrowdb::codec::Write;
+use escrowdb::crypto::{Entropy, Keys, Secret};
+use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, Seq};
+use escrowdb::index::filter::{IdFilter, IdHash};
+use escrowdb::index::part::{Field, SortKey, Term};
+use escrowdb::index::{column, dictionary, postings};
+use escrowdb::ingest::frame;
+use escrowdb::keyring::entry::{self, Entry};
+use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
+use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportProgress};
+use escrowdb::query::cursor::Cursors;
+use escrowdb::query::exec::Order;
+use escrowdb::record::{Kind, Stored};
+use escrowdb::segment::block::{BlockBuilder, Compressor};
+use escrowdb::vfs::{MemoryVfs, Vfs};
+use zeroize::Zeroizing;
+
+use crate::checks::{PAGE, ROOT, STORE_ID};
+
+/// Target, name, bytes.
+pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
+
+pub(crate) fn all() -> Vec<Seed> {
+    let mut seeds = entries();
+    seeds.extend(index_parts());
+    seeds.extend([
+        ("frame", "two_records", frame::encode(&[record(7, "Guten Tag"), record(8, "")]).to_vec()),
+        ("body_block", "packed", block("many words, many words, many words, many words")),
+        ("body_block", "stored", block("a")),
+        ("slot", "first_record", slot()),
+        ("head", "clear_part", [b"ESCDHEAD", &[1, 1, 0, 0, 0, 0, 0, 0][..], &STORE_ID.0].concat()),
+        ("keyring_node", "leaf", b"\0\x02\0\x01a\x03one\x01b\0".to_vec()),
+        ("keyring_node", "inner", [b"\x01\x01\0\x01a\x24".as_slice(), &[9; 36]].concat()),
+        ("cursor", "token", cursor().into_bytes()),
+        ("query", "words", br#"tag:dept:sales -(author:"Anna B" OR kind:file) after:2026-01"#.to_vec()),
+        ("query", "all", b"*".to_vec()),
+        ("time", "zone", b"2026-01-31T12:00:00.125+05:30".to_vec()),
+        ("time", "leap_day", b"2024-02-29T23:59:59Z".to_vec()),
+    ]);
+    seeds
+}
+
+fn entries() -> Vec<Seed> {
+    let secret = || Secret::from_bytes(&[3; 32]);
+    let person = entry::Person {
+        handle: Handle([1; 16]),
+        content: secret(),
+        evidence: secret(),
+        state: 0,
+        identifiers: 2,
+        linked: vec![PersonNumber(4), PersonNumber(400)],
+    };
+    let segment = entry::Segment {
+        key: secret(),
+        index: FileId([2; 16]),
+        index_pages: 9,
+        bodies: vec![FileId([3; 16]), FileId([4; 16])],
+        docs: 65_536,
+        generation: 1,
+        first: Micros(-1),
+        last: Micros(1 << 50),
+        min_seq: Seq(0),
+        max_seq: Seq(70_000),
+    };
+    let settings = entry::Settings {
+        origin: "escrowdb.local/x".into(),
+        region: "eu".into(),
+        preset: entry::Preset::Peer,
+    };
+    let counters =
+        entry::Counters { person: PersonNumber(9), segment: Default::default(), seq: Seq(3), removed: 1 };
+    let import = ImportProgress { digest: [7; 32], offset: 1000, lines: 10, records: 9 };
+    let done = Done { what: 1, handles: vec![Handle([1; 16])], removed: 12, ..Done::default() };
+    let waiting = |target| {
+        Pending::Waiting(Waiting {
+            target,
+            reason: Some("asked by letter".into()),
+            asked: Micros(5),
+            progress: done.clone(),
+        })
+        .encode()
+        .unwrap()
+        .to_vec()
+    };
+    let record = Target::Record { conversation: "c".into(), id: "m1".into(), seq: Seq(4) };
+    vec![
+        kind(0, "person", &person),
+        kind(1, "identifier", &entry::Identifier(Zeroizing::new("anna@example.org".into()))),
+        kind(2, "name", &PersonNumber(77)),
+        kind(3, "evidence", &entry::Evidence { key: secret(), expiry: Micros(1) }),
+        kind(4, "segment", &segment),
+        kind(5, "journal", &entry::Journal { file: FileId([5; 16]), key: secret() }),
+        kind(6, "store_key", &entry::StoreKey(secret())),
+        kind(7, "counters", &counters),
+        kind(8, "settings", &settings),
+        kind(9, "high_water", &Micros(1 << 50)),
+        kind(10, "import", &import),
+        ("pending", "done", Pending::Done(done.clone()).encode().unwrap().to_vec()),
+        ("pending", "persons", waiting(Target::Persons(vec![PersonNumber(1), PersonNumber(2)]))),
+        ("pending", "conversation", waiting(Target::Conversation("c1".into()))),
+        ("pending", "record", waiting(record)),
+    ]
+}
+
+fn kind(number: u8, name: &'static str, entry: &impl Entry) -> Seed {
+    ("keyring_entry", name, [&[number][..], &entry.encode().unwrap()].concat())
+}
+
+fn index_parts() -> Vec<Seed> {
+    let term = |value: &str| Term { field: Field::Tag, value: value.into() };
+    let many: Vec<u32> = (0..100).map(|i| i * 3).collect();
+    let terms = [(term("dept:sales"), vec![1, 5, 9]), (term("dept:support"), many.clone())];
+    let list = |list: &[u32], docs: u16| {
+        let mut out = Vec::new();
+        out.put_u16(list.len() as u16);
+        out.put_u16(docs);
+        postings::encode(&mut out, list, docs.into());
+        out
+    };
+    let mut numbers = vec![3, 0];
+    column::encode(&mut numbers, 10, 300, [10, 300, 11].into_iter());
+    let mut table = Vec::new();
+    table.put_u32(1);
+    table.put_u8(0);
+    table.put_varint(4096);
+    table.put_varint(5000);
+    table.put_bytes(&[8; 16]);
+    // Class, expiry, two subjects by their differences.
+    for n in [0, 0, 2, 6, 1] {
+        table.put_varint(n);
+    }
+    vec![
+        ("dictionary", "two_terms", dictionary::encode(&terms, 300).0.to_vec()),
+        ("postings", "differences", list(&[1, 5, 9], 5000)),
+        ("postings", "bitmap", list(&many, 300)),
+        ("column", "two_bytes_wide", numbers),
+        ("id_filter", "three_ids", IdFilter::build(3, (1..4).map(|i| (i, i))).as_bytes().to_vec()),
+        ("block_table", "one_block", table),
+    ]
+}
+
+fn record(seq: u64, body: &str) -> frame::Entry {
+    let stored = Stored {
+        id: format!("m{seq}"),
+        conversation: "c1".into(),
+        author: PersonNumber(2),
+        subjects: vec![PersonNumber(1), PersonNumber(2)],
+        time: Micros(1_000_000),
+        kind: Kind::Message,
+        body: body.into(),
+        ..Stored::default()
+    };
+    let identity = IdHash::of(&stored.id, &stored.conversation);
+    frame::Entry { seq: Seq(seq), salt: [4; 16], canonical: stored.encode(), stored, identity }
+}
+
+fn block(body: &str) -> Vec<u8> {
+    let mut builder = BlockBuilder::new();
+    builder.add(Seq(7), &[4; 16], &record(7, body).canonical).unwrap();
+    Compressor::default().text(&builder.finish()).unwrap().to_vec()
+}
+
+fn slot() -> Vec<u8> {
+    let disk = MemoryVfs::new();
+    let record = SlotRecord { store: STORE_ID, epoch: Epoch(3), root: RootKey::from_bytes(&ROOT) };
+    FileSlot::new(Arc::new(disk.clone()), "slot").create(&record).unwrap();
+    let mut page = vec![0; PAGE];
+    disk.open(Path::new("slot")).unwrap().read_exact_at(&mut page, 0).unwrap();
+    page.truncate(page.iter().rposition(|b| *b != 0).unwrap() + 1);
+    page
+}
+
+fn cursor() -> String {
+    struct Sevens;
+    impl Entropy for Sevens {
+        fn fill(&self, out: &mut [u8]) -> std::io::Result<()> {
+            out.fill(7);
+            Ok(())
+        }
+    }
+    let key = Keys::new().insert(&ROOT).unwrap();
+    let at = SortKey { time: Micros(5), seq: Seq(6) };
+    Cursors::new(&key, &Sevens, "*", Order::Newest).seal(at).unwrap()
+}
