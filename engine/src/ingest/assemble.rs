@@ -180,7 +180,10 @@ impl<'a> Draft<'a> {
             _ if subjects.is_empty() => number(author).map(|n| vec![n]),
             _ => subjects.iter().map(|s| number(s)).collect(),
         };
-        let same = match (number(author), numbers) {
+        // An erased author is unknown to both sides: whoever is named now can't be compared.
+        let erased = !self.view.knows(old.author)? && !self.born.values().any(|n| *n == old.author);
+        let author = if erased { Some(old.author) } else { number(author) };
+        let same = match (author, numbers) {
             (Some(author), Some(numbers)) => to_stored(record, id.to_owned(), author, numbers) == *old,
             _ => false,
         };
