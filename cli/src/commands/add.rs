@@ -16,7 +16,7 @@ pub(crate) fn run(global: &Global, out: &mut Out) -> Result<(), Failure> {
     let limit = LINE_LEN_MAX as u64 + 1;
     std::io::stdin().lock().take(limit).read_to_end(&mut text).map_err(|e| Failure::io("read stdin", e))?;
     if text.len() > LINE_LEN_MAX {
-        return Err(Failure::rejected("the record is longer than 4 MiB"));
+        return Err(Failure::rejected("the record is longer than 8 MiB"));
     }
     let record = jsonl::parse(text.trim_ascii(), false).map_err(rejected)?;
     let store = engine::open(global)?;

@@ -118,19 +118,19 @@ fn records(
     reading: &Reading,
     each: &mut dyn FnMut(Hit) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    if let Some(conversation) = &args.conversation {
-        let hits = reading.conversation(conversation)?;
-        if hits.is_empty() {
-            return Err(Failure::not_found("no such conversation"));
-        }
-        return hits.into_iter().try_for_each(each);
-    }
-    let query = match (&args.subject, &args.query) {
-        (Some(subject), _) => {
+    let query = match (&args.subject, &args.conversation, &args.query) {
+        (Some(subject), ..) => {
             reading.person(subject)?;
-            format!("{} {}", subject_query(subject), every_kind())
+            format!("{} {}", field_query("subject", subject), every_kind())
         }
-        (_, Some(query)) => query.clone(),
+        (_, Some(conversation), _) => {
+            let query = format!("{} {}", field_query("conversation", conversation), every_kind());
+            if reading.count(&query)? == 0 {
+                return Err(Failure::not_found("no such conversation"));
+            }
+            query
+        }
+        (.., Some(query)) => query.clone(),
         _ => return Err(Failure::usage("name what to export")),
     };
     engine::each_hit(reading, &query, (Order::Oldest, None, None), each)?;
@@ -139,7 +139,11 @@ fn records(
 
 /// The query for everything a person is a subject of.
 pub(crate) fn subject_query(identifier: &str) -> String {
-    format!("subject:\"{}\"", identifier.replace('\\', "\\\\").replace('"', "\\\""))
+    field_query("subject", identifier)
+}
+
+fn field_query(field: &str, value: &str) -> String {
+    format!("{field}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 /// The part of a query that asks for everything people did; without it edits, joins and

@@ -99,7 +99,7 @@ pub(crate) fn import<R: BufRead>(
         offset += bytes;
         let line = match line {
             Line::TooLong => {
-                rejects.add(number, "longer than 4 MiB")?;
+                rejects.add(number, "longer than 8 MiB")?;
                 continue;
             }
             Line::Whole(line) if line.trim_ascii().is_empty() => continue,

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufRead};
 
-/// Longest line accepted, without its end.
-pub(crate) const LINE_LEN_MAX: usize = 4 << 20;
+/// Longest line accepted, without its end: 8 MiB.
+pub(crate) use escrowdb::record::limits::LINE_LEN_MAX;
 
 /// One line of the input.
 #[derive(Debug, PartialEq, Eq)]

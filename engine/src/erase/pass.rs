@@ -33,8 +33,8 @@ const BODIES_GATHERED: usize = 32;
 
 /// Runs passes until the request's act is in the log.
 pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<()> {
+    let _one = state.pass.lock();
     loop {
-        let _one = state.pass.lock();
         if !catalog::has_pending(&state.view.read().tree, request)? {
             return Ok(());
         }

@@ -2,14 +2,20 @@
 //! people's records can't be found by cryptography: the plan reads every body for them, before
 //! the keys go.
 
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::PersonNumber;
-use crate::index::{Field, Part, SortKey, Term};
+use crate::index::{Field, Part, Segment, SortKey, Term};
 use crate::keyring::pending::Target;
+use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
 use crate::query::reading::{self, Hit};
 use crate::state::State;
+use crate::view::View;
 
 /// Mentions listed at most; all are counted.
 const MENTIONS_MAX: usize = 100;
@@ -36,25 +42,50 @@ pub struct Plan {
     pub mention_total: u64,
 }
 
-/// Plans the erasure of what `selector` names.
+/// Plans the erasure of what `selector` names. An erasure waits while a plan reads; appends do not.
 pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
-    let view = state.view.read();
-    let target = target::resolve(&view, selector)?;
-    let hits = target::matching(&view, &target)?;
+    let _no_erasure = state.pass.lock();
+    let (mut plan, mut mentions) = {
+        let view = state.view.read();
+        let target = target::resolve(&view, selector)?;
+        let hits = target::matching(&view, &target)?;
+        let people: Vec<PersonNumber> = match &target {
+            Target::Persons(numbers) => numbers.clone(),
+            _ => Vec::new(),
+        };
+        let plan = count(&view, &target, &hits, &people)?;
+        let mut names = Vec::new();
+        for number in &people {
+            names.extend(view.identifiers(*number)?);
+        }
+        let mut mentions =
+            Mentions { words: name_words(&names), newest: Vec::new(), total: 0, later: Vec::new() };
+        for (part, skip) in view.parts().into_iter().zip(&hits.0).skip(view.segments.len()) {
+            mentions.read(part, skip, &view)?;
+        }
+        mentions.later = view.segments.iter().map(|s| s.part.clone()).zip(hits.0).collect();
+        (plan, mentions)
+    };
+    // Segments stay as they are while no erasure runs, so their bodies are read without a lock.
+    for (segment, mut skip) in std::mem::take(&mut mentions.later) {
+        skip |= hidden(&*segment, &state.view.read().mask)?;
+        let found = mentions.find(&*segment, &skip)?;
+        mentions.keep(&*segment, found, &state.view.read())?;
+    }
+    plan.mention_total = mentions.total;
+    plan.mentions = mentions.newest.into_iter().map(|(_, hit)| hit).collect();
+    Ok(plan)
+}
+
+fn count(view: &View, target: &Target, hits: &target::Matching, people: &[PersonNumber]) -> Result<Plan> {
     let parts = view.parts();
-    let search = Search { parts: &parts, people: &*view, mask: &view.mask };
-    let rolled = view.segments.len();
     let (mut segments, mut journal) = (0, false);
     for (i, part) in parts.iter().enumerate() {
-        let touched = target::mentions(*part, &target)?;
-        segments += u64::from(touched && i < rolled);
-        journal |= touched && i >= rolled;
+        let touched = target::mentions(*part, target)?;
+        segments += u64::from(touched && i < view.segments.len());
+        journal |= touched && i >= view.segments.len();
     }
-    let people: Vec<PersonNumber> = match &target {
-        Target::Persons(numbers) => numbers.clone(),
-        _ => Vec::new(),
-    };
-    let mut plan = Plan {
+    Ok(Plan {
         what: match target {
             Target::Persons(_) => "person",
             Target::Conversation(_) => "conversation",
@@ -64,37 +95,54 @@ pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
         segments,
         journal,
         people: people.len() as u64,
-        others_affected: others(&parts, &hits, &people)?,
+        others_affected: others(&parts, hits, people)?,
         mentions: Vec::new(),
         mention_total: 0,
-    };
-    let mut names = Vec::new();
-    for number in &people {
-        names.extend(view.identifiers(*number)?);
+    })
+}
+
+/// Mentions found so far: the newest of them, and how many there are.
+struct Mentions {
+    words: Vec<String>,
+    newest: Vec<(SortKey, Hit)>,
+    total: u64,
+    later: Vec<(Arc<Segment>, RoaringBitmap)>,
+}
+
+impl Mentions {
+    /// Reads a part of the view.
+    fn read(&mut self, part: &dyn Part, skip: &RoaringBitmap, view: &View) -> Result<()> {
+        let found = self.find(part, skip)?;
+        self.keep(part, found, view)
     }
-    let words = name_words(&names);
-    if words.is_empty() {
-        return Ok(plan);
-    }
-    let mut found: Vec<(SortKey, Found)> = Vec::new();
-    for (i, part) in parts.iter().enumerate() {
-        for doc in 0..part.doc_count() {
-            if hits.0[i].contains(doc) {
-                continue;
-            }
+
+    /// Documents that mention the names, newest first.
+    fn find(&mut self, part: &dyn Part, skip: &RoaringBitmap) -> Result<Vec<(SortKey, u32)>> {
+        let mut found = Vec::new();
+        if self.words.is_empty() {
+            return Ok(found);
+        }
+        for doc in (0..part.doc_count()).filter(|doc| !skip.contains(*doc)) {
             let stored = part.record(doc)?;
-            if stored.kind.is_default() && mentions(&stored.body, &words) {
-                let key = part.key(doc)?;
-                found.push((key, Found { key, part: i, doc }));
+            if stored.kind.is_default() && mentions(&stored.body, &self.words) {
+                found.push((part.key(doc)?, doc));
             }
         }
+        self.total += found.len() as u64;
+        found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
+        found.truncate(MENTIONS_MAX);
+        Ok(found)
     }
-    found.sort_unstable_by_key(|(key, _)| std::cmp::Reverse(*key));
-    plan.mention_total = found.len() as u64;
-    for (_, f) in found.into_iter().take(MENTIONS_MAX) {
-        plan.mentions.push(reading::hit(&search, f)?);
+
+    fn keep(&mut self, part: &dyn Part, found: Vec<(SortKey, u32)>, view: &View) -> Result<()> {
+        let search = Search { parts: &[part], people: view, mask: &view.mask };
+        for (key, doc) in found {
+            self.newest.push((key, reading::hit(&search, Found { key, part: 0, doc })?));
+        }
+        self.newest.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
+        self.newest.truncate(MENTIONS_MAX);
+        Ok(())
     }
-    Ok(plan)
 }
 
 /// Other subjects of the records that go.

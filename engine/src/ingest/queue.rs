@@ -190,8 +190,10 @@ impl Drop for Leader<'_> {
 
 /// Bytes that a record occupies while it waits, roughly.
 fn size_of_record(record: &Record) -> usize {
-    let tags = record.tags.iter().map(String::len).sum::<usize>();
-    record.body.len() + record.conversation.len() + tags + 256
+    let lists = [&record.tags, &record.subjects, &record.participants];
+    let lists = lists.into_iter().flatten().map(String::len).sum::<usize>();
+    let extra = record.extra.iter().map(|(name, json)| name.len() + json.len()).sum::<usize>();
+    record.body.len() + record.conversation.len() + lists + extra + 256
 }
 
 fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {

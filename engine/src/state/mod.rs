@@ -170,7 +170,11 @@ impl State {
     /// Refuses writes from now on, and hands the error on.
     pub fn poison(&self, error: Error) -> Error {
         self.poisoned.store(true, Ordering::Release);
-        error
+        match error.kind() {
+            ErrorKind::NoSpace => error
+                .hint("free space on the disk, then open the store again; what was acknowledged is there"),
+            _ => error,
+        }
     }
 
     /// Refuses writes from now on because the store is closing. False if it was closed already.

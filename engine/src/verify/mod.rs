@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::id::SegmentId;
 use crate::index::{IndexBuilder, Part, file};
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
+use crate::query::eval::hidden;
 use crate::state::State;
 use crate::view::{Rolled, View};
 
@@ -61,30 +63,46 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
         report.pages = pages.pages;
         report.damage.extend(pages.damage);
     }
-    let view = state.view.read();
-    for segment in &view.segments {
-        report.segments += 1;
-        let named = |d: String| format!("segment {}: {d}", segment.id);
-        report.damage.extend(segment.part.verify(options.read_data).into_iter().map(named));
-        if options.read_data
-            && let Err(e) = compare_segment(state, &view, segment, &mut report)
-        {
-            report.damage.push(format!("segment {}: {e}", segment.id));
+    let ids: Vec<SegmentId> = state.view.read().segments.iter().map(|s| s.id).collect();
+    for id in ids {
+        // A segment stays as it is while no erasure runs; between two segments one may.
+        let _no_erasure = state.pass.lock();
+        let found = state.view.read().segments.iter().find(|s| s.id == id).cloned();
+        if let Some(segment) = found {
+            report.segments += 1;
+            verify_segment(state, &segment, options, &mut report)?;
         }
     }
-    compare_log(state, &view, &mut report)?;
+    let _no_erasure = state.pass.lock();
+    compare_log(state, &state.view.read(), &mut report)?;
     Ok(report)
 }
 
+fn verify_segment(
+    state: &State,
+    segment: &Rolled,
+    options: &VerifyOptions,
+    report: &mut VerifyReport,
+) -> Result<()> {
+    // What is half erased has no keys any more: its bodies can't be read, and need not be.
+    let half_erased = hidden(&*segment.part, &state.view.read().mask)?;
+    let read_data = options.read_data && half_erased.is_empty();
+    let named = |d: String| format!("segment {}: {d}", segment.id);
+    report.damage.extend(segment.part.verify(read_data).into_iter().map(named));
+    if read_data && let Err(e) = compare_segment(state, segment, report) {
+        report.damage.push(format!("segment {}: {e}", segment.id));
+    }
+    Ok(())
+}
+
 /// Every body against its leaf, and the index against one that is built anew from the bodies.
-fn compare_segment(state: &State, view: &View, segment: &Rolled, report: &mut VerifyReport) -> Result<()> {
+fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -> Result<()> {
     let data = segment.part.decode_all()?;
     let mut authors = std::collections::HashMap::new();
     let mut opened = Vec::with_capacity(data.docs.len());
-    let log = state.log.lock();
     for doc in 0..segment.part.doc_count() {
         let record = segment.part.stored_with_salt(doc)?;
-        if log.leaf(record.seq)? != leaf(&record.salt, &record.canonical) {
+        if state.log.lock().leaf(record.seq)? != leaf(&record.salt, &record.canonical) {
             report
                 .damage
                 .push(format!("segment {}: the record at {} has another leaf", segment.id, record.seq));
@@ -92,11 +110,10 @@ fn compare_segment(state: &State, view: &View, segment: &Rolled, report: &mut Ve
         report.records += 1;
         let author = record.stored.author;
         if let std::collections::hash_map::Entry::Vacant(unseen) = authors.entry(author) {
-            unseen.insert(view.knows(author)?);
+            unseen.insert(state.view.read().knows(author)?);
         }
         opened.push((record.stored, record.seq));
     }
-    drop(log);
     let known = |n| authors.get(&n).copied().unwrap_or(false);
     let mut builder = IndexBuilder::new(&known);
     for ((stored, seq), entry) in opened.iter().zip(&data.docs) {
