@@ -229,6 +229,7 @@ impl Request {
             Err(e) if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() => {}
             other => other?,
         }
+        state.env.unlink(INIT_FILE)?;
         if proved_newest {
             unlink_strangers(&state)?;
         }
@@ -481,8 +482,7 @@ fn unlink_strangers(state: &State) -> Result<()> {
     }
     let names = state.env.vfs.list(&state.env.dir).map_err(|e| Error::io("list the store's folder", e))?;
     for name in names {
-        let stranger = file_id(&name).is_some() && !named.iter().any(|n| n == Path::new(&name));
-        if stranger || name == INIT_FILE {
+        if file_id(&name).is_some() && !named.iter().any(|n| n == Path::new(&name)) {
             state.env.unlink(&name)?;
         }
     }

@@ -159,9 +159,9 @@ impl Claim {
     }
 }
 
-/// The record of the highest sequence that opens. It is proved newest if the other record opens
-/// and is its direct predecessor, or if both its own copies agree and no copy of the other record
-/// claims a higher sequence (the other one may stand under an older root).
+/// The record of the highest sequence that opens. It is proved newest if the other record is its
+/// direct predecessor: it opens, or it stands under a root that is gone and its clear part says so.
+/// Copies that agree prove nothing: a newer record may be lost in both of its own.
 pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch) -> Result<Chosen> {
     let pages: Vec<&[u8]> = file.chunks(PAGE_LEN).take(4).collect();
     let claims: Vec<Option<Claim>> = pages.iter().map(|p| Claim::read(p)).collect();
@@ -192,23 +192,18 @@ pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch)
             Error::corrupt("HEAD: all four pages are damaged").hint("restore from a backup")
         });
     };
-    let predecessor = opened.iter().any(|(_, r)| r.head.sequence.checked_add(1) == Some(newest));
     let Some(at) = opened.iter().position(|(_, r)| r.head.sequence == newest) else {
         return Err(Error::corrupt("HEAD: no record"));
     };
     let (place, record) = opened.swap_remove(at);
     let index = place / 2;
-    let agree = pages.get(index * 2) == pages.get(index * 2 + 1);
-    let claimed_newer = claims
-        .iter()
-        .enumerate()
-        .any(|(i, c)| i / 2 != index && c.as_ref().is_some_and(|c| c.store == store && c.sequence > newest));
-    Ok(Chosen {
-        record,
-        index,
-        page: pages[place].to_vec(),
-        proved_newest: predecessor || (agree && !claimed_newer),
-    })
+    let is_before = |sequence: u64| sequence.checked_add(1) == Some(newest);
+    let others = claims.iter().enumerate().filter(|(i, _)| i / 2 != index).filter_map(|(_, c)| c.as_ref());
+    let mut others = others.filter(|c| c.store == store);
+    let claimed_newer = others.clone().any(|c| c.sequence > newest);
+    let proved_newest = opened.iter().any(|(_, r)| is_before(r.head.sequence))
+        || !claimed_newer && others.any(|c| c.epoch < epoch && is_before(c.sequence));
+    Ok(Chosen { record, index, page: pages[place].to_vec(), proved_newest })
 }
 
 #[cfg(test)]
@@ -248,7 +243,9 @@ mod tests {
         let (p4, p5, empty) = (page(4, 1, &ROOT), page(5, 1, &ROOT), vec![0; PAGE_LEN]);
         assert_eq!(chosen(&file(&p4, &p5)).unwrap(), (5, true));
         assert_eq!(chosen(&file(&p5, &p4)).unwrap(), (5, true));
-        assert_eq!(chosen(&file(&p5, &empty)).unwrap(), (5, true));
+        // A sixth may be lost in both copies.
+        assert_eq!(chosen(&file(&p5, &empty)).unwrap(), (5, false));
+        assert_eq!(chosen(&file(&p5, &page(3, 1, &ROOT))).unwrap(), (5, false));
         let torn = [&p5[..], &empty, &p4, &p4].concat();
         assert_eq!(chosen(&torn).unwrap(), (5, true));
         let alone = [&p5[..], &empty, &empty, &empty].concat();

@@ -179,8 +179,7 @@ impl Keyring {
         *self.current.read().head()
     }
 
-    /// Whether no newer HEAD can have been lost: the other record is the direct predecessor, or
-    /// both copies of the current one agree and no other claims to be newer.
+    /// Whether no newer HEAD can have been lost: the other record is the direct predecessor.
     pub fn proved_newest(&self) -> bool {
         self.proved_newest.load(Ordering::Acquire)
     }
