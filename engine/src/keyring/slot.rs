@@ -88,7 +88,8 @@ pub trait Slot: Send + Sync {
     fn load(&self) -> Result<Option<SlotRecord>>;
     /// Adds a record of a higher epoch beside the current one, durably. The commit point.
     fn stage(&self, record: &SlotRecord) -> Result<()>;
-    /// Rewrites every copy of the record that [`Self::load`] chose, durably.
+    /// Rewrites every copy of the record that [`Self::load`] chose, durably, and makes the slot's
+    /// name durable.
     fn heal(&self, record: &SlotRecord) -> Result<()>;
     /// Overwrites every record but that of epoch `keep`, whatever it looks like, durably, and
     /// reads back that it is gone. Refuses if the record to keep is not whole. The destruction
@@ -121,6 +122,11 @@ impl FileSlot {
             _ => Error::io("open the slot", e),
         })
     }
+
+    fn sync_folder(&self) -> Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new(""));
+        self.vfs.sync_dir(dir).map_err(|e| Error::io("sync the slot's folder", e))
+    }
 }
 
 impl Slot for FileSlot {
@@ -132,8 +138,7 @@ impl Slot for FileSlot {
         let file = self.vfs.create(&self.path).map_err(|e| Error::io("create the slot", e))?;
         file.allocate((COPIES * PAGE_LEN) as u64).map_err(|e| Error::io("reserve the slot", e))?;
         write(file.as_ref(), 0, &encode(record))?;
-        let dir = self.path.parent().unwrap_or(Path::new(""));
-        self.vfs.sync_dir(dir).map_err(|e| Error::io("sync the slot's folder", e))
+        self.sync_folder()
     }
 
     fn load(&self) -> Result<Option<SlotRecord>> {
@@ -166,7 +171,9 @@ impl Slot for FileSlot {
         let file = self.open()?;
         match highest(&read(file.as_ref())?)? {
             Some((index, held)) if held.epoch == record.epoch && held.store == record.store => {
-                write(file.as_ref(), index, &encode(record))
+                write(file.as_ref(), index, &encode(record))?;
+                // Whoever made the slot may have been killed before its name was durable.
+                self.sync_folder()
             }
             _ => Err(Error::invalid("the slot's highest record is another one")),
         }
