@@ -97,6 +97,7 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     let mut pass = Pass::new(state, batch)?;
     let result = pass.execute();
     if !matches!(result, Ok(PassEnd::Done | PassEnd::More)) && !state.is_poisoned() {
+        commit::forget_leaves(state);
         pass.remove_new_files();
     }
     let end = result?;

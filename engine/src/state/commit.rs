@@ -173,6 +173,7 @@ fn build_and_publish(state: &State, frozen: &LiveIndex) -> Result<()> {
         }
         Err(e) => {
             if !state.is_poisoned() {
+                forget_leaves(state);
                 built.remove_files(&state.env);
                 let _ = state.env.unlink(journal_name(next.file));
             }
@@ -239,6 +240,14 @@ pub fn build_roll(
 /// Writes the leaves of a frozen journal at their positions.
 pub fn write_leaves(state: &State, frozen: &LiveIndex) -> Result<()> {
     roll::write_leaves(&mut state.log.lock(), frozen)
+}
+
+/// Forgets leaves that were written for a segment that was not published: the log in memory is
+/// as long as the key tree says again. The next roll writes the same leaves at the same places.
+pub fn forget_leaves(state: &State) {
+    let size = state.keyring.lock().head().log.size;
+    // If it can't be read, the next roll tries again before it writes.
+    let _ = state.log.lock().truncate_memory_to(size);
 }
 
 /// Head of the log as its files stand.
