@@ -18,7 +18,7 @@ use escrowdb::store::{EraseOptions, Outcome, Store, VerifyOptions};
 use escrowdb::vfs::Vfs;
 
 use crate::crash::ledger::{Erasure, Ledger, Target, Tried};
-use crate::crash::world::{SLOT, Setup, rec};
+use crate::crash::world::{SLOT, Setup, person, rec, record_id};
 use crate::evidence::Evidence;
 use crate::recording_vfs::{Op, RecordingVfs};
 use crate::sealed::{Depth, hunt, windows};
@@ -94,9 +94,18 @@ pub fn whole(store: &Store, ledger: &Ledger) -> Checked {
         }
     }
     let done = acts_once(ledger, &acts)?;
+    // Erasures that are half done: whole out of sight, and not on record.
+    let hidden = |e: &&Erasure| {
+        let mut taken = ledger.records.values().filter(|t| takes(e, t) == Some(true));
+        ledger.running && !done.contains(&e.request) && taken.all(|t| !found.contains_key(t.rec.id.as_str()))
+    };
+    let hidden: Vec<&Erasure> = ledger.erasures.iter().filter(hidden).collect();
 
     for tried in ledger.records.values() {
         let hit = found.get(tried.rec.id.as_str()).copied();
+        if hit.is_none() && hidden.iter().any(|e| takes(e, tried) != Some(false)) {
+            continue;
+        }
         record(store, ledger, &done, tried, hit)?;
     }
     for hit in &messages {
@@ -109,11 +118,16 @@ pub fn whole(store: &Store, ledger: &Ledger) -> Checked {
         let n = ids.iter().filter(|id| there(id)).count();
         ensure(n == 0 || n == ids.len(), "S2", || format!("{n} of {} of one batch", ids.len()))?;
     }
-    numbers(store, ledger, &done)?;
-    positions(store, ledger, &done)?;
-
+    if hidden.is_empty() {
+        numbers(store, ledger, &done)?;
+        positions(store, ledger, &done)?;
+    }
     let report = store.verify(&VerifyOptions::new().read_data(true)).map_err(|e| failed("verify", e))?;
-    ensure(report.damage.is_empty(), "S7", || report.damage.join("; "))
+    let mut damage = report.damage;
+    // Bodies whose key died in the first pass of an erasure are there until its last.
+    damage.retain(|d| hidden.is_empty() || !d.contains("a subject has no content key"));
+    damage.retain(|d| ledger.damaged.as_ref().is_none_or(|known| !d.starts_with(known)));
+    ensure(damage.is_empty(), "S7", || damage.join("; "))
 }
 
 /// At most one act for each request, and one for each that was accepted. Answers the requests
@@ -261,8 +275,8 @@ fn use_it(store: &Store, ledger: &mut Ledger) -> Checked {
     let mut after = After { store, ledger, place: usize::MAX / 2 };
     after.append("later0 Y")?;
     after.append("later1 New c9")?;
-    after.erase(250, Target::Person("X".into()))?;
-    after.erase(251, Target::Record("later0".into()))?;
+    after.erase(250, Target::Person(person("X")))?;
+    after.erase(251, Target::Record(record_id("later0")))?;
     after.append("back X")?;
     after.append("newer Newer")?;
     store.roll().map_err(|e| failed("roll", e))?;
@@ -291,7 +305,7 @@ impl After<'_> {
         self.ledger.batches.push(vec![one.id.clone()]);
         let tried = Tried { rec: one.clone(), tried: self.place, acked: Some(self.place + 1) };
         self.ledger.records.insert(one.id.clone(), tried);
-        let number = reading.person(&one.subject).map_err(|e| failed("person", e))?.number.0;
+        let number = reading.person(&one.subject).map_err(|e| failed("look up a person", e))?.number.0;
         let fresh = self.ledger.numbers.iter().all(|(_, n, _)| *n < number);
         ensure(known || fresh, "S6", || format!("{text} got a number that was given before"))?;
         self.ledger.numbers.push((one.subject, number, self.place + 2));
@@ -315,6 +329,7 @@ impl After<'_> {
 
 /// S1: with every byte ever written and the slot as it is on `disk` after the store was opened,
 /// nothing opens that holds a word of what was erased, nor a name of the erased.
+/// What ran beside the erasure is left out.
 ///
 /// `before` are the operations up to the crash, `disk` the recorded disk on which the store was
 /// opened (and closed) since.

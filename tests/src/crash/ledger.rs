@@ -69,6 +69,11 @@ pub struct Ledger {
     pub numbers: Vec<(String, u64, usize)>,
     /// Erasures.
     pub erasures: Vec<Erasure>,
+    /// Whether the store was not opened again since an erasure failed: what a part of is gone is
+    /// hidden until the erasure is completed.
+    pub running: bool,
+    /// Damage that `verify` may report begins with this.
+    pub damaged: Option<String>,
 }
 
 /// A record that was tried.
@@ -122,6 +127,14 @@ impl Target {
             Self::Person(who) => Selector::Person(who.clone()),
             Self::Conversation(name) => Selector::Conversation(name.clone()),
             Self::Record(id) => Selector::Record { id: id.clone(), conversation: None },
+        }
+    }
+
+    /// Whether its name stands in a record or beside it.
+    pub fn names(&self, rec: &Rec) -> bool {
+        match self {
+            Self::Person(who) => rec.subject == *who || rec.author == *who,
+            other => other.takes(rec),
         }
     }
 
@@ -191,6 +204,18 @@ impl Facts {
 }
 
 impl Ledger {
+    /// Adds a record that was acknowledged at `at`.
+    pub fn promise(&mut self, rec: Rec, at: usize) {
+        let tried = Tried { rec: rec.clone(), tried: at, acked: Some(at + 1) };
+        self.records.insert(rec.id, tried);
+    }
+
+    /// Adds a record that was tried first of all and never acknowledged.
+    pub fn note_dropped(&mut self, rec: Rec) {
+        // Acknowledged or not is the same to the hunt; it only has to be older than any erasure.
+        self.promise(rec, 0);
+    }
+
     fn note(&mut self, fact: &Fact, place: usize) {
         match fact {
             Fact::Tried(recs) => {

@@ -1,6 +1,5 @@
 //! A workload on a recorded disk: it does things to a store and notes what was promised.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use escrowdb::crypto::Entropy;
@@ -11,7 +10,7 @@ use escrowdb::vfs::Vfs;
 use escrowdb::{ErrorKind, Result};
 
 use crate::clock::ManualClock;
-use crate::crash::ledger::{Fact, Facts, Rec, Target};
+use crate::crash::ledger::{Fact, Facts, Ledger, Rec, Target};
 use crate::entropy::SeededEntropy;
 use crate::recording_vfs::RecordingVfs;
 
@@ -66,14 +65,30 @@ pub struct World {
     pub setup: Setup,
 }
 
-/// `"x0 X"`, `"x0 X c2"`, `"x0 X c2 by A"`: id, subject, conversation, author.
+/// `"x0 X"`, `"x0 X c2"`, `"x0 X c2 by A"`: id, subject, conversation, author. Each becomes a text
+/// that is long enough to be hunted for.
 pub fn rec(text: &str) -> Rec {
     let mut words = text.split(' ');
-    let id = words.next().expect("an id").to_owned();
-    let subject = words.next().unwrap_or("Y").to_owned();
-    let conversation = words.next().unwrap_or("c1").to_owned();
-    let author = words.nth(1).map_or_else(|| subject.clone(), str::to_owned);
+    let id = record_id(words.next().expect("an id"));
+    let subject = person(words.next().unwrap_or("Y"));
+    let conversation = conversation(words.next().unwrap_or("c1"));
+    let author = words.nth(1).map_or_else(|| subject.clone(), person);
     Rec { id, author, subject, conversation }
+}
+
+/// A person's identifier.
+pub fn person(short: &str) -> String {
+    format!("{short}@canary.example")
+}
+
+/// A conversation's name.
+pub fn conversation(short: &str) -> String {
+    format!("conversation-{short}")
+}
+
+/// A record's id.
+pub fn record_id(short: &str) -> String {
+    format!("id-of-{short}.")
 }
 
 /// A request named by one letter.
@@ -141,18 +156,29 @@ impl World {
     }
 
     /// Erases a person.
-    pub fn erase_person(&self, name: u8, who: &str) -> Certificate {
-        self.erase(name, Target::Person(who.into())).expect("erase")
+    pub fn erase_person(&self, name: u8, short: &str) -> Certificate {
+        self.erase(name, Target::Person(person(short))).expect("erase")
+    }
+
+    /// Erases a conversation.
+    pub fn erase_conversation(&self, name: u8, short: &str) -> Result<Certificate> {
+        self.erase(name, Target::Conversation(conversation(short)))
+    }
+
+    /// Erases a record.
+    pub fn erase_record(&self, name: u8, short: &str) -> Result<Certificate> {
+        self.erase(name, Target::Record(record_id(short)))
+    }
+
+    /// What has been promised so far.
+    pub fn ledger(&self, sequential: bool) -> Ledger {
+        let ops = self.disk.log();
+        self.facts.at(&ops, ops.len(), sequential)
     }
 
     /// Closes the store cleanly and opens it again.
     pub fn reopen(self, salt: u64) -> Self {
         self.store.close().expect("close");
         Self::open(self.disk, self.facts, self.setup, salt).expect("reopen")
-    }
-
-    /// Whether `path` exists in the store's folder.
-    pub fn has_file(&self, name: &str) -> bool {
-        self.disk.exists(&Path::new(DIR).join(name)).unwrap_or(false)
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::crash::explore::Workload;
-use escrowdb_tests::crash::ledger::Target;
 use escrowdb_tests::crash::world::{Setup, World};
 
 /// Nothing runs beside anything.
@@ -87,10 +86,10 @@ fn conversation_and_record(seed: u64) -> Workload {
     // Several records of one person share a block, which has to be formed anew.
     w.append(&["x0 X c1", "x1 X c2", "x2 X c1", "y0 Y c1", "y1 Y c2"]);
     w.append(&["x3 X c2", "y3 Y c1"]);
-    w.erase(1, Target::Conversation("c2".into())).unwrap();
+    w.erase_conversation(1, "c2").unwrap();
     w.append(&["y4 Y c2"]);
-    w.erase(2, Target::Record("x2".into())).unwrap();
-    w.erase(3, Target::Record("y4".into())).unwrap();
+    w.erase_record(2, "x2").unwrap();
+    w.erase_record(3, "y4").unwrap();
     Workload::end("a conversation and records", w, true, from)
 }
 
@@ -123,7 +122,7 @@ fn clean_close_and_reopen(seed: u64) -> Workload {
     w.append(&["x2 X", "y2 Y", "y3 Y", "y4 Y"]);
     w.append(&["y5 Y"]);
     let w = w.reopen(3);
-    w.erase(2, Target::Record("y5".into())).unwrap();
+    w.erase_record(2, "y5").unwrap();
     Workload::end("clean close and reopen", w, true, from)
 }
 
@@ -136,6 +135,8 @@ fn person_in_next_during_a_roll(seed: u64) -> Workload {
     assert!(gate.reached(LIMIT), "a roll is under way");
     w.append(&["x1 X", "y2 Y"]);
     thread::scope(|s| {
+        // Let go on a panic too, or the scope waits for ever.
+        let gate = gate;
         let erasure = s.spawn(|| w.erase_person(1, "X"));
         // E0 is an ordinary commit; the pass then waits for the roll.
         thread::sleep(Duration::from_millis(30));
@@ -154,9 +155,11 @@ fn two_erasures_queued(seed: u64) -> Workload {
     w.append(&["x1 X", "y1 Y", "z1 Z"]);
     let gate = w.disk.block(Aim::at(Class::Index, Call::Sync), 0);
     thread::scope(|s| {
+        // Let go on a panic too, or the scope waits for ever.
+        let gate = gate;
         let first = s.spawn(|| w.erase_person(1, "X"));
         assert!(gate.reached(LIMIT), "the first erasure builds its index");
-        let second = s.spawn(|| w.erase(2, Target::Record("y0".into())).unwrap());
+        let second = s.spawn(|| w.erase_record(2, "y0").unwrap());
         let third = s.spawn(|| w.erase_person(3, "Z"));
         thread::sleep(Duration::from_millis(30));
         gate.open();
@@ -176,6 +179,8 @@ fn close_during_a_roll(seed: u64) -> Workload {
     w.append(&["x1 X", "y2 Y"]);
     let World { disk, store, facts, setup } = w;
     thread::scope(|s| {
+        // Let go on a panic too, or the scope waits for ever.
+        let gate = gate;
         let closing = s.spawn(|| store.close().unwrap());
         thread::sleep(Duration::from_millis(30));
         gate.open();
@@ -196,7 +201,7 @@ fn stirred(seed: u64) -> Workload {
             w.append(&["x3 X", "y3 Y"]);
             w.erase_person(1, "X");
             w.append(&["x4 X"]);
-            let _ = w.erase(2, Target::Conversation("c2".into()));
+            let _ = w.erase_conversation(2, "c2");
         });
         s.spawn(|| {
             let _ = w.store.roll();
