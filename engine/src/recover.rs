@@ -177,8 +177,8 @@ impl Request {
         let old = journals.names();
         let reserve = Reserve::find(&env)?;
         let (active, spare, fresh) = if unclean {
-            let (active, current) = reserve.retry(&env, || commit::new_journal(&env, &keys))?;
-            let (spare, next) = reserve.retry(&env, || commit::new_journal(&env, &keys))?;
+            let (active, current) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
+            let (spare, next) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             env.sync_dir()?;
             view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new())));
             (active, spare, Some((current, next)))
@@ -209,7 +209,11 @@ impl Request {
         });
         let queue = Queue::default();
         if let Some((current, next)) = fresh {
-            let rolled = state.reserve.retry(&state.env, || roll_recovered(&state, &current, &next));
+            let rolled = state.reserve.retry(
+                &state.env,
+                || !state.is_poisoned(),
+                || roll_recovered(&state, &current, &next),
+            );
             if let Err(e) = rolled {
                 if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() {
                     // On a full disk every opening would leave two more.
@@ -224,7 +228,7 @@ impl Request {
                 let _ = state.env.unlink(name);
             }
         }
-        match state.reserve.retry(&state.env, || finish_pending(&state, &queue)) {
+        match state.reserve.retry(&state.env, || !state.is_poisoned(), || finish_pending(&state, &queue)) {
             // What waits stays out of sight as far as it is gone, and goes on when there is room.
             Err(e) if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() => {}
             other => other?,

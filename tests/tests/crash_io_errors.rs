@@ -138,6 +138,19 @@ fn every_call(aim: Aim, step: u64, faults: &[Fault]) {
     assert!(fired > 40, "{fired}");
 }
 
+/// The disk was full at the write of the new root to the slot: one of its copies stood there. The
+/// store gave up its reserve and ran the pass once more, whose HEAD record replaced the only one
+/// that the new root opens: after reopening nothing opened, for good. A pass that failed behind
+/// the commit point poisons the store and is not repeated.
+#[test]
+fn a_full_disk_at_the_commit_point_is_not_tried_again() {
+    for call in [Call::Write, Call::Sync] {
+        for nth in 0..4 {
+            with_fault(Aim::at(Class::Slot, call), nth, Fault::NoSpace).unwrap();
+        }
+    }
+}
+
 #[test]
 fn any_one_failed_change_loses_nothing() {
     let step = if is_full() { 1 } else { 3 };

@@ -70,10 +70,14 @@ pub fn erase(
     if let Some(done) = certificate::find(&state.view.read(), request)? {
         return if done.what == selector.what() { Ok(done) } else { Err(other_request()) };
     }
-    let erased = state.reserve.retry(&state.env, || {
-        announce(state, selector, options, request)?;
-        pass::run_until_done(state, queue, request)
-    });
+    let erased = state.reserve.retry(
+        &state.env,
+        || !state.is_poisoned(),
+        || {
+            announce(state, selector, options, request)?;
+            pass::run_until_done(state, queue, request)
+        },
+    );
     state.keep_reserve();
     erased?;
     let mut certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {

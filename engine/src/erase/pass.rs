@@ -196,6 +196,9 @@ impl<'a> Pass<'a> {
 
         let state = self.state;
         let keyring = state.keyring.lock();
+        // After a failed E5 the slot may name the root of the alternate HEAD record: another pass
+        // would overwrite it, and nothing would open any more.
+        state.check_not_poisoned()?;
         let epoch = keyring.head().epoch;
         let next_epoch = Epoch(epoch.0 + 1);
         let root = RootKey::generate(&*state.env.entropy, state.env.store)?;

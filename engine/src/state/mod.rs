@@ -157,6 +157,11 @@ impl State {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the store was closed"));
         }
+        self.check_not_poisoned()
+    }
+
+    /// Fails after a failed sync or write.
+    pub fn check_not_poisoned(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::new(
                 ErrorKind::Poisoned,

@@ -40,10 +40,17 @@ impl Reserve {
         Ok(Self { held: AtomicU64::new(held), ..Self::default() })
     }
 
-    /// Runs a step that may be repeated; if the disk is full, once more without the reserve.
-    pub fn retry<R>(&self, env: &Env, mut step: impl FnMut() -> Result<R>) -> Result<R> {
+    /// Runs a step; if the disk is full and the step `may` be repeated, once more without the
+    /// reserve. A step that poisoned the store must not be: a second HEAD record would overwrite
+    /// the one that the slot may already name.
+    pub fn retry<R>(
+        &self,
+        env: &Env,
+        may: impl Fn() -> bool,
+        mut step: impl FnMut() -> Result<R>,
+    ) -> Result<R> {
         match step() {
-            Err(e) if e.kind() == ErrorKind::NoSpace && self.give_up(env) => step(),
+            Err(e) if e.kind() == ErrorKind::NoSpace && may() && self.give_up(env) => step(),
             other => other,
         }
     }
