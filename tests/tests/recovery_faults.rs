@@ -281,9 +281,10 @@ fn abort_keeps_the_frozen_journal_and_the_request() {
         w.append(&["y0 Y", "x0 X", "y1 Y"]);
         w.append(&["x1 X", "y2 Y c2"]);
         let aim = Aim::at(class, Call::Evict);
-        faulty.arm(Plan { aim, nth: 0, fault: Fault::NoSpace, sticky: false });
+        // Again and again: the first time the reserve is given up.
+        faulty.arm(Plan { aim, nth: 0, fault: Fault::NoSpace, sticky: true });
         w.erase(1, Target::Person(person("X"))).unwrap_err();
-        assert_eq!(faulty.fired(), 1);
+        assert!(faulty.fired() > 0);
         faulty.disarm();
         went_on_after_an_aborted_pass(w, disk);
     }

@@ -95,7 +95,7 @@ fn any_one_lost_page_of_slot_head_and_keyring_costs_nothing() {
             // A lost copy of a page is mended when it is met, or reported.
             let name = path.file_name().unwrap().to_string_lossy();
             let ledger = Ledger { damaged: Some(format!("{name} page {page}")), ..ledger.clone() };
-            check(&disk, setup, &ledger, page as u64).unwrap_or_else(|v| {
+            check(&disk, setup, &ledger, 1000 + page as u64).unwrap_or_else(|v| {
                 panic!("state {n}, {} page {page}: {}: {}", path.display(), v.check, v.what)
             });
         }
