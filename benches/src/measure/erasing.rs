@@ -14,7 +14,7 @@ use crate::table::{Table, bytes, number, time};
 use crate::watch::{Event, Notes, Op, Watch};
 use crate::workload::Workload;
 
-/// Erases small subjects, then whoever wrote most.
+/// Erases small subjects, one record, then whoever wrote most.
 pub fn erase(dir: &Path, workload: &Workload, table: &mut Table) -> Result<()> {
     let watch = Watch::new();
     let notes = watch.notes();
@@ -22,26 +22,32 @@ pub fn erase(dir: &Path, workload: &Workload, table: &mut Table) -> Result<()> {
     meter::reset_peak();
     for nth in 0..3 {
         let who = workload.small_subject(600 + 2 * nth);
-        one(&store, &notes, &format!("erase of a small subject, {}", nth + 1), &who, table)?;
+        let name = format!("erase of a small subject, {}", nth + 1);
+        one(&store, &notes, &name, &Selector::Person(who), table)?;
     }
-    one(&store, &notes, "erase of the largest author", &workload.largest_author(), table)?;
+    let record = Selector::Record { id: workload.id_of(4_321), conversation: None };
+    one(&store, &notes, "erase of one record", &record, table)?;
+    let largest = Selector::Person(workload.largest_author());
+    one(&store, &notes, "erase of the largest author", &largest, table)?;
     table.row("peak memory, erasing", bytes(meter::peak()))?;
     store.close()?;
     Ok(())
 }
 
-fn one(store: &Store, notes: &Notes, name: &str, who: &str, table: &mut Table) -> Result<()> {
+fn one(store: &Store, notes: &Notes, name: &str, who: &Selector, table: &mut Table) -> Result<()> {
     notes.take();
+    let cpu = meter::process_cpu();
     let start = Instant::now();
     let from = notes.now();
-    let certificate = store.erase(&Selector::Person(who.to_owned()), &EraseOptions::default())?;
+    let certificate = store.erase(who, &EraseOptions::default())?;
     let whole = start.elapsed();
+    let cpu = meter::process_cpu() - cpu;
     let until = notes.now();
     let read = notes.bytes_read();
     let events = notes.take();
     let written = events.iter().map(|e| e.bytes).sum();
     let segments = certificate.segments_rekeyed;
-    let each = whole.saturating_sub(Duration::ZERO) / segments.max(1) as u32;
+    let each = whole / segments.max(1) as u32;
     table.row(
         format!("{name}: records / segments / journals"),
         format!(
@@ -50,7 +56,7 @@ fn one(store: &Store, notes: &Notes, name: &str, who: &str, table: &mut Table) -
             certificate.journal_keys_destroyed
         ),
     )?;
-    table.row("… whole / a segment", format!("{} / {}", time(whole), time(each)))?;
+    table.row("… whole / a segment / CPU", format!("{} / {} / {}", time(whole), time(each), time(cpu)))?;
     table.row(
         "… written / read / files",
         format!("{} / {} / {}", bytes(written), bytes(read), created(&events)),

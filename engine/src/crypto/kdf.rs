@@ -1,5 +1,8 @@
 //! Key derivation: BLAKE3 `derive_key` with written-out contexts.
 
+use std::sync::LazyLock;
+
+use blake3::hazmat::{ContextKey, HasherExt, hash_derive_key_context};
 use zeroize::Zeroize;
 
 use crate::crypto::stack::{self, burn};
@@ -51,6 +54,17 @@ impl Label {
         Self::Cursor,
     ];
 
+    /// A hasher in `derive_key` mode. The key of a context is hashed once a process.
+    pub fn hasher(self) -> blake3::Hasher {
+        static KEYS: LazyLock<Vec<(Label, ContextKey)>> = LazyLock::new(|| {
+            Label::ALL.iter().map(|label| (*label, hash_derive_key_context(label.context()))).collect()
+        });
+        match KEYS.iter().find(|(label, _)| *label == self) {
+            Some((_, key)) => blake3::Hasher::new_from_context_key(key),
+            None => blake3::Hasher::new_derive_key(self.context()),
+        }
+    }
+
     /// The context string.
     pub const fn context(self) -> &'static str {
         match self {
@@ -79,7 +93,7 @@ pub fn expand(label: Label, parts: &[&[u8]], out: &mut [u8]) {
 
 #[inline(never)]
 fn hash(label: Label, parts: &[&[u8]], out: &mut [u8]) {
-    let mut hasher = blake3::Hasher::new_derive_key(label.context());
+    let mut hasher = label.hasher();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);

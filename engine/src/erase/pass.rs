@@ -440,6 +440,7 @@ impl<'a> Pass<'a> {
     /// E4: everything that the new root must open is read from the device and opened with it.
     fn read_back(&self, keyring: &Keyring, prepared: &Prepared) -> Result<Reopened> {
         let state = self.state;
+        let before = state.view.read().segments.clone();
         let tree = keyring.read_back(prepared)?;
         let arena = Keys::new();
         let subjects = crate::state::keys::ContentKeys::new(tree.clone());
@@ -457,15 +458,31 @@ impl<'a> Pass<'a> {
                     }
                 }
                 let check = commit::open_segment_in(&state.env, id, &segment, &arena, subjects.clone())?;
-                let with_bodies = is_new || self.fresh_bodies.contains(&id);
-                if let Some(damage) = check.part.verify(with_bodies).into_iter().next() {
+                let damage = if is_new {
+                    check.part.verify(true)
+                } else if self.fresh_bodies.contains(&id) {
+                    let newest = segment.bodies.len().saturating_sub(1);
+                    check.part.verify_fresh(u8::try_from(newest).unwrap_or(u8::MAX))
+                } else {
+                    check.part.verify(false)
+                };
+                if let Some(damage) = damage.into_iter().next() {
                     return Err(Error::corrupt(format!("segment {id} does not read back: {damage}")));
                 }
                 if check.part.doc_count() != segment.docs {
                     return Err(Error::corrupt(format!("segment {id} reads back with another count")));
                 }
+                segments.push(rekeyed(&check, segment, &arena, state)?);
+                continue;
             }
-            segments.push(commit::open_segment_in(&state.env, id, &segment, &arena, state.subjects.clone())?);
+            // Its files did not change: only page 0 is opened with what the new tree holds.
+            let same = before
+                .iter()
+                .find(|s| s.id == id && s.entry.index == segment.index && s.entry.bodies == segment.bodies);
+            segments.push(match same {
+                Some(same) => rekeyed(same, segment, &arena, state)?,
+                None => commit::open_segment_in(&state.env, id, &segment, &arena, state.subjects.clone())?,
+            });
         }
         if docs != self.before - self.removed_from_segments() + self.rolled {
             return Err(Error::corrupt("the new tree holds another number of records than it should"));
@@ -542,6 +559,15 @@ impl<'a> Pass<'a> {
             let _ = self.state.env.unlink(file);
         }
     }
+}
+
+/// The files of an open segment under the key that `entry` holds for them.
+fn rekeyed(open: &Rolled, entry: SegmentEntry, arena: &Keys, state: &State) -> Result<Rolled> {
+    let part = open
+        .part
+        .under(arena.insert(&entry.key)?, state.subjects.clone())
+        .map_err(|e| e.context(format!("segment {}", open.id)))?;
+    Ok(Rolled { id: open.id, entry: Arc::new(entry), part: Arc::new(part) })
 }
 
 fn insert(arena: &Keys, journal: &JournalEntry) -> Result<crate::crypto::Key> {

@@ -1,6 +1,8 @@
 //! A whole segment at once: decoded for a rewrite, rebuilt from its bodies, verified.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use zeroize::Zeroizing;
 
 use zeroize::Zeroizing;
 
@@ -11,10 +13,11 @@ use crate::index::data::{DocEntry, IndexBuilder, IndexData};
 use crate::index::dictionary::Dictionary;
 use crate::index::file::Section;
 use crate::index::lists::{field_of, person_value};
-use crate::index::part::{Field, Term};
+use crate::index::part::Field;
 use crate::index::postings;
 use crate::index::reader::Segment;
 use crate::index::sections::{IdTable, list_bytes};
+use crate::index::terms::Terms;
 use crate::record::Stored;
 use crate::segment::Location;
 
@@ -26,7 +29,7 @@ impl Segment {
         let (keys, places) = (sections.load_keys()?, sections.load_places()?);
         let blocks = sections.load_blocks()?;
         let mut data =
-            IndexData { docs: Vec::with_capacity(sections.docs() as usize), terms: vec![], blocks };
+            IndexData { docs: Vec::with_capacity(sections.docs() as usize), terms: Terms::default(), blocks };
         for doc in 0..sections.docs() {
             let key = keys.get(doc).ok_or_else(|| self.damage(Section::Times, "a document is missing"))?;
             if data.docs.last().is_some_and(|last| last.key() >= key) {
@@ -73,25 +76,63 @@ impl Segment {
 
     /// Checks every page and section, with `read_data` every record too; answers what is damaged.
     pub fn verify(&self, read_data: bool) -> Vec<String> {
-        let name = self.sections.index.name();
-        let mut damage = self.sections.index.verify();
-        let tables = [Section::Blocks, Section::BlocksCopy].map(|s| self.sections.load_block_table(s));
-        damage.extend(tables.iter().filter_map(|t| t.as_ref().err()).map(ToString::to_string));
-        if let [Ok(one), Ok(two)] = &tables
-            && one != two
-        {
-            damage.push(format!("file {name}: the two block tables differ"));
-        }
-        let data = self.decode_all().map_err(|e| damage.push(e.to_string())).ok();
+        let mut damage = self.sections.index.hold();
+        let data = self.verify_sections(&mut damage);
         if read_data
             && self.verify_blocks(&mut damage)
             && let Some(data) = data
         {
             damage.extend(self.verify_index(&data).err().map(|e| e.to_string()));
         }
+        self.sections.index.release();
         damage.sort_unstable();
         damage.dedup();
         damage
+    }
+
+    /// Checks every page and section, and that the records of one body file stand where the index
+    /// says: what an erasure that wrote this file and the index reads back.
+    pub fn verify_fresh(&self, body: u8) -> Vec<String> {
+        let mut damage = self.sections.index.hold();
+        if let Some(data) = self.verify_sections(&mut damage) {
+            damage.extend(self.verify_body(&data, body).err().map(|e| e.to_string()));
+        }
+        self.sections.index.release();
+        damage.dedup();
+        damage
+    }
+
+    /// The index, if all of it can be read.
+    fn verify_sections(&self, damage: &mut Vec<String>) -> Option<IndexData> {
+        if !matches!(self.sections.block_tables_agree(), Ok(true)) {
+            let name = self.sections.index.name();
+            let tables = [Section::Blocks, Section::BlocksCopy].map(|s| self.sections.load_block_table(s));
+            damage.extend(tables.iter().filter_map(|t| t.as_ref().err()).map(ToString::to_string));
+            if tables.iter().all(Result::is_ok) {
+                damage.push(format!("file {name}: the two block tables differ"));
+            }
+        }
+        self.decode_all().map_err(|e| damage.push(e.to_string())).ok()
+    }
+
+    /// Opens the blocks of one body file and compares their records with the index.
+    fn verify_body(&self, data: &IndexData, body: u8) -> Result<()> {
+        let mut open = HashMap::new();
+        for (block, number) in data.blocks.iter().zip(0u32..).filter(|(b, _)| b.file == body) {
+            open.insert(number, (self.open_block(block)?, 0));
+        }
+        for doc in &data.docs {
+            let Some((block, found)) = open.get_mut(&doc.at.block) else { continue };
+            let there = block.get(doc.at.slot).is_some_and(|record| record.seq == doc.seq);
+            if !there {
+                return Err(self.damage(Section::Locations, "a record is not in its block"));
+            }
+            *found += 1;
+        }
+        if open.values().any(|(block, found)| block.iter().count() != *found) {
+            return Err(self.damage(Section::Locations, "a block holds a record that the index lacks"));
+        }
+        Ok(())
     }
 
     /// Whether every block opens.
@@ -106,8 +147,8 @@ impl Segment {
     /// The index must say what the bodies say.
     fn verify_index(&self, data: &IndexData) -> Result<()> {
         // Who is known stands in the keyring; here the index's own word must do.
-        let authors = data.terms.iter().filter(|(t, _)| t.field == Field::Author);
-        let authors: HashSet<&[u8]> = authors.map(|(t, _)| t.value.as_slice()).collect();
+        let authors = data.terms.iter().filter(|t| t.field == Field::Author);
+        let authors: HashSet<&[u8]> = authors.map(|t| t.value).collect();
         let rebuilt = self.rebuild(&|person| authors.contains(person_value(person).as_slice()))?;
         if rebuilt == *data {
             return Ok(());
@@ -135,21 +176,22 @@ fn decode_ids(ids: &IdTable, docs: &mut [DocEntry]) -> Result<()> {
     Ok(())
 }
 
-fn decode_terms(dictionary: &Dictionary, lists: &[u8], docs: u32) -> Result<Vec<(Term, Vec<u32>)>> {
+fn decode_terms(dictionary: &Dictionary, lists: &[u8], docs: u32) -> Result<Terms> {
     let mut cursor = dictionary.cursor();
-    let mut terms: Vec<(Term, Vec<u32>)> = Vec::with_capacity(cursor.bound());
+    // A guess that is seldom too small; vectors that are grow and wipe what they leave.
+    let mut terms = Terms::with_capacity(cursor.bound(), cursor.bound() * 16, lists.len() * 2);
+    let mut list = Zeroizing::new(Vec::new());
     while let Some(entry) = cursor.advance()? {
         let (number, value) = cursor.key().split_first().unwrap_or((&0, &[]));
         let field = field_of(*number)
             .ok_or_else(|| Error::corrupt(format!("unknown field {number} in the dictionary")))?;
-        let term = Term { field, value: value.to_vec() };
-        if terms.last().is_some_and(|(last, _)| *last >= term) || entry.frequency == 0 {
+        if terms.last().is_some_and(|last| last.order() >= (field, value)) || entry.frequency == 0 {
             return Err(Error::corrupt("terms are not in order or empty"));
         }
         let mut r = Reader::new(list_bytes(dictionary, lists, &entry.list)?);
-        let list = postings::decode_vec(&mut r, entry.frequency, docs)?;
+        postings::decode_into(&mut r, entry.frequency, docs, &mut list)?;
         r.finish()?;
-        terms.push((term, list));
+        terms.push(field, value, list.iter().copied());
     }
     cursor.finish()?;
     Ok(terms)

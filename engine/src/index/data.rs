@@ -1,13 +1,13 @@
 //! An index as plain sorted vectors: what is built, filtered and encoded.
 
 use roaring::RoaringBitmap;
-use zeroize::Zeroize;
 
 use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::text_hash;
 use crate::index::lists::{Lists, person_value};
-use crate::index::part::{Field, SortKey, Term};
+use crate::index::part::{Field, SortKey};
+use crate::index::terms::Terms;
 use crate::record::Stored;
 use crate::segment::{BlockRef, Location};
 
@@ -31,8 +31,8 @@ pub struct DocEntry {
 pub struct IndexData {
     /// Documents.
     pub docs: Vec<DocEntry>,
-    /// Terms, ascending, each with its documents, ascending and not empty.
-    pub terms: Vec<(Term, Vec<u32>)>,
+    /// Terms with their documents.
+    pub terms: Terms,
     /// Blocks, ordered by their first document.
     pub blocks: Vec<BlockRef>,
 }
@@ -90,26 +90,19 @@ impl DocEntry {
 impl IndexData {
     /// The index as if the `removed` documents and the terms of `dead` people had never been:
     /// documents and blocks are numbered densely anew, blocks without documents leave the table.
-    pub fn without(&self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Self {
+    pub fn without(mut self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Self {
         let (mut docs, number) = self.survivors(removed);
-        let blocks = self.surviving_blocks(&mut docs);
+        self.blocks = self.surviving_blocks(&mut docs);
+        self.docs = docs;
         let dead: Vec<[u8; 8]> = dead.iter().map(|p| person_value(*p)).collect();
-        let is_dead = |t: &Term| {
-            matches!(t.field, Field::Author | Field::Subject) && dead.iter().any(|d| d.as_slice() == t.value)
+        let is_dead = |field: Field, value: &[u8]| {
+            matches!(field, Field::Author | Field::Subject) && dead.iter().any(|d| d.as_slice() == value)
         };
-        let mut terms = Vec::with_capacity(self.terms.len());
-        for (term, list) in self.terms.iter().filter(|(t, _)| !is_dead(t)) {
-            let kept = || {
-                let new = list.iter().map(|d| number.get(*d as usize).copied().unwrap_or(GONE));
-                new.filter(|d| *d != GONE)
-            };
-            let mut list = Vec::with_capacity(kept().count());
-            list.extend(kept());
-            if !list.is_empty() {
-                terms.push((term.clone(), list));
-            }
-        }
-        Self { docs, terms, blocks }
+        self.terms.renumber(
+            |doc| number.get(doc as usize).copied().filter(|n| *n != GONE),
+            |field, value| !is_dead(field, value),
+        );
+        self
     }
 
     /// The same documents, some of them at new places: `moved` are documents with locations that
@@ -122,6 +115,7 @@ impl IndexData {
             let place = place.ok_or_else(|| Error::invalid("a moved document is not in the index"))?;
             place.at = Location { block: first + at.block, slot: at.slot };
         }
+        // Secrets move when the vector grows by itself; here they are moved and wiped.
         let mut blocks = Vec::with_capacity(self.blocks.len() + new_blocks.len());
         blocks.extend(self.blocks.iter().cloned());
         blocks.extend(new_blocks);
@@ -175,10 +169,6 @@ impl IndexData {
 
 impl Drop for IndexData {
     fn drop(&mut self) {
-        for (term, list) in &mut self.terms {
-            term.value.zeroize();
-            list.zeroize();
-        }
         for entry in &mut self.docs {
             entry.id_hash = 0;
             entry.conv_hash = 0;

@@ -16,6 +16,7 @@ use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::index::part::Term;
 use crate::index::postings::{self, INLINE_MAX};
+use crate::index::terms::Terms;
 
 const RESTART: usize = 16;
 /// Longer keys are damage: the longest value is a text of 512 bytes.
@@ -63,13 +64,14 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
 }
 
 /// The dictionary section and the postings section of sorted terms.
-pub fn encode(terms: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+pub fn encode(terms: &Terms, docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
     let mut entries = Zeroizing::new(Vec::with_capacity(entries_bound(terms)));
     let mut lists = Zeroizing::new(Vec::with_capacity(postings_bound(terms, docs)));
     let mut restarts = Vec::with_capacity(terms.len().div_ceil(RESTART));
     let mut before: &[u8] = &[];
     let mut field = 0;
-    for (i, (term, list)) in terms.iter().enumerate() {
+    for (i, term) in terms.iter().enumerate() {
+        let list = term.docs;
         let same_field = field == term.field as u8;
         if i % RESTART == 0 {
             restarts.push(entries.len() as u32);
@@ -77,13 +79,13 @@ pub fn encode(terms: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zer
         let shared = if i % RESTART == 0 || !same_field {
             0
         } else {
-            1 + before.iter().zip(&term.value).take_while(|(a, b)| a == b).count()
+            1 + before.iter().zip(term.value).take_while(|(a, b)| a == b).count()
         };
         entries.put_varint(shared as u64);
         if shared == 0 {
             entries.put_varint(1 + term.value.len() as u64);
             entries.put_u8(term.field as u8);
-            entries.put_bytes(&term.value);
+            entries.put_bytes(term.value);
         } else {
             entries.put_slice(&term.value[shared - 1..]);
         }
@@ -96,7 +98,7 @@ pub fn encode(terms: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zer
             entries.put_varint(from as u64);
             entries.put_varint((lists.len() - from) as u64);
         }
-        before = &term.value;
+        before = term.value;
         field = term.field as u8;
     }
     let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * restarts.len() + entries.len()));
@@ -109,13 +111,13 @@ pub fn encode(terms: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zer
 }
 
 /// Reserved at once: a vector that grows leaves its plaintext behind.
-fn entries_bound(terms: &[(Term, Vec<u32>)]) -> usize {
-    terms.iter().map(|(t, list)| t.value.len() + 16 + 5 * list.len().min(INLINE_MAX as usize)).sum()
+fn entries_bound(terms: &Terms) -> usize {
+    terms.iter().map(|t| t.value.len() + 16 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
 }
 
-fn postings_bound(terms: &[(Term, Vec<u32>)], docs: u32) -> usize {
+fn postings_bound(terms: &Terms, docs: u32) -> usize {
     let bitmap = (docs as usize).div_ceil(8);
-    let long = terms.iter().map(|(_, list)| list.len()).filter(|n| *n as u32 > INLINE_MAX);
+    let long = terms.iter().map(|t| t.docs.len()).filter(|n| *n as u32 > INLINE_MAX);
     long.map(|n| if postings::is_bitmap(n as u32, docs) { bitmap } else { 5 * n }).sum()
 }
 
@@ -258,12 +260,20 @@ mod tests {
             .collect()
     }
 
+    fn encode_sample(sample: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+        let mut terms = Terms::default();
+        for (term, list) in sample {
+            terms.push(term.field, &term.value, list.iter().copied());
+        }
+        encode(&terms, docs)
+    }
+
     proptest! {
         #[test]
         fn finds_what_is_there(values in proptest::collection::btree_map(proptest::collection::vec(0u8..3, 0..8), any::<u8>(), 0..80)) {
             let docs = 300;
             let terms = sample(values, docs);
-            let (bytes, lists) = encode(&terms, docs);
+            let (bytes, lists) = encode_sample(&terms, docs);
             let dictionary = Dictionary::decode(bytes).unwrap();
             let mut cursor = dictionary.cursor();
             for (term, list) in &terms {
@@ -287,7 +297,7 @@ mod tests {
         #[test]
         fn any_bytes_decode_or_fail(bytes: Vec<u8>, key: Vec<u8>, at: prop::sample::Index, bit in 0u8..8) {
             let values = (0..40u8).map(|i| (vec![i / 8, i % 8], i * 6)).collect();
-            let mut good = encode(&sample(values, 300), 300).0.to_vec();
+            let mut good = encode_sample(&sample(values, 300), 300).0.to_vec();
             let at = at.index(good.len());
             good[at] ^= 1 << bit;
             for bytes in [bytes, good] {

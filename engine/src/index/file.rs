@@ -12,7 +12,9 @@
 //! positions, from 32 for the overlay. The plaintext is a pure function of the data.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
@@ -103,10 +105,12 @@ pub struct Table {
 
 /// An index file, open for reading.
 pub struct IndexFile {
-    file: Box<dyn ReadAt>,
+    file: Arc<dyn ReadAt>,
     of: PageFile,
     key: Key,
     table: Table,
+    /// All pages, opened, while a check reads every section.
+    held: RwLock<Option<Zeroizing<Vec<u8>>>>,
 }
 
 /// Sections a table may name at most.
@@ -248,7 +252,7 @@ impl Table {
 
 impl IndexFile {
     /// Opens page 0.
-    pub fn open(file: Box<dyn ReadAt>, of: PageFile, key: Key) -> Result<Self> {
+    pub fn open(file: Arc<dyn ReadAt>, of: PageFile, key: Key) -> Result<Self> {
         let name = file_name(of.file);
         let len = file.len().map_err(|e| Error::io(format!("measure {name}"), e))?;
         let pages = page_count_of_file(len).ok_or_else(|| {
@@ -256,10 +260,32 @@ impl IndexFile {
         })?;
         let table =
             Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
-        let mut index = Self { file, of, key, table };
+        let mut index = Self { file, of, key, table, held: RwLock::default() };
         let text = index.text(0, TEXT_LEN as u64)?;
         index.table = Table::decode(&text, pages).map_err(|e| e.context(format!("file {name} page 0")))?;
         Ok(index)
+    }
+
+    /// The same file under another handle of its key. Page 0 is opened again.
+    pub fn under(&self, key: Key) -> Result<Self> {
+        Self::open(Arc::clone(&self.file), self.of, key)
+    }
+
+    /// Opens every page once and answers what does not open. If all do, sections are read from
+    /// them until [`Self::release`].
+    pub fn hold(&self) -> Vec<String> {
+        match self.text(0, u64::from(self.table.pages) * TEXT_LEN as u64) {
+            Ok(text) => {
+                *self.held.write() = Some(text);
+                Vec::new()
+            }
+            Err(_) => self.verify(),
+        }
+    }
+
+    /// Wipes what [`Self::hold`] opened.
+    pub fn release(&self) {
+        *self.held.write() = None;
     }
 
     /// Page 0.
@@ -285,8 +311,8 @@ impl IndexFile {
         e.context(format!("file {} section {}", self.name(), section.name()))
     }
 
-    /// Opens every page; answers what does not open.
-    pub fn verify(&self) -> Vec<String> {
+    /// Opens every page by itself; answers what does not open.
+    fn verify(&self) -> Vec<String> {
         let pages = 0..u64::from(self.table.pages);
         pages
             .filter_map(|n| self.text(n * TEXT_LEN as u64, TEXT_LEN as u64).err())
@@ -296,6 +322,12 @@ impl IndexFile {
 
     /// Bytes of the pages' texts. Pages are copied, and the copies are opened.
     fn text(&self, offset: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
+        let held = self.held.read();
+        let range = offset as usize..(offset + len) as usize;
+        if let Some(part) = held.as_ref().and_then(|held| held.get(range)) {
+            return Ok(Zeroizing::new(part.to_vec()));
+        }
+        drop(held);
         let mut text = Zeroizing::new(Vec::with_capacity(len as usize));
         let mut page = Zeroizing::new([0u8; PAGE_LEN]);
         let end = offset + len;

@@ -7,6 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::id::PersonNumber;
 use crate::index::part::{Field, Term};
+use crate::index::terms::Terms;
 use crate::record::Stored;
 
 /// Every field, in the order of terms.
@@ -118,38 +119,27 @@ impl Lists {
 
     /// Everything, in the order of terms, with new numbers for documents: `number` answers `None`
     /// for those that go. Terms that `keep` refuses, and those without documents, are left out.
-    pub fn sorted(
-        &self,
-        number: impl Fn(u32) -> Option<u32>,
-        keep: impl Fn(Field, &[u8]) -> bool,
-    ) -> Vec<(Term, Vec<u32>)> {
-        let mut all = Vec::with_capacity(self.fields.iter().map(|f| f.entries.len()).sum());
+    pub fn sorted(&self, number: impl Fn(u32) -> Option<u32>, keep: impl Fn(Field, &[u8]) -> bool) -> Terms {
+        let entries = || self.fields.iter().flat_map(|f| &f.entries);
+        let text = entries().map(|e| e.text.len as usize).sum();
+        let docs = entries().map(|e| e.docs.as_slice().len()).sum();
+        let mut all = Terms::with_capacity(entries().count(), text, docs);
         for field in FIELDS {
-            let from = all.len();
             let values = &self.fields[field as usize - 1];
-            for entry in &values.entries {
-                let value = values.texts.get(entry.text);
-                if !keep(field, value) {
-                    continue;
+            let mut sorted: Vec<(&[u8], &Docs)> =
+                values.entries.iter().map(|e| (values.texts.get(e.text), &e.docs)).collect();
+            sorted.sort_unstable_by_key(|(value, _)| *value);
+            for (value, docs) in sorted {
+                if keep(field, value) {
+                    all.push(field, value, docs.as_slice().iter().filter_map(|doc| number(*doc)));
                 }
-                let docs = entry.docs.as_slice();
-                let mut list = Vec::with_capacity(docs.len());
-                list.extend(docs.iter().filter_map(|doc| number(*doc)));
-                if list.is_empty() {
-                    continue;
-                }
-                if !list.is_sorted() {
-                    list.sort_unstable();
-                }
-                all.push((Term { field, value: value.to_vec() }, list));
             }
-            all[from..].sort_unstable_by(|a, b| a.0.value.cmp(&b.0.value));
         }
         all
     }
 
     /// Everything, in the order of terms.
-    pub fn into_sorted(self) -> Vec<(Term, Vec<u32>)> {
+    pub fn into_sorted(self) -> Terms {
         self.sorted(Some, |_, _| true)
     }
 }

@@ -28,6 +28,7 @@ pub mod reader;
 pub mod rewrite;
 pub mod scope;
 pub mod sections;
+pub mod terms;
 
 pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};

@@ -54,6 +54,16 @@ pub fn decode_vec(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<Vec<u
     decode_list(r, frequency, docs)
 }
 
+/// Reads a list as numbers into `list`, which is emptied before.
+pub fn decode_into(r: &mut Reader<'_>, frequency: u32, docs: u32, list: &mut Vec<u32>) -> Result<()> {
+    list.clear();
+    if is_bitmap(frequency, docs) {
+        list.extend(decode(r, frequency, docs)?);
+        return Ok(());
+    }
+    read_list(r, frequency, docs, |doc| list.push(doc))
+}
+
 /// Passes over a list of differences.
 pub fn skip(r: &mut Reader<'_>, frequency: u32) -> Result<()> {
     for _ in 0..frequency {
@@ -63,18 +73,23 @@ pub fn skip(r: &mut Reader<'_>, frequency: u32) -> Result<()> {
 }
 
 fn decode_list(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<Vec<u32>> {
+    let mut list = Vec::with_capacity((frequency as usize).min(r.remaining()));
+    read_list(r, frequency, docs, |doc| list.push(doc))?;
+    Ok(list)
+}
+
+fn read_list(r: &mut Reader<'_>, frequency: u32, docs: u32, mut each: impl FnMut(u32)) -> Result<()> {
     if frequency as usize > r.remaining() || frequency > docs {
         return Err(Error::corrupt("a posting list is longer than its bytes"));
     }
-    let mut list = Vec::with_capacity(frequency as usize);
     let mut next = 0u64;
     for _ in 0..frequency {
         let doc = r.varint()?.checked_add(next).filter(|d| *d < u64::from(docs));
         let doc = doc.ok_or_else(|| Error::corrupt("a posting is over the number of documents"))?;
-        list.push(doc as u32);
+        each(doc as u32);
         next = doc + 1;
     }
-    Ok(list)
+    Ok(())
 }
 
 #[cfg(test)]

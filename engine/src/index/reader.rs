@@ -43,9 +43,9 @@ pub struct SegmentFiles<'a> {
 /// A rolled segment. Opened parts are kept until [`Self::clear`].
 pub struct Segment {
     pub(crate) sections: Sections,
-    bodies: Vec<BodyFile>,
+    bodies: Vec<Arc<BodyFile>>,
     keys: Arc<dyn SubjectKeys>,
-    filter: Option<IdFilter>,
+    filter: Arc<Option<IdFilter>>,
     open: Mutex<Vec<(u32, Arc<OpenBlock>)>>,
 }
 
@@ -70,14 +70,26 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
     ) -> Result<Self> {
         let file = map(vfs, files.dir, &file_name(files.index))?;
-        let index = IndexFile::open(file, PageFile { store: files.store, file: files.index }, key)?;
+        let index = IndexFile::open(file.into(), PageFile { store: files.store, file: files.index }, key)?;
         let mut bodies = Vec::with_capacity(files.bodies.len());
         for id in files.bodies {
-            bodies.push(BodyFile::new(map(vfs, files.dir, &body_name(*id))?, files.store, *id)?);
+            bodies.push(Arc::new(BodyFile::new(map(vfs, files.dir, &body_name(*id))?, files.store, *id)?));
         }
         let sections = Sections::new(index);
-        let filter = sections.load_filter()?;
+        let filter = Arc::new(sections.load_filter()?);
         Ok(Self { sections, bodies, keys, filter, open: Mutex::new(Vec::new()) })
+    }
+
+    /// The same files under another handle of K_index and other content keys. Page 0 is opened
+    /// again; nothing that was opened before is kept but the id filter.
+    pub fn under(&self, key: Key, keys: Arc<dyn SubjectKeys>) -> Result<Self> {
+        Ok(Self {
+            sections: Sections::new(self.sections.index.under(key)?),
+            bodies: self.bodies.clone(),
+            keys,
+            filter: Arc::clone(&self.filter),
+            open: Mutex::new(Vec::new()),
+        })
     }
 
     /// Forgets, and thereby wipes, everything that was opened, except the id filter.
@@ -99,7 +111,7 @@ impl Segment {
 
     /// Whether the record may be here; never wrong when it says no.
     pub fn may_contain(&self, identity: IdHash) -> bool {
-        self.filter.as_ref().is_none_or(|f| f.may_contain(identity.id, identity.conversation))
+        (*self.filter).as_ref().is_none_or(|f| f.may_contain(identity.id, identity.conversation))
     }
 
     /// Documents whose identity has this hash, ascending.

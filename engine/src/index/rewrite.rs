@@ -115,9 +115,7 @@ fn with_subjects(data: &IndexData, removal: &Removal<'_>) -> RoaringBitmap {
     let mut removed = removal.docs.clone();
     for person in removal.people {
         let term = Term { field: Field::Subject, value: person_value(*person).to_vec() };
-        if let Ok(i) = data.terms.binary_search_by(|(t, _)| t.cmp(&term)) {
-            removed.extend(data.terms[i].1.iter().copied());
-        }
+        removed.extend(data.terms.find(&term).unwrap_or_default().iter().copied());
     }
     removed
 }

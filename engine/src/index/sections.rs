@@ -123,6 +123,11 @@ impl Sections {
         })
     }
 
+    /// Whether both copies of the block table say the same.
+    pub fn block_tables_agree(&self) -> Result<bool> {
+        Ok(self.index.section(Section::Blocks)? == self.index.section(Section::BlocksCopy)?)
+    }
+
     /// The block table from its first copy, else from its second.
     pub fn load_blocks(&self) -> Result<Vec<BlockRef>> {
         self.load_block_table(Section::Blocks).or_else(|first| {
@@ -221,7 +226,7 @@ impl Places {
 impl IdTable {
     /// Every entry: hash of the id, hash of the conversation, document.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        self.rest(0)
+        self.bytes.chunks_exact(self.entry_len).filter_map(read_id)
     }
 
     /// Entries from the first that is not below `wanted`.
@@ -243,13 +248,16 @@ impl IdTable {
     }
 
     fn get(&self, n: usize) -> Option<(u32, u32, u32)> {
-        let mut r = Reader::new(self.bytes.get(n * self.entry_len..(n + 1) * self.entry_len)?);
-        let (id, conversation) = (r.u32().ok()?, r.u32().ok()?);
-        let mut doc = [0u8; 4];
-        let rest = r.tail();
-        doc.get_mut(..rest.len())?.copy_from_slice(rest);
-        Some((id, conversation, u32::from_le_bytes(doc)))
+        read_id(self.bytes.get(n * self.entry_len..(n + 1) * self.entry_len)?)
     }
+}
+
+fn read_id(entry: &[u8]) -> Option<(u32, u32, u32)> {
+    let (id, rest) = entry.split_first_chunk()?;
+    let (conversation, rest) = rest.split_first_chunk()?;
+    let mut doc = [0u8; 4];
+    doc.get_mut(..rest.len())?.copy_from_slice(rest);
+    Some((u32::from_le_bytes(*id), u32::from_le_bytes(*conversation), u32::from_le_bytes(doc)))
 }
 
 /// The bytes of a list, wherever it stands.

@@ -26,7 +26,7 @@ pub fn leaf(salt: &[u8; SALT_LEN], canonical: &[u8]) -> Hash {
 /// The commitment C. It hides `canonical` from whoever lacks `salt`, and binds to it: no other
 /// salt and bytes give the same C.
 pub fn commit(salt: &[u8; SALT_LEN], canonical: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_derive_key(Label::LeafCommitment.context());
+    let mut hasher = Label::LeafCommitment.hasher();
     hasher.update(salt);
     let mut key = Zeroizing::new([0u8; 32]);
     hasher.finalize_xof().fill(&mut *key);
