@@ -20,12 +20,17 @@ use crate::merkle::hash::Hash;
 use crate::record::Kind;
 use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
 
+/// Hash of an index's text.
+pub type Digest = Zeroizing<[u8; 32]>;
+
 /// What a roll made. Its files are synced; nothing names them yet.
 pub struct Rolled {
     /// The segment, if a record survived.
     pub segment: Option<(SegmentId, SegmentEntry)>,
     /// Keys and names of people who were born in the journal.
     pub people: Changes,
+    /// Hash of the text of the segment's index, to compare with what reads back.
+    pub digest: Digest,
     /// Numbers of these people.
     pub minted: Vec<PersonNumber>,
     /// Records that were left out.
@@ -69,8 +74,13 @@ impl Roll<'_> {
         let (people, minted) = self.mint()?;
         let left_out = u64::from(self.frozen.doc_count()) - order.len() as u64;
         let minted_numbers = minted.keys.keys().copied().collect();
-        let segment = if order.is_empty() { None } else { Some((self.id, self.write(&order, &minted)?)) };
-        Ok(Rolled { segment, people, minted: minted_numbers, left_out })
+        let (mut segment, mut digest) = (None, Digest::default());
+        if !order.is_empty() {
+            let written = self.write(&order, &minted)?;
+            segment = Some((self.id, written.0));
+            digest = written.1;
+        }
+        Ok(Rolled { segment, people, digest, minted: minted_numbers, left_out })
     }
 
     /// Mints keys for the people whose records of kind `person` survive.
@@ -100,7 +110,7 @@ impl Roll<'_> {
 
     /// Writes bodies and index of the documents in `order`. Terms come from the live index, which
     /// has them already; nothing is decoded.
-    fn write(&self, order: &[u32], keys: &Minted) -> Result<SegmentEntry> {
+    fn write(&self, order: &[u32], keys: &Minted) -> Result<(SegmentEntry, Digest)> {
         let (body, index) = (self.env.file_id()?, self.env.file_id()?);
         let written = self.write_as(body, index, order, keys);
         if written.is_err() {
@@ -111,7 +121,13 @@ impl Roll<'_> {
         written
     }
 
-    fn write_as(&self, body: FileId, index: FileId, order: &[u32], keys: &Minted) -> Result<SegmentEntry> {
+    fn write_as(
+        &self,
+        body: FileId,
+        index: FileId,
+        order: &[u32],
+        keys: &Minted,
+    ) -> Result<(SegmentEntry, Digest)> {
         let mut bodies = BodyWriter::new();
         let mut docs = Vec::with_capacity(order.len());
         let mut numbers = vec![None; self.frozen.doc_count() as usize];
@@ -161,11 +177,11 @@ pub fn write_index(
     file: FileId,
     bodies: Vec<FileId>,
     generation: u32,
-) -> Result<SegmentEntry> {
+) -> Result<(SegmentEntry, Digest)> {
     let written = index::write_index(&*env.vfs, &env.dir, env.store, file, data, &*env.entropy)?;
     let times = data.docs.iter().map(|d| d.time);
     let seqs = data.docs.iter().map(|d| d.seq);
-    Ok(SegmentEntry {
+    let entry = SegmentEntry {
         key: written.key,
         index: file,
         index_pages: written.pages,
@@ -176,7 +192,8 @@ pub fn write_index(
         last: times.max().unwrap_or(Micros(0)),
         min_seq: seqs.clone().min().unwrap_or(Seq(0)),
         max_seq: seqs.max().unwrap_or(Seq(0)),
-    })
+    };
+    Ok((entry, written.digest))
 }
 
 /// Writes the leaves of every record of a frozen journal, also of those left out of the segment:

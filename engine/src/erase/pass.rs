@@ -1,6 +1,6 @@
 //! One pass over the store for everything that waits to be erased: E1 to E7.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -141,6 +141,8 @@ struct Pass<'a> {
     rolled: u64,
     rewritten: Vec<(SegmentId, Option<SegmentEntry>)>,
     fresh_bodies: BTreeSet<SegmentId>,
+    /// Hashes of the rewritten indexes' texts.
+    digests: BTreeMap<SegmentId, roll::Digest>,
     roll: Option<Switched>,
     new_files: Vec<PathBuf>,
     old_files: Vec<PathBuf>,
@@ -182,6 +184,7 @@ impl<'a> Pass<'a> {
             rolled: 0,
             rewritten: Vec::new(),
             fresh_bodies: BTreeSet::new(),
+            digests: BTreeMap::new(),
             roll: None,
             new_files: Vec::new(),
             old_files: Vec::new(),
@@ -353,7 +356,9 @@ impl<'a> Pass<'a> {
         }
         let index = env.file_id()?;
         self.new_files.push(index_file_name(index).into());
-        roll::write_index(env, &reformed.data, index, bodies, old.generation + 1).map(Some)
+        let (entry, digest) = roll::write_index(env, &reformed.data, index, bodies, old.generation + 1)?;
+        self.digests.insert(segment.id, digest);
+        Ok(Some(entry))
     }
 
     /// E3: what the new tree holds and what it doesn't.
@@ -458,17 +463,16 @@ impl<'a> Pass<'a> {
                     }
                 }
                 let check = commit::open_segment_in(&state.env, id, &segment, &arena, subjects.clone())?;
-                let damage = if is_new {
-                    check.part.verify(true)
-                } else if self.fresh_bodies.contains(&id) {
-                    let newest = segment.bodies.len().saturating_sub(1);
-                    check.part.verify_fresh(u8::try_from(newest).unwrap_or(u8::MAX))
-                } else {
-                    check.part.verify(false)
+                let newest = u8::try_from(segment.bodies.len().saturating_sub(1)).unwrap_or(u8::MAX);
+                let fresh_body = (is_new || self.fresh_bodies.contains(&id)).then_some(newest);
+                let digest = match &self.roll {
+                    Some(switched) if is_new => Some(&switched.built.digest),
+                    _ => self.digests.get(&id),
                 };
-                if let Some(damage) = damage.into_iter().next() {
-                    return Err(Error::corrupt(format!("segment {id} does not read back: {damage}")));
-                }
+                digest
+                    .ok_or_else(|| Error::corrupt("nobody wrote it"))
+                    .and_then(|digest| check.part.read_back(digest, fresh_body))
+                    .map_err(|e| e.context(format!("segment {id} does not read back")))?;
                 if check.part.doc_count() != segment.docs {
                     return Err(Error::corrupt(format!("segment {id} reads back with another count")));
                 }

@@ -90,16 +90,11 @@ impl Segment {
         damage
     }
 
-    /// Checks every page and section, and that the records of one body file stand where the index
-    /// says: what an erasure that wrote this file and the index reads back.
-    pub fn verify_fresh(&self, body: u8) -> Vec<String> {
-        let mut damage = self.sections.index.hold();
-        if let Some(data) = self.verify_sections(&mut damage) {
-            damage.extend(self.verify_body(&data, body).err().map(|e| e.to_string()));
-        }
-        self.sections.index.release();
-        damage.dedup();
-        damage
+    /// What an erasure wrote reads back: every page of the index opens and has the text that was
+    /// written, and the records of the fresh body file, if there is one, stand where it says.
+    pub fn read_back(&self, digest: &[u8; 32], fresh_body: Option<u8>) -> Result<()> {
+        self.sections.index.reads_as(digest)?;
+        fresh_body.map_or(Ok(()), |body| self.verify_body(body))
     }
 
     /// The index, if all of it can be read.
@@ -116,15 +111,19 @@ impl Segment {
     }
 
     /// Opens the blocks of one body file and compares their records with the index.
-    fn verify_body(&self, data: &IndexData, body: u8) -> Result<()> {
+    fn verify_body(&self, body: u8) -> Result<()> {
+        let blocks = self.sections.load_blocks()?;
+        let (keys, places) = (self.sections.load_keys()?, self.sections.load_places()?);
         let mut open = HashMap::new();
-        for (block, number) in data.blocks.iter().zip(0u32..).filter(|(b, _)| b.file == body) {
+        for (block, number) in blocks.iter().zip(0u32..).filter(|(b, _)| b.file == body) {
             open.insert(number, (self.open_block(block)?, 0));
         }
-        for doc in &data.docs {
-            let Some((block, found)) = open.get_mut(&doc.at.block) else { continue };
-            let there = block.get(doc.at.slot).is_some_and(|record| record.seq == doc.seq);
-            if !there {
+        for doc in 0..self.sections.docs() {
+            let (Some(at), Some(key)) = (places.get(doc), keys.get(doc)) else {
+                return Err(self.damage(Section::Locations, "a document is missing"));
+            };
+            let Some((block, found)) = open.get_mut(&at.block) else { continue };
+            if block.get(at.slot).is_none_or(|record| record.seq != key.seq) {
                 return Err(self.damage(Section::Locations, "a record is not in its block"));
             }
             *found += 1;

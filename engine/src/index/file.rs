@@ -88,6 +88,8 @@ pub struct Written {
     pub key: Secret,
     /// Pages of the file.
     pub pages: u32,
+    /// BLAKE3 hash of the plaintext, to compare with what reads back; never stored.
+    pub digest: Zeroizing<[u8; 32]>,
 }
 
 /// Page 0.
@@ -134,7 +136,7 @@ pub fn write_index(
     let digest = Zeroizing::new(*blake3::hash(&text).as_bytes());
     let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
     let pages = write_text(vfs, dir, PageFile { store, file }, &key, &text)?;
-    Ok(Written { key, pages })
+    Ok(Written { key, pages, digest })
 }
 
 /// Seals a plaintext, whole pages, into a new file.
@@ -281,6 +283,15 @@ impl IndexFile {
             }
             Err(_) => self.verify(),
         }
+    }
+
+    /// Opens every page, and compares the text with the hash of what was written.
+    pub fn reads_as(&self, digest: &[u8; 32]) -> Result<()> {
+        let text = self.text(0, u64::from(self.table.pages) * TEXT_LEN as u64)?;
+        if blake3::hash(&text) != *digest {
+            return Err(Error::corrupt(format!("file {} reads back as another text", self.name())));
+        }
+        Ok(())
     }
 
     /// Wipes what [`Self::hold`] opened.

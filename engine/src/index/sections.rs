@@ -117,9 +117,10 @@ impl Sections {
     pub fn by_seq(&self) -> Result<Arc<Vec<u32>>> {
         self.by_seq.get(|| {
             let keys = self.keys()?;
-            let mut order: Vec<u32> = (0..self.docs()).collect();
-            order.sort_unstable_by_key(|doc| keys.seqs.get(*doc));
-            Ok(order)
+            let mut order: Vec<(u64, u32)> = keys.seqs.iter().zip(0..).collect();
+            // Long ascending runs, for most records came in order of time: a stable sort uses them.
+            order.sort();
+            Ok(order.into_iter().map(|(_, doc)| doc).collect())
         })
     }
 
