@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
 use crate::crypto::Secret;
 use crate::env::Env;

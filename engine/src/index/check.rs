@@ -4,8 +4,6 @@ use std::collections::{HashMap, HashSet};
 
 use zeroize::Zeroizing;
 
-use zeroize::Zeroizing;
-
 use crate::codec::Reader;
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
