@@ -8,7 +8,8 @@ use escrowdb::codec::Write;
 use escrowdb::crypto::{Entropy, Keys, Secret};
 use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
-use escrowdb::index::part::{Field, SortKey, Term};
+use escrowdb::index::part::{Field, SortKey};
+use escrowdb::index::terms::Terms;
 use escrowdb::index::{column, dictionary, postings};
 use escrowdb::ingest::frame;
 use escrowdb::keyring::entry::{self, Entry};
@@ -113,9 +114,10 @@ fn kind(number: u8, name: &'static str, entry: &impl Entry) -> Seed {
 }
 
 fn index_parts() -> Vec<Seed> {
-    let term = |value: &str| Term { field: Field::Tag, value: value.into() };
     let many: Vec<u32> = (0..100).map(|i| i * 3).collect();
-    let terms = [(term("dept:sales"), vec![1, 5, 9]), (term("dept:support"), many.clone())];
+    let mut terms = Terms::default();
+    terms.push(Field::Tag, b"dept:sales", [1, 5, 9].into_iter());
+    terms.push(Field::Tag, b"dept:support", many.iter().copied());
     let list = |list: &[u32], docs: u16| {
         let mut out = Vec::new();
         out.put_u16(list.len() as u16);
