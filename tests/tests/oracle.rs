@@ -279,12 +279,12 @@ fn indexes(disk: &MemoryVfs) -> Vec<Index> {
             let mut terms: Vec<_> = data
                 .terms
                 .iter()
-                .map(|(term, docs)| {
+                .map(|term| {
                     let value = match term.field {
-                        Field::Author | Field::Subject => name(tree, &term.value).into_bytes(),
-                        _ => term.value.clone(),
+                        Field::Author | Field::Subject => name(tree, term.value).into_bytes(),
+                        _ => term.value.to_vec(),
                     };
-                    (term.field as u8, value, docs.clone())
+                    (term.field as u8, value, term.docs.to_vec())
                 })
                 .collect();
             terms.sort();
@@ -422,7 +422,7 @@ fn indexes_hold_no_word_of_the_erased() {
         let found = |disk: &MemoryVfs| {
             let hits = opened(disk, |data, _| {
                 // Terms stand in the dictionary without the beginnings that they share.
-                let plain: Vec<&[u8]> = data.terms.iter().map(|(term, _)| term.value.as_slice()).collect();
+                let plain: Vec<&[u8]> = data.terms.iter().map(|term| term.value).collect();
                 let has = |c: &Vec<u8>| plain.concat().windows(c.len()).any(|w| w == c.as_slice());
                 canaries.iter().filter(|c| has(c)).count()
             });
