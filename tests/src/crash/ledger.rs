@@ -1,7 +1,7 @@
 //! What was asked of a store and what it promised, so that any later state can be held against it.
 //!
 //! Every fact goes into the log of the recorded disk as a remark, at its place among the writes.
-//! [`Ledger::at`] is what had been promised before a crash point.
+//! [`Facts::at`] is what had been promised before a crash point.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
