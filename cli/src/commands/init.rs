@@ -10,7 +10,7 @@ use crate::out::{Out, note};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Name of the log in checkpoints. Default: escrowdb.local/<store id>.
+    /// Name of the log in checkpoints. Default: `escrowdb.local/<store id>`.
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
     /// Where the store stands, by law; kept in the store.
