@@ -42,6 +42,9 @@ pub struct View {
     pub live: LiveIndex,
     /// What is being erased.
     pub mask: Mask,
+    /// Keys of the names of people who are being erased: until the answer these names belong to
+    /// nobody else, though the tree may not know them any more.
+    pub leaving: Vec<Vec<u8>>,
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
@@ -75,6 +78,7 @@ impl View {
             frozen: None,
             live: LiveIndex::new(),
             mask: Mask::default(),
+            leaving: Vec::new(),
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
@@ -126,6 +130,24 @@ impl View {
         self.mask.records.contains(&seq)
             || self.mask.conversations.contains(&stored.conversation)
             || stored.subjects.iter().any(|s| self.mask.hides(*s))
+    }
+
+    /// Whether a name is that of somebody who is being erased.
+    pub fn is_leaving(&self, identifier: &str) -> bool {
+        !self.leaving.is_empty() && self.leaving.contains(&self.tagger.name_key(identifier))
+    }
+
+    /// Notes the names of the people in the mask as leaving.
+    pub fn note_leaving(&mut self) -> Result<()> {
+        for number in self.mask.persons.clone() {
+            for identifier in self.identifiers(number)? {
+                let key = self.tagger.name_key(&identifier);
+                if !self.leaving.contains(&key) {
+                    self.leaving.push(key);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Identifiers of a person, in the order they were learned; empty if unknown.

@@ -4,27 +4,34 @@ use std::sync::Arc;
 
 use crate::erase::certificate;
 use crate::error::Result;
-use crate::id::Micros;
+use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::state::{State, commit};
 
 /// Appends the `erased` record of everything that is done, unless it stands already, and takes
-/// its `pending` out of the tree. `destroyed` is when the old root was destroyed; `None` after a
-/// crash, when only an upper limit is known.
-pub fn record_and_clear(state: &Arc<State>, queue: &Queue, destroyed: Option<Micros>) -> Result<()> {
+/// its `pending` out of the tree. `destroyed` is when the old root was destroyed, and for which
+/// requests that is known; after a crash, or after an act that could not be appended, only an
+/// upper limit is.
+pub fn record_and_clear(
+    state: &Arc<State>,
+    queue: &Queue,
+    destroyed: Option<(Micros, &[RequestId])>,
+) -> Result<()> {
     let done = catalog::done(&state.view.read().tree)?;
     if done.is_empty() {
         return Ok(());
     }
-    let at = destroyed.unwrap_or_else(|| state.env.clock.now());
+    let now = state.env.clock.now();
     let grade = state.slot.grade().name();
     let records = done
         .iter()
         .map(|(request, done)| {
             let origin = &state.settings.origin;
-            certificate::from_done(*request, done, at, destroyed.is_none(), grade, origin).to_record()
+            let known = destroyed.filter(|(_, requests)| requests.contains(request)).map(|(at, _)| at);
+            let (at, late) = (known.unwrap_or(now), known.is_none());
+            certificate::from_done(*request, done, at, late, grade, origin).to_record()
         })
         .collect();
     queue.append_own(state, records)?;

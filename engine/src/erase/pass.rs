@@ -84,6 +84,9 @@ fn unmask(state: &State) -> Result<()> {
             target::mask(&mut mask, &waiting.target);
         }
     }
+    if mask.persons.is_empty() {
+        view.leaving.clear();
+    }
     view.mask = mask;
     Ok(())
 }
@@ -102,7 +105,8 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     }
     let end = result?;
     if end == PassEnd::Done {
-        finish::record_and_clear(state, queue, Some(state.env.clock.now()))?;
+        let requests: Vec<RequestId> = pass.batch.iter().map(|(request, _)| *request).collect();
+        finish::record_and_clear(state, queue, Some((state.env.clock.now(), &requests)))?;
     }
     Ok(end)
 }
@@ -120,6 +124,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
             }
             let mut view = state.view.write();
             view.mask = mask;
+            view.note_leaving()?;
             view.clear_caches();
             batch
         };

@@ -239,6 +239,9 @@ impl<'a> Draft<'a> {
     }
 
     fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+        if self.view.is_leaving(identifier) {
+            return Err(busy());
+        }
         match self.born.get(identifier) {
             Some(number) => Ok(Some(*number)),
             None => self.view.number(identifier),
