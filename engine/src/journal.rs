@@ -441,7 +441,7 @@ mod tests {
         let vfs = with_frames(&[b"one", b"two"]);
         let file = vfs.open(&path(dir(), ID)).unwrap();
         let second = (FRONT_LEN + PAD) as u64;
-        file.write_at(&[0xee], second + FRONT_LEN as u64 + 3).unwrap();
+        file.write_at(&[0xee; 16], second + FRONT_LEN as u64 + 3).unwrap();
         let r = replay(&vfs).unwrap();
         assert_eq!(r.frames.len(), 1);
         assert!(r.torn);
@@ -451,7 +451,7 @@ mod tests {
     #[test]
     fn a_damaged_frame_before_a_good_one_is_damage() {
         let vfs = with_frames(&[b"one", b"two"]);
-        vfs.open(&path(dir(), ID)).unwrap().write_at(&[0xee], FRONT_LEN as u64 + 3).unwrap();
+        vfs.open(&path(dir(), ID)).unwrap().write_at(&[0xee; 16], FRONT_LEN as u64 + 3).unwrap();
         assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
     }
 
