@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 use escrowdb_tests::call::{Call, Class};
-use escrowdb_tests::crash::explore::{Effort, Figures, Workload, sites};
+use escrowdb_tests::crash::explore::{Effort, Figures, Workload, is_full, sites};
 
 #[path = "crash/workloads.rs"]
 mod workloads;
@@ -72,10 +72,14 @@ const SITES: &[(Class, Call)] = &[
 #[test]
 fn one_after_the_other() {
     let figures = run(workloads::SEQUENTIAL);
+    let wanted = if is_full() { 70_000 } else { 1_000 };
+    assert!(figures.states.len() >= wanted, "{figures}");
     assert_eq!(sites(&figures.counts), SITES.iter().copied().collect(), "sites that change the disk");
 }
 
 #[test]
 fn side_by_side() {
-    run(workloads::CONCURRENT);
+    let figures = run(workloads::CONCURRENT);
+    let wanted = if is_full() { 30_000 } else { 1_000 };
+    assert!(figures.states.len() >= wanted, "{figures}");
 }

@@ -192,8 +192,13 @@ fn busy_for_a_selector_that_names_the_erased() {
             Target::Conversation(conversation("c7")),
             Target::Conversation(conversation("c1")),
         ];
-        for (i, target) in targets.into_iter().enumerate() {
-            let error = w.erase(10 + i as u8, target).unwrap_err();
+        // On threads of their own: one that is accepted waits for the erasure, and so for the gate.
+        let w = &w;
+        let asked: Vec<_> = (10..).zip(targets).map(|(n, t)| s.spawn(move || w.erase(n, t))).collect();
+        thread::sleep(MOMENT * 5);
+        assert!(asked.iter().all(|a| a.is_finished()), "a selector was accepted");
+        for answer in asked {
+            let error = answer.join().unwrap().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
         }
         for text in ["x3 X", "y2 Y c1 by X"] {

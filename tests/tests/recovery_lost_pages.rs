@@ -102,6 +102,21 @@ fn any_one_lost_page_of_slot_head_and_keyring_costs_nothing() {
     }
 }
 
+/// A page of HEAD is lost, the store is opened and closed cleanly without a commit, and then the
+/// other copy is lost: opening has to mend the first, or the two losses are one double loss.
+#[test]
+fn opening_mends_a_lost_page_of_head() {
+    let (files, ledger, setup) = lived_in(true);
+    let head = Path::new(DIR).join("HEAD");
+    for page in 0..4 {
+        let disk = losing(&files, &[(&head, page)]);
+        drop(setup.builder(Arc::new(disk.clone()), 8).open().unwrap());
+        let disk: Arc<dyn Vfs> = Arc::new(losing(&disk.snapshot(), &[(&head, page ^ 1)]));
+        check(&disk, &setup, &ledger, 1000)
+            .unwrap_or_else(|v| panic!("page {page}: {}: {}", v.check, v.what));
+    }
+}
+
 #[test]
 fn a_double_loss_destroys_and_unlinks_nothing() {
     let states = [lived_in(true), lived_in(false), between_commit_and_destruction()];

@@ -19,7 +19,7 @@ use escrowdb::vfs::Vfs;
 
 use crate::crash::ledger::{Erasure, Ledger, Target, Tried};
 use crate::crash::world::{SLOT, Setup, person, rec, record_id};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, PAGE};
 use crate::recording_vfs::{Op, RecordingVfs};
 use crate::sealed::{Depth, hunt, windows};
 
@@ -49,6 +49,7 @@ const EVERYTHING: &str = "kind:message OR kind:person OR kind:erased";
 pub fn check(disk: &Arc<dyn Vfs>, setup: &Setup, ledger: &Ledger, salt: u64) -> Checked {
     guarded(|| {
         let store = open(disk, setup, salt)?;
+        one_root(disk)?;
         whole(&store, ledger)?;
         let mut after = ledger.clone();
         use_it(&store, &mut after)?;
@@ -60,7 +61,11 @@ pub fn check(disk: &Arc<dyn Vfs>, setup: &Setup, ledger: &Ledger, salt: u64) -> 
 
 /// Opens the store and checks it, no more.
 pub fn check_opening(disk: &Arc<dyn Vfs>, setup: &Setup, ledger: &Ledger, salt: u64) -> Checked {
-    guarded(|| whole(&open(disk, setup, salt)?, ledger))
+    guarded(|| {
+        let store = open(disk, setup, salt)?;
+        one_root(disk)?;
+        whole(&store, ledger)
+    })
 }
 
 /// Runs a check; a panic is a violation too.
@@ -78,6 +83,19 @@ fn open(disk: &Arc<dyn Vfs>, setup: &Setup, salt: u64) -> Checked<Store> {
         .builder(Arc::clone(disk), salt)
         .open()
         .map_err(|e| Violation { check: "S3", what: format!("{:?}: {e}", e.kind()) })
+}
+
+/// An open store's slot holds one root, in both copies, and zeros: a crash may have come between
+/// the commit and the destruction, and a torn record may hold a readable half of a root.
+fn one_root(disk: &Arc<dyn Vfs>) -> Checked {
+    let mut slot = vec![0; 4 * PAGE];
+    let read = disk.open(Path::new(SLOT)).and_then(|f| f.read_exact_at(&mut slot, 0));
+    read.map_err(|e| Violation { check: "S3", what: format!("the slot: {e}") })?;
+    let (first, second) = slot.split_at(2 * PAGE);
+    let empty = |record: &[u8]| record.iter().all(|b| *b == 0);
+    let copies_agree = |record: &[u8]| record[..PAGE] == record[PAGE..] && !empty(record);
+    let one = copies_agree(first) && empty(second) || empty(first) && copies_agree(second);
+    ensure(one, "S1", || "the slot of an open store does not hold one root, twice, and nothing else".into())
 }
 
 /// Everything that the store answers with, against the ledger.
