@@ -1,0 +1,107 @@
+//! Where entries stand: the keys of the tree.
+
+use crate::id::{Handle, PersonNumber, RequestId, SegmentId};
+use crate::keyring::entry::EntryKind;
+
+fn of(kind: EntryKind, rest: &[u8]) -> Vec<u8> {
+    [&[kind as u8], rest].concat()
+}
+
+/// A person.
+pub fn person(number: PersonNumber) -> Vec<u8> {
+    identifier_at(number, 0)
+}
+
+/// Identifier `i` of a person (from 0).
+pub fn identifier(number: PersonNumber, i: u8) -> Vec<u8> {
+    identifier_at(number, i.saturating_add(1))
+}
+
+/// Prefix of a person's entry and of all his identifiers.
+pub fn person_prefix(number: PersonNumber) -> Vec<u8> {
+    of(EntryKind::Person, &number.0.to_be_bytes())
+}
+
+fn identifier_at(number: PersonNumber, at: u8) -> Vec<u8> {
+    let mut key = person_prefix(number);
+    key.push(at);
+    key
+}
+
+/// The number in a key of kind person, and which identifier it is (`None`: the person).
+pub fn parse_person(key: &[u8]) -> Option<(PersonNumber, Option<u8>)> {
+    let (number, at) = key.strip_prefix(&[EntryKind::Person as u8])?.split_first_chunk::<8>()?;
+    let [at] = at else { return None };
+    Some((PersonNumber(u64::from_be_bytes(*number)), at.checked_sub(1)))
+}
+
+/// A name, by its tag.
+pub fn name(tag: &[u8; 16]) -> Vec<u8> {
+    of(EntryKind::Name, tag)
+}
+
+/// Evidence of an erased person.
+pub fn evidence(handle: Handle) -> Vec<u8> {
+    of(EntryKind::Evidence, &handle.0)
+}
+
+/// A segment.
+pub fn segment(id: SegmentId) -> Vec<u8> {
+    of(EntryKind::Segment, &id.0.to_be_bytes())
+}
+
+/// The number in a key of kind segment.
+pub fn parse_segment(key: &[u8]) -> Option<SegmentId> {
+    let id = key.strip_prefix(&[EntryKind::Segment as u8])?;
+    Some(SegmentId(u64::from_be_bytes(id.try_into().ok()?)))
+}
+
+/// The current journal.
+pub fn journal_current() -> Vec<u8> {
+    of(EntryKind::Journal, &[0])
+}
+
+/// The journal born ahead.
+pub fn journal_next() -> Vec<u8> {
+    of(EntryKind::Journal, &[1])
+}
+
+/// An erasure on its way.
+pub fn pending(request: RequestId) -> Vec<u8> {
+    of(EntryKind::Pending, &request.0)
+}
+
+/// The request in a key of kind pending.
+pub fn parse_pending(key: &[u8]) -> Option<RequestId> {
+    Some(RequestId(key.strip_prefix(&[EntryKind::Pending as u8])?.try_into().ok()?))
+}
+
+/// Key of name tags.
+pub fn tag_key() -> Vec<u8> {
+    of(EntryKind::Store, &[1])
+}
+
+/// Signing key of the log.
+pub fn signing_key() -> Vec<u8> {
+    of(EntryKind::Store, &[2])
+}
+
+/// Counters.
+pub fn counters() -> Vec<u8> {
+    of(EntryKind::Store, &[3])
+}
+
+/// Settings.
+pub fn settings() -> Vec<u8> {
+    of(EntryKind::Store, &[4])
+}
+
+/// Progress of an import.
+pub fn import_progress() -> Vec<u8> {
+    of(EntryKind::Store, &[5])
+}
+
+/// Highest time seen.
+pub fn high_water() -> Vec<u8> {
+    of(EntryKind::Store, &[6])
+}

@@ -1,0 +1,115 @@
+//! People: keys, identifiers, and the evidence that may outlive them.
+
+use zeroize::Zeroizing;
+
+use crate::codec::Write;
+use crate::error::Result;
+use crate::id::{Handle, Micros, PersonNumber};
+use crate::keyring::entry::{
+    Entry, IDENTIFIERS_MAX, LINKED_MAX, Secret, Value, check, done, many, put_text, put_time, secret, start,
+    text, time, versioned,
+};
+
+/// A person.
+#[derive(Clone)]
+pub struct Person {
+    /// Random name in exports and certificates.
+    pub handle: Handle,
+    /// Key of everything said by or about the person.
+    pub content: Secret,
+    /// Key of what may outlive the chat.
+    pub evidence: Secret,
+    /// Reserved: 0.
+    pub state: u8,
+    /// How many identifiers stand beside, from 0.
+    pub identifiers: u8,
+    /// The same human being under other numbers.
+    pub linked: Vec<PersonNumber>,
+}
+
+impl Entry for Person {
+    fn encode(&self) -> Result<Value> {
+        check(self.linked.len() <= LINKED_MAX, "too many linked people")?;
+        check(self.identifiers <= IDENTIFIERS_MAX, "too many identifiers of one person")?;
+        let mut out = start();
+        out.put_bytes(&self.handle.0);
+        out.put_bytes(&self.content[..]);
+        out.put_bytes(&self.evidence[..]);
+        out.put_u8(self.state);
+        out.put_u8(self.identifiers);
+        out.put_varint(self.linked.len() as u64);
+        self.linked.iter().for_each(|p| out.put_varint(p.0));
+        done(out)
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let mut r = versioned(value, "person")?;
+        let this = Self {
+            handle: Handle(r.array()?),
+            content: secret(&mut r)?,
+            evidence: secret(&mut r)?,
+            state: r.u8()?,
+            identifiers: r.u8()?,
+            linked: many(&mut r, LINKED_MAX, |r| Ok(PersonNumber(r.varint()?)))?,
+        };
+        r.finish()?;
+        Ok(this)
+    }
+}
+
+/// An identifier of a person, as it was first seen.
+pub struct Identifier(pub Zeroizing<String>);
+
+impl Entry for Identifier {
+    fn encode(&self) -> Result<Value> {
+        let mut out = start();
+        put_text(&mut out, &self.0)?;
+        done(out)
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let mut r = versioned(value, "identifier")?;
+        let this = Self(Zeroizing::new(text(&mut r)?));
+        r.finish()?;
+        Ok(this)
+    }
+}
+
+impl Entry for PersonNumber {
+    fn encode(&self) -> Result<Value> {
+        let mut out = start();
+        out.put_u64(self.0);
+        done(out)
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let mut r = versioned(value, "name")?;
+        let this = Self(r.u64()?);
+        r.finish()?;
+        Ok(this)
+    }
+}
+
+/// Key of evidence that outlives an erased person. Reserved.
+pub struct Evidence {
+    /// The person's K_evidence.
+    pub key: Secret,
+    /// When it dies.
+    pub expiry: Micros,
+}
+
+impl Entry for Evidence {
+    fn encode(&self) -> Result<Value> {
+        let mut out = start();
+        out.put_bytes(&self.key[..]);
+        put_time(&mut out, self.expiry);
+        done(out)
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        let mut r = versioned(value, "evidence")?;
+        let this = Self { key: secret(&mut r)?, expiry: time(&mut r)? };
+        r.finish()?;
+        Ok(this)
+    }
+}
