@@ -1,0 +1,140 @@
+//! E2: a new journal if a frame mentions the erased, canonical new indexes, re-formed blocks.
+
+use roaring::RoaringBitmap;
+
+use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
+use crate::erase::target;
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::Part;
+use crate::index::file::file_name as index_file_name;
+use crate::index::rewrite::{self, Removal};
+use crate::keyring::catalog;
+use crate::keyring::entry::Segment as SegmentEntry;
+use crate::roll;
+use crate::segment::BodyPlace;
+use crate::state::{commit, journal_name};
+use crate::view::Rolled;
+
+impl Pass<'_> {
+    /// E2, first half: if a frame mentions the erased, the journal that holds it must die. A
+    /// journal whose roll or pass failed before is taken along.
+    pub(super) fn switch_journal(&mut self) -> Result<()> {
+        let state = self.state;
+        let (live_touched, waits) = {
+            let view = state.view.read();
+            let mut touched = false;
+            for (_, waiting) in &self.batch {
+                touched |= target::mentions(&view.live, &waiting.target)?;
+            }
+            (touched, view.frozen.is_some())
+        };
+        if !live_touched && !waits {
+            return Ok(());
+        }
+        if live_touched {
+            commit::roll_frozen(state)?;
+            if !commit::freeze(state)? {
+                return Err(Error::new(ErrorKind::Busy, "the next journal is still in use"));
+            }
+        }
+        let frozen = state.view.read().frozen.clone().unwrap_or_default();
+        let skip = self.take_matching(&*frozen)?;
+        let id = catalog::counters(&state.view.read().tree)?.segment;
+        let built = commit::build_roll(state, &frozen, &skip, &self.dead, id)?;
+        if let Some((_, segment)) = &built.segment {
+            self.new_files.extend(segment.file_names());
+            self.rolled = u64::from(segment.docs);
+        }
+        commit::write_leaves(state, &frozen)?;
+        let (spare, spare_entry) = commit::new_journal(&state.env, &state.keys.read())?;
+        self.new_files.push(journal_name(spare_entry.file));
+        for (_, waiting) in &mut self.batch {
+            waiting.progress.journals += 1;
+        }
+        self.roll = Some(Switched { built, spare: Some(spare), spare_entry });
+        Ok(())
+    }
+
+    /// Documents of a part that go. Each counts for the first request that names it.
+    pub(super) fn take_matching(&mut self, part: &dyn Part) -> Result<RoaringBitmap> {
+        let mut all = RoaringBitmap::new();
+        for (_, waiting) in &mut self.batch {
+            let docs = target::matching_in(part, &waiting.target)?;
+            waiting.progress.removed += (&docs - &all).len();
+            all |= docs;
+        }
+        self.removed += all.len();
+        Ok(all)
+    }
+
+    /// E2, second half: canonical new indexes, re-formed blocks.
+    pub(super) fn rewrite_segments(&mut self) -> Result<()> {
+        let state = self.state;
+        let segments = state.view.read().segments.clone();
+        self.before = segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+        let pass_bytes = state.reserve.pass_bytes(state.settings.pass_bytes);
+        let mut bytes = 0u64;
+        for segment in segments {
+            let mut touched = false;
+            for (_, waiting) in &self.batch {
+                touched |= target::mentions(&*segment.part, &waiting.target)?;
+            }
+            if !touched {
+                continue;
+            }
+            if bytes >= pass_bytes {
+                self.more = true;
+                break;
+            }
+            for (_, waiting) in &mut self.batch {
+                if target::mentions(&*segment.part, &waiting.target)? {
+                    waiting.progress.segments += 1;
+                }
+            }
+            let docs = self.take_matching(&*segment.part)?;
+            let fresh = self.rewrite(&segment, &docs)?;
+            bytes += fresh.as_ref().map_or(0, |f| u64::from(f.index_pages) * 4096);
+            self.rewritten.push((segment.id, fresh));
+        }
+        Ok(())
+    }
+
+    pub(super) fn rewrite(&mut self, segment: &Rolled, docs: &RoaringBitmap) -> Result<Option<SegmentEntry>> {
+        let env = &self.state.env;
+        let old = &segment.entry;
+        self.old_files.push(index_file_name(old.index).into());
+        if docs.len() == u64::from(old.docs) {
+            self.old_files.extend(old.body_names());
+            return Ok(None);
+        }
+        let data = segment.part.decode_all()?;
+        let body = env.file_id()?;
+        // A segment names at most BODIES_MAX body files: gather them in one when they get many.
+        let gather = old.bodies.len() >= BODIES_GATHERED;
+        let removal = Removal { docs, people: &self.dead, reform_all: gather };
+        let mut bodies = if gather { Vec::new() } else { old.bodies.clone() };
+        let index = u8::try_from(bodies.len()).map_err(|_| Error::corrupt("too many body files"))?;
+        let place = BodyPlace { dir: &env.dir, store: env.store, file: body, index };
+        let to = rewrite::Target {
+            vfs: &*env.vfs,
+            body: place,
+            keys: &*self.state.subjects,
+            entropy: &*env.entropy,
+        };
+        // Named before they are written: a part of a file is removed too.
+        self.new_files.push(crate::segment::writer::file_name(body).into());
+        let reformed = rewrite::rewrite(&segment.part, data, &removal, &to)?;
+        if gather {
+            self.old_files.extend(old.body_names());
+        }
+        if reformed.body_written {
+            bodies.push(body);
+            self.fresh_bodies.insert(segment.id);
+        }
+        let index = env.file_id()?;
+        self.new_files.push(index_file_name(index).into());
+        let (entry, digest) = roll::write_index(env, &reformed.data, index, bodies, old.generation + 1)?;
+        self.digests.insert(segment.id, digest);
+        Ok(Some(entry))
+    }
+}
