@@ -5,6 +5,7 @@
 //! - [`crash`]: the states a power cut or a kill may leave behind, from such a log.
 //! - [`faulty_vfs`]: calls that fail; [`quota`]: a disk that is full.
 //! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
+//! - [`rot`]: damage to files at rest, and what a store must still answer.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
 //! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
 //! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
@@ -35,4 +36,5 @@ pub mod memory;
 pub mod quota;
 pub mod recording_vfs;
 pub mod rng;
+pub mod rot;
 pub mod sealed;
