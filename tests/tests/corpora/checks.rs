@@ -6,13 +6,15 @@ use std::sync::{Arc, LazyLock};
 
 use escrowdb::codec::Reader;
 use escrowdb::crypto::{Keys, OsEntropy};
-use escrowdb::id::{Epoch, Micros, PersonNumber, StoreId};
+use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, StoreId};
 use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
 use escrowdb::index::file::decode_blocks;
 use escrowdb::index::filter::IdFilter;
+use escrowdb::index::page;
 use escrowdb::index::postings;
 use escrowdb::ingest::frame;
+use escrowdb::journal::{FrameKind, Journal};
 use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
@@ -30,7 +32,7 @@ use crate::printed::printed;
 pub(crate) type Check = fn(&[u8]) -> bool;
 
 /// Every check by the name of its fuzz target.
-pub(crate) const ALL: [(&str, Check); 17] = [
+pub(crate) const ALL: [(&str, Check); 19] = [
     ("block_table", block_table),
     ("body_block", body_block),
     ("column", column),
@@ -39,9 +41,11 @@ pub(crate) const ALL: [(&str, Check); 17] = [
     ("frame", journal_frame),
     ("head", head_record),
     ("id_filter", id_filter),
+    ("journal", journal),
     ("json_line", json_line),
     ("keyring_entry", keyring_entry),
     ("keyring_node", keyring_node),
+    ("page", index_page),
     ("pending", pending),
     ("postings", posting_list),
     ("query", query),
@@ -64,6 +68,59 @@ pub(crate) fn json_line(line: &[u8]) -> bool {
 pub(crate) fn journal_frame(bytes: &[u8]) -> bool {
     let entries = frame::decode(bytes).ok().filter(|e| !e.is_empty());
     entries.map(|entries| assert_eq!(&frame::encode(&entries)[..], bytes)).is_some()
+}
+
+/// A journal file, replayed. The first byte says whether the rest is the file itself, or payloads
+/// of frames behind their kinds and lengths, which must replay as they were written.
+pub(crate) fn journal(bytes: &[u8]) -> bool {
+    let Some((how, rest)) = bytes.split_first() else { return false };
+    let (disk, id, key) = (MemoryVfs::new(), FileId([7; 16]), || Keys::new().insert(&ROOT).unwrap());
+    let dir = Path::new(DIR);
+    disk.create_dir(dir).unwrap();
+    let replay = || Journal::replay(&disk, dir, STORE_ID, id, key());
+    if how % 2 == 0 {
+        let file = disk.create(&dir.join(format!("{id}.jrn"))).unwrap();
+        file.write_at(rest, 0).unwrap();
+        return replay().is_ok_and(|replayed| !replayed.frames.is_empty());
+    }
+    let mut writer = Journal::create(&disk, dir, STORE_ID, id, key()).unwrap();
+    let mut written = Vec::new();
+    let mut r = Reader::new(rest);
+    while let (Ok(kind), Ok(len)) = (r.u8(), r.u8()) {
+        let kind = [FrameKind::Batch, FrameKind::Opened, FrameKind::Closed][usize::from(kind % 3)];
+        let payload = r.bytes(r.remaining().min(len.into())).unwrap();
+        writer.append(&OsEntropy, kind, payload).unwrap();
+        written.push((kind, payload));
+    }
+    let replayed = replay().unwrap();
+    assert_eq!(replayed.frames.len(), written.len());
+    for (frame, (kind, payload)) in replayed.frames.iter().zip(&written) {
+        assert_eq!((frame.kind, &frame.payload[..]), (*kind, *payload));
+    }
+    !written.is_empty()
+}
+
+/// A sealed page of an index. The first byte says whether the rest stands in the place of a page,
+/// or is turned (xor) into a page that opens: then only the page itself may open.
+pub(crate) fn index_page(bytes: &[u8]) -> bool {
+    let Some((how, rest)) = bytes.split_first() else { return false };
+    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+    if how % 2 == 0 {
+        return page::open(of, &ROOT, 0, &mut rest.to_vec()).is_ok();
+    }
+    static PAGE_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        let mut out = Vec::new();
+        let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+        page::seal(of, &ROOT, 0, &[9; page::TEXT_LEN], &mut out).unwrap();
+        out
+    });
+    let mut turned = PAGE_BYTES.clone();
+    for (byte, by) in turned.iter_mut().zip(rest) {
+        *byte ^= by;
+    }
+    let same = turned == *PAGE_BYTES;
+    assert_eq!(page::open(of, &ROOT, 0, &mut turned).is_ok(), same);
+    same
 }
 
 /// A value of the key tree behind a byte that says its kind.

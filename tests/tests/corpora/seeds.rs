@@ -32,6 +32,8 @@ pub(crate) fn all() -> Vec<Seed> {
     seeds.extend(index_parts());
     seeds.extend([
         ("frame", "two_records", frame::encode(&[record(7, "Guten Tag"), record(8, "")]).to_vec()),
+        ("journal", "two_frames", b"\x01\x01\0\0\x05hello".to_vec()),
+        ("page", "whole", vec![1]),
         ("body_block", "packed", block("many words, many words, many words, many words")),
         ("body_block", "stored", block("a")),
         ("slot", "first_record", slot()),
