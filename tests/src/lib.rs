@@ -8,6 +8,7 @@
 //! - [`rot`]: damage to files at rest, and what a store must still answer.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
 //! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
+//! - [`killed`]: a process that works until it is killed, and what it said before.
 //! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
 
 #![allow(
@@ -30,6 +31,8 @@ pub mod entropy;
 pub mod evidence;
 pub mod faulty_vfs;
 pub mod gate;
+#[cfg(unix)]
+pub mod killed;
 mod layout;
 #[cfg(unix)]
 pub mod memory;

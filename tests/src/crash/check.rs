@@ -167,7 +167,7 @@ fn acts_once(ledger: &Ledger, acts: &[Hit]) -> Checked<BTreeSet<RequestId>> {
 }
 
 /// Whether an erasure takes a record: `None` if they ran side by side.
-fn takes(e: &Erasure, tried: &Tried) -> Option<bool> {
+pub fn takes(e: &Erasure, tried: &Tried) -> Option<bool> {
     if !e.target.takes(&tried.rec) {
         return Some(false);
     }
