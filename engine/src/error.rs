@@ -40,6 +40,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds. A later version may add to them.
+    pub const ALL: [Self; 13] = [
+        Self::Invalid,
+        Self::NotFound,
+        Self::Refused,
+        Self::WrongKey,
+        Self::Corrupt,
+        Self::Io,
+        Self::NoSpace,
+        Self::Poisoned,
+        Self::Locked,
+        Self::Busy,
+        Self::Revoked,
+        Self::Unsupported,
+        Self::Closed,
+    ];
+
     /// The stable lower-case name used in `--json` errors.
     pub const fn name(self) -> &'static str {
         match self {
@@ -95,6 +112,12 @@ impl Error {
         Self::new(ErrorKind::Corrupt, message)
     }
 
+    /// A format that this program doesn't know; `what` says of which file or thing, and which.
+    pub fn newer(what: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Unsupported, format!("newer format: {what}"))
+            .hint("use the newer version of the program; this one leaves the store as it is")
+    }
+
     /// An unknown thing.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::NotFound, message)
@@ -107,9 +130,7 @@ impl Error {
             _ => ErrorKind::Io,
         };
         let mut e = Self::new(kind, format!("{what}: {source}"));
-        if kind == ErrorKind::NoSpace {
-            e = e.hint("free space on the disk and repeat; nothing was lost");
-        }
+        e.0.hint = io_hint(kind, &source).map(str::to_owned);
         e.0.source = Some(Box::new(source));
         e
     }
@@ -151,9 +172,49 @@ impl std::error::Error for Error {
     }
 }
 
+/// What to do about the errors of an operating system that people meet.
+fn io_hint(kind: ErrorKind, source: &io::Error) -> Option<&'static str> {
+    match source.kind() {
+        _ if kind == ErrorKind::NoSpace => Some("free space on the disk and repeat; nothing was lost"),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            Some("opening a store writes too (lock, key tree); make the disk writable or work on a copy")
+        }
+        io::ErrorKind::PermissionDenied => Some("run as the owner of these files, or have the rights set"),
+        io::ErrorKind::FileTooLarge => {
+            Some("a limit on the size of files was met (ulimit -f); raise it and repeat")
+        }
+        io::ErrorKind::NotADirectory => Some("a part of the path is a file; name a folder"),
+        io::ErrorKind::IsADirectory => Some("the path is a folder; name a file"),
+        _ if source.raw_os_error().is_some_and(|code| OPEN_FILES.contains(&code)) => {
+            Some("too many files are open; raise the limit (ulimit -n) and repeat")
+        }
+        _ => None,
+    }
+}
+
+/// ENFILE and EMFILE, which have no kind in the standard library; the numbers are those of Linux,
+/// macOS and the BSDs.
+const OPEN_FILES: [i32; 2] = [23, 24];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_meet_has_a_hint() {
+        for kind in [
+            io::ErrorKind::ReadOnlyFilesystem,
+            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::FileTooLarge,
+            io::ErrorKind::NotADirectory,
+            io::ErrorKind::IsADirectory,
+        ] {
+            let e = Error::io("x", io::Error::from(kind));
+            assert!(e.hint_text().is_some() && e.kind() == ErrorKind::Io, "{kind}");
+        }
+        assert!(Error::io("x", io::Error::from_raw_os_error(24)).hint_text().is_some());
+        assert!(Error::io("x", io::Error::other("y")).hint_text().is_none());
+    }
 
     #[test]
     fn full_disk_has_its_own_kind() {

@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
 use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, Seal, derive, hedged};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::{Vfs, VfsFile};
 
@@ -373,11 +373,9 @@ fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
         return Ok(None);
     }
     if version > VERSION || algorithm != ALGORITHM {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("a journal frame has version {version}, algorithm {algorithm}; known are 1 and 1"),
-        )
-        .hint("open the store with a newer version"));
+        return Err(Error::newer(format!(
+            "journal frame version {version} algorithm {algorithm} is unknown"
+        )));
     }
     let fits = len > 0 && len <= TEXT_LEN_MAX && len.is_multiple_of(PAD);
     Ok(fits.then_some(len))
@@ -400,6 +398,7 @@ fn parse(text: &[u8]) -> Result<Frame> {
 mod tests {
     use super::*;
     use crate::crypto::{Keys, OsEntropy};
+    use crate::error::ErrorKind;
     use crate::vfs::MemoryVfs;
 
     const STORE: StoreId = StoreId([1; 16]);

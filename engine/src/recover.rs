@@ -121,10 +121,10 @@ impl Request {
         self.check_is_store()?;
         let lock = self.lock()?;
         let slot = FileSlot::new(Arc::clone(&self.vfs), &self.slot);
-        let record = slot.load()?.ok_or_else(|| {
-            Error::new(ErrorKind::WrongKey, "the slot holds no root key")
-                .hint("give the right slot with --slot file:PATH; without it the store can't be opened")
-        })?;
+        let record = match slot.load()? {
+            Some(record) => record,
+            None => return Err(no_root_key(slot.exists()?)),
+        };
         let env = self.env(record.store);
         let keyring = Keyring::open(
             Arc::clone(&env.vfs),
@@ -276,7 +276,9 @@ impl Request {
         if exists("HEAD")? || exists("keyring.a")? || exists("keyring.b")? {
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Unsupported, "the folder holds no store")
+        let folder = self.vfs.exists(&self.dir).map_err(|e| Error::io("look for the store's folder", e))?;
+        let message = if folder { "the folder holds no store" } else { "there is no folder of this name" };
+        Err(Error::new(ErrorKind::Unsupported, message)
             .hint("make one with `escrow init`, or give the right folder with --store DIR"))
     }
 
@@ -366,6 +368,12 @@ impl Request {
             ..self.settings.clone()
         })
     }
+}
+
+fn no_root_key(exists: bool) -> Error {
+    let message = if exists { "the slot holds no root key" } else { "the slot is missing" };
+    Error::new(ErrorKind::WrongKey, message)
+        .hint("give the right slot with --slot file:PATH; without it the store can't be opened")
 }
 
 /// Both journals as they were found.

@@ -122,7 +122,7 @@ fn a_wrong_key_destroys_nothing() {
     assert_eq!(with(more, "/empty.slot"), ErrorKind::WrongKey);
     let mut more = files;
     more.insert("/text.slot".into(), b"not a slot at all".to_vec());
-    assert_eq!(with(more, "/text.slot"), ErrorKind::Corrupt);
+    assert_eq!(with(more, "/text.slot"), ErrorKind::WrongKey);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 
 use crate::codec::Write;
 use crate::crypto::{ALGORITHM, Label, OneTime, SEAL_LEN, derive};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 
 /// Bytes of a page on disk.
@@ -53,13 +53,8 @@ pub fn open<'a>(of: PageFile, key: &[u8; 32], number: u32, page: &'a mut [u8]) -
         return Err(Error::corrupt("a page does not begin as an index page"));
     }
     if *header != HEADER {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "a page has format version {} and algorithm {}; this program reads {VERSION} and {ALGORITHM}",
-                header[4], header[5]
-            ),
-        ));
+        let (version, algorithm) = (header[4], header[5]);
+        return Err(Error::newer(format!("index page version {version} algorithm {algorithm} is unknown")));
     }
     one_time(of, key, number).open(seal, text)?;
     Ok(text)
@@ -77,6 +72,7 @@ fn one_time(of: PageFile, key: &[u8; 32], number: u32) -> OneTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     const OF: PageFile = PageFile { store: StoreId([1; 16]), file: FileId([2; 16]) };
 

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::crypto::Label;
 use crate::crypto::kdf::expand;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::keyring::node::ENTRY_LEN_MAX;
 
@@ -114,8 +114,7 @@ fn versioned<'a>(value: &'a [u8], what: &str) -> Result<Reader<'a>> {
     let mut r = Reader::new(value);
     match r.u8()? {
         VERSION => Ok(r),
-        v => Err(Error::new(ErrorKind::Unsupported, format!("version {v} of a {what} entry is unknown"))
-            .hint("use the newer version of the program")),
+        v => Err(Error::newer(format!("version {v} of a {what} entry is unknown"))),
     }
 }
 
@@ -154,6 +153,7 @@ fn text(r: &mut Reader<'_>) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
     use crate::id::{FileId, Handle, PersonNumber, RequestId, SegmentId, Seq};
     use proptest::prelude::*;
 

@@ -165,6 +165,9 @@ fn lost(place: u32, a: &Error, b: &Error) -> Error {
         (ErrorKind::Unsupported, ErrorKind::Unsupported) => ErrorKind::Unsupported,
         _ => ErrorKind::Corrupt,
     };
-    Error::new(kind, format!("{} page {place}: {a}; {} page {place}: {b}", PAGE_FILES[0], PAGE_FILES[1]))
-        .hint("restore the keyring from a backup")
+    let message = format!("{} page {place}: {a}; {} page {place}: {b}", PAGE_FILES[0], PAGE_FILES[1]);
+    match kind {
+        ErrorKind::Unsupported => Error::newer(message),
+        kind => Error::new(kind, message).hint("restore the keyring from a backup"),
+    }
 }

@@ -97,10 +97,7 @@ impl Record {
     pub(super) fn open(page: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch) -> Result<Self> {
         let claim = Claim::read(page).ok_or_else(|| Error::corrupt("no HEAD record"))?;
         if !claim.known() {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("HEAD version {} algorithm {} is unknown", claim.version, claim.algorithm),
-            ));
+            return Err(claim.newer());
         }
         if claim.store != store || claim.epoch != epoch {
             return Err(Error::new(ErrorKind::WrongKey, "the slot's key is of another store or epoch"));
@@ -157,6 +154,11 @@ impl Claim {
     const fn known(&self) -> bool {
         self.version == VERSION && self.algorithm == ALGORITHM
     }
+
+    fn newer(&self) -> Error {
+        let Self { version, algorithm, .. } = self;
+        Error::newer(format!("HEAD version {version} algorithm {algorithm} is unknown"))
+    }
 }
 
 /// The record of the highest sequence that opens. It is proved newest if the other record is its
@@ -171,11 +173,7 @@ pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch)
             && !a.known()
             && (a.version, a.algorithm) == (b.version, b.algorithm)
         {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!("HEAD version {} algorithm {} is unknown", a.version, a.algorithm),
-            )
-            .hint("use the newer version of the program"));
+            return Err(a.newer());
         }
     }
     let mut opened: Vec<(usize, Record)> = Vec::new();
@@ -185,12 +183,8 @@ pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch)
         }
     }
     let Some(newest) = opened.iter().map(|(_, r)| r.head.sequence).max() else {
-        return Err(if claims.iter().any(Option::is_some) {
-            Error::new(ErrorKind::WrongKey, "no record of HEAD opens with the slot's key")
-                .hint("use the slot that belongs to this store")
-        } else {
-            Error::corrupt("HEAD: all four pages are damaged").hint("restore from a backup")
-        });
+        let claims: Vec<&Claim> = claims.iter().flatten().filter(|c| c.known()).collect();
+        return Err(none_opens(&claims, store, epoch));
     };
     let Some(at) = opened.iter().position(|(_, r)| r.head.sequence == newest) else {
         return Err(Error::corrupt("HEAD: no record"));
@@ -204,6 +198,31 @@ pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch)
     let proved_newest = opened.iter().any(|(_, r)| is_before(r.head.sequence))
         || !claimed_newer && others.any(|c| c.epoch < epoch && is_before(c.sequence));
     Ok(Chosen { record, index, page: pages[place].to_vec(), proved_newest })
+}
+
+/// Why no record opens, as far as their clear parts tell. These aren't authenticated: they choose
+/// the words, nothing else.
+fn none_opens(claims: &[&Claim], store: StoreId, epoch: Epoch) -> Error {
+    if claims.is_empty() {
+        return Error::corrupt("HEAD: all four pages are damaged").hint("restore from a backup");
+    }
+    let ours = claims.iter().filter(|c| c.store == store).map(|c| c.epoch).max();
+    let (message, hint) = match ours {
+        None => ("the slot is of another store", "use the slot that belongs to this store"),
+        Some(head) if epoch < head => (
+            "the slot is older than the store: an erasure came after this copy of it",
+            "use the slot as it is since the last erasure; older copies open nothing any more",
+        ),
+        Some(head) if epoch > head => (
+            "the slot is newer than the folder: an erasure came after this copy of the folder",
+            "use the folder as it is since the last erasure; older copies open with nothing any more",
+        ),
+        Some(_) => (
+            "no record of HEAD opens with the slot's key, though store and epoch agree",
+            "HEAD is damaged, or the slot belongs to a copy of the store that went its own way",
+        ),
+    };
+    Error::new(ErrorKind::WrongKey, message).hint(hint)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::{ALGORITHM, Label, OneTime, SEAL_LEN, Seal, derive};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
 
 /// Length of a page on disk.
@@ -95,10 +95,8 @@ pub(super) fn open(page: &[u8], lock: Lock<'_>, store: StoreId, place: u32) -> R
         return Err(Error::corrupt("not the header of such a page"));
     }
     if header[3] != VERSION || header[4] != ALGORITHM {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("page version {} algorithm {} is unknown", header[3], header[4]),
-        ));
+        let (version, algorithm) = (header[3], header[4]);
+        return Err(Error::newer(format!("page version {version} algorithm {algorithm} is unknown")));
     }
     let mut body = Zeroizing::new(cipher.to_vec());
     lock.one_time(header, store, place).open(seal, &mut body)?;

@@ -5,7 +5,7 @@
 //! `erased` record will say.
 
 use crate::codec::{Reader, Write, unzigzag, zigzag};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, Seq};
 use crate::keyring::entry::{Entry, Value};
 use zeroize::Zeroizing;
@@ -205,13 +205,13 @@ fn text(r: &mut Reader<'_>) -> Result<String> {
 }
 
 fn unknown(what: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("an accepted erasure has an unknown {what}"))
-        .hint("open the store with a newer version")
+    Error::newer(format!("an accepted erasure has an unknown {what}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn round_trip() {

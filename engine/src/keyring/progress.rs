@@ -6,7 +6,7 @@
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::keyring::entry::{Entry, Value};
 
 const VERSION: u8 = 1;
@@ -38,7 +38,7 @@ impl Entry for ImportProgress {
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = Reader::new(value);
         if r.u8()? != VERSION {
-            return Err(Error::new(ErrorKind::Unsupported, "progress of an import has an unknown version"));
+            return Err(Error::newer("progress of an import has an unknown version"));
         }
         let this = Self { digest: r.array()?, offset: r.u64()?, lines: r.u64()?, records: r.u64()? };
         r.finish()?;

@@ -151,8 +151,12 @@ impl Slot for FileSlot {
         }
         match highest(&pages)? {
             Some((_, record)) => Ok(Some(record)),
-            None => Err(Error::corrupt("the slot holds no whole record")
-                .hint("put the slot's file back from its copy, or recover from a backup")),
+            None if pages.chunks_exact(PAGE_LEN).any(|c| c[..8] == MAGIC) => {
+                Err(Error::corrupt("the slot holds no whole record")
+                    .hint("put the slot's file back from its copy, or recover from a backup"))
+            }
+            None => Err(Error::new(ErrorKind::WrongKey, "the file named as slot is none")
+                .hint("give the right slot with --slot file:PATH")),
         }
     }
 
@@ -277,8 +281,7 @@ fn highest(pages: &[u8]) -> Result<Option<(usize, SlotRecord)>> {
 }
 
 fn newer(version: u8, algorithm: u8) -> Error {
-    Error::new(ErrorKind::Unsupported, format!("slot version {version} algorithm {algorithm} is unknown"))
-        .hint("use the newer version of the program")
+    Error::newer(format!("slot version {version} algorithm {algorithm} is unknown"))
 }
 
 fn copies(pages: &[u8], index: usize) -> impl Iterator<Item = &[u8]> {
@@ -422,7 +425,10 @@ mod tests {
         assert_eq!(slot(&disk(b)).load().err().unwrap().kind(), ErrorKind::Unsupported);
         assert!(slot(&disk(vec![0; 16384])).load().unwrap().is_none());
         assert!(slot(&disk(vec![])).load().unwrap().is_none());
-        assert_eq!(slot(&disk(vec![1; 16384])).load().err().unwrap().kind(), ErrorKind::Corrupt);
+        assert_eq!(slot(&disk(vec![1; 16384])).load().err().unwrap().kind(), ErrorKind::WrongKey);
+        let mut b = bytes(&d);
+        (b[50], b[4096 + 50]) = (0, 0);
+        assert_eq!(slot(&disk(b)).load().err().unwrap().kind(), ErrorKind::Corrupt);
         assert_eq!(epoch(&disk(bytes(&d)[..200].to_vec())), 1, "a short file is read as far as it goes");
     }
 }

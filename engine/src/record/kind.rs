@@ -1,6 +1,6 @@
 //! What a record is. The number stands in the canonical bytes and in the index.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 
 /// Kind of a record. Acts (32 and above) are the store's own and outside default queries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,16 +118,17 @@ impl TryFrom<u8> for Kind {
     type Error = Error;
 
     fn try_from(number: u8) -> Result<Self> {
-        Self::ALL.into_iter().find(|kind| *kind as u8 == number).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("record kind {number} is unknown"))
-                .hint("the store may have been written by a newer version")
-        })
+        Self::ALL
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+            .ok_or_else(|| Error::newer(format!("record kind {number} is unknown")))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn numbers_and_names_go_both_ways() {

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::{ALGORITHM, SEAL_LEN};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 use crate::segment::SubjectKeys;
 use crate::segment::block::{self, BlockPlace, BlockRef, OpenBlock, RAW_MAX, VERSION};
@@ -27,15 +27,11 @@ impl BodyFile {
             return Err(Error::corrupt(format!("file {} does not begin as a body file", file_name(id))));
         }
         if header[4..] != [VERSION, ALGORITHM, 0, 0] {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                format!(
-                    "file {} has format version {} and algorithm {}; this program reads {VERSION} and {ALGORITHM}",
-                    file_name(id),
-                    header[4],
-                    header[5]
-                ),
-            ));
+            let (version, algorithm) = (header[4], header[5]);
+            return Err(Error::newer(format!(
+                "file {}: version {version} algorithm {algorithm} is unknown",
+                file_name(id)
+            )));
         }
         Ok(Self { file, store, id })
     }
