@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use escrowdb::Error;
 use escrowdb::record::{Record, jsonl};
 
 use crate::args::Global;
@@ -72,10 +73,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let rejected = rejects.finish()?;
     counts.print(rejected, args.dry_run, out)?;
     if rejected > 0 && args.rejects.is_none() {
-        return Err(Failure::rejected(format!(
-            "{rejected} lines were rejected; the others are in the store"
-        ))
-        .hint("--rejects FILE writes them by number and reason"));
+        let (lines, were) = if rejected == 1 { ("line", "was") } else { ("lines", "were") };
+        let message = if args.dry_run {
+            format!("{rejected} {lines} would be rejected; nothing was changed")
+        } else {
+            format!("{rejected} {lines} {were} rejected; the others are in the store")
+        };
+        return Err(Failure::rejected(message).hint("--rejects FILE writes them by number and reason"));
     }
     Ok(())
 }
@@ -99,7 +103,7 @@ pub(crate) fn import<R: BufRead>(
         offset += bytes;
         let line = match line {
             Line::TooLong => {
-                rejects.add(number, "longer than 8 MiB")?;
+                rejects.add(number, &Error::invalid("the line is longer than 8 MiB"))?;
                 continue;
             }
             Line::Whole(line) if line.trim_ascii().is_empty() => continue,
@@ -107,7 +111,7 @@ pub(crate) fn import<R: BufRead>(
         };
         match jsonl::parse(&line, lenient) {
             Ok(record) => batch.push(number, record, bytes),
-            Err(error) => rejects.add(number, &error.to_string())?,
+            Err(error) => rejects.add(number, &error)?,
         }
         if batch.is_full() {
             batch.append(append, rejects, &mut counts)?;
@@ -187,7 +191,7 @@ impl Batch {
             match outcome {
                 Outcome::Added(_) => counts.imported += u64::from(record.kind.is_default()),
                 Outcome::Duplicate(_) => counts.duplicates += u64::from(record.kind.is_default()),
-                Outcome::Rejected(error) => rejects.add(*number, &error.to_string())?,
+                Outcome::Rejected(error) => rejects.add(*number, &error)?,
             }
         }
         *self = Self::default();
@@ -210,14 +214,22 @@ impl Rejects {
         Ok(Self { file: file.map(DurableFile::create).transpose()?, count: 0 })
     }
 
-    fn add(&mut self, number: u64, reason: &str) -> Result<(), Failure> {
+    fn add(&mut self, number: u64, error: &Error) -> Result<(), Failure> {
         self.count += 1;
+        let (reason, hint) = (error.to_string(), error.hint_text());
         match &mut self.file {
             Some(file) => {
-                let line = Object::new().number("line", number).text("reason", reason).finish();
-                writeln!(file, "{line}").map_err(|e| Failure::io("write rejects", e))?;
+                let mut line = Object::new();
+                line.number("line", number).text("reason", &reason).maybe("hint", hint);
+                writeln!(file, "{}", line.finish()).map_err(|e| {
+                    Failure::io("write the rejects", e)
+                        .hint("what was imported so far stays; repeat with another place for the rejects")
+                })?;
             }
-            None if self.count <= NOTES_MAX => note(&format!("line {number}: {reason}")),
+            None if self.count <= NOTES_MAX => {
+                let hint = hint.map(|h| format!(" ({h})")).unwrap_or_default();
+                note(&format!("line {number}: {reason}{hint}"));
+            }
             None if self.count == NOTES_MAX + 1 => note("more lines were rejected"),
             None => {}
         }
@@ -257,7 +269,7 @@ impl<'s> Trial<'s> {
         let again = !self.seen.insert((record.conversation.clone(), id.clone()));
         Ok(match stored.first() {
             Some(hit) if hit.body == record.body && hit.time == record.time => Outcome::Duplicate(hit.seq),
-            Some(_) => Outcome::Rejected(escrowdb::Error::invalid("same id, other content")),
+            Some(_) => Outcome::Rejected(Error::invalid("same id, other content")),
             None if again => Outcome::Duplicate(Default::default()),
             None => added,
         })

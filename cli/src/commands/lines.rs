@@ -1,6 +1,6 @@
 //! Lines of any input in bounded memory: a line that is too long is named, not held.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read as _};
 
 /// Longest line accepted, without its end: 8 MiB.
 pub(crate) use escrowdb::record::limits::LINE_LEN_MAX;
@@ -34,35 +34,17 @@ impl<R: BufRead> Lines<R> {
     /// The next line, its number (the first is 1) and the bytes it took; `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line, u64)>> {
         let mut line = Vec::new();
-        let mut too_long = false;
-        let mut taken = 0u64;
-        loop {
-            let chunk = match self.input.fill_buf() {
-                Ok(chunk) => chunk,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(e),
-            };
-            if chunk.is_empty() {
-                break;
-            }
-            let end = chunk.iter().position(|b| *b == b'\n');
-            let part = &chunk[..end.unwrap_or(chunk.len())];
-            if line.len() + part.len() > self.len_max {
-                too_long = true;
-                line = Vec::new();
-            }
-            if !too_long {
-                line.extend_from_slice(part);
-            }
-            let used = part.len() + usize::from(end.is_some());
-            taken += used as u64;
-            self.input.consume(used);
-            if end.is_some() {
-                break;
-            }
-        }
+        // One more than a line may have, and its end.
+        let held_max = self.len_max as u64 + 1;
+        let mut taken = (&mut self.input).take(held_max).read_until(b'\n', &mut line)? as u64;
         if taken == 0 {
             return Ok(None);
+        }
+        line.pop_if(|b| *b == b'\n');
+        let too_long = line.len() > self.len_max;
+        if too_long {
+            line = Vec::new();
+            taken += self.input.skip_until(b'\n')? as u64;
         }
         self.number += 1;
         if self.number == 1 && line.starts_with(BYTE_ORDER_MARK) {
