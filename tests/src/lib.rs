@@ -3,7 +3,7 @@
 //!
 //! - [`recording_vfs`]: a disk in memory that logs every operation and keeps every byte; [`gate`] holds calls back.
 //! - [`crash`]: the states a power cut or a kill may leave behind, from such a log.
-//! - [`faulty_vfs`]: calls that fail; [`quota`]: a disk that is full.
+//! - [`faulty_vfs`]: calls that fail, [`failing`]: histories in which they do; [`quota`]: a disk that is full.
 //! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
 //! - [`rot`]: damage to files at rest, and what a store must still answer.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
@@ -29,6 +29,7 @@ pub mod cow;
 pub mod crash;
 pub mod entropy;
 pub mod evidence;
+pub mod failing;
 pub mod faulty_vfs;
 pub mod gate;
 #[cfg(unix)]
