@@ -61,15 +61,28 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     // Before anything is destroyed: is there a place for the certificate?
     let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
-    let certificate = store.erase(&selector, &options)?.to_json();
-    // On stdout first: the only copy must not die with a full disk.
-    out.line(&certificate)?;
-    out.flush()?;
-    if let Some(mut file) = file {
-        writeln!(file, "{certificate}").map_err(|e| Failure::io("write certificate", e))?;
-        file.commit()?;
+    let certificate = store.erase(&selector, &options)?;
+    let text = certificate.to_json();
+    // In both places, whatever becomes of the other: it is erased, and this says so.
+    let printed = out.line(&text).and_then(|()| out.flush());
+    let filed = file.map(|file| keep(file, &text)).transpose();
+    let closed = store.close();
+    let again =
+        || format!("the erasure is done; --request-id {} repeats its certificate", certificate.request);
+    match (printed, filed) {
+        (_, Err(failure)) => return Err(failure.hint(again())),
+        (Err(e), Ok(None)) => {
+            return Err(Failure::failed(format!("the certificate could not be printed: {e}")).hint(again()));
+        }
+        (Err(e), Ok(Some(()))) => return Err(e.into()),
+        (Ok(()), Ok(_)) => {}
     }
-    Ok(store.close()?)
+    Ok(closed?)
+}
+
+fn keep(mut file: DurableFile, certificate: &str) -> Result<(), Failure> {
+    writeln!(file, "{certificate}").map_err(|e| Failure::io("write the certificate", e))?;
+    file.commit()
 }
 
 fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
