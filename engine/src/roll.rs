@@ -16,7 +16,7 @@ use crate::keyring::Changes;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::{Person, Segment as SegmentEntry};
 use crate::log::Log;
-use crate::merkle::commitment::leaf;
+use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
 use crate::record::Kind;
 use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
@@ -200,10 +200,11 @@ pub fn write_index(
 /// Writes the leaves of every record of a frozen journal, also of those left out of the segment:
 /// the log never shrinks.
 pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
-    let mut leaves = Vec::new();
+    let mut leaves = Vec::with_capacity(frozen.doc_count() as usize);
+    let mut committer = Committer::new();
     for doc in 0..frozen.doc_count() {
         if let Some(live) = frozen.doc(doc) {
-            leaves.push((live.key.seq, leaf(&live.salt, &live.canonical)));
+            leaves.push((live.key.seq, committer.leaf(&live.salt, &live.canonical)));
         }
     }
     leaves.sort_unstable();

@@ -9,7 +9,7 @@ pub mod kdf;
 pub mod random;
 pub mod seal;
 pub mod secret;
-mod stack;
+pub(crate) mod stack;
 
 pub use arena::{Key, Keys};
 pub use kdf::Label;

@@ -13,6 +13,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::kdf::Label;
+use crate::crypto::stack::burn_hash;
 use crate::merkle::hash::{Hash, leaf_hash};
 
 /// Bytes of a record's salt.
@@ -20,21 +21,49 @@ pub const SALT_LEN: usize = 16;
 
 /// Leaf of a record, from its salt and canonical bytes.
 pub fn leaf(salt: &[u8; SALT_LEN], canonical: &[u8]) -> Hash {
-    leaf_hash(&commit(salt, canonical))
+    Committer::new().leaf(salt, canonical)
 }
 
 /// The commitment C. It hides `canonical` from whoever lacks `salt`, and binds to it: no other
 /// salt and bytes give the same C.
 pub fn commit(salt: &[u8; SALT_LEN], canonical: &[u8]) -> [u8; 32] {
-    let mut hasher = Label::LeafCommitment.hasher();
-    hasher.update(salt);
-    let mut key = Zeroizing::new([0u8; 32]);
-    hasher.finalize_xof().fill(&mut *key);
-    hasher.zeroize();
-    let mut hasher = blake3::Hasher::new_keyed(&key);
-    let commitment = *hasher.update(canonical).finalize().as_bytes();
-    hasher.zeroize();
-    commitment
+    Committer::new().commit(salt, canonical)
+}
+
+/// Makes many leaves: the hasher of the keys is set up and wiped once.
+pub struct Committer(blake3::Hasher);
+
+impl Committer {
+    /// Ready for the first record.
+    pub fn new() -> Self {
+        Self(Label::LeafCommitment.hasher())
+    }
+
+    /// See [`leaf`].
+    pub fn leaf(&mut self, salt: &[u8; SALT_LEN], canonical: &[u8]) -> Hash {
+        leaf_hash(&self.commit(salt, canonical))
+    }
+
+    /// See [`commit`].
+    #[inline(never)]
+    pub fn commit(&mut self, salt: &[u8; SALT_LEN], canonical: &[u8]) -> [u8; 32] {
+        let key = Zeroizing::new(*self.0.reset().update(salt).finalize().as_bytes());
+        *blake3::keyed_hash(&key, canonical).as_bytes()
+    }
+}
+
+impl Default for Committer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Wipes the hasher, and what hashing left on the stack.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.0.zeroize();
+        burn_hash();
+    }
 }
 
 #[cfg(test)]
@@ -48,6 +77,15 @@ mod tests {
         let want = *blake3::keyed_hash(&key, b"record").as_bytes();
         assert_eq!(commit(&salt, b"record"), want);
         assert_eq!(leaf(&salt, b"record"), leaf_hash(&want));
+    }
+
+    #[test]
+    fn one_committer_makes_many_leaves() {
+        let mut many = Committer::new();
+        for n in [0u8, 1, 255] {
+            let record = vec![n; 100 * usize::from(n)];
+            assert_eq!(many.leaf(&[n; SALT_LEN], &record), leaf(&[n; SALT_LEN], &record));
+        }
     }
 
     /// Pinned: a change of the construction would make every earlier export unverifiable.
