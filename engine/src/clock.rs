@@ -1,6 +1,7 @@
 //! The clock, injected so that tests can turn it. Clocks never decide ordering, validity of keys
 //! or recovery; they only stamp acts.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::id::Micros;
@@ -23,6 +24,16 @@ impl Clock for SystemClock {
             Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |m| -m),
         };
         Micros(micros.clamp(Micros::MIN.0, Micros::MAX.0))
+    }
+}
+
+/// Another clock, kept within the years that a record can have: what it says is printed in
+/// certificates, and a record stamped with more could never be read back.
+pub struct Bounded(pub Arc<dyn Clock>);
+
+impl Clock for Bounded {
+    fn now(&self) -> Micros {
+        self.0.now().clamp(Micros::MIN, Micros::MAX)
     }
 }
 

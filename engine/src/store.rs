@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Bounded, Clock, SystemClock};
 use crate::crypto::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
@@ -362,10 +362,10 @@ impl Builder {
         self
     }
 
-    /// Another clock.
+    /// Another clock. It is believed within the years 0001 to 9999.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = clock;
+        self.clock = Arc::new(Bounded(clock));
         self
     }
 
