@@ -43,6 +43,36 @@ impl Progress {
     }
 }
 
+/// A line that says how far something came, where no total is known.
+pub(crate) struct Line(Progress);
+
+impl Line {
+    pub(crate) fn new() -> Self {
+        Self(Progress::bytes(None))
+    }
+
+    /// Shows `text` in the place of what was shown.
+    pub(crate) fn show(&mut self, text: &str) {
+        let Progress { bar, wanted, started, .. } = &mut self.0;
+        if *wanted && bar.is_none() && started.elapsed() >= QUIET {
+            let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}");
+            *bar = Some(match style {
+                Ok(style) => ProgressBar::no_length().with_style(style),
+                Err(_) => ProgressBar::no_length(),
+            });
+        }
+        if let Some(bar) = bar {
+            bar.set_message(text.to_owned());
+            bar.tick();
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn finish(&mut self) {
+        self.0.finish();
+    }
+}
+
 fn bar(total: Option<u64>) -> ProgressBar {
     let (bar, template) = match total {
         Some(total) => (ProgressBar::new(total), "{bar:40} {bytes}/{total_bytes} {eta}"),

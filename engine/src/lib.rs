@@ -90,6 +90,7 @@
 
 pub mod clock;
 pub mod codec;
+pub mod compact;
 pub mod crypto;
 pub mod env;
 pub mod erase;

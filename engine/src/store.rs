@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 
 use crate::clock::{Bounded, Clock, SystemClock};
+use crate::compact;
 use crate::crypto::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
@@ -21,6 +22,7 @@ use crate::state::{Settings, State, commit};
 use crate::verify::{self, probe};
 use crate::vfs::{DiskVfs, Vfs};
 
+pub use crate::compact::{CompactOptions, CompactReport};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::Outcome;
 pub use crate::keyring::progress::ImportProgress;
@@ -188,6 +190,20 @@ impl Store {
         crate::erase::erase(&self.state, &self.queue, selector, options)
     }
 
+    /// Merges small segments, lays those that overlap in time one behind the other, and gives back
+    /// what erasures left dead in body files. Searches and appends go on; an erasure cancels it.
+    /// `each` is called after every step that is published.
+    ///
+    /// # Errors
+    /// *Busy* if an erasure came, *no space*; what was published stays, and nothing is lost.
+    pub fn compact(
+        &self,
+        options: &CompactOptions,
+        each: impl FnMut(&CompactReport),
+    ) -> Result<CompactReport> {
+        compact::compact(&self.state, options, each)
+    }
+
     /// Checks the store; damage is in the report. Appends wait while it reads.
     ///
     /// # Errors
@@ -285,6 +301,8 @@ impl Store {
 
     fn close_inner(&self) -> Result<()> {
         let state = &self.state;
+        // What a compaction has not published would keep the close waiting.
+        let no_compactions = state.forbid_compactions();
         let live = u64::from(state.settings.close_roll_records);
         let rolled = if !state.is_poisoned() && state.view.read().journal_len() > live {
             commit::roll_now(state)
@@ -296,6 +314,7 @@ impl Store {
         if !state.start_closing() {
             return Ok(());
         }
+        drop(no_compactions);
         let thread = state.rolls.lock().thread.take();
         if let Some(thread) = thread {
             let _ = thread.join();

@@ -19,7 +19,7 @@ const FLOORS: [&[&str]; 9] = [
     &["record", "merkle", "sealed", "env"],
     &["keyring", "journal", "segment", "index", "log", "policy", "register"],
     &["roll", "view", "receipts", "state"],
-    &["ingest", "query", "erase", "export", "backup", "verify"],
+    &["ingest", "query", "compact", "erase", "export", "backup", "verify"],
     &["recover"],
     &["store"],
 ];

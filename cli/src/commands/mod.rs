@@ -10,6 +10,7 @@ use crate::json::Object;
 use crate::out::Out;
 
 mod add;
+mod compact;
 mod conversation;
 mod count;
 mod demo;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Erase(erase::Args),
     /// Write records to a file.
     Export(export::Args),
+    /// Merge small segments and give back the space of what was erased.
+    Compact,
     /// Check the store.
     Verify(verify::Args),
     /// Show keys that may be shown.
@@ -99,6 +102,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Stats => stats::run(global, out),
         Command::Erase(args) => erase::run(&args, global, out),
         Command::Export(args) => export::run(&args, global, out),
+        Command::Compact => compact::run(global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Key(command) => key::run(&command, global, out),
         Command::Roll => roll::run(global),

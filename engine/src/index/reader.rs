@@ -15,7 +15,7 @@ use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash, text_hash};
-use crate::index::page::PageFile;
+use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, Part, SortKey, Term};
 use crate::index::postings;
 use crate::index::sections::{Sections, list_bytes};
@@ -109,6 +109,22 @@ impl Segment {
         self.sections.index.table().pages
     }
 
+    /// Bytes of the index file.
+    pub fn index_len(&self) -> u64 {
+        u64::from(self.pages()) * PAGE_LEN as u64
+    }
+
+    /// The block table, read anew.
+    pub fn blocks(&self) -> Result<Vec<BlockRef>> {
+        self.sections.load_blocks()
+    }
+
+    /// A body file by its place in the block table.
+    pub fn body(&self, file: usize) -> Result<&BodyFile> {
+        let body = self.bodies.get(file);
+        body.map(|b| &**b).ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))
+    }
+
     /// Whether the record may be here; never wrong when it says no.
     pub fn may_contain(&self, identity: IdHash) -> bool {
         (*self.filter).as_ref().is_none_or(|f| f.may_contain(identity.id, identity.conversation))
@@ -175,7 +191,7 @@ impl Segment {
     }
 
     /// Opens a block and keeps nothing.
-    pub(crate) fn open_block(&self, block: &BlockRef) -> Result<OpenBlock> {
+    pub fn open_block(&self, block: &BlockRef) -> Result<OpenBlock> {
         let file = self.bodies.get(usize::from(block.file));
         let file = file.ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))?;
         file.open(block, &*self.keys)

@@ -41,6 +41,35 @@ impl BodyFile {
         self.id
     }
 
+    /// Bytes of the file.
+    pub fn len(&self) -> Result<u64> {
+        self.file.len().map_err(|e| Error::io(format!("measure {}", file_name(self.id)), e))
+    }
+
+    /// Whether the file has no bytes at all.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Bytes of all sealed blocks, also of those that no table names any more: what stands between
+    /// the header and the zeros behind the last block. A block is a multiple of 16 bytes long and
+    /// does not end with 16 zeros, for it is ciphertext.
+    pub fn blocks_len(&self) -> Result<u64> {
+        const UNIT: usize = 16;
+        let len = self.len()?.saturating_sub(HEADER_LEN as u64);
+        let mut units = len.div_ceil(UNIT as u64);
+        let mut unit = [0u8; UNIT];
+        while units > 0 {
+            let at = HEADER_LEN as u64 + (units - 1) * UNIT as u64;
+            let n = self.file.read_at(&mut unit, at).map_err(read_error)?;
+            if unit.iter().take(n).any(|b| *b != 0) {
+                break;
+            }
+            units -= 1;
+        }
+        Ok(units * UNIT as u64)
+    }
+
     /// Opens a block.
     pub fn open(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
         self.open_inner(block, keys)

@@ -132,6 +132,15 @@ impl BodyWriter {
         Ok(Location { block: number, slot })
     }
 
+    /// No more records come for the groups that were added so far. Whoever adds one group after
+    /// the other so holds only one block in clear, and may rest between two.
+    pub fn close_groups(&mut self) -> Result<()> {
+        for (_, (number, builder)) in self.open.drain() {
+            self.blocks[number as usize].text = self.compressor.text(&builder.finish())?;
+        }
+        Ok(())
+    }
+
     /// Seals all blocks into the new file at `place` and syncs the file; the caller syncs the
     /// folder. Answers the table of blocks.
     pub fn finish(
@@ -141,9 +150,7 @@ impl BodyWriter {
         keys: &dyn SubjectKeys,
         entropy: &dyn Entropy,
     ) -> Result<Vec<BlockRef>> {
-        for (number, builder) in std::mem::take(&mut self.open).into_values() {
-            self.blocks[number as usize].text = self.compressor.text(&builder.finish())?;
-        }
+        self.close_groups()?;
         let name = file_name(place.file);
         let order = shuffled(self.blocks.len(), entropy)?;
         let mut known = KnownKeys { keys, cache: HashMap::new() };

@@ -21,6 +21,7 @@ use crate::vfs::LockGuard;
 use crate::view::View;
 
 pub mod commit;
+pub mod compacting;
 pub mod keys;
 pub mod reserve;
 pub mod settings;
@@ -61,6 +62,8 @@ pub struct State {
     pub rolls_changed: Condvar,
     /// Room on the disk for erasures.
     pub reserve: Reserve,
+    /// Whether the compaction in flight is to stop. Changed under `rolls`.
+    compaction_cancelled: AtomicBool,
     poisoned: AtomicBool,
     closed: AtomicBool,
     _lock: Box<dyn LockGuard>,
@@ -87,6 +90,10 @@ pub struct Rolls {
     running: bool,
     /// An erasure is running, which holds a [`NoRolls`]: no roll starts.
     forbidden: bool,
+    /// A compaction is being built or published: somebody holds a [`compacting::Compacting`].
+    compacting: Option<compacting::By>,
+    /// How many hold a [`compacting::NoCompactions`].
+    compactions_forbidden: u32,
     /// The thread of the last roll.
     pub thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -146,6 +153,7 @@ impl State {
             rolls: Mutex::default(),
             rolls_changed: Condvar::new(),
             reserve: p.reserve,
+            compaction_cancelled: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             _lock: p.lock,
@@ -192,10 +200,12 @@ impl State {
         self.poisoned.load(Ordering::Acquire)
     }
 
-    /// Waits until no roll runs and lets none start while the answer lives.
+    /// Waits until no roll runs, cancels a compaction, and lets none of both start while the answer
+    /// lives.
     pub fn forbid_rolls(&self) -> NoRolls<'_> {
         let mut rolls = self.rolls.lock();
         rolls.forbidden = true;
+        self.end_compaction(&mut rolls);
         while rolls.running {
             self.rolls_changed.wait(&mut rolls);
         }

@@ -55,6 +55,8 @@ pub struct VerifyReport {
 pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyReport> {
     // One roll or erasure less to meet halfway.
     state.wait_for_roll();
+    // A segment that a compaction took away meanwhile would be looked at by nobody.
+    let _no_compaction = state.forbid_compactions();
     let mut report = VerifyReport::default();
     {
         let keyring = state.keyring.lock();

@@ -1,0 +1,82 @@
+//! How full segments are and how much of their files is dead: what [`crate::compact::policy`]
+//! decides on and what the numbers of a store are summed from.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::compact::policy::{BodyFacts, Facts};
+use crate::error::Result;
+use crate::id::{FileId, SegmentId};
+use crate::state::State;
+use crate::view::Rolled;
+
+/// What was found, kept for as long as an index file lives: its bodies change with it only.
+#[derive(Default)]
+pub struct Survey {
+    known: HashMap<FileId, Facts>,
+    /// Index files of segments that can't be read whole.
+    avoided: HashSet<FileId>,
+}
+
+impl Survey {
+    /// Facts of every segment that can be compacted.
+    pub fn look(&mut self, state: &State) -> Result<Vec<Facts>> {
+        let segments = state.view.read().segments.clone();
+        self.known.retain(|index, _| segments.iter().any(|s| s.entry.index == *index));
+        let mut all = Vec::with_capacity(segments.len());
+        for segment in &segments {
+            if self.avoided.contains(&segment.entry.index) {
+                continue;
+            }
+            if let Some(known) = self.known.get(&segment.entry.index) {
+                all.push(known.clone());
+                continue;
+            }
+            let Ok(facts) = facts(segment) else {
+                self.avoided.insert(segment.entry.index);
+                continue;
+            };
+            self.known.insert(facts.index, facts.clone());
+            all.push(facts);
+        }
+        Ok(all)
+    }
+
+    /// Leaves the damaged among these segments alone from now on, or all of them if none seems
+    /// to be. Answers how many.
+    pub fn avoid_damaged(&mut self, state: &State, ids: &[SegmentId]) -> Result<u64> {
+        let segments = state.view.read().segments.clone();
+        let chosen: Vec<&Rolled> = segments.iter().filter(|s| ids.contains(&s.id)).collect();
+        let damaged: Vec<FileId> =
+            chosen.iter().filter(|s| !s.part.verify(true).is_empty()).map(|s| s.entry.index).collect();
+        let avoided =
+            if damaged.is_empty() { chosen.iter().map(|s| s.entry.index).collect() } else { damaged };
+        let count = avoided.len() as u64;
+        self.avoided.extend(avoided);
+        Ok(count)
+    }
+}
+
+/// Facts of one segment. Reads its block table.
+pub fn facts(segment: &Rolled) -> Result<Facts> {
+    let entry = &segment.entry;
+    let mut live = vec![0u64; entry.bodies.len()];
+    for block in segment.part.blocks()? {
+        if let Some(live) = live.get_mut(usize::from(block.file)) {
+            *live += u64::from(block.len);
+        }
+    }
+    let mut bodies = Vec::with_capacity(live.len());
+    for (file, live) in live.into_iter().enumerate() {
+        let body = segment.part.body(file)?;
+        bodies.push(BodyFacts { bytes: body.len()?, live, dead: body.blocks_len()?.saturating_sub(live) });
+    }
+    Ok(Facts {
+        id: segment.id,
+        index: entry.index,
+        docs: entry.docs,
+        first: entry.first,
+        last: entry.last,
+        index_bytes: segment.part.index_len(),
+        bodies,
+    })
+}

@@ -1,0 +1,240 @@
+//! Compaction changes no answer: every query, facet, order and export is that of before, on
+//! random histories with erasures between; many segments become few, and what the erased left is
+//! given back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use escrowdb::Store;
+use escrowdb::id::Micros;
+use escrowdb::record::Record;
+use escrowdb::session::Session;
+use escrowdb::store::{
+    Builder, CompactOptions, CompactReport, EraseOptions, Order, Preset, SearchOptions, Selector,
+    VerifyOptions,
+};
+use escrowdb::vfs::MemoryVfs;
+use escrowdb_tests::chats::ask::{Answers, Words};
+use escrowdb_tests::chats::model::Model;
+use escrowdb_tests::chats::{ChatOptions, Chats};
+use escrowdb_tests::clock::ManualClock;
+use escrowdb_tests::entropy::SeededEntropy;
+use escrowdb_tests::rng::Rng;
+
+const NOW: Micros = Micros(1_767_225_600_000_000);
+/// Records of a full segment.
+const FULL: u32 = 32;
+
+fn builder(disk: &MemoryVfs, seed: u64) -> Builder {
+    Store::builder("/s")
+        .vfs(Arc::new(disk.clone()))
+        .clock(Arc::new(ManualClock::new(NOW)))
+        .entropy(Arc::new(SeededEntropy::new(seed)))
+        .background(false)
+        .roll_records(FULL)
+        .close_roll_records(0)
+}
+
+fn compact(store: &Store) -> CompactReport {
+    store.compact(&CompactOptions::new(), |_| ()).unwrap()
+}
+
+/// Names and lengths of index and body files.
+fn files(disk: &MemoryVfs) -> Vec<(PathBuf, usize)> {
+    let is_segment = |p: &PathBuf| p.extension().is_some_and(|e| e == "seg" || e == "idx");
+    disk.snapshot().into_iter().filter(|(p, _)| is_segment(p)).map(|(p, b)| (p, b.len())).collect()
+}
+
+fn undamaged(store: &Store) {
+    let report = store.verify(&VerifyOptions::new().read_data(true)).unwrap();
+    assert_eq!(report.damage, Vec::<String>::new());
+}
+
+fn history(seed: u64, records: usize) -> Chats {
+    Chats::new(ChatOptions { people: 6, agents: 2, records, seed, ..ChatOptions::default() })
+}
+
+struct Case {
+    chats: Chats,
+    model: Model,
+    words: Words,
+    rng: Rng,
+}
+
+impl Case {
+    fn new(seed: u64, records: usize) -> Self {
+        let chats = history(seed, records);
+        let words = Words::of(&chats.records);
+        Self { chats, words, model: Model::new(Preset::Peer, NOW), rng: Rng::new(seed ^ 0xc0) }
+    }
+
+    fn append(&mut self, store: &Store, from: usize, to: usize) {
+        for record in &self.chats.records[from..to] {
+            store.append(std::slice::from_ref(record)).unwrap();
+            self.model.append(record);
+        }
+    }
+
+    /// Erases somebody or something at random.
+    fn erase(&mut self, store: &Store) {
+        let record = self.rng.pick(&self.chats.records).clone();
+        let selector = match self.rng.below(3) {
+            0 => Selector::Person(self.rng.pick(&self.chats.people).identifier.clone()),
+            1 => Selector::Conversation(format!("shared-{}", self.rng.below(4))),
+            _ => Selector::Record { id: record.id.unwrap(), conversation: Some(record.conversation) },
+        };
+        let erased = store.erase(&selector, &EraseOptions::default()).is_ok();
+        assert_eq!(erased, self.model.erase(&selector).is_ok());
+    }
+
+    fn check(&mut self, store: &Store, queries: usize) {
+        let rows = self.model.rows();
+        for _ in 0..queries {
+            let query = self.words.query(&mut self.rng);
+            let want = Answers::of_rows(rows.iter().map(|(_, r)| r), &query);
+            assert_eq!(answers(store, &query.to_string()), want, "{query}");
+        }
+        assert_eq!(store.stats().unwrap().records, answers(store, "*").count);
+    }
+}
+
+fn answers(store: &Store, query: &str) -> Answers {
+    Answers::of_store(&store.session(Session::new()), query, 64)
+}
+
+#[test]
+fn three_hundred_clean_closes_become_few() {
+    let disk = MemoryVfs::new();
+    builder(&disk, 0).create().unwrap().close().unwrap();
+    let record = |i: u64, n: u64| {
+        let who = format!("p{}@example.org", i % 7);
+        Record::new(format!("c{}", i % 5), &who, Micros((i * 3 + n) as i64), "hello again")
+            .id(format!("m{i}/{n}"))
+            .tag(format!("day:{}", i % 30))
+    };
+    for i in 0..300 {
+        let store = builder(&disk, i + 1).roll_records(65_536).open().unwrap();
+        store.append(&[record(i, 0), record(i, 1)]).unwrap();
+        store.close().unwrap();
+    }
+    let store = builder(&disk, 1000).roll_records(65_536).open().unwrap();
+    assert_eq!(store.stats().unwrap().segments, 300);
+    let before = answers(&store, "* -tag:day:3");
+    let report = compact(&store);
+    assert!(report.segments_before == 300 && report.segments_after == 1, "{report:?}");
+    assert!(report.bytes_after * 20 < report.bytes_before, "{report:?}");
+    assert_eq!(report.reclaimed(), report.bytes_before - report.bytes_after);
+    assert_eq!(files(&disk).len(), 2);
+    assert_eq!(answers(&store, "* -tag:day:3"), before);
+    assert_eq!(store.stats().unwrap().records, 600);
+    undamaged(&store);
+    // Nothing is left to do.
+    assert_eq!(compact(&store).steps, 0);
+    store.close().unwrap();
+    let store = builder(&disk, 1001).open().unwrap();
+    assert_eq!(answers(&store, "* -tag:day:3"), before);
+    undamaged(&store);
+}
+
+#[test]
+fn random_histories_answer_as_before() {
+    let seeds = if std::env::var("ESCROW_TEST").is_ok_and(|v| v == "full") { 200 } else { 12 };
+    for seed in 0..seeds {
+        let disk = MemoryVfs::new();
+        let mut case = Case::new(seed, 160);
+        let mut store = builder(&disk, seed).create().unwrap();
+        let mut steps = 0;
+        let mut at = 0;
+        while at < case.chats.records.len() {
+            let to = (at + 1 + case.rng.below(30)).min(case.chats.records.len());
+            case.append(&store, at, to);
+            at = to;
+            match case.rng.below(6) {
+                0 => store.roll().unwrap(),
+                1 => case.erase(&store),
+                2 => {
+                    let options = CompactOptions::new();
+                    let options = if case.rng.chance(50) { options.due() } else { options };
+                    steps += store.compact(&options, |_| ()).unwrap().steps;
+                    case.check(&store, 10);
+                }
+                _ => {
+                    store.close().unwrap();
+                    store = builder(&disk, seed ^ to as u64).open().unwrap();
+                }
+            }
+        }
+        case.check(&store, 20);
+        steps += compact(&store).steps;
+        assert!(steps > 0, "seed {seed}: nothing was compacted");
+        case.check(&store, 40);
+        undamaged(&store);
+        case.erase(&store);
+        case.check(&store, 20);
+        compact(&store);
+        case.check(&store, 20);
+        undamaged(&store);
+        store.close().unwrap();
+        let store = builder(&disk, seed + 9000).open().unwrap();
+        case.check(&store, 20);
+        undamaged(&store);
+    }
+}
+
+#[test]
+fn what_the_erased_left_is_given_back() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).roll_records(4096).create().unwrap();
+    let record = |i: u64, who: &str| {
+        let noise: String = (0..40).map(|n| format!("{:x} ", (i * 7919 + n) * 104_729 % 65_521)).collect();
+        Record::new("c", who, Micros(i as i64), noise).id(format!("m{i}"))
+    };
+    let people: Vec<String> = (0..10).map(|i| format!("p{i}")).collect();
+    for i in 0..2000u64 {
+        store.append(&[record(i, &people[i as usize % people.len()])]).unwrap();
+    }
+    store.roll().unwrap();
+    let size = |disk: &MemoryVfs| files(disk).iter().map(|(_, len)| len).sum::<usize>();
+    let whole = size(&disk);
+    for who in &people[..6] {
+        store.erase(&Selector::Person(who.clone()), &EraseOptions::default()).unwrap();
+    }
+    let thinned = size(&disk);
+    let before = answers(&store, "*");
+    assert!(thinned > whole * 6 / 10, "dead blocks stay in their file");
+    let report = compact(&store);
+    assert_eq!(
+        (report.steps, report.bytes_before, report.bytes_after),
+        (1, thinned as u64, size(&disk) as u64)
+    );
+    assert!(size(&disk) < whole * 45 / 100, "{} of {whole}", size(&disk));
+    assert_eq!(answers(&store, "*"), before);
+    undamaged(&store);
+}
+
+#[test]
+fn segments_of_one_time_are_laid_one_behind_the_other() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    // Each segment spans all of the time.
+    for i in 0..128u64 {
+        let time = Micros((i % 32 * 1000 + i / 32) as i64);
+        store.append(&[Record::new("c", format!("p{}", i % 3), time, "x").id(format!("m{i}"))]).unwrap();
+    }
+    let before = answers(&store, "*");
+    let all = store.session(Session::new()).search("*", &SearchOptions::new().limit(1000)).unwrap();
+    let segments = store.stats().unwrap().segments;
+    assert_eq!(compact(&store).segments_after, segments);
+    assert_eq!(answers(&store, "*"), before);
+    // A cursor from before goes on.
+    for at in [0, 40, 127] {
+        let options = SearchOptions::new().limit(1000).order(Order::Newest).cursor(&all[at].cursor);
+        let rest = store.session(Session::new()).search("*", &options).unwrap();
+        let ids = |hits: &[escrowdb::store::Hit]| hits.iter().map(|h| h.seq).collect::<Vec<_>>();
+        assert_eq!(ids(&rest), ids(&all[at + 1..]));
+    }
+    undamaged(&store);
+    assert_eq!(compact(&store).steps, 0);
+}
