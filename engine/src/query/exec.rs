@@ -97,6 +97,27 @@ impl Search<'_> {
         Ok(hits)
     }
 
+    /// Sort keys of every match in `order`. No record is opened.
+    pub fn keys(&self, query: &Ast, order: Order) -> Result<Vec<SortKey>> {
+        let plan = self.plan(query)?;
+        let mut keys: Vec<SortKey> = Vec::new();
+        for part in self.by_reach(Order::Oldest) {
+            let docs = eval::matches(&plan, self.parts[part], self.mask)?;
+            if !docs.is_empty() {
+                let more = self.parts[part].oldest(&docs, usize::MAX, None)?;
+                keys.extend(more.into_iter().map(|(key, _)| key));
+            }
+        }
+        // Runs of parts that overlap in time: a stable sort merges them.
+        if !keys.is_sorted() {
+            keys.sort();
+        }
+        if order == Order::Newest {
+            keys.reverse();
+        }
+        Ok(keys)
+    }
+
     /// Every record with an id, in one conversation or in any, of whatever kind; oldest first.
     pub fn by_id(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Found>> {
         let mut hits = Vec::new();

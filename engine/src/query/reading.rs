@@ -193,6 +193,19 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// Log positions of every match, in order. No record is opened, so this is far quicker than a
+    /// walk over hits, and it answers for one moment. It takes 24 bytes of memory a match while it
+    /// runs. A position names a record for as long as that lives; what is erased leaves no other
+    /// record with its number.
+    ///
+    /// # Errors
+    /// *Invalid* for a query that is not well formed.
+    pub fn seqs(&self, query: &str, order: Order) -> Result<Vec<Seq>> {
+        let ast = self.parse(query)?;
+        let keys = self.with_search(|_, search| search.keys(&ast, order))?;
+        Ok(keys.into_iter().map(|key| key.seq).collect())
+    }
+
     /// How many records match.
     pub fn count(&self, query: &str) -> Result<u64> {
         let ast = self.parse(query)?;
