@@ -3,11 +3,13 @@
 //! ```text
 //! workload   the records: two shapes of chat, the same bytes for the same arguments
 //! measure    one figure after the other, each a row of a table
+//! compare    EscrowDB beside SQLite and a hand-sealed redb, with ratios and goals
 //! watch      a file seam that notes who was written and synced when
 //! meter      clocks, memory, percentiles
-//! table      rows to Markdown; a further engine would be a further column
+//! table      rows to Markdown
 //! ```
 
+pub mod compare;
 pub mod measure;
 pub mod meter;
 pub mod table;

@@ -1,9 +1,13 @@
-//! `cargo run --release -p escrowdb-benches -- measure`: the figures of `docs/FIGURES.md`.
+//! `cargo run --release -p escrowdb-benches -- measure`: the figures of `docs/FIGURES.md`;
+//! `-- compare`: those of `docs/COMPARISON.md`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use std::time::Duration;
+
+use escrowdb_benches::compare;
 use escrowdb_benches::measure::{self, Options};
 use escrowdb_benches::workload::Shape;
 use escrowdb_benches::{Error, Result};
@@ -11,9 +15,12 @@ use escrowdb_benches::{Error, Result};
 const USAGE: &str = "\
 usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--only load|queries|erase]
+       escrowdb-benches compare [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
+                                [--patience SECONDS] [--json]
 
-Loads N records (100,000) into a store in DIR (the system's temporary folder; must not exist),
-measures, prints a table and removes the store.";
+Loads N records (100,000) into a store in DIR (in the system's temporary folder; must not exist),
+measures, prints a table and removes the store. `compare` does so with SQLite and redb beside it;
+loading each of them in batches of 1,000 is timed for 60 seconds, the rest goes in faster.";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1).collect()) {
@@ -32,6 +39,11 @@ fn run(args: Vec<String>) -> Result<()> {
             let options = options(rest)?;
             let table = measure::run(&options)?;
             writeln!(std::io::stdout().lock(), "{table}")?;
+            Ok(())
+        }
+        ("compare", rest) => {
+            let text = compare::run(&comparison(rest)?)?;
+            write!(std::io::stdout().lock(), "{text}")?;
             Ok(())
         }
         // The process that `measure` starts and that ends without closing its store.
@@ -62,6 +74,34 @@ fn options(args: &[String]) -> Result<Options> {
             "--dir" => options.dir = PathBuf::from(value),
             "--seed" => options.seed = value.parse()?,
             "--only" => options.only = Some(value.clone()),
+            _ => return Err(USAGE.into()),
+        }
+    }
+    Ok(options)
+}
+
+fn comparison(args: &[String]) -> Result<compare::Options> {
+    let mut options = compare::Options {
+        records: 100_000,
+        shape: Shape::Local,
+        dir: std::env::temp_dir().join(format!("escrowdb-benches-{}", std::process::id())),
+        seed: 42,
+        patience: Duration::from_secs(60),
+        json: false,
+    };
+    let mut args = args.iter();
+    while let Some(name) = args.next() {
+        if name == "--json" {
+            options.json = true;
+            continue;
+        }
+        let value = args.next().ok_or(USAGE)?;
+        match name.as_str() {
+            "--records" => options.records = value.parse()?,
+            "--workload" => options.shape = parse_shape(value)?,
+            "--dir" => options.dir = PathBuf::from(value),
+            "--seed" => options.seed = value.parse()?,
+            "--patience" => options.patience = Duration::from_secs(value.parse()?),
             _ => return Err(USAGE.into()),
         }
     }

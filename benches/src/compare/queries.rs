@@ -1,0 +1,123 @@
+//! Questions by tag and time, and reads of single records. All engines must find the same.
+
+use std::time::{Duration, Instant};
+
+use crate::Result;
+use crate::compare::engines::{Engine, Question};
+use crate::compare::report::{Figure, Goal, Report, Row};
+use crate::meter::median;
+use crate::table::number;
+use crate::workload::{Random, Workload};
+
+/// Time spent on one question at most, once each engine was asked [`ROUNDS_MIN`] times.
+const PATIENCE: Duration = Duration::from_secs(3);
+const ROUNDS_MIN: usize = 5;
+const ROUNDS_MAX: usize = 31;
+const POINTS: usize = 1_000;
+const POINT_ROUNDS: usize = 9;
+
+/// Three tags that few records carry together.
+pub fn selective(workload: &Workload) -> Question {
+    Question { all: tags(workload, &[200, 30, 0]), ..Question::default() }
+}
+
+fn tags(workload: &Workload, ranks: &[usize]) -> Vec<String> {
+    ranks.iter().map(|rank| workload.tag(*rank).to_owned()).collect()
+}
+
+/// Counts against counts, ids against ids.
+pub fn questions(engines: &mut [Box<dyn Engine>], workload: &Workload, report: &mut Report) -> Result<()> {
+    let most = Goal::AtLeast { must: 20.0, aim: 100.0 };
+    let few = Goal::AtLeast { must: 20.0, aim: 40.0 };
+    let all = |ranks: &[usize]| Question { all: tags(workload, ranks), ..Question::default() };
+    let asked = [
+        ("AND of three frequent tags", all(&[2, 1, 0]), most),
+        ("AND of three tags, selective", selective(workload), few),
+        ("tag AND NOT tag", Question { none: tags(workload, &[0]), ..all(&[3]) }, most),
+        ("tag in 1 % of the time", Question { time: Some(workload.percent()), ..all(&[0]) }, most),
+    ];
+    for (name, question, goal) in asked {
+        let hits = agreed(engines, &question)?;
+        let counted = in_turn(engines, |engine| engine.count(&question), hits)?;
+        let listed = in_turn(engines, |engine| engine.ids(&question), hits)?;
+        for (what, figures) in [("counts", counted), ("ids", listed)] {
+            report.add(
+                Row::new(format!("{name}, {} hits: {what}", number(hits)))
+                    .figures(figures)
+                    .ratio(figures[1], figures[0], "SQLite / ours")
+                    .goal(goal),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that every engine finds the same records; answers how many.
+fn agreed(engines: &mut [Box<dyn Engine>], question: &Question) -> Result<u64> {
+    let mut first = None;
+    for engine in engines {
+        let found = engine.numbers(question)?;
+        match &first {
+            None => first = Some(found),
+            Some(first) if *first == found => {}
+            Some(_) => return Err(format!("{} finds other records", engine.name()).into()),
+        }
+    }
+    Ok(first.map_or(0, |found| found.len() as u64))
+}
+
+/// Medians over rounds in which each engine is asked once.
+fn in_turn(
+    engines: &mut [Box<dyn Engine>],
+    mut ask: impl FnMut(&mut dyn Engine) -> Result<u64>,
+    hits: u64,
+) -> Result<[Option<Figure>; 3]> {
+    let mut samples = [const { Vec::new() }; 3];
+    let begin = Instant::now();
+    let mut rounds = 0;
+    while rounds < ROUNDS_MIN || (rounds < ROUNDS_MAX && begin.elapsed() < PATIENCE) {
+        for (samples, engine) in samples.iter_mut().zip(&mut *engines) {
+            let start = Instant::now();
+            let found = ask(&mut **engine)?;
+            samples.push(start.elapsed());
+            if found != hits {
+                return Err(format!("{} finds {found} instead of {hits}", engine.name()).into());
+            }
+        }
+        rounds += 1;
+    }
+    Ok(samples.each_mut().map(|s| Some(Figure::Time(median(s)))))
+}
+
+/// The same 1,000 records, read, opened and decoded in every round.
+pub fn points(engines: &mut [Box<dyn Engine>], records: u64, report: &mut Report) -> Result<()> {
+    let mut random = Random::new(5);
+    let picks: Vec<u64> = (0..POINTS).map(|_| random.below(records)).collect();
+    let mut samples = [const { Vec::new() }; 3];
+    for round in 0..POINT_ROUNDS {
+        let mut lengths = Vec::new();
+        for (samples, engine) in samples.iter_mut().zip(&mut *engines) {
+            let start = Instant::now();
+            let mut sum = 0;
+            for number in &picks {
+                sum +=
+                    engine.point(*number)?.ok_or_else(|| format!("{} has lost a record", engine.name()))?;
+            }
+            // The first round warms.
+            if round > 0 {
+                samples.push(start.elapsed() / POINTS as u32);
+            }
+            lengths.push(sum);
+        }
+        if lengths.iter().any(|n| Some(n) != lengths.first()) {
+            return Err(format!("texts of different length were read: {lengths:?}").into());
+        }
+    }
+    let figures = samples.each_mut().map(|s| Some(Figure::Time(median(s))));
+    report.add(
+        Row::new("point read by id, one of 1,000, warm")
+            .figures(figures)
+            .ratio(figures[0], figures[2], "ours / redb")
+            .goal(Goal::AtMost { must: 3.0, aim: 1.2 }),
+    )
+}
