@@ -24,7 +24,7 @@ use crate::vfs::{DiskVfs, Vfs};
 
 pub use crate::compact::{CompactOptions, CompactReport};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
-pub use crate::ingest::Outcome;
+pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::progress::ImportProgress;
 pub use crate::query::exec::Order;
 pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
@@ -130,6 +130,24 @@ impl Store {
     /// As [`Store::append`], and *busy*.
     pub fn try_append(&self, records: &[Record]) -> Result<Vec<Outcome>> {
         self.queue.append(&self.state, records, WhenFull::Refuse)
+    }
+
+    /// Appends that only look: each answers what a real one would, had all before been real ones,
+    /// and nothing is written. It keeps some hundred bytes a record that would be added.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// let hello = Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1");
+    /// let mut rehearsal = store.rehearsal();
+    /// assert!(matches!(rehearsal.append(&[hello.clone()])?[..], [Outcome::Added(_)]));
+    /// assert!(matches!(rehearsal.append(&[hello.clone()])?[..], [Outcome::Duplicate(_)]));
+    /// assert!(matches!(store.append(&[hello])?[..], [Outcome::Added(_)]));
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    pub fn rehearsal(&self) -> Rehearsal<'_> {
+        Rehearsal::new(&self.state)
     }
 
     /// Reads as somebody, for a purpose, in a case. Who it was is not recorded yet.
@@ -324,7 +342,9 @@ impl Store {
             return Ok(());
         }
         let mut writer = state.writer.lock();
-        if writer.opened {
+        // A fresh journal gets its mark too; without it the next opening would take it for an unclean
+        // stop, and put others in the place of both.
+        if writer.opened || writer.active.is_empty() {
             writer.active.append(&*state.env.entropy, FrameKind::Closed, &[])?;
             writer.active.sync()?;
             writer.opened = false;
