@@ -2,6 +2,7 @@
 //! forms of hits.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
@@ -12,15 +13,27 @@ pub(crate) use escrowdb::store::{
     EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector, Store,
     VerifyOptions,
 };
+use escrowdb::vfs::MemoryVfs;
 
 use crate::args::Global;
 use crate::exit::Failure;
 use crate::json::{Field, Value};
-use crate::out::{clean, clip};
+use crate::out::{clean, clip, note};
 
 /// Opens the store the flags name.
 pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
     Ok(builder(global)?.open()?)
+}
+
+/// Opens the store the flags name; if none is named, or there is no such folder, an empty one
+/// that is nowhere.
+pub(crate) fn open_or_imagine(global: &Global) -> Result<Store, Failure> {
+    let named = global.store.as_ref().filter(|folder| !folder.as_os_str().is_empty());
+    if named.is_some_and(|folder| folder.symlink_metadata().is_ok()) {
+        return open(global);
+    }
+    note("no store: the answer is that of a new one");
+    Ok(Store::builder("/new").vfs(Arc::new(MemoryVfs::new())).create()?)
 }
 
 /// Opens the store and reads from it as the actor the flags name.

@@ -138,8 +138,7 @@ fn try_with(sandbox: &Sandbox, pages: u32, command: &str) -> Option<Ending> {
 
 /// Runs a command with ever more room until it goes through; `check` looks at every ending.
 fn until_it_fits(sandbox: &Sandbox, command: &str, check: impl Fn(&Ending, u32)) {
-    let mut failures = 0;
-    for pages in free_pages() {
+    for (failures, pages) in free_pages().enumerate() {
         let Some(ending) = try_with(sandbox, pages, command) else { return };
         check(&ending, pages);
         if ending.code == 0 {
@@ -150,7 +149,6 @@ fn until_it_fits(sandbox: &Sandbox, command: &str, check: impl Fn(&Ending, u32))
         let error = ending.error.unwrap();
         assert_eq!(error["kind"], "no_space", "{command}, {pages} pages: {error}");
         assert!(error["hint"].is_string(), "{error}");
-        failures += 1;
     }
     panic!("{command} never fitted");
 }

@@ -12,7 +12,7 @@ use crate::args::Global;
 use crate::commands::lines::{Line, Lines};
 use crate::commands::resume::Resume;
 use crate::durable::DurableFile;
-use crate::engine::{self, Outcome, Store};
+use crate::engine::{self, Outcome};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, note};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Keep unknown fields, sealed and exported but not searched, instead of rejecting the line.
     #[arg(long)]
     lenient: bool,
-    /// Say what would happen, and change nothing.
+    /// Say what would happen, and change nothing. Without a store: what a new one would take.
     #[arg(long)]
     dry_run: bool,
 }
@@ -49,12 +49,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             .hint("name its format by --format; this version reads jsonl"));
     }
     let mut rejects = Rejects::new(args.rejects.as_deref(), &args.file)?;
-    let store = engine::open(global)?;
+    let store = if args.dry_run { engine::open_or_imagine(global)? } else { engine::open(global)? };
     let mut progress = Progress::bytes(len);
     let done = if args.dry_run {
-        let mut trial = Trial::new(&store, global);
-        let lines = &mut Lines::new(input);
-        import(lines, args.lenient, &mut rejects, &mut progress, &mut |batch| trial.append(batch), None)
+        let mut rehearsal = store.rehearsal();
+        let mut look = |batch: &[Record]| Ok(rehearsal.append(batch)?);
+        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, &mut look, None)
     } else {
         let mut append = |batch: &[Record]| Ok(store.append(batch)?);
         let mut resume = Resume::find(&store, &args.file)?;
@@ -182,10 +182,7 @@ impl Batch {
             return Ok(());
         }
         let outcomes = append(&self.records).inspect_err(|_| {
-            note(&format!(
-                "stopped; {} records before were imported: the same import may be repeated",
-                counts.imported
-            ));
+            note(&format!("stopped after {} records; the same import may be repeated", counts.imported));
         })?;
         for ((number, record), outcome) in self.numbers.iter().zip(&self.records).zip(outcomes) {
             match outcome {
@@ -241,38 +238,6 @@ impl Rejects {
             file.commit()?;
         }
         Ok(self.count)
-    }
-}
-
-/// An import that only looks: what an append would answer, as far as reading can tell.
-struct Trial<'s> {
-    reading: engine::Reading<'s>,
-    seen: std::collections::HashSet<(String, String)>,
-}
-
-impl<'s> Trial<'s> {
-    fn new(store: &'s Store, global: &Global) -> Self {
-        Self { reading: engine::session(store, global), seen: Default::default() }
-    }
-
-    fn append(&mut self, batch: &[Record]) -> Result<Vec<Outcome>, Failure> {
-        batch.iter().map(|record| self.look(record)).collect()
-    }
-
-    fn look(&mut self, record: &Record) -> Result<Outcome, Failure> {
-        let added = Outcome::Added(Default::default());
-        if let Err(error) = record.validate() {
-            return Ok(Outcome::Rejected(error));
-        }
-        let Some(id) = &record.id else { return Ok(added) };
-        let stored = self.reading.get(id, Some(&record.conversation))?;
-        let again = !self.seen.insert((record.conversation.clone(), id.clone()));
-        Ok(match stored.first() {
-            Some(hit) if hit.body == record.body && hit.time == record.time => Outcome::Duplicate(hit.seq),
-            Some(_) => Outcome::Rejected(Error::invalid("same id, other content")),
-            None if again => Outcome::Duplicate(Default::default()),
-            None => added,
-        })
     }
 }
 

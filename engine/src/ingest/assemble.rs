@@ -41,6 +41,81 @@ pub struct Draft<'a> {
     hasher: DefaultHashBuilder,
     joined: HashSet<(String, PersonNumber)>,
     customers: HashMap<String, Option<Oldest>>,
+    /// Records of former batches of a rehearsal; nothing where records are really appended.
+    past: HashMap<PastKey, PastRecord>,
+}
+
+/// What a rehearsal keeps of the batches it saw, in place of their records.
+pub struct Past {
+    next_seq: Seq,
+    next_person: PersonNumber,
+    born: HashMap<String, PersonNumber>,
+    joined: HashSet<(String, PersonNumber)>,
+    customers: HashMap<String, Option<Oldest>>,
+    records: HashMap<PastKey, PastRecord>,
+}
+
+/// Conversation and id, hashed so that no file can make two of them meet.
+type PastKey = [u8; 16];
+
+fn past_key(conversation: &str, id: &str) -> PastKey {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(conversation.len() as u64).to_le_bytes()).update(conversation.as_bytes());
+    hasher.update(id.as_bytes());
+    let mut key = PastKey::default();
+    hasher.finalize_xof().fill(&mut key);
+    key
+}
+
+/// As much of a record as telling a duplicate from a conflict needs.
+struct PastRecord {
+    seq: Seq,
+    author: PersonNumber,
+    subjects: Vec<PersonNumber>,
+    hash: [u8; 32],
+}
+
+impl Past {
+    /// Before the first batch, which would continue at these counters.
+    pub fn new(next_seq: Seq, next_person: PersonNumber) -> Self {
+        Self {
+            next_seq,
+            next_person,
+            born: HashMap::new(),
+            joined: HashSet::new(),
+            customers: HashMap::new(),
+            records: HashMap::new(),
+        }
+    }
+}
+
+/// The record that has an identity already.
+enum Old<'a> {
+    Whole(&'a Stored),
+    Past(&'a PastRecord),
+}
+
+impl Old<'_> {
+    const fn author(&self) -> PersonNumber {
+        match self {
+            Self::Whole(stored) => stored.author,
+            Self::Past(past) => past.author,
+        }
+    }
+
+    fn subjects(&self) -> &[PersonNumber] {
+        match self {
+            Self::Whole(stored) => &stored.subjects,
+            Self::Past(past) => &past.subjects,
+        }
+    }
+
+    fn equals(&self, new: &Stored) -> bool {
+        match self {
+            Self::Whole(stored) => *stored == new,
+            Self::Past(past) => past.hash == *blake3::hash(&new.encode()).as_bytes(),
+        }
+    }
 }
 
 /// Sort key and subjects of the oldest record of a conversation.
@@ -49,19 +124,48 @@ type Oldest = (SortKey, Vec<PersonNumber>);
 impl<'a> Draft<'a> {
     /// An empty draft that continues at these counters.
     pub fn new(env: &'a Env, view: &'a View, preset: Preset, seq: Seq, person: PersonNumber) -> Self {
+        Self::after(env, view, preset, Past::new(seq, person))
+    }
+
+    /// A draft that knows of batches which were never written.
+    pub fn after(env: &'a Env, view: &'a View, preset: Preset, past: Past) -> Self {
+        let Past { next_seq, next_person, born, joined, customers, records } = past;
         Self {
             env,
             view,
             preset,
             entries: Vec::new(),
-            next_seq: seq,
-            next_person: person,
-            born: HashMap::new(),
+            next_seq,
+            next_person,
+            born,
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            joined: HashSet::new(),
-            customers: HashMap::new(),
+            joined,
+            customers,
+            past: records,
         }
+    }
+
+    /// What the next batch of a rehearsal must know. The entries are dropped.
+    pub fn into_past(mut self) -> Result<Past> {
+        let entries = std::mem::take(&mut self.entries);
+        if self.preset == Preset::Customer {
+            // Asked for later, it could no longer be found among the entries.
+            for conversation in entries.iter().map(|e| &e.stored.conversation) {
+                if !self.customers.contains_key(conversation) {
+                    let oldest = self.oldest_in(&entries, conversation)?;
+                    self.customers.insert(conversation.clone(), oldest);
+                }
+            }
+        }
+        for entry in entries {
+            let hash = *blake3::hash(&entry.canonical).as_bytes();
+            let key = past_key(&entry.stored.conversation, &entry.stored.id);
+            let Stored { author, subjects, .. } = entry.stored;
+            self.past.insert(key, PastRecord { seq: entry.seq, author, subjects, hash });
+        }
+        let Self { next_seq, next_person, born, joined, customers, past: records, .. } = self;
+        Ok(Past { next_seq, next_person, born, joined, customers, records })
     }
 
     /// The entries in order of position, with their salts, and the counters after them.
@@ -163,28 +267,30 @@ impl<'a> Draft<'a> {
     ) -> Result<Option<Result<Outcome>>> {
         let found;
         let (seq, old) = if let Some(entry) = self.entry(&record.conversation, id, identity) {
-            (entry.seq, &entry.stored)
+            (entry.seq, Old::Whole(&entry.stored))
+        } else if let Some(past) = self.past_record(&record.conversation, id) {
+            (past.seq, Old::Past(past))
         } else if let Some((_, seq, stored)) = self.view.find_hashed(&record.conversation, id, identity)? {
             if self.view.hides(&stored, seq) {
                 return Err(busy());
             }
             found = stored;
-            (seq, &found)
+            (seq, Old::Whole(&found))
         } else {
             return Ok(None);
         };
         let number = |name: &str| known.iter().find(|(n, _)| *n == name).map(|(_, number)| *number);
         let numbers: Option<Vec<PersonNumber>> = match self.preset {
             // Whom the preset gave it depends on what stood in the conversation when it came.
-            Preset::Customer if subjects.is_empty() => Some(old.subjects.clone()),
+            Preset::Customer if subjects.is_empty() => Some(old.subjects().to_vec()),
             _ if subjects.is_empty() => number(author).map(|n| vec![n]),
             _ => subjects.iter().map(|s| number(s)).collect(),
         };
         // An erased author is unknown to both sides: whoever is named now can't be compared.
-        let erased = !self.view.knows(old.author)? && !self.born.values().any(|n| *n == old.author);
-        let author = if erased { Some(old.author) } else { number(author) };
+        let erased = !self.view.knows(old.author())? && !self.born.values().any(|n| *n == old.author());
+        let author = if erased { Some(old.author()) } else { number(author) };
         let same = match (author, numbers) {
-            (Some(author), Some(numbers)) => to_stored(record, id.to_owned(), author, numbers) == *old,
+            (Some(author), Some(numbers)) => old.equals(&to_stored(record, id.to_owned(), author, numbers)),
             _ => false,
         };
         if same {
@@ -201,7 +307,7 @@ impl<'a> Draft<'a> {
             return Ok(None);
         }
         if !self.customers.contains_key(&record.conversation) {
-            let oldest = self.oldest_in(&record.conversation)?;
+            let oldest = self.oldest_in(&self.entries, &record.conversation)?;
             self.customers.insert(record.conversation.clone(), oldest);
         }
         let Some((_, subjects)) = self.customers.get(&record.conversation).cloned().flatten() else {
@@ -213,8 +319,8 @@ impl<'a> Draft<'a> {
         Ok(Some(subjects))
     }
 
-    fn oldest_in(&self, conversation: &str) -> Result<Option<Oldest>> {
-        let own = self.entries.iter().filter(|e| {
+    fn oldest_in(&self, entries: &[Entry], conversation: &str) -> Result<Option<Oldest>> {
+        let own = entries.iter().filter(|e| {
             e.stored.conversation == conversation && !matches!(e.stored.kind, Kind::Join | Kind::Leave)
         });
         let mut oldest = own
@@ -286,6 +392,10 @@ impl<'a> Draft<'a> {
         }
         self.joined.insert(key);
         Ok(())
+    }
+
+    fn past_record(&self, conversation: &str, id: &str) -> Option<&PastRecord> {
+        if self.past.is_empty() { None } else { self.past.get(&past_key(conversation, id)) }
     }
 
     /// The entry of this draft with this identity.

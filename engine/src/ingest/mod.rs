@@ -4,6 +4,8 @@ pub mod assemble;
 pub mod frame;
 pub mod link;
 pub mod queue;
+pub mod rehearse;
 
 pub use assemble::Outcome;
 pub use queue::Queue;
+pub use rehearse::Rehearsal;
