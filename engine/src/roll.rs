@@ -134,7 +134,7 @@ impl Roll<'_> {
         let mut numbers = vec![None; self.frozen.doc_count() as usize];
         for doc in order.iter().copied() {
             let live = self.frozen.doc(doc).ok_or_else(|| Error::invalid("no such live document"))?;
-            let at = bodies.add_to(live.subjects(), live.class, live.key.seq, &live.salt, &live.canonical)?;
+            let at = bodies.add_to(live.subjects, live.class, live.key.seq, live.salt, live.canonical)?;
             if let Some(number) = numbers.get_mut(doc as usize) {
                 *number = Some(docs.len() as u32);
             }
@@ -204,7 +204,7 @@ pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
     let mut committer = Committer::new();
     for doc in 0..frozen.doc_count() {
         if let Some(live) = frozen.doc(doc) {
-            leaves.push((live.key.seq, committer.leaf(&live.salt, &live.canonical)));
+            leaves.push((live.key.seq, committer.leaf(live.salt, live.canonical)));
         }
     }
     leaves.sort_unstable();

@@ -8,11 +8,11 @@ use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::id::{PersonNumber, SegmentId, Seq};
-use crate::index::{Entry, IdHash, LiveIndex, Mask, Part, People, Segment};
+use crate::index::{Batch, Entry, Held, IdHash, LiveIndex, Mask, Part, People, Segment};
 use crate::keyring::Tree;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::Segment as SegmentEntry;
-use crate::record::{Kind, Stored};
+use crate::record::{Kind, PersonFields, Stored};
 
 /// Names kept decoded at most.
 const NAMES_MAX: usize = 100_000;
@@ -170,11 +170,15 @@ impl View {
         if stored.kind == Kind::Person
             && let Some(person) = &stored.person
         {
-            for identifier in &person.identifiers {
-                self.born.insert(identifier.clone(), person.number);
-            }
-            self.born_names.insert(person.number, person.identifiers.clone());
+            self.note_born(person);
         }
+    }
+
+    fn note_born(&mut self, person: &PersonFields) {
+        for identifier in &person.identifiers {
+            self.born.insert(identifier.clone(), person.number);
+        }
+        self.born_names.insert(person.number, person.identifiers.clone());
     }
 
     /// Forgets that these people stand in a journal (they have keys now, or are erased).
@@ -195,17 +199,42 @@ impl View {
 
     /// Adds a record to the live index. It is found from now on.
     pub fn add_live(&mut self, entry: Entry) -> Result<()> {
-        let author = entry.stored.author;
-        let author_known = self.names.get_mut().known.contains(&author) || self.knows(author)?;
-        if author_known {
+        let author_known = self.is_known_author(entry.stored.author)?;
+        self.live.add_entry(entry, author_known)?;
+        Ok(())
+    }
+
+    /// Adds the records of a frame to the live index. They are found from now on.
+    pub fn add_batch(&mut self, batch: Batch<'_>) -> Result<()> {
+        let Batch { payload, entries } = batch;
+        let bytes = self.live.hold(payload)?;
+        for entry in &entries {
+            let stored = entry.record();
+            if stored.kind == Kind::Person
+                && let Some(person) = stored.person
+            {
+                self.note_born(person);
+            }
+            let author_known = self.is_known_author(stored.author)?;
+            let held = Held { bytes, ..entry.held };
+            self.live.add_held(held, entry.seq, &stored, entry.identity, author_known)?;
+        }
+        Ok(())
+    }
+
+    fn is_known_author(&mut self, author: PersonNumber) -> Result<bool> {
+        if self.names.get_mut().known.contains(&author) {
+            return Ok(true);
+        }
+        let known = self.knows(author)?;
+        if known {
             let known = &mut self.names.get_mut().known;
             if known.len() >= NAMES_MAX {
                 known.clear();
             }
             known.insert(author);
         }
-        self.live.add_entry(entry, author_known)?;
-        Ok(())
+        Ok(known)
     }
 
     /// Drops whatever was decoded for speed.

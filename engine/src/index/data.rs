@@ -63,7 +63,7 @@ impl<'a> IndexBuilder<'a> {
             .ok()
             .filter(|n| *n < GONE)
             .ok_or_else(|| Error::invalid("an index holds too many records"))?;
-        self.lists.add(doc, stored, (self.known)(stored.author));
+        self.lists.add(doc, &stored.borrowed(), (self.known)(stored.author));
         self.docs.push(DocEntry {
             time: stored.time,
             seq,

@@ -8,7 +8,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::id::PersonNumber;
 use crate::index::part::{Field, Term};
 use crate::index::terms::Terms;
-use crate::record::Stored;
+use crate::record::StoredRef;
 
 /// Every field, in the order of terms.
 pub const FIELDS: [Field; 6] =
@@ -25,14 +25,14 @@ pub fn person_value(person: PersonNumber) -> [u8; 8] {
 }
 
 /// Calls `emit` for every term of a record; a term may come twice. Only `known` authors get one.
-pub fn each_term(stored: &Stored, author_known: bool, mut emit: impl FnMut(Field, &[u8])) {
-    for tag in &stored.tags {
+pub fn each_term(stored: &StoredRef<'_>, author_known: bool, mut emit: impl FnMut(Field, &[u8])) {
+    for tag in stored.tags {
         emit(Field::Tag, tag.as_bytes());
     }
     if author_known {
         emit(Field::Author, &person_value(stored.author));
     }
-    for subject in &stored.subjects {
+    for subject in stored.subjects {
         emit(Field::Subject, &person_value(*subject));
     }
     emit(Field::Conversation, stored.conversation.as_bytes());
@@ -88,7 +88,7 @@ const PIECE_MAX: usize = 1 << 16;
 
 impl Lists {
     /// Adds the terms of document `doc`; documents come in ascending order.
-    pub fn add(&mut self, doc: u32, stored: &Stored, author_known: bool) {
+    pub fn add(&mut self, doc: u32, stored: &StoredRef<'_>, author_known: bool) {
         let Self { fields, hasher, bytes } = self;
         each_term(stored, author_known, |field, value| {
             *bytes += fields[field as usize - 1].add(hasher.hash_one(value), value, doc);

@@ -9,7 +9,7 @@ use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
 use crate::index::lists::Lists;
 use crate::index::part::{Field, Part, SortKey, Term};
-use crate::record::Stored;
+use crate::record::{Stored, StoredRef, Subjects};
 
 /// A record with its position and salt, as a frame holds it.
 pub struct Entry {
@@ -26,32 +26,51 @@ pub struct Entry {
 }
 
 /// One record of the live index, with what a roll needs.
-pub struct LiveDoc {
+#[derive(Clone, Copy)]
+pub struct LiveDoc<'a> {
     /// Sort key.
     pub key: SortKey,
     /// Salt of the leaf.
-    pub salt: Zeroizing<[u8; 16]>,
+    pub salt: &'a [u8; 16],
     /// Canonical bytes.
-    pub canonical: Zeroizing<Vec<u8>>,
+    pub canonical: &'a [u8],
     /// Identity, hashed.
     pub identity: IdHash,
     /// Retention class.
     pub class: u32,
+    /// Whose record it is, ascending.
+    pub subjects: &'a [PersonNumber],
+}
+
+/// Where a record lies in the bytes that the live index holds: salt and canonical bytes.
+#[derive(Clone, Copy)]
+pub struct Held {
+    /// Which bytes; see [`LiveIndex::hold`].
+    pub bytes: u32,
+    /// Where the salt begins.
+    pub salt: u32,
+    /// Where the canonical bytes begin.
+    pub from: u32,
+    /// Where they end.
+    pub to: u32,
+}
+
+struct Doc {
+    key: SortKey,
+    held: Held,
+    identity: IdHash,
+    class: u32,
     subjects: Subjects,
     /// The document before it with the same identity hash, and with the same hash of its id.
     before: (u32, u32),
 }
 
-/// Subjects of a record; nearly always one.
-enum Subjects {
-    One(PersonNumber),
-    Many(Box<[PersonNumber]>),
-}
-
 /// Appended records, numbered in order of appending. Answers as the rolled segment will.
 #[derive(Default)]
 pub struct LiveIndex {
-    docs: Vec<LiveDoc>,
+    docs: Vec<Doc>,
+    /// Bytes in which records lie, mostly the payload of a frame each.
+    held: Vec<Zeroizing<Vec<u8>>>,
     lists: Lists,
     /// The last document of an identity hash, and of a hash of an id; the others hang behind it.
     identities: HashMap<IdHash, u32>,
@@ -62,16 +81,6 @@ pub struct LiveIndex {
 
 /// Stands for "no document".
 const NONE: u32 = u32::MAX;
-
-impl LiveDoc {
-    /// Whose record it is, ascending.
-    pub fn subjects(&self) -> &[PersonNumber] {
-        match &self.subjects {
-            Subjects::One(one) => std::slice::from_ref(one),
-            Subjects::Many(all) => all,
-        }
-    }
-}
 
 impl LiveIndex {
     /// No records.
@@ -95,7 +104,32 @@ impl LiveIndex {
     /// The same for a record whose identity was hashed before. Log positions ascend.
     pub fn add_entry(&mut self, entry: Entry, author_known: bool) -> Result<u32> {
         let Entry { seq, salt, canonical, stored, identity } = entry;
-        let stored = Zeroizing::new(stored);
+        let (stored, canonical) = (Zeroizing::new(stored), Zeroizing::new(canonical));
+        let mut bytes = Zeroizing::new(Vec::with_capacity(salt.len() + canonical.len()));
+        bytes.extend_from_slice(&salt);
+        bytes.extend_from_slice(&canonical);
+        let to = u32::try_from(bytes.len()).map_err(|_| Error::invalid("a record is over 4 GiB"))?;
+        let held = Held { bytes: self.hold(bytes)?, salt: 0, from: salt.len() as u32, to };
+        self.add_held(held, seq, &stored.borrowed(), identity, author_known)
+    }
+
+    /// Keeps bytes in which records lie, and answers their number. They are wiped with the index.
+    pub fn hold(&mut self, bytes: Zeroizing<Vec<u8>>) -> Result<u32> {
+        let number = u32::try_from(self.held.len());
+        let number = number.map_err(|_| Error::invalid("the live index holds too many frames"))?;
+        self.held.push(bytes);
+        Ok(number)
+    }
+
+    /// Adds a record whose bytes are held. Log positions ascend.
+    pub fn add_held(
+        &mut self,
+        held: Held,
+        seq: Seq,
+        stored: &StoredRef<'_>,
+        identity: IdHash,
+        author_known: bool,
+    ) -> Result<u32> {
         let doc = u32::try_from(self.docs.len())
             .ok()
             .filter(|n| *n < u32::MAX)
@@ -103,24 +137,23 @@ impl LiveIndex {
         if self.docs.last().is_some_and(|last| last.key.seq >= seq) {
             return Err(Error::invalid("a log position was given twice or out of order"));
         }
-        self.lists.add(doc, &stored, author_known);
+        if self.bytes_of(held).is_none() {
+            return Err(Error::invalid("a record lies outside of its frame"));
+        }
+        self.lists.add(doc, stored, author_known);
         let before = (
             self.identities.insert(identity, doc).unwrap_or(NONE),
             self.ids.insert(identity.id, doc).unwrap_or(NONE),
         );
         let (first, last) = self.span.unwrap_or((stored.time, stored.time));
         self.span = Some((first.min(stored.time), last.max(stored.time)));
-        self.body_bytes += canonical.len();
-        self.docs.push(LiveDoc {
+        self.body_bytes += (held.to - held.from) as usize;
+        self.docs.push(Doc {
             key: SortKey { time: stored.time, seq },
-            salt: Zeroizing::new(salt),
-            canonical: Zeroizing::new(canonical),
+            held,
             identity,
             class: stored.class,
-            subjects: match *stored.subjects {
-                [one] => Subjects::One(one),
-                _ => Subjects::Many(stored.subjects.as_slice().into()),
-            },
+            subjects: stored.subjects.iter().copied().collect(),
             before,
         });
         Ok(doc)
@@ -133,7 +166,7 @@ impl LiveIndex {
 
     /// About how much memory it takes.
     pub fn bytes(&self) -> usize {
-        self.body_bytes + self.lists.bytes() + self.docs.len() * 160
+        self.body_bytes + self.lists.bytes() + self.docs.len() * 170
     }
 
     /// Bytes of the records alone.
@@ -142,8 +175,17 @@ impl LiveIndex {
     }
 
     /// One record as it was appended.
-    pub fn doc(&self, doc: u32) -> Option<&LiveDoc> {
-        self.docs.get(doc as usize)
+    pub fn doc(&self, doc: u32) -> Option<LiveDoc<'_>> {
+        let Doc { key, held, identity, class, subjects, .. } = self.docs.get(doc as usize)?;
+        let (salt, canonical) = self.bytes_of(*held)?;
+        Some(LiveDoc { key: *key, salt, canonical, identity: *identity, class: *class, subjects })
+    }
+
+    /// Salt and canonical bytes of a record.
+    fn bytes_of(&self, held: Held) -> Option<(&[u8; 16], &[u8])> {
+        let bytes = self.held.get(held.bytes as usize)?;
+        let salt = bytes.get(held.salt as usize..)?.first_chunk()?;
+        Some((salt, bytes.get(held.from as usize..held.to as usize)?))
     }
 
     /// Terms and their documents.
@@ -157,12 +199,12 @@ impl LiveIndex {
     }
 
     /// The documents of a chain from its last one.
-    fn chain(&self, last: Option<&u32>, before: impl Fn(&LiveDoc) -> u32) -> Vec<u32> {
+    fn chain(&self, last: Option<&u32>, before: impl Fn(&Doc) -> u32) -> Vec<u32> {
         let mut found = Vec::new();
         let mut next = last.copied();
         while let Some(doc) = next {
             found.push(doc);
-            next = self.doc(doc).map(&before).filter(|n| *n != NONE);
+            next = self.docs.get(doc as usize).map(&before).filter(|n| *n != NONE);
         }
         found.reverse();
         found
@@ -259,8 +301,8 @@ impl Part for LiveIndex {
     }
 
     fn record(&self, doc: u32) -> Result<Stored> {
-        let found = self.docs.get(doc as usize);
+        let found = self.doc(doc);
         let found = found.ok_or_else(|| Error::invalid(format!("no document {doc} in the live index")))?;
-        Stored::decode(&found.canonical).map_err(|e| e.context(format!("live record {}", found.key.seq)))
+        Stored::decode(found.canonical).map_err(|e| e.context(format!("live record {}", found.key.seq)))
     }
 }

@@ -8,11 +8,13 @@
 //!
 //! ```text
 //! lists.rs  term → documents      data.rs   an index as plain vectors     live.rs    unrolled records
+//! batch.rs  records on their way into it
 //! column.rs postings.rs dictionary.rs filter.rs   the sections' bytes     rewrite.rs erasure
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! ```
 
+pub mod batch;
 pub mod check;
 pub mod column;
 pub mod data;
@@ -30,10 +32,11 @@ pub mod scope;
 pub mod sections;
 pub mod terms;
 
+pub use batch::{Batch, BatchEntry, Numbered, Source};
 pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};
 pub use filter::IdHash;
-pub use live::{Entry, LiveDoc, LiveIndex};
+pub use live::{Entry, Held, LiveDoc, LiveIndex};
 pub use part::{Field, Part, SortKey, Term};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Removal, Rewritten, Target, rewrite};

@@ -1,17 +1,18 @@
 //! From the caller's records to numbered entries: who is who, what is a duplicate, what is
 //! refused. Nothing here changes the store; a draft is dropped if its frame can't be written.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
-use crate::index::{Field, IdHash, People, SortKey, Term};
-use crate::ingest::frame::Entry;
-use crate::record::{Kind, PersonFields, Record, Stored};
+use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
+use crate::ingest::frame::Records;
+use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::state::Preset;
 use crate::text;
 use crate::view::View;
@@ -28,14 +29,18 @@ pub enum Outcome {
 }
 
 /// Entries of one frame in the making.
-pub struct Draft<'a> {
+pub struct Draft<'a, 'r> {
     env: &'a Env,
     view: &'a View,
     preset: Preset,
-    entries: Vec<Entry>,
+    records: Records,
+    entries: Vec<BatchEntry<'r>>,
+    first_seq: Seq,
     next_seq: Seq,
     next_person: PersonNumber,
     born: HashMap<String, PersonNumber>,
+    /// Numbers of those a record names: author, subjects, participants; kept for its room.
+    known: Vec<Option<PersonNumber>>,
     /// Places of entries by their identity hash.
     ids: HashTable<usize>,
     hasher: DefaultHashBuilder,
@@ -91,7 +96,7 @@ impl Past {
 
 /// The record that has an identity already.
 enum Old<'a> {
-    Whole(&'a Stored),
+    Whole(StoredRef<'a>),
     Past(&'a PastRecord),
 }
 
@@ -105,14 +110,14 @@ impl Old<'_> {
 
     fn subjects(&self) -> &[PersonNumber] {
         match self {
-            Self::Whole(stored) => &stored.subjects,
+            Self::Whole(stored) => stored.subjects,
             Self::Past(past) => &past.subjects,
         }
     }
 
-    fn equals(&self, new: &Stored) -> bool {
+    fn equals(&self, new: &StoredRef<'_>) -> bool {
         match self {
-            Self::Whole(stored) => *stored == new,
+            Self::Whole(stored) => stored == new,
             Self::Past(past) => past.hash == *blake3::hash(&new.encode()).as_bytes(),
         }
     }
@@ -121,7 +126,7 @@ impl Old<'_> {
 /// Sort key and subjects of the oldest record of a conversation.
 type Oldest = (SortKey, Vec<PersonNumber>);
 
-impl<'a> Draft<'a> {
+impl<'a, 'r> Draft<'a, 'r> {
     /// An empty draft that continues at these counters.
     pub fn new(env: &'a Env, view: &'a View, preset: Preset, seq: Seq, person: PersonNumber) -> Self {
         Self::after(env, view, preset, Past::new(seq, person))
@@ -134,10 +139,13 @@ impl<'a> Draft<'a> {
             env,
             view,
             preset,
+            records: Records::default(),
             entries: Vec::new(),
+            first_seq: next_seq,
             next_seq,
             next_person,
             born,
+            known: Vec::new(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             joined,
@@ -151,39 +159,56 @@ impl<'a> Draft<'a> {
         let entries = std::mem::take(&mut self.entries);
         if self.preset == Preset::Customer {
             // Asked for later, it could no longer be found among the entries.
-            for conversation in entries.iter().map(|e| &e.stored.conversation) {
+            for conversation in entries.iter().map(|e| e.record().conversation) {
                 if !self.customers.contains_key(conversation) {
                     let oldest = self.oldest_in(&entries, conversation)?;
-                    self.customers.insert(conversation.clone(), oldest);
+                    self.customers.insert(conversation.to_owned(), oldest);
                 }
             }
         }
         for entry in entries {
-            let hash = *blake3::hash(&entry.canonical).as_bytes();
-            let key = past_key(&entry.stored.conversation, &entry.stored.id);
-            let Stored { author, subjects, .. } = entry.stored;
-            self.past.insert(key, PastRecord { seq: entry.seq, author, subjects, hash });
+            let record = entry.record();
+            let canonical = self.records.bytes().get(entry.held.from as usize..entry.held.to as usize);
+            let hash = *blake3::hash(canonical.unwrap_or_default()).as_bytes();
+            let past = PastRecord {
+                seq: entry.seq,
+                author: record.author,
+                subjects: record.subjects.to_vec(),
+                hash,
+            };
+            self.past.insert(past_key(record.conversation, record.id), past);
         }
-        let Self { next_seq, next_person, born, joined, customers, past: records, .. } = self;
-        Ok(Past { next_seq, next_person, born, joined, customers, records })
+        Ok(Past {
+            next_seq: self.next_seq,
+            next_person: self.next_person,
+            born: std::mem::take(&mut self.born),
+            joined: std::mem::take(&mut self.joined),
+            customers: std::mem::take(&mut self.customers),
+            records: std::mem::take(&mut self.past),
+        })
     }
 
-    /// The entries in order of position, with their salts, and the counters after them.
-    pub fn finish(mut self) -> Result<(Vec<Entry>, Seq, PersonNumber)> {
+    /// The records in order of position, with their salts, and the counters after them.
+    pub fn finish(mut self) -> Result<(Batch<'r>, Seq, PersonNumber)> {
+        let mut salts = Zeroizing::new(vec![0; 16 * self.entries.len()]);
         if !self.entries.is_empty() {
-            let canonical: Vec<&[u8]> = self.entries.iter().map(|e| e.canonical.as_slice()).collect();
-            let mut salts = Zeroizing::new(vec![0; 16 * canonical.len()]);
-            self.env.random_fill(&canonical, &mut salts)?;
-            for (entry, salt) in self.entries.iter_mut().zip(salts.as_chunks::<16>().0) {
-                entry.salt = *salt;
+            self.env.random_fill(&[self.records.bytes()], &mut salts)?;
+        }
+        let (mut payload, head) = std::mem::take(&mut self.records).finish(self.first_seq);
+        let mut entries = std::mem::take(&mut self.entries);
+        for (entry, salt) in entries.iter_mut().zip(salts.as_chunks::<16>().0) {
+            let held = &mut entry.held;
+            (held.salt, held.from, held.to) = (held.salt + head, held.from + head, held.to + head);
+            if let Some(place) = payload.get_mut(held.salt as usize..).and_then(|p| p.first_chunk_mut()) {
+                *place = *salt;
             }
         }
-        Ok((self.entries, self.next_seq, self.next_person))
+        Ok((Batch { payload, entries }, self.next_seq, self.next_person))
     }
 
     /// Adds a caller's record, its people and its participants' joins. An `Err` is trouble with
     /// the store; trouble with the record is an outcome.
-    pub fn add(&mut self, record: &Record) -> Result<Outcome> {
+    pub fn add(&mut self, record: &'r Record) -> Result<Outcome> {
         if let Err(error) = record.validate() {
             return Ok(Outcome::Rejected(error));
         }
@@ -202,58 +227,74 @@ impl<'a> Draft<'a> {
         Ok(Outcome::Added(self.push(stored)?))
     }
 
-    fn try_add(&mut self, record: &Record) -> Result<Outcome> {
-        let author = text::nfc(&record.author);
-        let subjects = record.subjects.iter().map(|s| text::nfc(s)).collect::<Vec<_>>();
-        let participants = record.participants.iter().map(|s| text::nfc(s)).collect::<Vec<_>>();
+    fn try_add(&mut self, record: &'r Record) -> Result<Outcome> {
         if self.view.mask.conversations.contains(&record.conversation) {
             return Err(busy());
         }
-        let mut known: Vec<(&str, PersonNumber)> = Vec::with_capacity(4);
-        for identifier in [&author].into_iter().chain(&subjects).chain(&participants) {
-            if known.iter().any(|(name, _)| *name == identifier.as_ref()) {
-                continue;
+        let mut known = std::mem::take(&mut self.known);
+        let outcome = self.look_up(record, &mut known).and_then(|()| self.add_known(record, &known));
+        known.clear();
+        self.known = known;
+        outcome
+    }
+
+    /// Numbers of author, subjects and participants, as far as they are known.
+    fn look_up(&self, record: &Record, known: &mut Vec<Option<PersonNumber>>) -> Result<()> {
+        let names = [&record.author].into_iter().chain(&record.subjects).chain(&record.participants);
+        for name in names {
+            // Nearly always the author is the subject, or nobody stands there twice.
+            let number = match known.first() {
+                Some(author) if *name == record.author => *author,
+                _ => self.number(&text::nfc(name))?,
+            };
+            if number.is_some_and(|n| self.view.mask.hides(n)) {
+                return Err(busy());
             }
-            if let Some(number) = self.number(identifier)? {
-                if self.view.mask.hides(number) {
-                    return Err(busy());
-                }
-                known.push((identifier, number));
-            }
+            known.push(number);
         }
+        Ok(())
+    }
+
+    /// Adds a record whose people were looked up.
+    fn add_known(&mut self, record: &'r Record, known: &[Option<PersonNumber>]) -> Result<Outcome> {
+        let (author, others) = known.split_first().unwrap_or((&None, &[]));
+        let (subjects, participants) = others.split_at(record.subjects.len().min(others.len()));
         let mut identity = None;
         if let Some(id) = &record.id {
             let hashed = IdHash::of(id, &record.conversation);
-            if let Some(outcome) = self.existing(record, (id, hashed), &author, &subjects, &known)? {
+            if let Some(outcome) = self.existing(record, (id, hashed), *author, subjects)? {
                 return outcome;
             }
             identity = Some(hashed);
         }
         let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
-        let number_of = |name: &str| known.iter().find(|(n, _)| *n == name).map(|(_, number)| *number);
-        let author_number = match number_of(&author) {
-            Some(number) => number,
-            None => self.number_or_birth(&author)?,
+        let author = self.given_or_birth(*author, &record.author)?;
+        let subjects = match implied {
+            Some(numbers) => Subjects::from(numbers),
+            None if subjects.is_empty() => Subjects::One(author),
+            None => {
+                let named = subjects.iter().zip(&record.subjects);
+                named.map(|(n, name)| self.given_or_birth(*n, name)).collect::<Result<_>>()?
+            }
         };
-        let subject_numbers = match implied {
-            Some(numbers) => numbers,
-            None if subjects.is_empty() => vec![author_number],
-            None => subjects
-                .iter()
-                .map(|s| number_of(s).map_or_else(|| self.number_or_birth(s), Ok))
-                .collect::<Result<_>>()?,
-        };
-        for participant in &participants {
-            let number = self.number_or_birth(participant)?;
+        for (number, name) in participants.iter().zip(&record.participants) {
+            let number = self.given_or_birth(*number, name)?;
             self.join(record, number)?;
         }
         let id = match &record.id {
-            Some(id) => id.clone(),
-            None => format!("r-{}", Handle(self.env.random(record.body.as_bytes())?)),
+            Some(id) => Cow::Borrowed(id.as_str()),
+            None => Cow::Owned(format!("r-{}", Handle(self.env.random(record.body.as_bytes())?))),
         };
-        let stored = to_stored(record, id, author_number, subject_numbers);
-        let identity = identity.unwrap_or_else(|| IdHash::of(&stored.id, &stored.conversation));
-        Ok(Outcome::Added(self.push_hashed(stored, identity)?))
+        let identity = identity.unwrap_or_else(|| IdHash::of(&id, &record.conversation));
+        let numbered = Numbered { record, id, author, subjects: subjects.sorted() };
+        Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
+    }
+
+    fn given_or_birth(&mut self, number: Option<PersonNumber>, name: &str) -> Result<PersonNumber> {
+        match number {
+            Some(number) => Ok(number),
+            None => self.number_or_birth(&text::nfc(name)),
+        }
     }
 
     /// What a record with this identity means for the new one; `None` if there is none.
@@ -261,36 +302,37 @@ impl<'a> Draft<'a> {
         &self,
         record: &Record,
         (id, identity): (&str, IdHash),
-        author: &str,
-        subjects: &[std::borrow::Cow<'_, str>],
-        known: &[(&str, PersonNumber)],
+        author: Option<PersonNumber>,
+        subjects: &[Option<PersonNumber>],
     ) -> Result<Option<Result<Outcome>>> {
         let found;
         let (seq, old) = if let Some(entry) = self.entry(&record.conversation, id, identity) {
-            (entry.seq, Old::Whole(&entry.stored))
+            (entry.seq, Old::Whole(entry.record()))
         } else if let Some(past) = self.past_record(&record.conversation, id) {
             (past.seq, Old::Past(past))
         } else if let Some((_, seq, stored)) = self.view.find_hashed(&record.conversation, id, identity)? {
-            if self.view.hides(&stored, seq) {
+            found = Zeroizing::new(stored);
+            if self.view.hides(&found, seq) {
                 return Err(busy());
             }
-            found = stored;
-            (seq, Old::Whole(&found))
+            (seq, Old::Whole(found.borrowed()))
         } else {
             return Ok(None);
         };
-        let number = |name: &str| known.iter().find(|(n, _)| *n == name).map(|(_, number)| *number);
         let numbers: Option<Vec<PersonNumber>> = match self.preset {
             // Whom the preset gave it depends on what stood in the conversation when it came.
             Preset::Customer if subjects.is_empty() => Some(old.subjects().to_vec()),
-            _ if subjects.is_empty() => number(author).map(|n| vec![n]),
-            _ => subjects.iter().map(|s| number(s)).collect(),
+            _ if subjects.is_empty() => author.map(|n| vec![n]),
+            _ => subjects.iter().copied().collect(),
         };
         // An erased author is unknown to both sides: whoever is named now can't be compared.
         let erased = !self.view.knows(old.author())? && !self.born.values().any(|n| *n == old.author());
-        let author = if erased { Some(old.author()) } else { number(author) };
+        let author = if erased { Some(old.author()) } else { author };
         let same = match (author, numbers) {
-            (Some(author), Some(numbers)) => old.equals(&to_stored(record, id.to_owned(), author, numbers)),
+            (Some(author), Some(numbers)) => {
+                let (id, subjects) = (Cow::Borrowed(id), Subjects::from(numbers).sorted());
+                old.equals(&Numbered { record, id, author, subjects }.record())
+            }
             _ => false,
         };
         if same {
@@ -319,13 +361,14 @@ impl<'a> Draft<'a> {
         Ok(Some(subjects))
     }
 
-    fn oldest_in(&self, entries: &[Entry], conversation: &str) -> Result<Option<Oldest>> {
-        let own = entries.iter().filter(|e| {
-            e.stored.conversation == conversation && !matches!(e.stored.kind, Kind::Join | Kind::Leave)
+    fn oldest_in(&self, entries: &[BatchEntry<'_>], conversation: &str) -> Result<Option<Oldest>> {
+        let own = entries.iter().map(|e| (e.seq, e.record())).filter(|(_, record)| {
+            record.conversation == conversation && !matches!(record.kind, Kind::Join | Kind::Leave)
         });
         let mut oldest = own
-            .map(|e| (SortKey { time: e.stored.time, seq: e.seq }, e.stored.subjects.clone()))
-            .min_by_key(|(key, _)| *key);
+            .map(|(seq, record)| (SortKey { time: record.time, seq }, record.subjects))
+            .min_by_key(|(key, _)| *key)
+            .map(|(key, subjects)| (key, subjects.to_vec()));
         let term = Term { field: Field::Conversation, value: conversation.to_owned().into_bytes() };
         for part in self.view.parts() {
             let mut docs = part.postings(&term)?;
@@ -399,36 +442,49 @@ impl<'a> Draft<'a> {
     }
 
     /// The entry of this draft with this identity.
-    fn entry(&self, conversation: &str, id: &str, identity: IdHash) -> Option<&Entry> {
-        let same = |e: &Entry| e.stored.id == id && e.stored.conversation == conversation;
+    fn entry(&self, conversation: &str, id: &str, identity: IdHash) -> Option<&BatchEntry<'r>> {
+        let same = |e: &BatchEntry<'_>| {
+            let record = e.record();
+            record.id == id && record.conversation == conversation
+        };
         let found = self.ids.find(self.hasher.hash_one(identity), |i| self.entries.get(*i).is_some_and(same));
         found.and_then(|i| self.entries.get(*i))
     }
 
     fn push(&mut self, stored: Stored) -> Result<Seq> {
         let identity = IdHash::of(&stored.id, &stored.conversation);
-        self.push_hashed(stored, identity)
+        self.push_hashed(Source::Own(Box::new(Zeroizing::new(stored))), identity)
     }
 
-    fn push_hashed(&mut self, stored: Stored, identity: IdHash) -> Result<Seq> {
+    fn push_hashed(&mut self, source: Source<'r>, identity: IdHash) -> Result<Seq> {
+        let record = source.record();
+        let held = self.records.add(&record)?;
         let seq = self.next_seq;
         self.next_seq =
             seq.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no log positions are left"))?;
-        let canonical = stored.encode();
-        let key = SortKey { time: stored.time, seq };
-        if let Some(oldest) = self.customers.get_mut(&stored.conversation)
-            && !matches!(stored.kind, Kind::Join | Kind::Leave)
+        let key = SortKey { time: record.time, seq };
+        if let Some(oldest) = self.customers.get_mut(record.conversation)
+            && !matches!(record.kind, Kind::Join | Kind::Leave)
             && oldest.as_ref().is_none_or(|(k, _)| key < *k)
         {
-            *oldest = Some((key, stored.subjects.clone()));
+            *oldest = Some((key, record.subjects.to_vec()));
         }
         let Self { ids, entries, hasher, .. } = self;
         ids.insert_unique(hasher.hash_one(identity), entries.len(), |i| {
             entries.get(*i).map_or(0, |e| hasher.hash_one(e.identity))
         });
         // The salt is drawn when the whole frame is known.
-        entries.push(Entry { seq, salt: [0; 16], canonical, stored, identity });
+        entries.push(BatchEntry { seq, held, identity, source });
         Ok(seq)
+    }
+}
+
+/// Names and conversations leave no copy behind.
+impl Drop for Draft<'_, '_> {
+    fn drop(&mut self) {
+        self.born.drain().for_each(|(mut name, _)| name.zeroize());
+        self.joined.drain().for_each(|(mut conversation, _)| conversation.zeroize());
+        self.customers.drain().for_each(|(mut conversation, _)| conversation.zeroize());
     }
 }
 
@@ -446,25 +502,6 @@ pub fn person_record(
         time,
         kind: Kind::Person,
         person: Some(PersonFields { number, handle, identifiers }),
-        ..Stored::default()
-    }
-}
-
-fn to_stored(record: &Record, id: String, author: PersonNumber, mut subjects: Vec<PersonNumber>) -> Stored {
-    subjects.sort_unstable();
-    subjects.dedup();
-    Stored {
-        id,
-        conversation: record.conversation.clone(),
-        author,
-        subjects,
-        time: record.time,
-        channel: record.channel.clone(),
-        kind: record.kind,
-        tags: record.tags.clone(),
-        body: record.body.clone(),
-        reply_to: record.reply_to.clone(),
-        extra: record.extra.clone(),
         ..Stored::default()
     }
 }

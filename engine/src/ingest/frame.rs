@@ -11,8 +11,65 @@ use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::id::Seq;
 pub use crate::index::Entry;
-use crate::index::IdHash;
-use crate::record::Stored;
+use crate::index::{Held, IdHash};
+use crate::record::{Stored, StoredRef};
+
+/// Bytes of a record's salt.
+const SALT_LEN: usize = 16;
+
+/// Collects the records of a payload. What grows is wiped.
+#[derive(Default)]
+pub struct Records {
+    bytes: Zeroizing<Vec<u8>>,
+    one: Zeroizing<Vec<u8>>,
+    count: u64,
+}
+
+impl Records {
+    /// Adds a record with an empty salt, and answers where it lies behind the payload's head.
+    pub fn add(&mut self, record: &StoredRef<'_>) -> Result<Held> {
+        let bound = record.encoded_len_max();
+        reserve(&mut self.one, bound);
+        record.encode_into(&mut self.one);
+        reserve(&mut self.bytes, SALT_LEN + 10 + self.one.len());
+        let salt = self.bytes.len();
+        self.bytes.put_bytes(&[0; SALT_LEN]);
+        self.bytes.put_slice(&self.one);
+        let place = |at: usize| u32::try_from(at).map_err(|_| Error::invalid("a frame is over 4 GiB"));
+        let (from, to) = (self.bytes.len() - self.one.len(), self.bytes.len());
+        let held = Held { bytes: 0, salt: place(salt)?, from: place(from)?, to: place(to)? };
+        self.one.fill(0);
+        self.one.clear();
+        self.count += 1;
+        Ok(held)
+    }
+
+    /// The records so far, without their head.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The payload, exactly as long as it must be, and how long its head is. The salts of the
+    /// records are still empty.
+    pub fn finish(self, first: Seq) -> (Zeroizing<Vec<u8>>, u32) {
+        let mut head = Vec::with_capacity(20);
+        head.put_varint(first.0);
+        head.put_varint(self.count);
+        let mut payload = Zeroizing::new(Vec::with_capacity(head.len() + self.bytes.len()));
+        payload.put_bytes(&head);
+        payload.put_bytes(&self.bytes);
+        (payload, head.len() as u32)
+    }
+}
+
+/// Grows by hand: a vector that grows by itself leaves what it holds behind.
+fn reserve(all: &mut Zeroizing<Vec<u8>>, more: usize) {
+    if all.capacity() - all.len() < more {
+        let mut wider = Zeroizing::new(Vec::with_capacity((all.len() + more).max(all.capacity() * 2)));
+        wider.extend_from_slice(all);
+        *all = wider;
+    }
+}
 
 /// Encodes entries with consecutive positions.
 pub fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
@@ -53,6 +110,21 @@ mod tests {
         let stored = Stored { id: "i".into(), body: body.into(), ..Stored::default() };
         let identity = IdHash::of(&stored.id, &stored.conversation);
         Entry { seq: Seq(seq), salt: [3; 16], canonical: stored.encode(), stored, identity }
+    }
+
+    #[test]
+    fn collected_records_are_the_encoding() {
+        let entries = [entry(7, "a"), entry(8, &"b".repeat(3000)), entry(9, "")];
+        let mut records = Records::default();
+        let places: Vec<Held> = entries.iter().map(|e| records.add(&e.stored.borrowed()).unwrap()).collect();
+        let (mut payload, head) = records.finish(Seq(7));
+        for (e, held) in entries.iter().zip(places) {
+            let place = |at: u32| (head + at) as usize;
+            payload[place(held.salt)..place(held.salt) + SALT_LEN].copy_from_slice(&e.salt);
+            assert_eq!(payload[place(held.from)..place(held.to)], e.canonical);
+        }
+        assert_eq!(payload, encode(&entries));
+        assert_eq!(payload.capacity(), payload.len());
     }
 
     #[test]

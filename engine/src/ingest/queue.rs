@@ -10,7 +10,6 @@ use zeroize::Zeroize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ingest::assemble::{Draft, Outcome};
-use crate::ingest::frame;
 use crate::journal::FrameKind;
 use crate::record::{Record, Stored};
 use crate::state::{Durability, State, commit};
@@ -247,15 +246,14 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
         };
         answers.push(outcomes?);
     }
-    let (entries, next_seq, next_person) = draft.finish()?;
+    let (batch, next_seq, next_person) = draft.finish()?;
     drop(view);
-    if entries.is_empty() {
+    if batch.entries.is_empty() {
         return Ok(answers);
     }
-    let payload = frame::encode(&entries);
     let written = writer
         .ensure_opened(&state.env)
-        .and_then(|()| writer.active.append(&*state.env.entropy, FrameKind::Batch, &payload))
+        .and_then(|()| writer.active.append(&*state.env.entropy, FrameKind::Batch, &batch.payload))
         .and_then(|()| match state.settings.durability {
             Durability::Synced => writer.active.sync(),
             Durability::Written => Ok(()),
@@ -263,11 +261,7 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
     written.map_err(|e| if writer.survives(&e) { e } else { state.poison(e) })?;
     writer.next_seq = next_seq;
     writer.next_person = next_person;
-    let mut view = state.view.write();
-    for entry in entries {
-        view.add_born(&entry.stored);
-        // The frame is durable: a record that the index lacks would be left out by the next roll.
-        view.add_live(entry).map_err(|e| state.poison(e))?;
-    }
+    // The frame is durable: a record that the index lacks would be left out by the next roll.
+    state.view.write().add_batch(batch).map_err(|e| state.poison(e))?;
     Ok(answers)
 }

@@ -40,7 +40,7 @@ use crate::error::{Error, Result};
 use crate::id::{Handle, Micros, PersonNumber};
 use crate::record::cbor;
 use crate::record::kind::Kind;
-use crate::record::stored::{PersonFields, Stored};
+use crate::record::stored::{PersonFields, Stored, StoredRef};
 
 impl Stored {
     /// Reads canonical bytes. Everything allocated is bounded by their length.
@@ -70,23 +70,7 @@ impl Stored {
 
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
-        // Room for all of it: a vector that grows leaves a copy of its plaintext behind.
-        let mut bytes = Vec::with_capacity(self.encoded_len_max());
-        #[expect(clippy::expect_used, reason = "writing to a Vec is infallible")]
-        self.write(&mut Encoder::new(&mut bytes)).expect("writing to a Vec is infallible");
-        bytes
-    }
-
-    /// At least as long as the canonical bytes.
-    fn encoded_len_max(&self) -> usize {
-        // Nine bytes hold any head of an item, ten with its map key.
-        let text = |t: &String| t.len() + 10;
-        let names = self.person.iter().flat_map(|p| &p.identifiers);
-        let texts = [&self.id, &self.conversation, &self.channel, &self.body];
-        128 + texts.into_iter().chain(&self.tags).chain(&self.reply_to).chain(names).map(text).sum::<usize>()
-            + self.subjects.len() * 10
-            + self.extra.iter().map(|(name, json)| text(name) + text(json) + 10).sum::<usize>()
-            + self.unknown.iter().map(|(_, raw)| raw.len() + 20).sum::<usize>()
+        self.borrowed().encode()
     }
 
     fn read_entry(&mut self, key: u64, entries: &mut Entries) -> Result<()> {
@@ -110,6 +94,36 @@ impl Stored {
         }
         Ok(())
     }
+}
+
+impl StoredRef<'_> {
+    /// The canonical bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        // Room for all of it: a vector that grows leaves a copy of its plaintext behind.
+        let mut bytes = Vec::with_capacity(self.encoded_len_max());
+        self.encode_into(&mut bytes);
+        bytes
+    }
+
+    /// Appends the canonical bytes; there must be room for [`Self::encoded_len_max`] of them, for
+    /// a vector that grows leaves a copy of its plaintext behind.
+    pub fn encode_into(&self, bytes: &mut Vec<u8>) {
+        #[expect(clippy::expect_used, reason = "writing to a Vec is infallible")]
+        self.write(&mut Encoder::new(bytes)).expect("writing to a Vec is infallible");
+    }
+
+    /// At least as long as the canonical bytes.
+    pub fn encoded_len_max(&self) -> usize {
+        // Nine bytes hold any head of an item, ten with its map key.
+        let text = |t: &str| t.len() + 10;
+        let names = self.person.iter().flat_map(|p| &p.identifiers);
+        let texts = [self.id, self.conversation, self.channel, self.body];
+        let lists = self.tags.iter().chain(names).map(String::as_str);
+        128 + texts.into_iter().chain(self.reply_to).chain(lists).map(text).sum::<usize>()
+            + self.subjects.len() * 10
+            + self.extra.iter().map(|(name, json)| text(name) + text(json) + 10).sum::<usize>()
+            + self.unknown.iter().map(|(_, raw)| raw.len() + 20).sum::<usize>()
+    }
 
     fn write(&self, e: &mut Encoder<&mut Vec<u8>>) -> Written {
         let subjects = self.ascending_subjects();
@@ -131,8 +145,8 @@ impl Stored {
             e.u64(KIND)?.u8(self.kind as u8)?;
         }
         e.u64(TIME)?.i64(self.time.0)?;
-        e.u64(CONVERSATION)?.str(&self.conversation)?;
-        e.u64(ID)?.str(&self.id)?;
+        e.u64(CONVERSATION)?.str(self.conversation)?;
+        e.u64(ID)?.str(self.id)?;
         e.u64(AUTHOR)?.u64(self.author.0)?;
         if !subjects.is_empty() {
             e.u64(SUBJECTS)?.array(subjects.len() as u64)?;
@@ -141,16 +155,16 @@ impl Stored {
             }
         }
         if !self.channel.is_empty() {
-            e.u64(CHANNEL)?.str(&self.channel)?;
+            e.u64(CHANNEL)?.str(self.channel)?;
         }
         if !self.tags.is_empty() {
             e.u64(TAGS)?;
-            write_texts(e, &self.tags)?;
+            write_texts(e, self.tags)?;
         }
         if !self.body.is_empty() {
-            e.u64(BODY)?.str(&self.body)?;
+            e.u64(BODY)?.str(self.body)?;
         }
-        if let Some(reply_to) = &self.reply_to {
+        if let Some(reply_to) = self.reply_to {
             e.u64(REPLY_TO)?.str(reply_to)?;
         }
         if self.class != 0 {
@@ -159,18 +173,18 @@ impl Stored {
         if self.policy != 0 {
             e.u64(POLICY)?.u8(self.policy)?;
         }
-        if let Some(person) = &self.person {
+        if let Some(person) = self.person {
             e.u64(PERSON)?;
             person.write(e)?;
         }
         if !self.extra.is_empty() {
             e.u64(EXTRA)?.array(self.extra.len() as u64)?;
-            for (name, json) in &self.extra {
+            for (name, json) in self.extra {
                 e.array(2)?.str(name)?.str(json)?;
             }
         }
         debug_assert!(self.unknown.is_sorted_by(|a, b| UNKNOWN_FROM <= a.0 && a.0 < b.0));
-        for (key, value) in &self.unknown {
+        for (key, value) in self.unknown {
             e.u64(*key)?.writer_mut().extend_from_slice(value);
         }
         e.ok()
@@ -179,9 +193,9 @@ impl Stored {
     /// The subjects, put in order if a caller did not, so that what is sealed can be read.
     fn ascending_subjects(&self) -> Cow<'_, [PersonNumber]> {
         if self.subjects.is_sorted_by(|a, b| a < b) {
-            return Cow::Borrowed(&self.subjects);
+            return Cow::Borrowed(self.subjects);
         }
-        let mut subjects = self.subjects.clone();
+        let mut subjects = self.subjects.to_vec();
         subjects.sort_unstable();
         subjects.dedup();
         Cow::Owned(subjects)

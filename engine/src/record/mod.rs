@@ -9,10 +9,12 @@ pub mod jsonl;
 pub mod kind;
 pub mod limits;
 pub mod stored;
+pub mod subjects;
 pub mod time;
 
 mod cbor;
 
 pub use input::Record;
 pub use kind::Kind;
-pub use stored::{PersonFields, Stored};
+pub use stored::{PersonFields, Stored, StoredRef};
+pub use subjects::Subjects;

@@ -71,6 +71,71 @@ pub struct Stored {
     pub unknown: Vec<(u64, Vec<u8>)>,
 }
 
+/// A [`Stored`] whose parts lie elsewhere: in the caller's record, say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct StoredRef<'a> {
+    /// Id, unique in its conversation.
+    pub id: &'a str,
+    /// Conversation.
+    pub conversation: &'a str,
+    /// Number of the author.
+    pub author: PersonNumber,
+    /// Numbers of the subjects, ascending.
+    pub subjects: &'a [PersonNumber],
+    /// When it happened.
+    pub time: Micros,
+    /// Channel; may be empty.
+    pub channel: &'a str,
+    /// What it is.
+    pub kind: Kind,
+    /// Tags as written, in their order.
+    pub tags: &'a [String],
+    /// Text; may be empty.
+    pub body: &'a str,
+    /// Id of the record answered.
+    pub reply_to: Option<&'a str>,
+    /// Retention class.
+    pub class: u32,
+    /// Reserved.
+    pub policy: u8,
+    /// Who a number is.
+    pub person: Option<&'a PersonFields>,
+    /// Unknown JSON fields.
+    pub extra: &'a [(String, String)],
+    /// Map entries with keys this version does not know.
+    pub unknown: &'a [(u64, Vec<u8>)],
+}
+
+impl Stored {
+    /// The same without owning anything.
+    pub fn borrowed(&self) -> StoredRef<'_> {
+        StoredRef {
+            id: &self.id,
+            conversation: &self.conversation,
+            author: self.author,
+            subjects: &self.subjects,
+            time: self.time,
+            channel: &self.channel,
+            kind: self.kind,
+            tags: &self.tags,
+            body: &self.body,
+            reply_to: self.reply_to.as_deref(),
+            class: self.class,
+            policy: self.policy,
+            person: self.person.as_ref(),
+            extra: &self.extra,
+            unknown: &self.unknown,
+        }
+    }
+}
+
+/// Says what it is, never what it holds.
+impl fmt::Debug for StoredRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoredRef").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
 /// Overwrites every text; numbers stay. Wrap in `Zeroizing` what is decoded and dropped again.
 impl Zeroize for Stored {
     fn zeroize(&mut self) {

@@ -58,8 +58,8 @@ fn roll(disk: &MemoryVfs, live: &LiveIndex) -> IndexData {
     let (mut bodies, mut index) = (BodyWriter::new(), IndexBuilder::new(&known));
     for n in live.in_order() {
         let doc = live.doc(n).unwrap();
-        let stored = Stored::decode(&doc.canonical).unwrap();
-        let at = bodies.add(&stored, doc.key.seq, &doc.salt, &doc.canonical).unwrap();
+        let stored = Stored::decode(doc.canonical).unwrap();
+        let at = bodies.add(&stored, doc.key.seq, doc.salt, doc.canonical).unwrap();
         index.add(&stored, doc.key.seq, at).unwrap();
     }
     let place = BodyPlace { dir: Path::new(DIR), store: STORE, file: BODY, index: 0 };
