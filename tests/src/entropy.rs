@@ -1,6 +1,7 @@
 //! Seeded randomness for the engine: one seed replays a whole history.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use escrowdb::crypto::Entropy;
 use parking_lot::Mutex;
@@ -31,6 +32,63 @@ impl Entropy for StuckEntropy {
     fn fill(&self, out: &mut [u8]) -> io::Result<()> {
         out.fill(self.0);
         Ok(())
+    }
+}
+
+/// A source that begins again after so many calls.
+pub struct LoopedEntropy {
+    /// Calls after which it begins again.
+    pub period: u64,
+    seed: u64,
+    calls: Mutex<u64>,
+}
+
+impl LoopedEntropy {
+    /// Gives what a seeded source gives, over and over.
+    pub fn new(seed: u64, period: u64) -> Self {
+        Self { period, seed, calls: Mutex::new(0) }
+    }
+}
+
+impl Entropy for LoopedEntropy {
+    fn fill(&self, out: &mut [u8]) -> io::Result<()> {
+        let mut calls = self.calls.lock();
+        let turn = *calls % self.period;
+        *calls += 1;
+        SeededEntropy::new(self.seed ^ turn.rotate_left(32)).fill(out)
+    }
+}
+
+/// A source that fails at one call, or from it on.
+pub struct FailingEntropy {
+    /// The source.
+    pub source: SeededEntropy,
+    /// The call that fails, counted from 0.
+    pub nth: u64,
+    /// Whether all later ones fail too.
+    pub sticky: bool,
+    calls: AtomicU64,
+}
+
+impl FailingEntropy {
+    /// Fails at call `nth` of a seeded source.
+    pub fn new(seed: u64, nth: u64, sticky: bool) -> Self {
+        Self { source: SeededEntropy::new(seed), nth, sticky, calls: AtomicU64::new(0) }
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Entropy for FailingEntropy {
+    fn fill(&self, out: &mut [u8]) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if call == self.nth || self.sticky && call > self.nth {
+            return Err(io::Error::other("no randomness"));
+        }
+        self.source.fill(out)
     }
 }
 

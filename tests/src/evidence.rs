@@ -123,6 +123,15 @@ impl Evidence {
         Self::of_log(&crate::recording_vfs::RecordingVfs::from_files(files).log())
     }
 
+    /// Every object but bodies: where it stands, its commitment (which names the derived key) and
+    /// everything else that was sealed.
+    pub fn seals(&self) -> impl Iterator<Item = (String, [u8; 32], Vec<u8>)> {
+        self.objects.iter().map(|o| {
+            let (commitment, tag) = o.seal.split_first_chunk::<32>().expect("a seal begins with it");
+            (format!("{:?} {} at {}", o.kind, o.file, o.offset), *commitment, [tag, &o.cipher].concat())
+        })
+    }
+
     /// Associated data of a body block.
     pub(crate) fn body_aad(&self, file: &str, offset: u64, len: usize) -> Vec<u8> {
         let place = [offset.to_le_bytes(), (len as u64).to_le_bytes()].concat();
