@@ -260,13 +260,20 @@ impl Request {
         Ok(())
     }
 
-    fn lock(&self) -> Result<Box<dyn LockGuard>> {
-        self.vfs.lock(&self.dir.join(LOCK_FILE)).map_err(|e| Error::io("lock the store", e))?.ok_or_else(
-            || {
-                Error::new(ErrorKind::Locked, "another process has the store open")
-                    .hint("close it there, or talk to that process")
-            },
-        )
+    /// Takes the store's lock, and that of HEAD where there is one: somebody may have removed a
+    /// LOCK that looked left over, and nobody removes HEAD.
+    fn lock(&self) -> Result<Vec<Box<dyn LockGuard>>> {
+        let head = self.dir.join("HEAD");
+        let has_head = self.vfs.exists(&head).map_err(|e| Error::io("look into the store's folder", e))?;
+        let files = std::iter::once(self.dir.join(LOCK_FILE)).chain(has_head.then_some(head));
+        files
+            .map(|file| {
+                self.vfs.lock(&file).map_err(|e| Error::io("lock the store", e))?.ok_or_else(|| {
+                    Error::new(ErrorKind::Locked, "another process has the store open")
+                        .hint("close it there, or talk to that process")
+                })
+            })
+            .collect()
     }
 
     fn check_is_store(&self) -> Result<()> {

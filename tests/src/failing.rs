@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use escrowdb::ErrorKind;
-use escrowdb::store::VerifyOptions;
+use escrowdb::store::{CompactOptions, VerifyOptions};
 use escrowdb::vfs::Vfs;
 use parking_lot::Mutex;
 
@@ -58,6 +58,7 @@ pub fn histories() -> Vec<History> {
     let with = |name, begin, act| History { name, begin: Some(begin), act };
     vec![
         new("append, roll, erase", live),
+        new("compact", compact),
         new("close", close),
         with("open after a clean close", lived_in(true), open),
         with("open after a kill", lived_in(false), open),
@@ -82,6 +83,25 @@ fn live(f: &Faulty<'_>) -> Vec<ErrorKind> {
         w.store.roll(),
         w.try_append(&["y4 Y"]),
         w.erase_record(3, "y1").map(drop),
+    ];
+    results.into_iter().filter_map(|r| r.err().map(|e| e.kind())).collect()
+}
+
+/// Many small segments, dead blocks in one of them, compacted twice.
+fn compact(f: &Faulty<'_>) -> Vec<ErrorKind> {
+    let world = f.world.lock();
+    let w = world.as_ref().expect("a store");
+    let small = |texts: &[&str]| w.try_append(texts).and_then(|()| w.store.roll());
+    let compact = || w.store.compact(&CompactOptions::new(), |_| ()).map(drop);
+    let results = [
+        small(&["x0 X", "y0 Y c2"]),
+        small(&["x1 X", "y1 Y", "z1 Z c2"]),
+        w.erase(1, Target::Person(person("X"))).map(drop),
+        compact(),
+        small(&["z2 Z", "y2 Y"]),
+        small(&["x2 X"]),
+        w.erase_record(2, "y2").map(drop),
+        compact(),
     ];
     results.into_iter().filter_map(|r| r.err().map(|e| e.kind())).collect()
 }

@@ -66,7 +66,7 @@ pub struct State {
     compaction_cancelled: AtomicBool,
     poisoned: AtomicBool,
     closed: AtomicBool,
-    _lock: Box<dyn LockGuard>,
+    _lock: Vec<Box<dyn LockGuard>>,
 }
 
 /// The journals and the counters that appends move.
@@ -131,7 +131,7 @@ pub struct Parts {
     /// See [`State`].
     pub reserve: Reserve,
     /// See [`State`].
-    pub lock: Box<dyn LockGuard>,
+    pub lock: Vec<Box<dyn LockGuard>>,
 }
 
 impl State {

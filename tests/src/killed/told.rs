@@ -41,6 +41,8 @@ pub struct Figures {
     pub erasures: usize,
     /// Rolls that a caller asked for.
     pub rolls: usize,
+    /// Steps of compactions.
+    pub compactions: usize,
     /// Times the store was held against the ledger.
     pub checks: usize,
 }
@@ -67,6 +69,7 @@ impl Told {
             match words[0] {
                 "open" => {}
                 "rolled" => self.figures.rolls += 1,
+                "compacted" => self.figures.compactions += 1,
                 "try" => self.tried(number(), words[2]),
                 "ack" => self.acked(number(), words[2]),
                 "ask" => {

@@ -1,4 +1,4 @@
-//! The process that is killed: several threads append, erase, roll and read until the end.
+//! The process that is killed: several threads append, erase, roll, compact and read until the end.
 
 use std::io::Write;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use escrowdb::id::RequestId;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Order, Outcome, Preset, SearchOptions, Store};
+use escrowdb::store::{CompactOptions, EraseOptions, Order, Outcome, Preset, SearchOptions, Store};
 use escrowdb::{Error, ErrorKind};
 use parking_lot::Mutex;
 
@@ -63,6 +63,16 @@ pub fn run(dir: &Path, round: u64, seed: u64) {
                 thread::sleep(Duration::from_micros(rng.below(30_000) as u64));
                 fine("roll", store.roll().err());
                 say("rolled");
+            }
+        });
+        s.spawn(move || {
+            let mut rng = Rng::new(seed << 2);
+            while Instant::now() < end {
+                thread::sleep(Duration::from_micros(rng.below(60_000) as u64));
+                match store.compact(&CompactOptions::new(), |_| say("compacted")) {
+                    Err(e) if e.kind() == ErrorKind::Busy => {}
+                    other => fine("compact", other.err()),
+                }
             }
         });
         s.spawn(move || {
