@@ -208,6 +208,27 @@ mod tests {
         assert!(Identifier(Zeroizing::new("x".repeat(TEXT_LEN_MAX + 1))).encode().is_err());
     }
 
+    /// The fuzzer made a person of 255 identifiers, which was read although nobody can write it.
+    #[test]
+    fn a_person_of_too_many_identifiers_is_not_read() {
+        let mut person = Person {
+            handle: Handle([1; 16]),
+            content: secret_of(2),
+            evidence: secret_of(3),
+            state: 0,
+            identifiers: IDENTIFIERS_MAX,
+            linked: vec![],
+        };
+        let value = person.encode().unwrap();
+        assert_eq!(Person::decode(&value).unwrap().identifiers, IDENTIFIERS_MAX);
+        person.identifiers += 1;
+        assert!(person.encode().is_err());
+        let count = 1 + 16 + 32 + 32 + 1;
+        let mut many = value.to_vec();
+        many[count] = IDENTIFIERS_MAX + 1;
+        assert_eq!(Person::decode(&many).err().unwrap().kind(), ErrorKind::Corrupt);
+    }
+
     #[test]
     fn keys_are_apart_and_parse() {
         let n = PersonNumber(300);

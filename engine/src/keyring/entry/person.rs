@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::codec::Write;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Handle, Micros, PersonNumber};
 use crate::keyring::entry::{
     Entry, IDENTIFIERS_MAX, LINKED_MAX, Secret, Value, check, done, many, put_text, put_time, secret, start,
@@ -53,6 +53,9 @@ impl Entry for Person {
             linked: many(&mut r, LINKED_MAX, |r| Ok(PersonNumber(r.varint()?)))?,
         };
         r.finish()?;
+        if this.identifiers > IDENTIFIERS_MAX {
+            return Err(Error::corrupt("a person entry names more identifiers than there can be"));
+        }
         Ok(this)
     }
 }
