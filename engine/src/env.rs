@@ -10,6 +10,7 @@ use crate::crypto::kdf::{Label, expand};
 use crate::crypto::{Entropy, Secret, hedged, hedged_secret};
 use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
+use crate::parity::Repairs;
 use crate::vfs::Vfs;
 
 /// Files, clock, randomness, folder and name of a store. Cheap to clone.
@@ -25,6 +26,8 @@ pub struct Env {
     pub dir: PathBuf,
     /// The store's random name.
     pub store: StoreId,
+    /// What reading has set right.
+    pub repairs: Arc<Repairs>,
 }
 
 impl Env {

@@ -102,6 +102,7 @@ pub mod journal;
 pub mod keyring;
 pub mod log;
 pub mod merkle;
+pub mod parity;
 pub mod policy;
 pub mod query;
 pub mod record;

@@ -154,7 +154,8 @@ impl Request {
                     .hint("nothing was destroyed; restore the named file from a backup and open again"));
             }
             for segment in &segments {
-                if let Some(damage) = segment.part.verify(false).into_iter().next() {
+                let rewritten = segment.entry.generation > 0;
+                if let Some(damage) = segment.part.verify_fresh(rewritten).into_iter().next() {
                     return Err(Error::corrupt(format!("segment {}: {damage}", segment.id))
                         .hint("nothing was destroyed; restore the named file from a backup and open again"));
                 }
@@ -248,6 +249,7 @@ impl Request {
             entropy: Arc::clone(&self.entropy),
             dir: self.dir.clone(),
             store,
+            repairs: Arc::default(),
         }
     }
 

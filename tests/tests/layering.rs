@@ -16,7 +16,7 @@ const FLOORS: [&[&str]; 9] = [
     &["id", "text"],
     &["error", "session", "clock"],
     &["codec", "vfs", "crypto"],
-    &["record", "merkle", "sealed", "env"],
+    &["record", "merkle", "parity", "sealed", "env"],
     &["keyring", "journal", "segment", "index", "log", "policy", "register"],
     &["roll", "view", "receipts", "state"],
     &["ingest", "query", "compact", "erase", "export", "backup", "verify"],
@@ -26,6 +26,7 @@ const FLOORS: [&[&str]; 9] = [
 
 /// Imports between rooms of one floor: (importer, imported, why).
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
+    ("env", "parity", "what was set right is counted once for the whole store"),
     ("index", "segment", "an index holds the table of its segment's blocks"),
     ("state", "roll", "the committer publishes what a roll built"),
     ("state", "view", "the open store holds the view that readers share"),

@@ -316,6 +316,7 @@ fn opened<T>(disk: &MemoryVfs, mut look: impl FnMut(&IndexData, &Tree) -> T) -> 
         entropy,
         dir: dir.to_path_buf(),
         store: record.store,
+        repairs: Arc::default(),
     };
     let keys = Keys::new();
     let subjects = ContentKeys::new(tree.clone());

@@ -68,7 +68,7 @@ pub fn facts(segment: &Rolled) -> Result<Facts> {
     let mut bodies = Vec::with_capacity(live.len());
     for (file, live) in live.into_iter().enumerate() {
         let body = segment.part.body(file)?;
-        bodies.push(BodyFacts { bytes: body.len()?, live, dead: body.blocks_len()?.saturating_sub(live) });
+        bodies.push(BodyFacts { bytes: body.len(), live, dead: body.blocks_len()?.saturating_sub(live) });
     }
     Ok(Facts {
         id: segment.id,

@@ -7,6 +7,7 @@
 pub mod arena;
 pub mod kdf;
 pub mod random;
+mod rescue;
 pub mod seal;
 pub mod secret;
 pub(crate) mod stack;

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 const KEY_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 /// Length of the commitment.
-const COMMITMENT_LEN: usize = 32;
+pub(super) const COMMITMENT_LEN: usize = 32;
 /// Length of the AEAD tag (RFC 8452 section 4).
 const TAG_LEN: usize = 16;
 /// What is derived: key, nonce, commitment.
@@ -95,7 +95,7 @@ impl OneTime {
     }
 
     #[inline(never)]
-    fn decrypt(&self, tag: &[u8; TAG_LEN], text: &mut [u8]) -> Result<()> {
+    pub(super) fn decrypt(&self, tag: &[u8; TAG_LEN], text: &mut [u8]) -> Result<()> {
         let (cipher, nonce) = self.cipher()?;
         cipher
             .decrypt_inout_detached(&nonce, &self.aad, text.into(), &Tag::from(*tag))
@@ -111,7 +111,7 @@ impl OneTime {
         Ok((cipher, nonce))
     }
 
-    fn commitment(&self) -> &[u8] {
+    pub(super) fn commitment(&self) -> &[u8] {
         &self.material[KEY_LEN + NONCE_LEN..]
     }
 }

@@ -95,6 +95,16 @@ impl Segment {
         fresh_body.map_or(Ok(()), |body| self.verify_body(body))
     }
 
+    /// What an erasure may have written last opens: the index, and the newest body file if the
+    /// index was written anew. Rescue counts as opening.
+    pub fn verify_fresh(&self, rewritten: bool) -> Vec<String> {
+        let mut damage = self.verify(false);
+        if rewritten && let Some(newest) = self.body_count().checked_sub(1) {
+            damage.extend(self.verify_body(newest).err().map(|e| e.to_string()));
+        }
+        damage
+    }
+
     /// The index, if all of it can be read.
     fn verify_sections(&self, damage: &mut Vec<String>) -> Option<IndexData> {
         if !matches!(self.sections.block_tables_agree(), Ok(true)) {

@@ -8,6 +8,8 @@
 //! page j    dictionary │ postings │ times │ seqs │ locations │ ids │ filter │ zeros
 //! ```
 //!
+//! behind    parity pages
+//!
 //! Offsets count bytes of the pages' texts. Section ids from 16 are reserved for words and
 //! positions, from 32 for the overlay. The plaintext is a pure function of the data.
 
@@ -19,12 +21,13 @@ use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
 use crate::crypto::{Entropy, Key, Secret, hedged_secret};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::IndexData;
 use crate::index::filter::IdFilter;
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::{column, dictionary};
+use crate::parity::{Encoder, Page, ParityFile, Repairs, pages_for};
 use crate::segment::BlockRef;
 use crate::vfs::{ReadAt, Vfs};
 
@@ -86,7 +89,7 @@ impl Section {
 pub struct Written {
     /// K_index of the file.
     pub key: Secret,
-    /// Pages of the file.
+    /// Pages of the file, without parity.
     pub pages: u32,
     /// BLAKE3 hash of the plaintext, to compare with what reads back; never stored.
     pub digest: Zeroizing<[u8; 32]>,
@@ -94,7 +97,7 @@ pub struct Written {
 
 /// Page 0.
 pub struct Table {
-    /// Pages of the file.
+    /// Pages of the file, without parity.
     pub pages: u32,
     /// Documents.
     pub docs: u32,
@@ -107,10 +110,11 @@ pub struct Table {
 
 /// An index file, open for reading.
 pub struct IndexFile {
-    file: Arc<dyn ReadAt>,
+    file: ParityFile,
     of: PageFile,
     key: Key,
     table: Table,
+    repairs: Arc<Repairs>,
     /// All pages, opened, while a check reads every section.
     held: RwLock<Option<Zeroizing<Vec<u8>>>>,
 }
@@ -149,10 +153,14 @@ pub(crate) fn write_text(
 ) -> Result<u32> {
     let name = file_name(of.file);
     let pages = page_count(text.len())?;
-    let mut out = Vec::with_capacity(pages as usize * PAGE_LEN);
+    let mut out = Vec::with_capacity((pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN);
+    let mut parity = Encoder::new(pages.into());
     for (number, text) in (0..pages).zip(text.chunks_exact(TEXT_LEN)) {
+        let from = out.len();
         page::seal(of, key, number, text, &mut out)?;
+        parity.update(&out[from..]);
     }
+    out.extend_from_slice(&parity.finish());
     let disk = vfs.create(&dir.join(&name)).map_err(|e| Error::io(format!("create {name}"), e))?;
     disk.write_at(&out, 0).map_err(|e| Error::io(format!("write {name}"), e))?;
     disk.sync().map_err(|e| Error::io(format!("sync {name}"), e))?;
@@ -254,15 +262,22 @@ impl Table {
 
 impl IndexFile {
     /// Opens page 0.
-    pub fn open(file: Arc<dyn ReadAt>, of: PageFile, key: Key) -> Result<Self> {
+    pub fn open(file: Arc<dyn ReadAt>, of: PageFile, key: Key, repairs: Arc<Repairs>) -> Result<Self> {
         let name = file_name(of.file);
-        let len = file.len().map_err(|e| Error::io(format!("measure {name}"), e))?;
-        let pages = page_count_of_file(len).ok_or_else(|| {
-            Error::corrupt(format!("file {name} has {len} bytes, which is no whole number of pages"))
+        let file = ParityFile::new(file).map_err(|e| Error::io(format!("measure {name}"), e))?;
+        let file = file.map_err(|len| {
+            Error::corrupt(format!("file {name} has {len} bytes, which is no length of an index"))
         })?;
+        Self::open_file(file, of, key, repairs)
+    }
+
+    fn open_file(file: ParityFile, of: PageFile, key: Key, repairs: Arc<Repairs>) -> Result<Self> {
+        let name = file_name(of.file);
+        let pages = u32::try_from(file.data_pages())
+            .map_err(|_| Error::corrupt(format!("file {name} is over the limit of an index")))?;
         let table =
             Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
-        let mut index = Self { file, of, key, table, held: RwLock::default() };
+        let mut index = Self { file, of, key, table, repairs, held: RwLock::default() };
         let text = index.text(0, TEXT_LEN as u64)?;
         index.table = Table::decode(&text, pages).map_err(|e| e.context(format!("file {name} page 0")))?;
         Ok(index)
@@ -270,7 +285,7 @@ impl IndexFile {
 
     /// The same file under another handle of its key. Page 0 is opened again.
     pub fn under(&self, key: Key) -> Result<Self> {
-        Self::open(Arc::clone(&self.file), self.of, key)
+        Self::open_file(self.file.clone(), self.of, key, Arc::clone(&self.repairs))
     }
 
     /// Opens every page once and answers what does not open. If all do, sections are read from
@@ -285,11 +300,26 @@ impl IndexFile {
         }
     }
 
-    /// Opens every page, and compares the text with the hash of what was written.
+    /// Opens every page as it stands, without rescue, and compares the text with the hash of what
+    /// was written, and the parity.
     pub fn reads_as(&self, digest: &[u8; 32]) -> Result<()> {
-        let text = self.text(0, u64::from(self.table.pages) * TEXT_LEN as u64)?;
+        let mut text = Zeroizing::new(Vec::with_capacity(self.table.pages as usize * TEXT_LEN));
+        let mut parity = Encoder::new(self.file.data_pages());
+        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
+        for number in 0..self.table.pages {
+            self.read(number, &mut page)?;
+            parity.update(&*page);
+            self.open_in_place(number, &mut page)?;
+            text.extend_from_slice(page::text(&page));
+        }
         if blake3::hash(&text) != *digest {
             return Err(Error::corrupt(format!("file {} reads back as another text", self.name())));
+        }
+        for (expected, number) in parity.finish().chunks(PAGE_LEN).zip(self.table.pages..) {
+            self.read(number, &mut page)?;
+            if *expected != page[..] {
+                return Err(Error::corrupt(format!("file {} page {number}: parity is wrong", self.name())));
+            }
         }
         Ok(())
     }
@@ -354,21 +384,53 @@ impl IndexFile {
         Ok(text)
     }
 
+    /// Opens a page; one that was lost or has a wrong bit is set right in memory and counted.
     fn page<'a>(&self, number: u32, page: &'a mut [u8; PAGE_LEN]) -> Result<&'a [u8]> {
-        let place = || format!("file {} page {number}", self.name());
+        match self.page_as_it_is(number, page) {
+            Ok(()) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Unsupported) => {
+                *page = *self.rescue(number)?.ok_or(e)?;
+                self.open_in_place(number, page)?;
+                self.repairs.count();
+            }
+            Err(e) => return Err(e),
+        }
+        Ok(page::text(page))
+    }
+
+    /// Opens a page as it stands in the file.
+    fn page_as_it_is(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
+        self.read(number, page)?;
+        self.open_in_place(number, page)
+    }
+
+    fn read(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
         self.file
-            .read_exact_at(page, u64::from(number) * PAGE_LEN as u64)
-            .map_err(|e| Error::io(format!("read {}", place()), e))?;
-        self.key.with(|key| page::open(self.of, key, number, page)).flatten().map_err(|e| e.context(place()))
+            .read(page, u64::from(number) * PAGE_LEN as u64)
+            .map_err(|e| Error::io(format!("read file {} page {number}", self.name()), e))
+    }
+
+    fn open_in_place(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
+        let opened = self.key.with(|key| page::open(self.of, key, number, page).map(|_| ())).flatten();
+        opened.map_err(|e| e.context(format!("file {} page {number}", self.name())))
+    }
+
+    /// What a page was that doesn't open: by its parity, which is cheap, then by turning each bit.
+    /// Both are proved by the seal.
+    fn rescue(&self, number: u32) -> Result<Option<Page>> {
+        if let Ok(page) = self.file.reconstruct(number.into())
+            && self.open_in_place(number, &mut page.clone()).is_ok()
+        {
+            return Ok(Some(page));
+        }
+        let Ok(mut page) = self.file.page(number.into()) else { return Ok(None) };
+        let right = self.key.with(|key| page::set_bit_right(self.of, key, number, &mut page))?;
+        Ok(right.then_some(page))
     }
 }
 
 fn page_count(text_len: usize) -> Result<u32> {
     u32::try_from(text_len / TEXT_LEN).map_err(|_| Error::invalid("an index file is over its limit"))
-}
-
-fn page_count_of_file(len: u64) -> Option<u32> {
-    u32::try_from(len / PAGE_LEN as u64).ok().filter(|n| *n > 0 && len.is_multiple_of(PAGE_LEN as u64))
 }
 
 /// count u32 │ { file u8 │ varint offset │ varint length │ r_block 16 │ varint class │ varint expiry

@@ -7,6 +7,8 @@
 //! Header, store, file and page number are bound as associated data; K_index is fresh for every
 //! file, so each page has a key of its own that seals once.
 
+use zeroize::Zeroizing;
+
 use crate::codec::Write;
 use crate::crypto::{ALGORITHM, Label, OneTime, SEAL_LEN, derive};
 use crate::error::{Error, Result};
@@ -58,6 +60,30 @@ pub fn open<'a>(of: PageFile, key: &[u8; 32], number: u32, page: &'a mut [u8]) -
     }
     one_time(of, key, number).open(seal, text)?;
     Ok(text)
+}
+
+/// The text of a page that was opened in place.
+pub fn text(page: &[u8; PAGE_LEN]) -> &[u8] {
+    &page[HEADER_LEN + SEAL_LEN..]
+}
+
+/// Sets the one wrong bit of a page right, if that makes it open.
+pub fn set_bit_right(of: PageFile, key: &[u8; 32], number: u32, page: &mut [u8; PAGE_LEN]) -> bool {
+    let (header, rest) = page.split_at_mut(HEADER_LEN);
+    let wrong: u32 = header.iter().zip(HEADER).map(|(a, b)| (a ^ b).count_ones()).sum();
+    let Some((seal, text)) = rest.split_first_chunk_mut::<SEAL_LEN>() else { return false };
+    let one_time = one_time(of, key, number);
+    if wrong == 1 {
+        header.copy_from_slice(&HEADER);
+        return one_time.open(seal, &mut Zeroizing::new(text.to_vec())).is_ok();
+    }
+    match one_time.wrong_bit(seal, text) {
+        Some(bit) if wrong == 0 => {
+            rest[bit / 8] ^= 1 << (bit % 8);
+            true
+        }
+        _ => false,
+    }
 }
 
 fn one_time(of: PageFile, key: &[u8; 32], number: u32) -> OneTime {

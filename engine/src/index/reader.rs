@@ -19,6 +19,7 @@ use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, Part, SortKey, Term};
 use crate::index::postings;
 use crate::index::sections::{Sections, list_bytes};
+use crate::parity::{Repairs, pages_for};
 use crate::record::Stored;
 use crate::segment::writer::file_name as body_name;
 use crate::segment::{BlockRef, BodyFile, Location, OpenBlock, SubjectKeys};
@@ -38,6 +39,8 @@ pub struct SegmentFiles<'a> {
     pub index: FileId,
     /// The body files, in the order of their indexes in the block table.
     pub bodies: &'a [FileId],
+    /// Where rescues are counted.
+    pub repairs: &'a Arc<Repairs>,
 }
 
 /// A rolled segment. Opened parts are kept until [`Self::clear`].
@@ -70,10 +73,12 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
     ) -> Result<Self> {
         let file = map(vfs, files.dir, &file_name(files.index))?;
-        let index = IndexFile::open(file.into(), PageFile { store: files.store, file: files.index }, key)?;
+        let (of, repairs) = (PageFile { store: files.store, file: files.index }, files.repairs);
+        let index = IndexFile::open(file.into(), of, key, Arc::clone(repairs))?;
         let mut bodies = Vec::with_capacity(files.bodies.len());
         for id in files.bodies {
-            bodies.push(Arc::new(BodyFile::new(map(vfs, files.dir, &body_name(*id))?, files.store, *id)?));
+            let file = map(vfs, files.dir, &body_name(*id))?;
+            bodies.push(Arc::new(BodyFile::new(file.into(), files.store, *id, Arc::clone(repairs))?));
         }
         let sections = Sections::new(index);
         let filter = Arc::new(sections.load_filter()?);
@@ -109,14 +114,20 @@ impl Segment {
         self.sections.index.table().pages
     }
 
-    /// Bytes of the index file.
+    /// Bytes of the index file, parity included.
     pub fn index_len(&self) -> u64 {
-        u64::from(self.pages()) * PAGE_LEN as u64
+        let pages = u64::from(self.pages());
+        (pages + pages_for(pages)) * PAGE_LEN as u64
     }
 
     /// The block table, read anew.
     pub fn blocks(&self) -> Result<Vec<BlockRef>> {
         self.sections.load_blocks()
+    }
+
+    /// How many body files the segment names.
+    pub(crate) fn body_count(&self) -> u8 {
+        u8::try_from(self.bodies.len()).unwrap_or(u8::MAX)
     }
 
     /// A body file by its place in the block table.

@@ -253,6 +253,17 @@ pub fn open<'a>(
     Ok(text)
 }
 
+/// The one wrong bit of seal and text, if turning it makes the block open.
+pub(super) fn wrong_bit(
+    place: BlockPlace,
+    subject_keys: &[&[u8; 32]],
+    r_block: &[u8; 16],
+    seal: &Seal,
+    text: &[u8],
+) -> Option<usize> {
+    key(place, subject_keys, r_block, text.len()).wrong_bit(seal, text)
+}
+
 /// Both locks go in as secrets; place and padded length as associated data.
 fn key(place: BlockPlace, subject_keys: &[&[u8; 32]], r_block: &[u8; 16], len: usize) -> OneTime {
     let mut secrets: Vec<&[u8]> = Vec::with_capacity(subject_keys.len() + 1);

@@ -5,7 +5,8 @@
 //! rewritten without it). A dead block stays in its file as bytes that nothing opens.
 //!
 //! ```text
-//! NNN.seg   header 8 B │ block │ block │ …      in random order: neighbours say nothing
+//! NNN.seg   header 8 B │ block │ block │ … │ zeros to a whole page │ parity pages
+//!           blocks in random order: neighbours say nothing
 //! block     seal 48 B ‖ ciphertext of a padded, compressed group of records
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 pub mod block;
 pub mod reader;
+mod rescue;
 pub mod writer;
 
 use crate::crypto::Secret;

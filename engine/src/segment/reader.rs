@@ -1,39 +1,38 @@
 //! Reads body blocks from a mapped file: copied once, and only the copy is opened and parsed.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
-use crate::crypto::{ALGORITHM, SEAL_LEN};
-use crate::error::{Error, Result};
+use crate::crypto::{SEAL_LEN, Secret};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, StoreId};
+use crate::parity::{PAGE_LEN, ParityFile, Repairs};
 use crate::segment::SubjectKeys;
-use crate::segment::block::{self, BlockPlace, BlockRef, OpenBlock, RAW_MAX, VERSION};
-use crate::segment::writer::{HEADER_LEN, MAGIC, file_name};
+use crate::segment::block::{self, BlockPlace, BlockRef, OpenBlock, RAW_MAX};
+use crate::segment::rescue;
+use crate::segment::writer::{HEADER_LEN, file_name, header};
 use crate::vfs::ReadAt;
 
 /// A body file, open for reading.
 pub struct BodyFile {
-    file: Box<dyn ReadAt>,
+    file: ParityFile,
     store: StoreId,
     id: FileId,
+    repairs: Arc<Repairs>,
 }
 
 impl BodyFile {
-    /// Checks the header of a body file.
-    pub fn new(file: Box<dyn ReadAt>, store: StoreId, id: FileId) -> Result<Self> {
-        let mut header = [0u8; HEADER_LEN];
-        file.read_exact_at(&mut header, 0)
-            .map_err(|e| read_error(e).context(format!("file {} header", file_name(id))))?;
-        if header[..4] != MAGIC {
-            return Err(Error::corrupt(format!("file {} does not begin as a body file", file_name(id))));
-        }
-        if header[4..] != [VERSION, ALGORITHM, 0, 0] {
-            let (version, algorithm) = (header[4], header[5]);
-            return Err(Error::newer(format!(
-                "file {}: version {version} algorithm {algorithm} is unknown",
-                file_name(id)
-            )));
-        }
-        Ok(Self { file, store, id })
+    /// Checks length and header of a body file.
+    pub fn new(file: Arc<dyn ReadAt>, store: StoreId, id: FileId, repairs: Arc<Repairs>) -> Result<Self> {
+        let name = file_name(id);
+        let file = ParityFile::new(file).map_err(|e| Error::io(format!("measure {name}"), e))?;
+        let file = file.map_err(|len| {
+            Error::corrupt(format!("file {name} has {len} bytes, which is no length of a body file"))
+        })?;
+        let this = Self { file, store, id, repairs };
+        this.check_header()?;
+        Ok(this)
     }
 
     /// The file's name in the store.
@@ -41,14 +40,19 @@ impl BodyFile {
         self.id
     }
 
-    /// Bytes of the file.
-    pub fn len(&self) -> Result<u64> {
-        self.file.len().map_err(|e| Error::io(format!("measure {}", file_name(self.id)), e))
+    /// The file with its parity.
+    pub(crate) fn file(&self) -> &ParityFile {
+        &self.file
     }
 
-    /// Whether the file has no bytes at all.
-    pub fn is_empty(&self) -> Result<bool> {
-        Ok(self.len()? == 0)
+    /// Bytes of the file, parity included.
+    pub fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    /// Whether the file has no bytes at all, which no body file is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// Bytes of all sealed blocks, also of those that no table names any more: what stands between
@@ -56,13 +60,11 @@ impl BodyFile {
     /// does not end with 16 zeros, for it is ciphertext.
     pub fn blocks_len(&self) -> Result<u64> {
         const UNIT: usize = 16;
-        let len = self.len()?.saturating_sub(HEADER_LEN as u64);
-        let mut units = len.div_ceil(UNIT as u64);
+        let mut units = (self.file.data_len() - HEADER_LEN as u64) / UNIT as u64;
         let mut unit = [0u8; UNIT];
         while units > 0 {
-            let at = HEADER_LEN as u64 + (units - 1) * UNIT as u64;
-            let n = self.file.read_at(&mut unit, at).map_err(read_error)?;
-            if unit.iter().take(n).any(|b| *b != 0) {
+            self.file.read(&mut unit, HEADER_LEN as u64 + (units - 1) * UNIT as u64).map_err(read_error)?;
+            if unit.iter().any(|b| *b != 0) {
                 break;
             }
             units -= 1;
@@ -70,28 +72,91 @@ impl BodyFile {
         Ok(units * UNIT as u64)
     }
 
-    /// Opens a block.
+    /// Opens a block; one with lost pages or a wrong bit is set right in memory and counted.
     pub fn open(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
-        self.open_inner(block, keys)
-            .map_err(|e| e.context(format!("file {} block at {}", file_name(self.id), block.offset)))
+        let opened = self.open_or_rescue(block, keys);
+        opened.map_err(|e| e.context(format!("file {} block at {}", file_name(self.id), block.offset)))
     }
 
-    fn open_inner(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
-        let len = block.len as usize;
-        if len > RAW_MAX + SEAL_LEN + 64 {
+    /// Opens a block as it stands in the file.
+    pub fn open_as_it_is(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
+        let opened = self.secrets(block, keys).and_then(|secrets| self.read_and_open(block, &secrets));
+        opened.map_err(|e| e.context(format!("file {} block at {}", file_name(self.id), block.offset)))
+    }
+
+    /// The sealed bytes of a block that doesn't open, as they were, if that can be found out.
+    pub(crate) fn rescue(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<Option<Vec<u8>>> {
+        let secrets = self.secrets(block, keys)?;
+        Ok(rescue::block(&self.file, self.place(block), block, &secrets))
+    }
+
+    fn open_or_rescue(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
+        let secrets = self.secrets(block, keys)?;
+        let damage = match self.read_and_open(block, &secrets) {
+            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Io) => e,
+            opened => return opened,
+        };
+        let rescued = rescue::block(&self.file, self.place(block), block, &secrets);
+        let mut bytes = Zeroizing::new(rescued.ok_or(damage)?);
+        let open = self.decode(block, &secrets, &mut bytes)?;
+        self.repairs.count();
+        Ok(open)
+    }
+
+    fn read_and_open(&self, block: &BlockRef, secrets: &[Secret]) -> Result<OpenBlock> {
+        let mut bytes = Zeroizing::new(vec![0u8; block.len as usize]);
+        self.file.read(&mut bytes, block.offset).map_err(read_error)?;
+        self.decode(block, secrets, &mut bytes)
+    }
+
+    fn decode(&self, block: &BlockRef, secrets: &[Secret], bytes: &mut [u8]) -> Result<OpenBlock> {
+        let secrets: Vec<&[u8; 32]> = secrets.iter().map(|k| &**k).collect();
+        OpenBlock::decode(block::open(self.place(block), &secrets, &block.r_block, bytes)?)
+    }
+
+    fn secrets(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<Vec<Secret>> {
+        if block.len as usize > RAW_MAX + SEAL_LEN + 64 {
             return Err(Error::corrupt("length of a body block is over its limit"));
         }
-        let mut subject_keys = Vec::with_capacity(block.subjects.len());
+        let mut secrets = Vec::with_capacity(block.subjects.len());
         for person in &block.subjects {
             let key = keys.content_key(*person)?;
-            subject_keys.push(key.ok_or_else(|| Error::corrupt("a subject has no content key"))?);
+            secrets.push(key.ok_or_else(|| Error::corrupt("a subject has no content key"))?);
         }
-        let secrets: Vec<&[u8; 32]> = subject_keys.iter().map(|k| &**k).collect();
-        let mut bytes = Zeroizing::new(vec![0u8; len]);
-        self.file.read_exact_at(&mut bytes, block.offset).map_err(read_error)?;
-        let place = BlockPlace { store: self.store, file: self.id, offset: block.offset };
-        OpenBlock::decode(block::open(place, &secrets, &block.r_block, &mut bytes)?)
+        Ok(secrets)
     }
+
+    fn place(&self, block: &BlockRef) -> BlockPlace {
+        BlockPlace { store: self.store, file: self.id, offset: block.offset }
+    }
+
+    /// A header of another version is refused. One that is lost is no reason to refuse the blocks,
+    /// which prove themselves.
+    fn check_header(&self) -> Result<()> {
+        let mut found = [0u8; HEADER_LEN];
+        if self.file.read(&mut found, 0).is_ok() && found == header() {
+            return Ok(());
+        }
+        if self.file.reconstruct(0).is_ok_and(|page| page[..HEADER_LEN] == header()) {
+            self.repairs.count();
+            return Ok(());
+        }
+        let wrong: u32 = found.iter().zip(header()).map(|(a, b)| (a ^ b).count_ones()).sum();
+        if wrong > 1 && found[..4] == header()[..4] && found[6..] == [0, 0] {
+            let (version, algorithm) = (found[4], found[5]);
+            return Err(Error::newer(format!(
+                "file {}: version {version} algorithm {algorithm} is unknown",
+                file_name(self.id)
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// Pages in which a block lies.
+pub(crate) fn pages_of(block: &BlockRef) -> std::ops::Range<u64> {
+    let end = block.offset + u64::from(block.len);
+    block.offset / PAGE_LEN as u64..end.div_ceil(PAGE_LEN as u64)
 }
 
 /// A file that ends too early is damaged; anything else is the operating system's.

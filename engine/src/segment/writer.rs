@@ -9,6 +9,7 @@ use crate::crypto::kdf::expand;
 use crate::crypto::{ALGORITHM, Entropy, Label, SEAL_LEN, Secret, hedged};
 use crate::error::{Error, Result};
 use crate::id::{FileId, PersonNumber, Seq, StoreId};
+use crate::parity::{Encoder, PAGE_LEN};
 use crate::record::Stored;
 use crate::segment::SubjectKeys;
 use crate::segment::block::{self, BlockBuilder, BlockPlace, BlockRef, Compressor, VERSION};
@@ -157,7 +158,9 @@ impl BodyWriter {
         let mut refs: Vec<Option<BlockRef>> = Vec::new();
         refs.resize_with(self.blocks.len(), || None);
         let file = vfs.create(&place.dir.join(&name)).map_err(|e| Error::io(format!("create {name}"), e))?;
-        let mut out = Output { file: &*file, name: &name, at: 0, pending: header().to_vec() };
+        let len = self.blocks.iter().map(|b| SEAL_LEN + b.text.len()).sum::<usize>() + HEADER_LEN;
+        let parity = Encoder::new(len.div_ceil(PAGE_LEN) as u64);
+        let mut out = Output { file: &*file, name: &name, at: 0, pending: header().to_vec(), parity };
         for number in order {
             let Draft { group, text } = &mut self.blocks[number];
             let offset = out.offset();
@@ -237,6 +240,7 @@ struct Output<'a> {
     name: &'a str,
     at: u64,
     pending: Vec<u8>,
+    parity: Encoder,
 }
 
 impl Output<'_> {
@@ -251,6 +255,11 @@ impl Output<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
+        self.parity.update(&self.pending);
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<()> {
         self.file
             .write_at(&self.pending, self.at)
             .map_err(|e| Error::io(format!("write {} at {}", self.name, self.at), e))?;
@@ -261,6 +270,11 @@ impl Output<'_> {
 
     fn finish(mut self) -> Result<()> {
         self.flush()?;
+        // Zeros to the end of the page, then parity.
+        let padding = self.at.next_multiple_of(PAGE_LEN as u64) - self.at;
+        self.pending.resize(padding as usize, 0);
+        self.pending.extend(std::mem::replace(&mut self.parity, Encoder::new(0)).finish());
+        self.write()?;
         self.file.sync().map_err(|e| Error::io(format!("sync {}", self.name), e))
     }
 }
@@ -300,7 +314,7 @@ mod tests {
         }
         let blocks = writer.finish(&disk, place(), &Everybody, &OsEntropy).unwrap();
         let map = disk.map(&Path::new("/s").join(file_name(place().file))).unwrap();
-        let file = BodyFile::new(map, place().store, place().file).unwrap();
+        let file = BodyFile::new(map.into(), place().store, place().file, Default::default()).unwrap();
         let mut last = None;
         for (i, (at, stored, bytes)) in wanted.iter().enumerate() {
             let block = &blocks[at.block as usize];

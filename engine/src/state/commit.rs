@@ -301,7 +301,13 @@ pub fn open_segment_in(
 ) -> Result<Rolled> {
     let part = Segment::open(
         &*env.vfs,
-        SegmentFiles { dir: &env.dir, store: env.store, index: entry.index, bodies: &entry.bodies },
+        SegmentFiles {
+            dir: &env.dir,
+            store: env.store,
+            index: entry.index,
+            bodies: &entry.bodies,
+            repairs: &env.repairs,
+        },
         arena.insert(&entry.key)?,
         subjects,
     )
