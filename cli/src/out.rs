@@ -26,6 +26,11 @@ impl Out {
         self.writer.write_all(b"\n")
     }
 
+    /// Prints what is no text for people: scripts, manual pages.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)
+    }
+
     /// Prints rows with their columns aligned; the last column is not padded.
     pub(crate) fn table(&mut self, rows: &[Vec<String>]) -> io::Result<()> {
         let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -11,6 +11,7 @@ use crate::out::Out;
 
 mod add;
 mod compact;
+mod completions;
 mod conversation;
 mod count;
 mod demo;
@@ -23,11 +24,13 @@ mod import;
 mod init;
 mod key;
 mod lines;
+mod man;
 mod resume;
 mod roll;
 mod search;
 mod stats;
 mod subject;
+mod upgrade;
 mod verify;
 
 /// What `escrow` can do.
@@ -69,6 +72,12 @@ pub(crate) enum Command {
     /// Show keys that may be shown.
     #[command(subcommand)]
     Key(key::Command),
+    /// Bring a store to the format of this program.
+    Upgrade,
+    /// Print what a shell needs to complete commands: `escrow completions bash`.
+    Completions(completions::Args),
+    /// Print the manual page, or write all of them.
+    Man(man::Args),
     /// Move the journal into a segment now.
     #[command(hide = true)]
     Roll,
@@ -105,6 +114,9 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Compact => compact::run(global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Key(command) => key::run(&command, global, out),
+        Command::Upgrade => upgrade::run(global, out),
+        Command::Completions(args) => completions::run(&args, out),
+        Command::Man(args) => man::run(&args, out),
         Command::Roll => roll::run(global),
     }
 }

@@ -7,11 +7,16 @@ use escrowdb::record::Kind;
 use sha2::{Digest as _, Sha256};
 
 use crate::args::Global;
+use crate::commands::export::form::{Form, Jsonl};
 use crate::durable::{self, DurableFile};
 use crate::engine::{self, Hit, Order, Reading};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
+
+mod csv;
+mod form;
+mod html;
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -25,7 +30,8 @@ pub(crate) struct Args {
     /// Whatever a query finds.
     #[arg(long, group = "what", value_name = "Q", allow_hyphen_values = true)]
     query: Option<String>,
-    /// Format of the file.
+    /// Format of the file: jsonl (an import reads it), html (to read and print) or csv (for
+    /// spreadsheets).
     #[arg(long, value_name = "F", default_value = "jsonl")]
     format: String,
     /// The file; FILE.manifest.json is written beside it.
@@ -34,16 +40,22 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    if args.format != "jsonl" {
-        let known = ["html", "csv", "vcon"].contains(&args.format.as_str());
+    let title = match (&args.subject, &args.conversation) {
+        (Some(subject), _) => ("person", subject.as_str()),
+        (_, Some(conversation)) => ("conversation", conversation.as_str()),
+        _ => ("query", args.query.as_deref().unwrap_or_default()),
+    };
+    let Some(mut form) = form::named(&args.format, title) else {
+        let known = args.format == "vcon";
         let message =
             if known { "this export format is not in this version" } else { "unknown export format" };
-        return Err(Failure::usage(message).hint("use --format jsonl"));
-    }
+        return Err(Failure::usage(message).hint("use --format jsonl, html or csv"));
+    };
     outside(&args.output, &engine::folder(global)?)?;
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
-    let summary = write_jsonl(&args.output, |each| records(args, &reading, each))?;
+    let by_conversation = form.by_conversation();
+    let summary = write(&args.output, &mut *form, |each| records(args, &reading, by_conversation, each))?;
     let line = if out.json() {
         summary.to_json(&args.output)
     } else {
@@ -54,6 +66,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
 
 /// What was written.
 pub(crate) struct Summary {
+    /// Name of the format.
+    format: &'static str,
     /// Number of records.
     pub(crate) count: u64,
     /// Length of the file.
@@ -78,7 +92,7 @@ impl Summary {
         Object::new()
             .number("version", 1)
             .text("file", &name)
-            .text("format", "jsonl")
+            .text("format", self.format)
             .number("count", self.count)
             .number("bytes", self.bytes)
             .text("sha256", &self.hash)
@@ -87,23 +101,39 @@ impl Summary {
     }
 }
 
-/// Writes the records that `source` hands over, and the manifest.
+/// Writes the records that `source` hands over as JSON Lines, and the manifest.
 pub(crate) fn write_jsonl(
     target: &Path,
+    source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
+) -> Result<Summary, Failure> {
+    write(target, &mut Jsonl, source)
+}
+
+fn write(
+    target: &Path,
+    form: &mut dyn Form,
     source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     let mut file = DurableFile::create(target)?;
     let mut hasher = Sha256::new();
     let (mut count, mut bytes) = (0, 0);
+    let mut piece = String::new();
+    let mut put = |piece: &mut String| {
+        hasher.update(piece.as_bytes());
+        bytes += piece.len() as u64;
+        let written = file.write_all(piece.as_bytes());
+        piece.clear();
+        written.map_err(|e| Failure::io(format!("write {}", target.display()), e))
+    };
+    form.begin(&mut piece);
     source(&mut |hit| {
-        let mut line = engine::record_json(&hit);
-        line.push('\n');
-        hasher.update(line.as_bytes());
+        form.record(&mut piece, &hit);
         count += 1;
-        bytes += line.len() as u64;
-        file.write_all(line.as_bytes()).map_err(|e| Failure::io(format!("write {}", target.display()), e))
+        put(&mut piece)
     })?;
-    let summary = Summary { count, bytes, hash: hex(&hasher.finalize()) };
+    form.end(&mut piece);
+    put(&mut piece)?;
+    let summary = Summary { format: form.name(), count, bytes, hash: hex(&hasher.finalize()) };
     file.commit()?;
     let mut manifest = target.as_os_str().to_owned();
     manifest.push(".manifest.json");
@@ -116,6 +146,7 @@ pub(crate) fn write_jsonl(
 fn records(
     args: &Args,
     reading: &Reading,
+    by_conversation: bool,
     each: &mut dyn FnMut(Hit) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let query = match (&args.subject, &args.conversation, &args.query) {
@@ -133,8 +164,29 @@ fn records(
         (.., Some(query)) => query.clone(),
         _ => return Err(Failure::usage("name what to export")),
     };
-    engine::each_hit(reading, &query, (Order::Oldest, None, None), each)?;
+    if !by_conversation {
+        engine::each_hit(reading, &query, (Order::Oldest, None, None), each)?;
+        return Ok(());
+    }
+    for conversation in conversations(reading, &query)? {
+        let query = format!("({query}) {}", field_query("conversation", &conversation));
+        engine::each_hit(reading, &query, (Order::Oldest, None, None), &mut *each)?;
+    }
     Ok(())
+}
+
+/// The conversations of what a query finds, in the order of their first record.
+fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure> {
+    let mut found = Vec::new();
+    for (conversation, _) in reading.facet(query, "conversation")? {
+        let query = format!("({query}) {}", field_query("conversation", &conversation));
+        engine::each_hit(reading, &query, (Order::Oldest, None, Some(1)), |hit| {
+            found.push(((hit.time, hit.seq), conversation.clone()));
+            Ok(())
+        })?;
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
 }
 
 /// The query for everything a person is a subject of.
