@@ -59,8 +59,8 @@ impl Moment {
 }
 
 /// Runs the process and kills it. Answers what it said.
-fn killed(dir: &Path, round: u64, seed: u64, moment: Moment) -> Vec<String> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_killed"))
+fn killed(program: &Path, dir: &Path, round: u64, seed: u64, moment: Moment) -> Vec<String> {
+    let mut child = Command::new(program)
         .args([dir.as_os_str(), round.to_string().as_ref(), seed.to_string().as_ref()])
         .stdout(Stdio::piped())
         .spawn()
@@ -115,6 +115,10 @@ fn whatever_was_acknowledged_survives_kill_9() {
     let mut rng = Rng::new(start.as_nanos() as u64);
     let scratch = Scratch(std::env::temp_dir().join(format!("escrowdb-kill-{}", std::process::id())));
     let _ = fs::remove_dir_all(&scratch.0);
+    fs::create_dir_all(&scratch.0).unwrap();
+    // A long run outlives another build.
+    let program = scratch.0.join("killed");
+    fs::copy(env!("CARGO_BIN_EXE_killed"), &program).unwrap();
     let (mut told, mut archive) = (Told::default(), Archive::default());
     let mut figures = told.figures.clone();
     let mut hunts = 0;
@@ -124,14 +128,16 @@ fn whatever_was_acknowledged_survives_kill_9() {
         let dir = scratch.0.join(format!("{}/store", round / ROUNDS_A_STORE));
         let slot = dir.with_file_name("store.slot");
         if round % ROUNDS_A_STORE == 0 {
-            let _ = fs::remove_dir_all(&scratch.0);
+            if let Some(before) = (round / ROUNDS_A_STORE).checked_sub(1) {
+                let _ = fs::remove_dir_all(scratch.0.join(before.to_string()));
+            }
             fs::create_dir_all(dir.parent().unwrap()).unwrap();
             builder(&dir, 1).create().unwrap().close().unwrap();
             told = Told::with(figures.clone());
             archive.clear();
         }
         let seed = rng.next();
-        told.hear(round, &killed(&dir, round, seed, Moment::any(&mut rng)));
+        told.hear(round, &killed(&program, &dir, round, seed, Moment::any(&mut rng)));
         figures = told.figures.clone();
         let last = round + 1 == rounds || (round + 1) % ROUNDS_A_STORE == 0;
         archive.add(&dir);
