@@ -13,8 +13,8 @@ use escrowdb_tests::rot::damage::{Damage, Harm, bits, pages};
 use escrowdb_tests::rot::verdict::Truth;
 
 /// Files of which one wrong bit or one lost page costs nothing. What stands once only is not among
-/// them yet: indexes beside their block tables, body files, the log, journals.
-const COSTS_NOTHING: &[&str] = &["slot", "HEAD", "keyring", "LOCK", "RESERVE"];
+/// them yet: the log, journals.
+const COSTS_NOTHING: &[&str] = &["slot", "HEAD", "keyring", "index", "segment", "LOCK", "RESERVE"];
 
 /// A journal has no second copy and no parity: a lost page may take its last frames and leave a
 /// file that looks as if they had never been written. Nothing could tell, so it is not asked.
