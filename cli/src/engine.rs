@@ -54,7 +54,8 @@ pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
 /// A builder with folder and slot set.
 pub(crate) fn builder(global: &Global) -> Result<Builder, Failure> {
     let folder = folder(global)?;
-    Ok(Store::builder(&folder).slot(slot(global, &folder)?))
+    // A command is over soon; what it began to compact would be thrown away.
+    Ok(Store::builder(&folder).slot(slot(global, &folder)?).compaction(false))
 }
 
 /// The folder the flags name.

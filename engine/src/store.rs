@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use parking_lot::Mutex;
 
 use crate::clock::{Bounded, Clock, SystemClock};
-use crate::compact;
+use crate::compact::{self, Background};
 use crate::crypto::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
@@ -57,6 +58,8 @@ pub struct Store {
     state: Arc<State>,
     /// Appends that wait. Has its own lock, which is never held while another is taken.
     queue: Queue,
+    /// The thread that compacts. Taken when the store closes.
+    background: Mutex<Background>,
 }
 
 /// How to make or open a store.
@@ -333,6 +336,7 @@ impl Store {
             return Ok(());
         }
         drop(no_compactions);
+        self.background.lock().join();
         let thread = state.rolls.lock().thread.take();
         if let Some(thread) = thread {
             let _ = thread.join();
@@ -457,6 +461,14 @@ impl Builder {
         self
     }
 
+    /// Whether small, thinned and overlapping segments are compacted on a thread of their own
+    /// (default), slowly and only as far as it pays. Without [`Self::background`] nothing is.
+    #[must_use]
+    pub const fn compaction(mut self, yes: bool) -> Self {
+        self.settings.compaction = yes;
+        self
+    }
+
     /// When an append is acknowledged.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
@@ -520,6 +532,7 @@ impl Builder {
 
 impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
-        Self { state: opened.state, queue: opened.queue }
+        let background = Mutex::new(Background::start(&opened.state));
+        Self { state: opened.state, queue: opened.queue, background }
     }
 }

@@ -13,6 +13,8 @@
 //! bodies.rs  which blocks stay where they are, and the new file for the others
 //! step.rs    build, read back, publish, unlink
 //! pace.rs    a file system that rests between pieces and stops when it is told to
+//! rest.rs    how long it rests while appends run
+//! background.rs  the thread that does what is due of the store's own accord
 //! ```
 //!
 //! What does not happen here: no leaf of the log moves, no record changes, nothing is derived
@@ -20,10 +22,12 @@
 //! is what every ordinary commit leaves: readable to whoever has the slot and an old copy of the
 //! folder, until the next erasing commit.
 
+pub mod background;
 pub mod bodies;
 pub mod merge;
 pub mod pace;
 pub mod policy;
+pub mod rest;
 pub mod step;
 pub mod survey;
 
@@ -34,6 +38,7 @@ use crate::keyring::catalog;
 use crate::state::State;
 use crate::state::compacting::Compacting;
 
+pub use background::Background;
 pub use policy::{Limits, Policy};
 
 /// How to compact.
@@ -119,16 +124,17 @@ struct Work<'a> {
 
 impl<'a> Work<'a> {
     fn new(right: &'a Compacting, policy: Policy) -> Result<Self> {
-        let state = right.state();
-        let mut survey = survey::Survey::default();
-        let facts = survey.look(state)?;
-        let report = CompactReport {
-            segments_before: facts.len() as u64,
-            bytes_before: facts.iter().map(policy::Facts::bytes).sum(),
-            ..CompactReport::default()
-        };
-        let limits = Limits::new(state.settings.roll_records, state.settings.roll_bytes);
-        Ok(Self { right, limits, policy, survey, report })
+        let mut work = Self::with(right, policy, survey::Survey::default());
+        let facts = work.survey.look(right.state())?;
+        work.report.segments_before = facts.len() as u64;
+        work.report.bytes_before = facts.iter().map(policy::Facts::bytes).sum();
+        Ok(work)
+    }
+
+    fn with(right: &'a Compacting, policy: Policy, survey: survey::Survey) -> Self {
+        let settings = &right.state().settings;
+        let limits = Limits::new(settings.roll_records, settings.roll_bytes);
+        Self { right, limits, policy, survey, report: CompactReport::default() }
     }
 
     /// Does what is due next. False if nothing is.

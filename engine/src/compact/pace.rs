@@ -78,6 +78,10 @@ impl Vfs for PacedVfs {
         self.inner.resolve(path)
     }
 
+    fn free_space(&self, dir: &Path) -> io::Result<Option<u64>> {
+        self.inner.free_space(dir)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         self.inner.exists(path)
     }

@@ -10,6 +10,7 @@ use crate::compact::bodies::Inputs;
 use crate::compact::merge::Order;
 use crate::compact::pace::PacedVfs;
 use crate::compact::policy::{Facts, Limits, Policy};
+use crate::compact::rest::Rests;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SegmentId;
@@ -25,6 +26,9 @@ use crate::state::compacting::Compacting;
 use crate::state::{State, commit};
 use crate::view::Rolled;
 
+/// Bytes that a step leaves to appends and rolls.
+const ROOM_LEFT: u64 = 16 << 20;
+
 /// A segment that was written and is named nowhere yet.
 struct Output {
     entry: SegmentEntry,
@@ -37,10 +41,19 @@ struct Output {
 pub fn run(right: &Compacting, facts: &[&Facts], limits: &Limits, policy: &Policy) -> Result<u64> {
     let state = right.state();
     let mut files = NewFiles { env: &state.env, names: Vec::new() };
-    let paced = paced(right);
+    // A caller who waits is in a hurry.
+    let rests = right.is_own_accord().then(|| Arc::new(Rests::new(state)));
+    let paced = paced(right, rests.clone());
     let write_failed = paced.failed();
     let env = Env { vfs: Arc::new(paced), ..state.env.clone() };
-    let result = build_and_publish(right, &env, facts, limits, policy, &mut files);
+    let go_on = || {
+        if let Some(rests) = &rests {
+            rests.rest(0);
+        }
+        right.go_on()
+    };
+    let result = check_room(state, facts)
+        .and_then(|()| build_and_publish(right, (&env, &go_on), facts, limits, policy, &mut files));
     match result {
         Ok(written) => Ok(written),
         // Nobody depends on the new files, but a disk that failed to write once is not trusted.
@@ -61,7 +74,7 @@ pub fn run(right: &Compacting, facts: &[&Facts], limits: &Limits, policy: &Polic
 
 fn build_and_publish(
     right: &Compacting,
-    env: &Env,
+    (env, go_on): (&Env, &dyn Fn() -> Result<()>),
     facts: &[&Facts],
     limits: &Limits,
     policy: &Policy,
@@ -69,7 +82,7 @@ fn build_and_publish(
 ) -> Result<u64> {
     let state = right.state();
     let segments = inputs(state, facts)?;
-    let outputs = build(right, env, &segments, facts, limits, policy, files)?;
+    let outputs = build(state, (env, go_on), &segments, facts, limits, policy, files)?;
     let docs: u64 = outputs.iter().map(|o| u64::from(o.entry.docs)).sum();
     if docs != segments.iter().map(|s| u64::from(s.entry.docs)).sum::<u64>() {
         return Err(Error::corrupt("a merge holds another number of records than it should"));
@@ -87,6 +100,21 @@ fn build_and_publish(
     Ok(written)
 }
 
+/// A step needs room for what it writes before it gives any back. Where the room is known it is
+/// asked for before; the reserve of erasures is an allocated file and is never part of it.
+fn check_room(state: &State, facts: &[&Facts]) -> Result<()> {
+    let free = state.env.vfs.free_space(&state.env.dir).map_err(|e| Error::io("measure free space", e))?;
+    let index: u64 = facts.iter().map(|f| f.index_bytes).sum();
+    let bodies: u64 = facts.iter().flat_map(|f| &f.bodies).map(|b| b.live).sum();
+    // The reserve grows with the longest index.
+    let needed = bodies + index + 2 * index + ROOM_LEFT;
+    if free.is_some_and(|free| free < needed) {
+        return Err(Error::new(ErrorKind::NoSpace, "too little room on the disk for a compaction")
+            .hint("free space on the disk and compact again; nothing was changed"));
+    }
+    Ok(())
+}
+
 /// The open segments of these facts, in their order.
 fn inputs(state: &State, facts: &[&Facts]) -> Result<Vec<Rolled>> {
     let view = state.view.read();
@@ -95,16 +123,14 @@ fn inputs(state: &State, facts: &[&Facts]) -> Result<Vec<Rolled>> {
 }
 
 fn build(
-    right: &Compacting,
-    env: &Env,
+    state: &State,
+    (env, go_on): (&Env, &dyn Fn() -> Result<()>),
     segments: &[Rolled],
     facts: &[&Facts],
     limits: &Limits,
     policy: &Policy,
     files: &mut NewFiles<'_>,
 ) -> Result<Vec<Output>> {
-    let state = right.state();
-    let go_on = || right.go_on();
     let mut data = Vec::with_capacity(segments.len());
     for segment in segments {
         go_on()?;
@@ -120,8 +146,8 @@ fn build(
         let place = BodyPlace { dir: &env.dir, store: env.store, file: body, index: 0 };
         // Named before they are written: a part of a file is removed too.
         files.names.push(body_file_name(body).into());
-        let bodies = inputs.build(env, &*state.subjects, place, &cut, policy, &go_on)?;
-        let terms = order.terms(&data, &cut, &go_on)?;
+        let bodies = inputs.build(env, &*state.subjects, place, &cut, policy, go_on)?;
+        let terms = order.terms(&data, &cut, go_on)?;
         // Numbers blocks by their first documents.
         let fresh = IndexData { docs: bodies.docs, terms, blocks: bodies.blocks };
         let fresh = fresh.without(&RoaringBitmap::new(), &[]);
@@ -135,11 +161,16 @@ fn build(
 }
 
 /// The store's files, written in pieces between which the step may end.
-fn paced(right: &Compacting) -> PacedVfs {
+fn paced(right: &Compacting, rests: Option<Arc<Rests>>) -> PacedVfs {
     let flag = right.flag();
-    let go_on = move |_len: usize| match flag.is_cancelled() {
-        true => Err(std::io::Error::other("the compaction gave way")),
-        false => Ok(()),
+    let go_on = move |len: usize| {
+        if let Some(rests) = &rests {
+            rests.rest(len);
+        }
+        match flag.is_cancelled() {
+            true => Err(std::io::Error::other("the compaction gave way")),
+            false => Ok(()),
+        }
     };
     PacedVfs::new(Arc::clone(&right.state().env.vfs), Arc::new(go_on))
 }

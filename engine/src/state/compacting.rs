@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::{Rolling, Rolls, State};
@@ -68,6 +69,27 @@ impl State {
         NoCompactions(self)
     }
 
+    /// How many rolls, erasures and compactions have ended so far.
+    pub fn heavy_jobs_ended(&self) -> u64 {
+        self.rolls.lock().ended
+    }
+
+    /// Waits until more than `seen` have ended, or for `at_most`. False if the store closes.
+    pub fn wait_for_heavy_job(&self, seen: u64, at_most: Option<Duration>) -> bool {
+        let mut rolls = self.rolls.lock();
+        while rolls.ended == seen && !self.is_closed() {
+            match at_most {
+                None => self.rolls_changed.wait(&mut rolls),
+                Some(time) => {
+                    if self.rolls_changed.wait_for(&mut rolls, time).timed_out() {
+                        break;
+                    }
+                }
+            }
+        }
+        !self.is_closed()
+    }
+
     /// Cancels a compaction in flight and waits until it is over.
     pub(super) fn end_compaction(&self, rolls: &mut parking_lot::MutexGuard<'_, Rolls>) {
         self.compaction_cancelled.store(true, Ordering::Release);
@@ -91,6 +113,11 @@ impl Compacting {
     /// Whether an erasure, a caller or the end of the store wants this compaction to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.compaction_cancelled.load(Ordering::Acquire)
+    }
+
+    /// Whether the store began it of its own accord.
+    pub fn is_own_accord(&self) -> bool {
+        self.0.rolls.lock().compacting == Some(By::Itself)
     }
 
     /// Whether to stop, to be asked from wherever the right itself can't go.

@@ -94,6 +94,8 @@ pub struct Rolls {
     compacting: Option<compacting::By>,
     /// How many hold a [`compacting::NoCompactions`].
     compactions_forbidden: u32,
+    /// How many rolls, erasures and compactions have ended.
+    ended: u64,
     /// The thread of the last roll.
     pub thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -195,6 +197,11 @@ impl State {
         !self.closed.swap(true, Ordering::AcqRel)
     }
 
+    /// Whether the store is closing or closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Whether an earlier failure poisoned the store.
     pub fn is_poisoned(&self) -> bool {
         self.poisoned.load(Ordering::Acquire)
@@ -264,7 +271,11 @@ impl State {
             // What is in memory may be half changed.
             self.poisoned.store(true, Ordering::Release);
         }
-        change(&mut self.rolls.lock());
+        {
+            let mut rolls = self.rolls.lock();
+            change(&mut rolls);
+            rolls.ended += 1;
+        }
         self.rolls_changed.notify_all();
     }
 }

@@ -29,6 +29,8 @@ pub struct Settings {
     pub queue_bytes: usize,
     /// Whether rolls run on a thread of their own.
     pub background: bool,
+    /// Whether segments are compacted in the background.
+    pub compaction: bool,
     /// When an append is acknowledged.
     pub durability: Durability,
     /// Who is the subject of a record that names none.
@@ -48,6 +50,7 @@ impl Default for Settings {
             pass_bytes: 256 << 20,
             queue_bytes: 64 << 20,
             background: true,
+            compaction: true,
             durability: Durability::Synced,
             preset: Preset::Peer,
             origin: String::new(),

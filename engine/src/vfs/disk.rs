@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs};
 
 use crate::vfs::mapped::MappedFile;
 use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile, without_dots};
@@ -66,6 +66,12 @@ impl Vfs for DiskVfs {
             }
         }
         Ok(without_dots(&path))
+    }
+
+    fn free_space(&self, dir: &Path) -> io::Result<Option<u64>> {
+        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+        let stat = statvfs(dir)?;
+        Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

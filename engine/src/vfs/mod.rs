@@ -89,6 +89,10 @@ pub trait Vfs: Send + Sync {
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         Ok(without_dots(path))
     }
+    /// Bytes that may still be written below a folder, where that is known.
+    fn free_space(&self, _: &Path) -> io::Result<Option<u64>> {
+        Ok(None)
+    }
     /// Whether a file or folder of this name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Takes the exclusive lock of a file, creating it; `None` if somebody else holds it.
