@@ -42,6 +42,11 @@ impl QuotaVfs {
         state.limit = state.lens.values().sum::<u64>() + free;
     }
 
+    /// Names of all files.
+    pub fn names(&self) -> Vec<PathBuf> {
+        self.inner.snapshot().into_keys().collect()
+    }
+
     /// From now on there is room.
     pub fn unlimited(&self) {
         self.state.lock().limit = u64::MAX;

@@ -6,8 +6,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use escrowdb::Store;
 use escrowdb::id::Micros;
 use escrowdb::record::Record;
 use escrowdb::session::Session;
@@ -16,11 +18,13 @@ use escrowdb::store::{
     VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
+use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::chats::ask::{Answers, Words};
 use escrowdb_tests::chats::model::Model;
 use escrowdb_tests::chats::{ChatOptions, Chats};
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
+use escrowdb_tests::quota::QuotaVfs;
 use escrowdb_tests::rng::Rng;
 
 const NOW: Micros = Micros(1_767_225_600_000_000);
@@ -237,4 +241,158 @@ fn segments_of_one_time_are_laid_one_behind_the_other() {
     }
     undamaged(&store);
     assert_eq!(compact(&store).steps, 0);
+}
+
+/// Segments of two records each.
+fn small_segments(store: &Store, from: u64, to: u64) {
+    for i in from..to {
+        let record = |n: u64| {
+            let who = format!("p{}", i % 3);
+            Record::new("c", who, Micros((i * 10 + n) as i64), "some text").id(format!("m{i}/{n}"))
+        };
+        store.append(&[record(0), record(1)]).unwrap();
+        store.roll().unwrap();
+    }
+}
+
+fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !is() {
+        assert!(Instant::now() < end, "{what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A tier that has its four is merged without being asked, after a roll and after an opening.
+#[test]
+fn the_store_compacts_of_its_own_accord() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).background(true).create().unwrap();
+    let segments = |store: &Store| store.stats().unwrap().segments;
+    small_segments(&store, 0, 40);
+    wait_until("merged after rolls", || segments(&store) < 8);
+    assert_eq!(store.stats().unwrap().records, 80);
+    undamaged(&store);
+    store.close().unwrap();
+    // Switched off, or without threads, nothing happens.
+    for off in [builder(&disk, 2).background(true).compaction(false), builder(&disk, 3)] {
+        let store = off.open().unwrap();
+        let before = segments(&store);
+        small_segments(&store, before * 1000, before * 1000 + 5);
+        thread::sleep(Duration::from_millis(100));
+        assert_eq!(segments(&store), before + 5);
+        store.close().unwrap();
+    }
+    let store = builder(&disk, 4).background(true).open().unwrap();
+    wait_until("merged after an opening", || segments(&store) < 8);
+    undamaged(&store);
+}
+
+/// Whoever reads while inputs leave and outputs come sees every record once.
+#[test]
+fn readers_see_one_moment() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    small_segments(&store, 0, 20);
+    let (store, done) = (&store, &AtomicBool::new(false));
+    thread::scope(|scope| {
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(move || {
+                    let reading = store.session(Session::new());
+                    let mut looks = 0;
+                    while !done.load(Ordering::Acquire) || looks == 0 {
+                        let count = reading.count("before:1970-01-01T00:00:00.000200Z").unwrap();
+                        let mut walked = 0;
+                        let each = |_| {
+                            walked += 1;
+                            true
+                        };
+                        reading
+                            .search_each("before:1970-01-01T00:00:00.000200Z", Order::Oldest, each)
+                            .unwrap();
+                        assert_eq!((count, walked), (40, 40));
+                        assert_eq!(reading.get("m7/1", Some("c")).unwrap().len(), 1);
+                        looks += 1;
+                    }
+                })
+            })
+            .collect();
+        for round in 1..15u64 {
+            small_segments(store, 1000 * round, 1000 * round + 3);
+            compact(store);
+        }
+        done.store(true, Ordering::Release);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+/// A full disk ends a step, whichever write finds it full: nothing has changed, nothing is left,
+/// and it is done when there is room.
+#[test]
+fn a_full_disk_changes_nothing() {
+    let disk = QuotaVfs::new();
+    let open = |disk: &QuotaVfs| Store::builder("/s").vfs(Arc::new(disk.clone())).background(false);
+    let store = open(&disk).create().unwrap();
+    small_segments(&store, 0, 12);
+    store.close().unwrap();
+    let mut full = 0;
+    for free in (0..60_000).step_by(3_000) {
+        let disk = QuotaVfs::of(&disk);
+        let store = open(&disk).open().unwrap();
+        let before = answers(&store, "*");
+        let names = disk.names();
+        disk.leave(free);
+        match store.compact(&CompactOptions::new(), |_| ()) {
+            Ok(report) => {
+                assert_eq!(report.segments_after, 1);
+                continue;
+            }
+            Err(e) => assert_eq!(e.kind(), ErrorKind::NoSpace, "{e}"),
+        }
+        full += 1;
+        assert_eq!(disk.names(), names, "{free} bytes were free");
+        assert_eq!(answers(&store, "*"), before);
+        disk.unlimited();
+        assert_eq!(compact(&store).segments_after, 1);
+        assert_eq!(answers(&store, "*"), before);
+        undamaged(&store);
+    }
+    assert!(full > 3, "{full}");
+}
+
+/// An erasure does not wait for a compaction to end, and nothing of it is left.
+#[test]
+fn an_erasure_cancels_a_compaction() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    let (store, cancelled) = (&store, &AtomicBool::new(false));
+    for round in 0..40u64 {
+        small_segments(store, round * 100, round * 100 + 20);
+        thread::scope(|scope| {
+            let compaction = scope.spawn(|| match store.compact(&CompactOptions::new(), |_| ()) {
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::Busy => cancelled.store(true, Ordering::Release),
+                Err(e) => panic!("{e}"),
+            });
+            thread::sleep(Duration::from_micros(300 * (round % 8)));
+            let record = Selector::Record { id: format!("m{}/1", round * 100), conversation: None };
+            store.erase(&record, &EraseOptions::default()).unwrap();
+            compaction.join().unwrap();
+        });
+        let named: usize = 2 * usize::try_from(store.stats().unwrap().segments).unwrap();
+        let there = files(&disk).len();
+        assert!(
+            there <= named + 40
+                && files(&disk).iter().filter(|(p, _)| p.extension().is_some_and(|e| e == "idx")).count() * 2
+                    == named
+        );
+        if cancelled.load(Ordering::Acquire) && round > 8 {
+            break;
+        }
+    }
+    assert!(cancelled.load(Ordering::Acquire), "no erasure met a compaction");
+    undamaged(store);
 }

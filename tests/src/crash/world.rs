@@ -5,7 +5,7 @@ use std::sync::Arc;
 use escrowdb::crypto::Entropy;
 use escrowdb::id::RequestId;
 use escrowdb::session::Session;
-use escrowdb::store::{Certificate, EraseOptions, Outcome, Store};
+use escrowdb::store::{Certificate, CompactOptions, EraseOptions, Outcome, Store};
 use escrowdb::vfs::Vfs;
 use escrowdb::{ErrorKind, Result};
 
@@ -168,6 +168,20 @@ impl World {
     /// Erases a record.
     pub fn erase_record(&self, name: u8, short: &str) -> Result<Certificate> {
         self.erase(name, Target::Record(record_id(short)))
+    }
+
+    /// Compacts as much as can be. Giving way to an erasure is no failure. Answers how many steps
+    /// were published.
+    pub fn compact(&self) -> u64 {
+        match self.try_compact() {
+            Err(e) if e.kind() == ErrorKind::Busy => 0,
+            other => other.expect("compact"),
+        }
+    }
+
+    /// The same; the error is the caller's.
+    pub fn try_compact(&self) -> Result<u64> {
+        Ok(self.store.compact(&CompactOptions::new(), |_| ())?.steps)
     }
 
     /// What has been promised so far.

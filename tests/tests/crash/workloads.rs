@@ -20,11 +20,17 @@ pub(crate) const SEQUENTIAL: &[fn(u64) -> Workload] = &[
     in_passes,
     clean_close_and_reopen,
     compaction,
+    thinned_segments_compacted,
 ];
 
 /// Appends, rolls and erasures on several threads.
-pub(crate) const CONCURRENT: &[fn(u64) -> Workload] =
-    &[person_in_next_during_a_roll, two_erasures_queued, close_during_a_roll, stirred];
+pub(crate) const CONCURRENT: &[fn(u64) -> Workload] = &[
+    person_in_next_during_a_roll,
+    two_erasures_queued,
+    close_during_a_roll,
+    erasure_during_a_compaction,
+    stirred,
+];
 
 fn setup(seed: u64) -> Setup {
     Setup { seed, ..Setup::default() }
@@ -145,6 +151,18 @@ fn compaction(seed: u64) -> Workload {
     Workload::end("compaction between erasures", w, true, from)
 }
 
+fn thinned_segments_compacted(seed: u64) -> Workload {
+    let (w, from) = create(setup(seed));
+    w.append(&["x0 X", "y0 Y", "y1 Y c2", "z0 Z"]);
+    w.append(&["x1 X", "y2 Y", "y3 Y c2", "z1 Z", "x2 X c2"]);
+    w.erase_person(1, "X");
+    w.erase_conversation(2, "c2").unwrap();
+    assert!(w.compact() > 0);
+    let w = w.reopen(1);
+    w.append(&["y4 Y"]);
+    Workload::end("thinned segments, compacted", w, true, from)
+}
+
 const LIMIT: Duration = Duration::from_secs(20);
 
 fn person_in_next_during_a_roll(seed: u64) -> Workload {
@@ -210,6 +228,30 @@ fn close_during_a_roll(seed: u64) -> Workload {
     Workload::end("close during a roll", w, false, from)
 }
 
+fn erasure_during_a_compaction(seed: u64) -> Workload {
+    let (w, from) = create(Setup { roll_records: 16, ..setup(seed) });
+    for batch in [["x0 X", "y0 Y c2"], ["y1 Y", "x1 X c2"], ["z0 Z", "y2 Y"]] {
+        w.append(&batch);
+        w.store.roll().unwrap();
+    }
+    let gate = w.disk.block(Aim::at(Class::Index, Call::Write), 0);
+    thread::scope(|s| {
+        // Let go on a panic too, or the scope waits for ever.
+        let gate = gate;
+        let compaction = s.spawn(|| w.compact());
+        assert!(gate.reached(LIMIT), "a compaction is under way");
+        let erasure = s.spawn(|| w.erase_person(1, "X"));
+        thread::sleep(Duration::from_millis(30));
+        w.append(&["y3 Y"]);
+        gate.open();
+        erasure.join().unwrap();
+        assert_eq!(compaction.join().unwrap(), 0, "it gave way");
+    });
+    assert!(w.compact() > 0);
+    w.append(&["x2 X"]);
+    Workload::end("an erasure during a compaction", w, false, from)
+}
+
 fn stirred(seed: u64) -> Workload {
     let (w, from) = create(Setup { background: true, ..setup(seed) });
     w.disk.stir(seed, 30);
@@ -226,6 +268,11 @@ fn stirred(seed: u64) -> Workload {
             let _ = w.store.roll();
             w.append(&["w0 W"]);
             w.store.roll().unwrap();
+        });
+        s.spawn(|| {
+            for _ in 0..4 {
+                w.compact();
+            }
         });
     });
     Workload::end("everything at once", w, false, from)
