@@ -38,9 +38,9 @@ pub struct Table {
 }
 
 impl Table {
-    /// Runs `cases`; every `erase`-th is followed by an erasure, every `hunt`-th of those by a
-    /// search of every byte.
-    pub fn run(truth: &Truth, cases: &[Vec<Damage>], erase: usize, hunt: usize) -> Self {
+    /// Runs `cases`. `verify` looks at every `verify`-th; every `erase`-th is followed by an
+    /// erasure, every `hunt`-th of those by a search of every byte.
+    pub fn run(truth: &Truth, cases: &[Vec<Damage>], verify: usize, erase: usize, hunt: usize) -> Self {
         let next = AtomicUsize::new(0);
         let table = Mutex::new(Self::default());
         std::thread::scope(|s| {
@@ -49,8 +49,11 @@ impl Table {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some(case) = cases.get(i) else { break };
-                        let effort =
-                            Effort { erase: i.is_multiple_of(erase), hunt: i.is_multiple_of(erase * hunt) };
+                        let effort = Effort {
+                            verify: i.is_multiple_of(verify),
+                            erase: i.is_multiple_of(erase),
+                            hunt: i.is_multiple_of(erase * hunt),
+                        };
                         let start = Instant::now();
                         let judged = truth.judge(case, effort, 1000 + i as u64);
                         table.lock().note(case, judged, start.elapsed());
@@ -106,19 +109,20 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "| file | damage | cases | same answers | same, named | lost, named | does not open | erased / blocked |"
+            "| file | damage | cases | same answers | same, `verify` clean | same, named | lost, named | does not open | erased / blocked |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         for ((kind, harm), row) in &self.rows {
             let of = |o| row.outcomes.get(&o).copied().unwrap_or(0);
             let erased = |e| row.erasures.get(&e).copied().unwrap_or(0);
             let all: usize = row.outcomes.values().sum();
-            let (whole, named, lost) = (of(Outcome::Whole), of(Outcome::Named), of(Outcome::Lost));
+            let (same, whole, named) = (of(Outcome::Same), of(Outcome::Whole), of(Outcome::Named));
+            let lost = of(Outcome::Lost);
             let (stopped, done) = (of(Outcome::Stopped), erased(Erasure::Done));
             let blocked = erased(Erasure::Blocked);
             writeln!(
                 f,
-                "| {kind} | {harm} | {all} | {whole} | {named} | {lost} | {stopped} | {done} / {blocked} |"
+                "| {kind} | {harm} | {all} | {same} | {whole} | {named} | {lost} | {stopped} | {done} / {blocked} |"
             )?;
         }
         write!(

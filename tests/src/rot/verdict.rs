@@ -30,6 +30,8 @@ pub struct Truth {
 /// What became of a case. The order is that of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
+    /// All answers are the same; `verify` was not asked.
+    Same,
     /// All answers are the same, and `verify` finds nothing wrong.
     Whole,
     /// All answers are the same; `verify` names the damage.
@@ -64,6 +66,8 @@ pub struct Judged {
 /// How far to go.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
+    /// Ask `verify` too, even if every question was answered.
+    pub verify: bool,
     /// Erase after the damage, ask again, open again and ask again.
     pub erase: bool,
     /// And search every byte written for what was erased.
@@ -116,7 +120,7 @@ impl Truth {
     fn hunted(&self, files: Files, damages: &[Damage], salt: u64) -> Result<Judged, String> {
         let recorder = RecordingVfs::from_files(files);
         let vfs: Arc<dyn Vfs> = Arc::new(recorder.clone());
-        let effort = Effort { erase: true, hunt: true };
+        let effort = Effort { verify: true, erase: true, hunt: true };
         let judged = self.live(&vfs, &|| recorder.snapshot(), damages, effort, salt)?;
         let slot = recorder.snapshot().remove(&PathBuf::from(SLOT)).unwrap_or_default();
         let secrets: Vec<_> = windows(&slot).collect();
@@ -151,7 +155,7 @@ impl Truth {
                 return Ok(Judged { outcome: Outcome::Stopped, erasure: Erasure::Blocked });
             }
         };
-        let outcome = self.asked(&store, &self.before, "")?;
+        let outcome = self.asked(&store, &self.before, "", effort.verify)?;
         if !effort.erase {
             return Ok(Judged { outcome, erasure: Erasure::Untried });
         }
@@ -160,17 +164,19 @@ impl Truth {
             // What was asked for is out of sight, and everything else is as it was.
             return Ok(Judged { outcome, erasure: Erasure::Blocked });
         }
-        self.asked(&store, &self.after, "after the erasure, ")?;
+        self.asked(&store, &self.after, "after the erasure, ", true)?;
         drop(store);
         match builder(Arc::clone(vfs), !salt).open() {
-            Ok(store) => drop(self.asked(&store, &self.after, "after the erasure and another opening, ")?),
+            Ok(store) => {
+                drop(self.asked(&store, &self.after, "after the erasure and another opening, ", true)?)
+            }
             Err(e) => allowed("opening after the erasure", e.kind())?,
         }
         Ok(Judged { outcome, erasure: Erasure::Done })
     }
 
-    /// Asks everything, and `verify`.
-    fn asked(&self, store: &Store, wanted: &Answers, when: &str) -> Result<Outcome, String> {
+    /// Asks everything, and `verify` if it is wanted or an answer is missing.
+    fn asked(&self, store: &Store, wanted: &Answers, when: &str, verify: bool) -> Result<Outcome, String> {
         let answers = ask(store);
         if let Some(what) = other_answers(&answers, wanted).first() {
             let of = |all: &Answers| {
@@ -187,6 +193,9 @@ impl Truth {
         let errors = errors(&answers);
         for (what, kind) in &errors {
             allowed(&format!("{when}`{what}`"), *kind)?;
+        }
+        if errors.is_empty() && !verify {
+            return Ok(Outcome::Same);
         }
         let named = match store.verify(&VerifyOptions::new().read_data(true)) {
             Ok(report) => !report.damage.is_empty(),
@@ -215,7 +224,7 @@ impl Truth {
         }
         let disk: Arc<dyn Vfs> = Arc::new(MemoryVfs::from_files(files));
         let store = builder(disk, salt ^ 1).open().map_err(|e| format!("with the damage undone: {e}"))?;
-        match self.asked(&store, &self.before, "with the damage undone, ")? {
+        match self.asked(&store, &self.before, "with the damage undone, ", true)? {
             Outcome::Whole => Ok(()),
             other => Err(format!("with the damage undone: {other:?}")),
         }
