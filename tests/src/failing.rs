@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use escrowdb::ErrorKind;
-use escrowdb::store::{CompactOptions, VerifyOptions};
+use escrowdb::store::VerifyOptions;
 use escrowdb::vfs::Vfs;
 use parking_lot::Mutex;
 
@@ -92,7 +92,7 @@ fn compact(f: &Faulty<'_>) -> Vec<ErrorKind> {
     let world = f.world.lock();
     let w = world.as_ref().expect("a store");
     let small = |texts: &[&str]| w.try_append(texts).and_then(|()| w.store.roll());
-    let compact = || w.store.compact(&CompactOptions::new(), |_| ()).map(drop);
+    let compact = || w.try_compact().map(drop);
     let results = [
         small(&["x0 X", "y0 Y c2"]),
         small(&["x1 X", "y1 Y", "z1 Z c2"]),

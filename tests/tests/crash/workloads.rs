@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::Duration;
 
-use escrowdb::store::CompactOptions;
 use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::crash::explore::Workload;
 use escrowdb_tests::crash::world::{Setup, World};
@@ -19,7 +18,6 @@ pub(crate) const SEQUENTIAL: &[fn(u64) -> Workload] = &[
     author_only,
     in_passes,
     clean_close_and_reopen,
-    compaction,
     thinned_segments_compacted,
 ];
 
@@ -132,23 +130,6 @@ fn clean_close_and_reopen(seed: u64) -> Workload {
     let w = w.reopen(3);
     w.erase_record(2, "y5").unwrap();
     Workload::end("clean close and reopen", w, true, from)
-}
-
-fn compaction(seed: u64) -> Workload {
-    let (w, from) = create(setup(seed));
-    for texts in [&["x0 X", "y0 Y c2"], &["x1 X c2", "z1 Z"], &["y1 Y", "z2 Z c2"]] {
-        w.append(texts);
-        w.store.roll().unwrap();
-    }
-    w.erase_person(1, "X");
-    let steps = w.store.compact(&CompactOptions::new(), |_| ()).unwrap().steps;
-    assert!(steps > 0, "there was something to compact");
-    w.append(&["x2 X", "y2 Y"]);
-    w.store.roll().unwrap();
-    w.erase_record(2, "y1").unwrap();
-    w.store.compact(&CompactOptions::new(), |_| ()).unwrap();
-    w.append(&["y3 Y"]);
-    Workload::end("compaction between erasures", w, true, from)
 }
 
 fn thinned_segments_compacted(seed: u64) -> Workload {
