@@ -2,15 +2,19 @@
 """Black-box test of the program `escrow` by its command contract. Needs Python 3.9 and the built binary only.
 
   python3 tests/blackbox.py --escrow target/release/escrow [--records 20000] [--queries 500] [--seed 1] [--rounds 20]
-                            [--only NAME[,NAME]] [--keep]
+                            [--chats 1000000] [--only NAME[,NAME]] [--keep]
 
 Parts: oracle (every query against a plain list), contract (exit codes, certificates, exports), erase (a store that forgot
 equals one that never knew), copies (old copies of the folder with the final slot), kill_import, kill_erase (SIGKILL at
-random moments). Every failure prints the command that shows it. Last line: `N passed, M failed`; exit code 1 if M > 0.
+random moments), exports (pages and tables against the records, hostile texts among them), chats (real chats of
+ESCROW_CHATS, a folder of JSON Lines: what goes in is counted and comes out as a scan says). Every failure prints the
+command that shows it. Last line: `N passed, M failed`; exit code 1 if M > 0.
 """
 import argparse
 import collections
+import csv
 import datetime as dt
+import html.parser
 import json
 import os
 import random
@@ -905,6 +909,156 @@ class Suite:
         t.check(r.code == 0, "kill_erase: verify at the end", r, r.command)
 
 
+    def exports(self):
+        """HTML and CSV by the readers of Python's library."""
+        t = self.tally
+        chats = Chats(self.args.seed + 5, min(2000, self.args.records), people=20)
+        for i, text in enumerate(HOSTILE):
+            row = {"id": f"h{i}", "conversation": text, "author": text, "subjects": [text], "time": chats.start + i,
+                   "channel": text, "kind": "message", "tags": [text], "body": text, "reply_to": text}
+            chats.records.append(row)
+            chats.lines.append(chats.line(row))
+        e, _ = self.filled(chats)
+        whole = Query("*", lambda r: True)
+        want = [plain(r) for r in chats.model().search(whole, "oldest")]
+        path = os.path.join(self.folder, "table.csv")
+        r = e.must("export", "--query", "*", "--format", "csv", "--output", path)
+        with open(path, encoding="utf-8", newline="") as f:
+            rows = list(csv.DictReader(f, strict=True))
+        cells = [c for row in rows for c in row.values()]
+        t.check(not any(c.startswith(tuple("=+-@\t\r\n")) for c in cells), "exports: a cell is calculated", "", r.command)
+        bare = lambda c: c[1:] if c.startswith("'") else c
+        got = []
+        for row in rows:
+            row = {k: bare(c) for k, c in row.items()}
+            got.append(plain(dict(row, subjects=json.loads(row["subjects"]), tags=json.loads(row["tags"]),
+                                  author=row["author"] or None, reply_to=row["reply_to"] or None)))
+        t.equal(got, want, "exports: the table holds the records", r.command)
+        with open(path, "rb") as f:
+            data = f.read()
+        t.check(data.endswith(b"\r\n") and not data.startswith(b"\xef\xbb\xbf"), "exports: line ends of the table")
+        path = os.path.join(self.folder, "page.html")
+        r = e.must("export", "--query", "*", "--format", "html", "--output", path)
+        page = Page()
+        with open(path, encoding="utf-8", newline="") as f:
+            page.feed(f.read())
+        page.close()
+        t.check(not page.strange, "exports: the page holds foreign markup", page.strange[:3], r.command)
+        first = {}
+        for row in want:
+            first.setdefault(row["conversation"], len(first))
+        order = sorted(want, key=lambda row: first[row["conversation"]])
+        t.equal(page.bodies, [seen(row["body"]) for row in order if row["body"]], "exports: the page holds the texts", r.command)
+        t.equal(page.headings, [seen(c) for c in first], "exports: the page's conversations", r.command)
+
+    def chats(self):
+        """Real chats: all of them, or in the gate the first of each set."""
+        folder, t = os.environ.get("ESCROW_CHATS"), self.tally
+        if not folder:
+            print("left out: ESCROW_CHATS names no folder with real chats")
+            return
+        names = sorted(n for n in os.listdir(folder) if n.endswith(".jsonl"))
+        t.check(len(names) > 0, f"chats: no sets in {folder}")
+        for name in names:
+            with open(os.path.join(folder, name), encoding="utf-8", newline="\n") as f:
+                lines = [line.rstrip("\n") for _, line in zip(range(self.args.chats), f)]
+            rows = [json.loads(line) for line in lines]
+            e = self.store("store-" + name.removesuffix(".jsonl"))
+            path = self.file("chats-" + name, lines)
+            counts = lambda **k: {"imported": 0, "duplicates": 0, "rejected": 0, **k}
+            r = e.must("import", "--dry-run", path)
+            t.equal(r.lines()[-1], counts(imported=len(rows), dry_run=True), f"chats {name}: dry run", r.command)
+            r = e.must("import", path)
+            t.equal(r.lines()[-1], counts(imported=len(rows)), f"chats {name}: import", r.command)
+            self.chats_compare(e, name, rows)
+            r = e.must("import", path)
+            t.equal(r.lines()[-1], counts(duplicates=len(rows)), f"chats {name}: import again", r.command)
+            for verb in ("roll", "compact"):
+                r = e.run(verb)
+                t.check(r.code == 0, f"chats {name}: {verb}", r, r.command)
+                self.chats_compare(e, name, rows)
+            r = e.must("verify", "--read-data")
+            t.equal(r.lines()[-1].get("damage"), [], f"chats {name}: verify", r.command)
+            if not self.args.keep and not t.failed:
+                shutil.rmtree(e.store)
+
+    def chats_compare(self, e, name, rows):
+        t = self.tally
+        fields = {"author": lambda r: [r["author"]], "channel": lambda r: [r["channel"]], "tag": lambda r: r["tags"],
+                  "conversation": lambda r: [r["conversation"]], "subject": lambda r: set(r["subjects"]),
+                  "kind": lambda r: [r.get("kind", "message")]}
+        for by, values in fields.items():
+            want = collections.Counter(v for r in rows for v in values(r))
+            r = e.must("facet", "*", "--by", by)
+            t.equal({x["value"]: x["count"] for x in r.lines()}, dict(want), f"chats {name}: by {by}", r.command)
+        months = collections.Counter(r["time"][:7] for r in rows)
+        r = e.must("histogram", "*", "--per", "month")
+        t.equal({x["from"][:7]: x["count"] for x in r.lines() if x["count"]}, dict(months), f"chats {name}: months", r.command)
+        joined = {(r["conversation"], p) for r in rows for p in r.get("participants") or []}
+        t.equal(e.count("kind:join"), len(joined), f"chats {name}: who took part", e.shell("count", "kind:join"))
+        path = os.path.join(self.folder, "chats.out")
+        r = e.must("export", "--query", "*", "--output", path)
+        with open(path, encoding="utf-8", newline="\n") as f:
+            got = [plain(json.loads(line)) for line in f]
+        order = sorted(range(len(rows)), key=lambda i: (micros(rows[i]["time"]), i))
+        t.equal(got, [plain(rows[i]) for i in order], f"chats {name}: export", r.command)
+
+
+class Page(html.parser.HTMLParser):
+    """What a browser makes of an exported page: headings, texts, and whatever should not be there."""
+
+    PLAIN = {"html", "head", "body", "meta", "title", "style", "header", "h1", "h2", "p", "section", "article", "b", "bdi",
+             "time", "i", "span", "code", "small", "div", "q"}
+
+    def __init__(self):
+        super().__init__(convert_charrefs=True)
+        self.bodies, self.headings, self.strange, self.path = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        allowed = {"lang", "charset", "http-equiv", "content", "name", "class", "dir", "datetime"}
+        if tag not in self.PLAIN or not {k for k, _ in attrs} <= allowed or ("dir", "ltr") in attrs:
+            self.strange.append((tag, attrs))
+        if tag == "meta":
+            return
+        self.path.append(tag)
+        if tag == "div":
+            self.bodies.append("")
+        if tag == "h2":
+            self.headings.append("")
+
+    def handle_endtag(self, tag):
+        if not self.path or self.path.pop() != tag:
+            self.strange.append(tag)
+
+    def handle_data(self, data):
+        if "q" in self.path:
+            data = f"[{data}]"
+        if "div" in self.path:
+            self.bodies[-1] += data
+        elif "h2" in self.path:
+            self.headings[-1] += data
+
+    def handle_comment(self, data):
+        self.strange.append(data)
+
+    unknown_decl = handle_pi = handle_comment
+
+
+def seen(text):
+    """A text as the page shows it."""
+    out = ""
+    for c in text.replace("\r\n", "\n").replace("\r", "\n"):
+        n = ord(c)
+        unseen = (n < 32 and c not in "\n\t") or 0x7F <= n < 0xA0 or 0x202A <= n <= 0x202E or 0x2066 <= n <= 0x2069
+        out += f"[U+{n:04X}]" if unseen else c
+    return out
+
+
+HOSTILE = ["<script>alert(1)</script>", "</div></article><script src=//evil.example>", "\" onmouseover=\"x", "<!-- ", "]]>",
+           "&lt;&amp;&#60;", "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "'x'", "a,\"b\";c", "inv\u202efdp.exe", "\u2066x\u2069",
+           "esc\x1b[2J", "two\r\nlines\n\n", "שלום עולם", "مرحبا (1)", "＝1"]
+
+
 def acknowledged_set(keys):
     return set(keys)
 
@@ -939,7 +1093,7 @@ def scan(roots, needles):
                     yield path, text
 
 
-PARTS = ("oracle", "contract", "erase", "copies", "kill_import", "kill_erase")
+PARTS = ("oracle", "contract", "erase", "copies", "kill_import", "kill_erase", "exports", "chats")
 
 
 def main():
@@ -949,6 +1103,7 @@ def main():
     p.add_argument("--queries", type=int, default=500)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--rounds", type=int, default=20, help="kills per part")
+    p.add_argument("--chats", type=int, default=1_000_000, help="real chats of each set")
     p.add_argument("--only", default="", help="parts, by comma: " + ", ".join(PARTS))
     p.add_argument("--keep", action="store_true", help="keep the folder with all stores")
     args = p.parse_args()

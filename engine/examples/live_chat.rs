@@ -18,7 +18,7 @@ const ANNA: &str = "anna@example.org";
 const BEN: &str = "ben@example.org";
 const AGENT: &str = "nora@shop.example";
 
-fn main() -> Result<()> {
+pub(crate) fn main() -> Result<()> {
     let folder = std::env::temp_dir().join(format!("escrowdb-live-chat-{}", std::process::id()));
     let result = life(&folder.join("chats"));
     // Only what this example made: its own folder, named by its process.

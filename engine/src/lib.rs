@@ -57,7 +57,9 @@
 //! # Ok::<(), escrowdb::Error>(())
 //! ```
 //!
-//! The same on a real disk, with more words: `cargo run -p escrowdb --example live_chat`.
+//! The same on a real disk, with more words: `cargo run -p escrowdb --example live_chat`. Shorter
+//! ones: `import_file` (a file of JSON Lines, good and bad lines), `search_pages` (cursors),
+//! `erase_person` (plan, certificate, the same answer twice).
 //!
 //! # Where to start
 //!

@@ -19,7 +19,7 @@ use escrowdb::record::Record;
 use escrowdb::record::jsonl::{self, View};
 use escrowdb::record::time::Period;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Hit, Order, Outcome, Selector, VerifyOptions};
+use escrowdb::store::{CompactOptions, EraseOptions, Hit, Order, Outcome, Selector, VerifyOptions};
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::rng::Rng;
 
@@ -187,6 +187,12 @@ fn every_set_is_found_and_comes_out_as_it_went_in() {
         store.close().unwrap();
         let store = open(&disk, 65_536).open().unwrap();
         compare(&store, records, &mut rng);
+        store.roll().unwrap();
+        compare(&store, records, &mut rng);
+        store.compact(&CompactOptions::default(), |_| {}).unwrap();
+        compare(&store, records, &mut rng);
+        let report = store.verify(&VerifyOptions::new().read_data(true)).unwrap();
+        assert_eq!(report.damage, Vec::<String>::new(), "{name}");
     }
 }
 
