@@ -137,7 +137,19 @@ impl<'a> Reader<'a> {
     }
 
     /// A LEB128 number in its shortest form.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64> {
+        // Most are one byte.
+        match self.rest.split_first() {
+            Some((b, tail)) if *b < 0x80 => {
+                self.rest = tail;
+                Ok(u64::from(*b))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64> {
         let mut v = 0u64;
         for shift in (0..70).step_by(7) {
             let b = self.u8()?;

@@ -179,15 +179,27 @@ pub fn write_index(
     bodies: Vec<FileId>,
     generation: u32,
 ) -> Result<(SegmentEntry, Digest)> {
-    let written = index::write_index(&*env.vfs, &env.dir, env.store, file, data, &*env.entropy)?;
-    let times = data.docs.iter().map(|d| d.time);
-    let seqs = data.docs.iter().map(|d| d.seq);
+    write_encoded(env, &data.docs, &index::file::encode(data)?, file, bodies, generation)
+}
+
+/// The same for an index that was encoded already.
+pub fn write_encoded(
+    env: &Env,
+    docs: &[DocEntry],
+    text: &[u8],
+    file: FileId,
+    bodies: Vec<FileId>,
+    generation: u32,
+) -> Result<(SegmentEntry, Digest)> {
+    let written = index::file::write_encoded(&*env.vfs, &env.dir, env.store, file, text, &*env.entropy)?;
+    let times = docs.iter().map(|d| d.time);
+    let seqs = docs.iter().map(|d| d.seq);
     let entry = SegmentEntry {
         key: written.key,
         index: file,
         index_pages: written.pages,
         bodies,
-        docs: data.docs.len() as u32,
+        docs: docs.len() as u32,
         generation,
         first: times.clone().min().unwrap_or(Micros(0)),
         last: times.max().unwrap_or(Micros(0)),

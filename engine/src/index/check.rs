@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 
 use crate::codec::Reader;
 use crate::error::{Error, Result};
-use crate::id::PersonNumber;
+use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::data::{DocEntry, IndexBuilder, IndexData};
 use crate::index::dictionary::Dictionary;
 use crate::index::file::Section;
 use crate::index::lists::{field_of, person_value};
-use crate::index::part::Field;
+use crate::index::part::{Field, SortKey};
 use crate::index::postings;
 use crate::index::reader::Segment;
 use crate::index::sections::{IdTable, list_bytes};
@@ -20,29 +20,39 @@ use crate::record::Stored;
 use crate::segment::Location;
 
 impl Segment {
-    /// Reads the whole index, for a rewrite. The block table comes from its first copy, else from
-    /// its second.
+    /// Reads the whole index. The block table comes from its first copy, else from its second.
     pub fn decode_all(&self) -> Result<IndexData> {
+        let sections = &self.sections;
+        let mut data = self.decode_docs()?;
+        decode_ids(&sections.load_ids()?, &mut data.docs).map_err(|e| sections.index.at(Section::Ids, e))?;
+        let (dictionary, lists) = (sections.load_dictionary()?, sections.index.section(Section::Postings)?);
+        data.terms = decode_terms(&dictionary, &lists, sections.docs())
+            .map_err(|e| sections.index.at(Section::Dictionary, e))?;
+        Ok(data)
+    }
+
+    /// Documents and blocks of the index, without terms and without hashes of ids.
+    pub(crate) fn decode_docs(&self) -> Result<IndexData> {
         let sections = &self.sections;
         let (keys, places) = (sections.load_keys()?, sections.load_places()?);
         let blocks = sections.load_blocks()?;
         let mut data =
             IndexData { docs: Vec::with_capacity(sections.docs() as usize), terms: Terms::default(), blocks };
-        for doc in 0..sections.docs() {
-            let key = keys.get(doc).ok_or_else(|| self.damage(Section::Times, "a document is missing"))?;
-            if data.docs.last().is_some_and(|last| last.key() >= key) {
+        let (times, seqs) = (keys.times.to_vec(), keys.seqs.to_vec());
+        let mut before = None;
+        for ((time, seq), at) in times.iter().zip(seqs.iter()).zip(places.to_vec()) {
+            let key = SortKey { time: Micros(*time as i64), seq: Seq(*seq) };
+            if before.replace(key) >= Some(key) {
                 return Err(self.damage(Section::Times, "documents are not in order"));
             }
-            let at = places
-                .get(doc)
+            let at = at
                 .filter(|at| (at.block as usize) < data.blocks.len())
                 .ok_or_else(|| self.damage(Section::Locations, "a block is missing"))?;
             data.docs.push(DocEntry { time: key.time, seq: key.seq, at, id_hash: 0, conv_hash: 0 });
         }
-        decode_ids(&sections.load_ids()?, &mut data.docs).map_err(|e| sections.index.at(Section::Ids, e))?;
-        let (dictionary, lists) = (sections.load_dictionary()?, sections.index.section(Section::Postings)?);
-        data.terms = decode_terms(&dictionary, &lists, sections.docs())
-            .map_err(|e| sections.index.at(Section::Dictionary, e))?;
+        if data.docs.len() != sections.docs() as usize {
+            return Err(self.damage(Section::Times, "a document is missing"));
+        }
         Ok(data)
     }
 

@@ -16,7 +16,7 @@ use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::index::part::Term;
 use crate::index::postings::{self, INLINE_MAX};
-use crate::index::terms::Terms;
+use crate::index::terms::{Terms, grow};
 
 const RESTART: usize = 16;
 /// Longer keys are damage: the longest value is a text of 512 bytes.
@@ -65,60 +65,107 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
 
 /// The dictionary section and the postings section of sorted terms.
 pub fn encode(terms: &Terms, docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
-    let mut entries = Zeroizing::new(Vec::with_capacity(entries_bound(terms)));
-    let mut lists = Zeroizing::new(Vec::with_capacity(postings_bound(terms, docs)));
-    let mut restarts = Vec::with_capacity(terms.len().div_ceil(RESTART));
-    let mut before: &[u8] = &[];
-    let mut field = 0;
-    for (i, term) in terms.iter().enumerate() {
-        let list = term.docs;
-        let same_field = field == term.field as u8;
-        if i % RESTART == 0 {
-            restarts.push(entries.len() as u32);
+    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs));
+    for term in terms.iter() {
+        let room = list_bound(term.docs.len(), docs);
+        let put = |out: &mut Vec<u8>| postings::encode(out, term.docs, docs);
+        out.push(term.field as u8, term.value, term.docs.len() as u32, room, put);
+    }
+    out.finish()
+}
+
+/// Writes both sections, a term after the other.
+pub struct Encoder {
+    entries: Zeroizing<Vec<u8>>,
+    lists: Zeroizing<Vec<u8>>,
+    restarts: Vec<u32>,
+    before: Zeroizing<Vec<u8>>,
+    field: u8,
+    count: usize,
+}
+
+impl Encoder {
+    /// No terms, with room for so many bytes of both.
+    pub fn with_capacity(entries: usize, lists: usize) -> Self {
+        Self {
+            entries: Zeroizing::new(Vec::with_capacity(entries)),
+            lists: Zeroizing::new(Vec::with_capacity(lists)),
+            restarts: Vec::new(),
+            before: Zeroizing::new(Vec::with_capacity(KEY_MAX)),
+            field: 0,
+            count: 0,
         }
-        let shared = if i % RESTART == 0 || !same_field {
+    }
+
+    /// Adds the next term. `put` writes its list, which takes at most `room` bytes.
+    pub fn push(
+        &mut self,
+        field: u8,
+        value: &[u8],
+        frequency: u32,
+        room: usize,
+        put: impl FnOnce(&mut Vec<u8>),
+    ) {
+        grow(&mut self.entries, value.len() + 48 + if frequency <= INLINE_MAX { room } else { 0 });
+        let restart = self.count.is_multiple_of(RESTART);
+        if restart {
+            self.restarts.push(self.entries.len() as u32);
+        }
+        let shared = if restart || self.field != field {
             0
         } else {
-            1 + before.iter().zip(term.value).take_while(|(a, b)| a == b).count()
+            1 + self.before.iter().zip(value).take_while(|(a, b)| a == b).count()
         };
-        entries.put_varint(shared as u64);
+        self.entries.put_varint(shared as u64);
         if shared == 0 {
-            entries.put_varint(1 + term.value.len() as u64);
-            entries.put_u8(term.field as u8);
-            entries.put_bytes(term.value);
+            self.entries.put_varint(1 + value.len() as u64);
+            self.entries.put_u8(field);
+            self.entries.put_bytes(value);
         } else {
-            entries.put_slice(&term.value[shared - 1..]);
+            self.entries.put_slice(&value[shared - 1..]);
         }
-        entries.put_varint(list.len() as u64);
-        if list.len() as u32 <= INLINE_MAX {
-            postings::encode(&mut entries, list, docs);
+        self.entries.put_varint(u64::from(frequency));
+        if frequency <= INLINE_MAX {
+            put(&mut self.entries);
         } else {
-            let from = lists.len();
-            postings::encode(&mut lists, list, docs);
-            entries.put_varint(from as u64);
-            entries.put_varint((lists.len() - from) as u64);
+            grow(&mut self.lists, room);
+            let from = self.lists.len();
+            put(&mut self.lists);
+            self.entries.put_varint(from as u64);
+            self.entries.put_varint((self.lists.len() - from) as u64);
         }
-        before = term.value;
-        field = term.field as u8;
+        grow(&mut self.before, value.len());
+        self.before.clear();
+        self.before.extend_from_slice(value);
+        self.field = field;
+        self.count += 1;
     }
-    let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * restarts.len() + entries.len()));
-    out.put_u32(terms.len() as u32);
-    for at in restarts {
-        out.put_u32(at);
+
+    /// The dictionary section and the postings section.
+    pub fn finish(self) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+        let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * self.restarts.len() + self.entries.len()));
+        out.put_u32(self.count as u32);
+        for at in &self.restarts {
+            out.put_u32(*at);
+        }
+        out.put_bytes(&self.entries);
+        (out, self.lists)
     }
-    out.put_bytes(&entries);
-    (out, lists)
+}
+
+/// Bytes that a list takes at most.
+pub fn list_bound(len: usize, docs: u32) -> usize {
+    if postings::is_bitmap(len as u32, docs) { (docs as usize).div_ceil(8) } else { 5 * len }
 }
 
 /// Reserved at once: a vector that grows leaves its plaintext behind.
 fn entries_bound(terms: &Terms) -> usize {
-    terms.iter().map(|t| t.value.len() + 16 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
+    terms.iter().map(|t| t.value.len() + 48 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
 }
 
 fn postings_bound(terms: &Terms, docs: u32) -> usize {
-    let bitmap = (docs as usize).div_ceil(8);
     let long = terms.iter().map(|t| t.docs.len()).filter(|n| *n as u32 > INLINE_MAX);
-    long.map(|n| if postings::is_bitmap(n as u32, docs) { bitmap } else { 5 * n }).sum()
+    long.map(|n| list_bound(n, docs)).sum()
 }
 
 impl Dictionary {
@@ -139,6 +186,11 @@ impl Dictionary {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Bytes of the section.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
     }
 
     /// The bytes of a list that stands in the dictionary.

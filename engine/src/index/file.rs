@@ -23,7 +23,7 @@ use crate::codec::{Reader, Write};
 use crate::crypto::{Entropy, Key, Secret, hedged_secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
-use crate::index::data::IndexData;
+use crate::index::data::{DocEntry, IndexData};
 use crate::index::filter::IdFilter;
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::{column, dictionary};
@@ -136,10 +136,21 @@ pub fn write_index(
     data: &IndexData,
     entropy: &dyn Entropy,
 ) -> Result<Written> {
-    let text = encode(data)?;
-    let digest = Zeroizing::new(*blake3::hash(&text).as_bytes());
+    write_encoded(vfs, dir, store, file, &encode(data)?, entropy)
+}
+
+/// The same for an index that was encoded already.
+pub fn write_encoded(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    store: StoreId,
+    file: FileId,
+    text: &[u8],
+    entropy: &dyn Entropy,
+) -> Result<Written> {
+    let digest = Zeroizing::new(*blake3::hash(text).as_bytes());
     let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
-    let pages = write_text(vfs, dir, PageFile { store, file }, &key, &text)?;
+    let pages = write_text(vfs, dir, PageFile { store, file }, &key, text)?;
     Ok(Written { key, pages, digest })
 }
 
@@ -167,24 +178,45 @@ pub(crate) fn write_text(
     Ok(pages)
 }
 
+/// What an index is encoded from: documents and blocks as they are, terms and ids as sections.
+pub(crate) struct Parts<'a> {
+    /// Documents; the hashes of their ids are not read.
+    pub(crate) docs: &'a [DocEntry],
+    /// Blocks.
+    pub(crate) blocks: &'a [BlockRef],
+    /// The dictionary and the long lists.
+    pub(crate) terms: &'a (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>),
+    /// The table of ids and the filter over it.
+    pub(crate) ids: &'a (Zeroizing<Vec<u8>>, IdFilter),
+}
+
 /// The plaintext of an index: whole pages.
 pub fn encode(data: &IndexData) -> Result<Zeroizing<Vec<u8>>> {
-    let docs =
-        u32::try_from(data.docs.len()).map_err(|_| Error::invalid("an index holds too many records"))?;
-    let blocks = encode_blocks(&data.blocks);
-    let (terms, lists) = dictionary::encode(&data.terms, docs);
-    let (times, seqs) = (encode_times(data), encode_seqs(data));
-    let locations = encode_locations(data);
-    let (ids, filter) = encode_ids(data);
+    let docs = doc_count(&data.docs)?;
+    let (terms, ids) = (dictionary::encode(&data.terms, docs), encode_ids(&data.docs));
+    encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })
+}
+
+fn doc_count(docs: &[DocEntry]) -> Result<u32> {
+    u32::try_from(docs.len()).map_err(|_| Error::invalid("an index holds too many records"))
+}
+
+/// The same from parts.
+pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
+    let docs = doc_count(data.docs)?;
+    let blocks = encode_blocks(data.blocks);
+    let (times, seqs) = (encode_times(data.docs), encode_seqs(data.docs));
+    let locations = encode_locations(data.docs);
+    let ((terms, lists), (ids, filter)) = (data.terms, data.ids);
     let sections: [(Section, &[u8]); 9] = [
         (Section::Blocks, &blocks),
         (Section::BlocksCopy, &blocks),
-        (Section::Dictionary, &terms),
-        (Section::Postings, &lists),
+        (Section::Dictionary, terms),
+        (Section::Postings, lists),
         (Section::Times, &times),
         (Section::Seqs, &seqs),
         (Section::Locations, &locations),
-        (Section::Ids, &ids),
+        (Section::Ids, ids),
         (Section::Filter, filter.as_bytes()),
     ];
     let mut places = Vec::with_capacity(sections.len());
@@ -484,38 +516,38 @@ pub fn decode_blocks(bytes: &[u8]) -> Result<Vec<BlockRef>> {
     Ok(blocks)
 }
 
-fn encode_times(data: &IndexData) -> Zeroizing<Vec<u8>> {
-    let times = || data.docs.iter().map(|d| d.time.0);
+fn encode_times(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
+    let times = || docs.iter().map(|d| d.time.0);
     let (min, max) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
-    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * data.docs.len()));
+    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * docs.len()));
     column::encode(&mut out, min as u64, max as u64, times().map(|t| t as u64));
     out
 }
 
-fn encode_seqs(data: &IndexData) -> Zeroizing<Vec<u8>> {
-    let seqs = || data.docs.iter().map(|d| d.seq.0);
+fn encode_seqs(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
+    let seqs = || docs.iter().map(|d| d.seq.0);
     let (min, max) = (seqs().min().unwrap_or(0), seqs().max().unwrap_or(0));
-    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * data.docs.len()));
+    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * docs.len()));
     column::encode(&mut out, min, max, seqs());
     out
 }
 
 /// A column of blocks, then a column of slots.
-fn encode_locations(data: &IndexData) -> Zeroizing<Vec<u8>> {
-    let blocks = || data.docs.iter().map(|d| u64::from(d.at.block));
-    let slots = || data.docs.iter().map(|d| u64::from(d.at.slot));
-    let mut out = Zeroizing::new(Vec::with_capacity(2 * column::HEADER_LEN + 6 * data.docs.len()));
+fn encode_locations(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
+    let blocks = || docs.iter().map(|d| u64::from(d.at.block));
+    let slots = || docs.iter().map(|d| u64::from(d.at.slot));
+    let mut out = Zeroizing::new(Vec::with_capacity(2 * column::HEADER_LEN + 6 * docs.len()));
     column::encode(&mut out, 0, blocks().max().unwrap_or(0), blocks());
     column::encode(&mut out, 0, slots().max().unwrap_or(0), slots());
     out
 }
 
 /// { id hash u32 │ conversation hash u32 │ document } sorted; the document as wide as the last needs.
-fn encode_ids(data: &IndexData) -> (Zeroizing<Vec<u8>>, IdFilter) {
-    let ids = data.docs.iter().zip(0..).map(|(d, n)| (d.id_hash, d.conv_hash, n));
+fn encode_ids(docs: &[DocEntry]) -> (Zeroizing<Vec<u8>>, IdFilter) {
+    let ids = docs.iter().zip(0..).map(|(d, n)| (d.id_hash, d.conv_hash, n));
     let mut ids: Zeroizing<Vec<(u32, u32, u32)>> = Zeroizing::new(ids.collect());
     ids.sort_unstable();
-    let width = ids_width(data.docs.len() as u32);
+    let width = ids_width(docs.len() as u32);
     let mut out = Zeroizing::new(Vec::with_capacity(ids.len() * (8 + width)));
     for (id, conversation, doc) in ids.iter() {
         out.put_u32(*id);

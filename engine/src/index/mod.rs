@@ -10,6 +10,7 @@
 //! lists.rs  term → documents      data.rs   an index as plain vectors     live.rs    unrolled records
 //! batch.rs  records on their way into it
 //! column.rs postings.rs dictionary.rs filter.rs   the sections' bytes     rewrite.rs erasure
+//! thin.rs   sections without what goes, from their bytes
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! ```
@@ -31,6 +32,7 @@ pub mod rewrite;
 pub mod scope;
 pub mod sections;
 pub mod terms;
+pub mod thin;
 
 pub use batch::{Batch, BatchEntry, Numbered, Source};
 pub use data::{DocEntry, IndexBuilder, IndexData};

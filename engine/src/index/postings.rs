@@ -78,7 +78,13 @@ fn decode_list(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<Vec<u32>
     Ok(list)
 }
 
-fn read_list(r: &mut Reader<'_>, frequency: u32, docs: u32, mut each: impl FnMut(u32)) -> Result<()> {
+/// Calls `each` with the documents of a list of differences, in order.
+pub(crate) fn read_list(
+    r: &mut Reader<'_>,
+    frequency: u32,
+    docs: u32,
+    mut each: impl FnMut(u32),
+) -> Result<()> {
     if frequency as usize > r.remaining() || frequency > docs {
         return Err(Error::corrupt("a posting list is longer than its bytes"));
     }

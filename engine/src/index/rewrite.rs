@@ -14,9 +14,11 @@ use crate::crypto::Entropy;
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
 use crate::index::data::IndexData;
+use crate::index::file::{Parts, Section, encode_parts};
 use crate::index::lists::person_value;
-use crate::index::part::{Field, Term};
+use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
+use crate::index::thin::{self, Numbers};
 use crate::record::Stored;
 use crate::segment::{BodyPlace, BodyWriter, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
@@ -55,8 +57,10 @@ pub struct Target<'a> {
 
 /// A rewritten index, not yet on disk.
 pub struct Rewritten {
-    /// The index of the survivors.
+    /// Documents and blocks of the survivors, without terms and hashes of ids.
     pub data: IndexData,
+    /// The whole index of the survivors, encoded.
+    pub text: Zeroizing<Vec<u8>>,
     /// Whether the new body file was written.
     pub body_written: bool,
     /// Blocks that died: all documents gone, or survivors moved away.
@@ -86,13 +90,10 @@ pub fn fate(data: &IndexData, removed: &RoaringBitmap) -> Fate {
 
 /// The index of a segment without what is removed. Writes a new body file if blocks must be
 /// re-formed; the caller syncs the folder and writes the index.
-pub fn rewrite(
-    segment: &Segment,
-    mut data: IndexData,
-    removal: &Removal<'_>,
-    target: &Target<'_>,
-) -> Result<Rewritten> {
-    let removed = with_subjects(&data, removal);
+pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) -> Result<Rewritten> {
+    let sections = &segment.sections;
+    let mut data = segment.decode_docs()?;
+    let removed = with_subjects(segment, removal)?;
     let mut fate = fate(&data, &removed);
     if removal.reform_all {
         fate.partial =
@@ -102,8 +103,20 @@ pub fn rewrite(
     if !fate.partial.is_empty() {
         reform(segment, &mut data, &removed, &fate.partial, target)?;
     }
+    let numbers = Numbers::without(sections.docs(), &removed);
+    let ids = thin::ids(&*sections.ids()?, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
+    let dead: Vec<[u8; 8]> = removal.people.iter().map(|p| person_value(*p)).collect();
+    let keep = |field: Field, value: &[u8]| {
+        !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
+    };
+    let (dictionary, lists) = (sections.dictionary()?, sections.postings()?);
+    let terms = thin::terms(&dictionary, &lists, &numbers, keep)
+        .map_err(|e| sections.index.at(Section::Dictionary, e))?;
+    let data = data.without(&removed, &[]);
+    let text = encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })?;
     Ok(Rewritten {
-        data: data.without(&removed, removal.people),
+        data,
+        text,
         body_written: blocks_reformed > 0,
         blocks_dead: fate.dead.len() as u32 + blocks_reformed,
         blocks_reformed,
@@ -111,13 +124,13 @@ pub fn rewrite(
 }
 
 /// A record dies with any of its subjects.
-fn with_subjects(data: &IndexData, removal: &Removal<'_>) -> RoaringBitmap {
+fn with_subjects(segment: &Segment, removal: &Removal<'_>) -> Result<RoaringBitmap> {
     let mut removed = removal.docs.clone();
     for person in removal.people {
         let term = Term { field: Field::Subject, value: person_value(*person).to_vec() };
-        removed.extend(data.terms.find(&term).unwrap_or_default().iter().copied());
+        removed |= segment.postings(&term)?;
     }
-    removed
+    Ok(removed)
 }
 
 fn reform(

@@ -217,6 +217,15 @@ impl SortKeys {
 }
 
 impl Places {
+    /// Where every document stands; `None` where that is no place.
+    pub fn to_vec(&self) -> Vec<Option<Location>> {
+        let (blocks, slots) = (self.blocks.to_vec(), self.slots.to_vec());
+        let place = |(block, slot): (&u64, &u64)| {
+            Some(Location { block: u32::try_from(*block).ok()?, slot: u16::try_from(*slot).ok()? })
+        };
+        blocks.iter().zip(slots.iter()).map(place).collect()
+    }
+
     /// Where a document stands.
     pub fn get(&self, doc: u32) -> Option<Location> {
         let block = u32::try_from(self.blocks.get(doc)?).ok()?;

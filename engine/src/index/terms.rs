@@ -148,7 +148,7 @@ impl<'a> TermDocs<'a> {
 }
 
 /// Grows by hand: a vector that grows by itself leaves what it holds behind.
-fn grow<T: zeroize::Zeroize + Copy>(all: &mut Zeroizing<Vec<T>>, more: usize) {
+pub(crate) fn grow<T: zeroize::Zeroize + Copy>(all: &mut Zeroizing<Vec<T>>, more: usize) {
     if all.capacity() - all.len() < more {
         let mut wider = Zeroizing::new(Vec::with_capacity((all.len() + more).max(all.capacity() * 2)));
         wider.extend_from_slice(all);

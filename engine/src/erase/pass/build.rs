@@ -7,7 +7,7 @@ use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Part;
 use crate::index::file::file_name as index_file_name;
-use crate::index::rewrite::{self, Removal};
+use crate::index::rewrite::{self, Removal, Rewritten};
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::roll;
@@ -107,7 +107,6 @@ impl Pass<'_> {
             self.old_files.extend(old.body_names());
             return Ok(None);
         }
-        let data = segment.part.decode_all()?;
         let body = env.file_id()?;
         // A segment names at most BODIES_MAX body files: gather them in one when they get many.
         let gather = old.bodies.len() >= BODIES_GATHERED;
@@ -123,7 +122,7 @@ impl Pass<'_> {
         };
         // Named before they are written: a part of a file is removed too.
         self.new_files.push(crate::segment::writer::file_name(body).into());
-        let reformed = rewrite::rewrite(&segment.part, data, &removal, &to)?;
+        let reformed = rewrite::rewrite(&segment.part, &removal, &to)?;
         if gather {
             self.old_files.extend(old.body_names());
         }
@@ -133,7 +132,8 @@ impl Pass<'_> {
         }
         let index = env.file_id()?;
         self.new_files.push(index_file_name(index).into());
-        let (entry, digest) = roll::write_index(env, &reformed.data, index, bodies, old.generation + 1)?;
+        let Rewritten { data, text, .. } = &reformed;
+        let (entry, digest) = roll::write_encoded(env, &data.docs, text, index, bodies, old.generation + 1)?;
         self.digests.insert(segment.id, digest);
         Ok(Some(entry))
     }

@@ -1,0 +1,308 @@
+//! Sections of an index without some documents and terms, made from the sections' bytes.
+//!
+//! An erasure of one customer leaves nearly all of an index as it is, but for the numbers of
+//! documents. So lists are read and written one after the other, bitmaps are squeezed a word at a
+//! time, and the table of ids, whose order stays, is passed over once. What comes out is what
+//! [`IndexData`](crate::index::IndexData) would be encoded to: the tests compare both.
+
+use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
+
+use crate::codec::{Reader, Write};
+use crate::error::{Error, Result};
+use crate::index::dictionary::{Dictionary, Encoder, list_bound};
+use crate::index::file::ids_width;
+use crate::index::filter::IdFilter;
+use crate::index::lists::field_of;
+use crate::index::part::Field;
+use crate::index::postings;
+use crate::index::sections::{IdTable, list_bytes};
+use crate::index::terms::grow;
+
+/// New numbers of documents when some go.
+pub struct Numbers {
+    new: Vec<u32>,
+    /// One bit a document: it stays.
+    alive: Vec<u64>,
+    left: u32,
+}
+
+/// Stands for "gone".
+const GONE: u32 = u32::MAX;
+
+impl Numbers {
+    /// The numbers of `docs` documents without those `removed`.
+    pub fn without(docs: u32, removed: &RoaringBitmap) -> Self {
+        let mut alive = vec![u64::MAX; (docs as usize).div_ceil(64)];
+        if let Some(last) = alive.last_mut()
+            && !docs.is_multiple_of(64)
+        {
+            *last = (1 << (docs % 64)) - 1;
+        }
+        for doc in removed.iter().filter(|doc| *doc < docs) {
+            alive[doc as usize / 64] &= !(1 << (doc % 64));
+        }
+        let mut left = 0;
+        let mut new = Vec::with_capacity(docs as usize);
+        for (word, first) in alive.iter().zip((0..docs).step_by(64)) {
+            for bit in 0..(docs - first).min(64) {
+                let stays = word >> bit & 1 == 1;
+                new.push(if stays { left } else { GONE });
+                left += u32::from(stays);
+            }
+        }
+        Self { new, alive, left }
+    }
+
+    /// How many documents there were.
+    fn docs(&self) -> u32 {
+        self.new.len() as u32
+    }
+
+    fn get(&self, doc: u32) -> Option<u32> {
+        self.new.get(doc as usize).copied().filter(|n| *n != GONE)
+    }
+}
+
+/// The table of ids and the filter over them.
+pub fn ids(table: &IdTable, numbers: &Numbers) -> Result<(Zeroizing<Vec<u8>>, IdFilter)> {
+    let width = ids_width(numbers.left);
+    let mut out = Zeroizing::new(Vec::with_capacity(numbers.left as usize * (8 + width)));
+    let mut keys = Zeroizing::new(Vec::with_capacity(numbers.left as usize));
+    let mut seen = vec![0u64; numbers.alive.len()];
+    let mut before = None;
+    for entry in table.iter() {
+        if before.replace(entry) >= Some(entry) {
+            return Err(Error::corrupt("ids are not in order"));
+        }
+        let (id, conversation, doc) = entry;
+        let number = numbers.new.get(doc as usize).zip(seen.get_mut(doc as usize / 64));
+        let (number, seen) = number.ok_or_else(|| Error::corrupt("an id of no document"))?;
+        if *seen >> (doc % 64) & 1 == 1 {
+            return Err(Error::corrupt("two ids of one document"));
+        }
+        *seen |= 1 << (doc % 64);
+        if *number != GONE {
+            out.put_u32(id);
+            out.put_u32(conversation);
+            out.put_bytes(&number.to_le_bytes()[..width]);
+            keys.push((id, conversation));
+        }
+    }
+    if keys.len() != numbers.left as usize {
+        return Err(Error::corrupt("a document has no id"));
+    }
+    let filter = IdFilter::build(keys.len(), keys.iter().copied());
+    Ok((out, filter))
+}
+
+/// The dictionary and the postings, without the terms that `keep` refuses and those that are left
+/// without documents.
+pub fn terms(
+    dictionary: &Dictionary,
+    lists: &[u8],
+    numbers: &Numbers,
+    keep: impl Fn(Field, &[u8]) -> bool,
+) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+    let left = numbers.left;
+    // What grows, grows by a little; vectors that are grown wipe what they leave.
+    let roomy = |len: usize| len + len / 8 + 4096;
+    let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()));
+    let mut thinned = Thinned::default();
+    let mut before = Zeroizing::new(Vec::with_capacity(1024));
+    let mut cursor = dictionary.cursor();
+    while let Some(entry) = cursor.advance()? {
+        let key = cursor.key();
+        let (number, value) = key.split_first().unwrap_or((&0, &[]));
+        let field = field_of(*number)
+            .ok_or_else(|| Error::corrupt(format!("unknown field {number} in the dictionary")))?;
+        if **before >= *key || entry.frequency == 0 {
+            return Err(Error::corrupt("terms are not in order or empty"));
+        }
+        before.clear();
+        before.extend_from_slice(key);
+        let frequency =
+            thinned.read(list_bytes(dictionary, lists, &entry.list)?, entry.frequency, numbers)?;
+        if frequency > 0 && keep(field, value) {
+            let room = list_bound(frequency as usize, left);
+            out.push(*number, value, frequency, room, |out| thinned.write(out, left));
+        }
+    }
+    cursor.finish()?;
+    Ok(out.finish())
+}
+
+/// A list without the documents that go.
+#[derive(Default)]
+struct Thinned {
+    list: Zeroizing<Vec<u32>>,
+    bits: Zeroizing<Vec<u64>>,
+    is_bitmap: bool,
+}
+
+impl Thinned {
+    /// Reads the list of `frequency` documents and answers how many are left.
+    fn read(&mut self, bytes: &[u8], frequency: u32, numbers: &Numbers) -> Result<u32> {
+        self.list.clear();
+        self.bits.clear();
+        self.is_bitmap = false;
+        if !postings::is_bitmap(frequency, numbers.docs()) {
+            grow(&mut self.list, frequency.min(numbers.left) as usize);
+            let mut r = Reader::new(bytes);
+            postings::read_list(&mut r, frequency, numbers.docs(), |doc| {
+                self.list.extend(numbers.get(doc));
+            })?;
+            r.finish()?;
+            return Ok(self.list.len() as u32);
+        }
+        if bytes.len() != numbers.new.len().div_ceil(8) {
+            return Err(Error::corrupt("length of a posting bitmap is wrong"));
+        }
+        let words = || bytes.chunks(8).map(word).zip(&numbers.alive);
+        let mut left = 0;
+        let mut all = 0;
+        for (word, alive) in words() {
+            all += word.count_ones();
+            left += (word & alive).count_ones();
+        }
+        let last = numbers.docs() % 64;
+        let beyond = last > 0 && bytes.chunks(8).next_back().map_or(0, word) >> last != 0;
+        if all != frequency || beyond {
+            return Err(Error::corrupt("a posting bitmap does not fit its count"));
+        }
+        self.is_bitmap = postings::is_bitmap(left, numbers.left);
+        if self.is_bitmap {
+            grow(&mut self.bits, numbers.alive.len());
+            squeeze(words(), &mut self.bits);
+        } else {
+            grow(&mut self.list, left as usize);
+            for ((word, alive), first) in words().zip((0u32..).step_by(64)) {
+                let mut rest = word & alive;
+                while rest != 0 {
+                    self.list.extend(numbers.get(first + rest.trailing_zeros()));
+                    rest &= rest - 1;
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Writes the list that was read, for `docs` documents.
+    fn write(&self, out: &mut Vec<u8>, docs: u32) {
+        if !self.is_bitmap {
+            return postings::encode(out, &self.list, docs);
+        }
+        let mut left = (docs as usize).div_ceil(8);
+        for word in self.bits.iter() {
+            let bytes = word.to_le_bytes();
+            let part = &bytes[..left.min(8)];
+            out.put_bytes(part);
+            left -= part.len();
+        }
+    }
+}
+
+/// Up to eight bytes as a word, lowest bit first.
+fn word(bytes: &[u8]) -> u64 {
+    let mut wide = [0u8; 8];
+    wide[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(wide)
+}
+
+/// Appends the bits of the words at the places that are set in the second of each pair.
+fn squeeze<'a>(words: impl Iterator<Item = (u64, &'a u64)>, out: &mut Vec<u64>) {
+    let (mut gathered, mut have) = (0u64, 0u32);
+    for (word, alive) in words {
+        let (bits, n) = extract(word, *alive);
+        gathered |= bits << have;
+        if have + n >= 64 {
+            out.push(gathered);
+            gathered = bits.checked_shr(64 - have).unwrap_or(0);
+            have = have + n - 64;
+        } else {
+            have += n;
+        }
+    }
+    if have > 0 {
+        out.push(gathered);
+    }
+}
+
+/// The bits of `word` at the places set in `alive`, moved together, and how many there are.
+fn extract(mut word: u64, alive: u64) -> (u64, u32) {
+    let mut gone = !alive;
+    while gone != 0 {
+        // From the highest, so that those below keep their places.
+        let low = (1u64 << (63 - gone.leading_zeros())) - 1;
+        word = word & low | word >> 1 & !low;
+        gone &= low;
+    }
+    (word, alive.count_ones())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::dictionary;
+    use crate::index::terms::Terms;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn data_of(lists: &BTreeMap<(u8, u8), BTreeSet<u32>>) -> Terms {
+        let mut terms = Terms::default();
+        for ((field, value), docs) in lists {
+            let field = field_of(field % 6 + 1).unwrap();
+            terms.push(field, &[b'v', *value], docs.iter().copied());
+        }
+        terms
+    }
+
+    proptest! {
+        #[test]
+        fn bits_move_together(word: u64, alive: u64) {
+            let wanted = (0..64).filter(|i| alive >> i & 1 == 1).enumerate()
+                .fold(0u64, |all, (n, i)| all | (word >> i & 1) << n);
+            prop_assert_eq!(extract(word, alive), (wanted, alive.count_ones()));
+        }
+
+        /// Long and short lists, bitmaps that become lists and lists that become bitmaps.
+        #[test]
+        fn thinned_terms_equal_encoded_ones(
+            docs in 1u32..700,
+            seeds in proptest::collection::btree_map((0u8..6, any::<u8>()), (any::<u64>(), 0u32..40), 0..40),
+            gone in proptest::collection::vec(any::<u16>(), 0..60),
+            most: bool,
+        ) {
+            let mut removed: RoaringBitmap = gone.iter().map(|g| u32::from(*g) % docs).collect();
+            if most {
+                removed = (0..docs).filter(|d| !removed.contains(*d)).collect();
+            }
+            let lists: BTreeMap<_, BTreeSet<u32>> = seeds.into_iter().map(|(key, (seed, share))| {
+                let is_in = |d: &u32| (u64::from(*d) ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58 <= u64::from(share);
+                (key, (0..docs).filter(is_in).collect())
+            }).collect();
+            let terms = data_of(&lists);
+            let (bytes, postings) = dictionary::encode(&terms, docs);
+            let numbers = Numbers::without(docs, &removed);
+            let refused = |field: Field, value: &[u8]| field == Field::Author && value.ends_with(&[7]);
+            let mut wanted = terms.clone();
+            wanted.renumber(|doc| numbers.get(doc), |field, value| !refused(field, value));
+            let got = super::terms(&Dictionary::decode(bytes).unwrap(), &postings, &numbers, |f, v| !refused(f, v)).unwrap();
+            prop_assert!(got == dictionary::encode(&wanted, numbers.left));
+        }
+
+        #[test]
+        fn any_bytes_are_thinned_or_refused(
+            bytes: Vec<u8>, lists: Vec<u8>, frequency in 0u32..100, docs in 0u32..300, gone: Vec<bool>,
+        ) {
+            let removed = gone.iter().zip(0..docs).filter(|(g, _)| **g).map(|(_, d)| d).collect();
+            let numbers = Numbers::without(docs, &removed);
+            if let Ok(left) = Thinned::default().read(&bytes, frequency, &numbers) {
+                prop_assert!(left <= numbers.left && left <= frequency);
+            }
+            if let Ok(dictionary) = Dictionary::decode(Zeroizing::new(bytes)) {
+                let _ = terms(&dictionary, &lists, &numbers, |_, _| true);
+            }
+        }
+    }
+}
