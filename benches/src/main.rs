@@ -14,7 +14,7 @@ use escrowdb_benches::{Error, Result};
 
 const USAGE: &str = "\
 usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
-                                [--only load|queries|erase]
+                                [--only load|queries|erase|compact]
        escrowdb-benches compare [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--patience SECONDS] [--json]
 

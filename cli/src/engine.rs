@@ -197,6 +197,19 @@ pub(crate) fn stats_fields(stats: &Stats) -> Vec<Field> {
         ("journal_records", Value::Number(stats.journal_records)),
         ("log_size", Value::Number(stats.log_size)),
         ("bytes", Value::Number(stats.bytes)),
+        ("live", Value::Number(stats.space.live())),
+        ("dead", Value::Number(stats.space.dead)),
+        ("reclaimable", Value::Number(stats.space.reclaimable)),
+        ("bodies", Value::Number(stats.space.bodies)),
+        ("salts", Value::Number(stats.space.salts)),
+        ("index", Value::Number(stats.space.index)),
+        ("leaves", Value::Number(stats.space.leaves)),
+        ("keys", Value::Number(stats.space.keys)),
+        ("journals", Value::Number(stats.space.journals)),
+        ("parity", Value::Number(stats.space.parity)),
+        ("padding", Value::Number(stats.space.padding)),
+        ("reserve", Value::Number(stats.space.reserve)),
+        ("other", Value::Number(stats.space.other)),
     ]
 }
 

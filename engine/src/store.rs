@@ -23,7 +23,7 @@ use crate::state::{Settings, State, commit};
 use crate::verify::{self, probe};
 use crate::vfs::{DiskVfs, Vfs};
 
-pub use crate::compact::{CompactOptions, CompactReport};
+pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::progress::ImportProgress;
@@ -88,6 +88,8 @@ pub struct Stats {
     pub log_size: u64,
     /// Bytes of all files in the folder.
     pub bytes: u64,
+    /// The same by part, and what of them is dead.
+    pub space: Space,
 }
 
 /// Where the root key lives.
@@ -243,13 +245,15 @@ impl Store {
             let view = self.state.view.read();
             (view.segments.len() as u64, view.journal_len())
         };
+        let space = compact::space::measure(&self.state)?;
         Ok(Stats {
             records: reading.count("*")?,
             people: reading.count("kind:person")?,
             segments,
             journal_records,
             log_size: self.state.writer.lock().next_seq.0,
-            bytes: self.bytes(&self.state.env.dir)?,
+            bytes: space.total(),
+            space,
         })
     }
 
@@ -354,22 +358,6 @@ impl Store {
             writer.opened = false;
         }
         Ok(())
-    }
-
-    fn bytes(&self, dir: &Path) -> Result<u64> {
-        let io = |e| Error::io("measure the store's folder", e);
-        let vfs = &self.state.env.vfs;
-        let mut sum = 0;
-        for name in vfs.list(dir).map_err(io)? {
-            let path = dir.join(name);
-            // A folder can't be mapped; the log's files lie in one.
-            match vfs.map(&path).and_then(|f| f.len()) {
-                Ok(len) => sum += len,
-                Err(_) if path.extension().is_none() => sum += self.bytes(&path).unwrap_or(0),
-                Err(_) => {}
-            }
-        }
-        Ok(sum)
     }
 }
 

@@ -208,7 +208,15 @@ fn what_the_erased_left_is_given_back() {
     let thinned = size(&disk);
     let before = answers(&store, "*");
     assert!(thinned > whole * 6 / 10, "dead blocks stay in their file");
+    let space = store.stats().unwrap().space;
+    assert!(space.dead > (whole / 2) as u64 && space.reclaimable == space.dead, "{space:?}");
     let report = compact(&store);
+    let given_back = store.stats().unwrap().space;
+    assert_eq!((given_back.dead, given_back.reclaimable), (0, 0), "{given_back:?}");
+    // Neither more nor less lives than before.
+    assert_eq!((given_back.salts, given_back.leaves), (space.salts, space.leaves));
+    assert!(given_back.bodies.abs_diff(space.bodies) * 20 < space.bodies, "{given_back:?}, {space:?}");
+    assert!(given_back.total() + space.dead * 9 / 10 < space.total(), "{given_back:?}, {space:?}");
     assert_eq!(
         (report.steps, report.bytes_before, report.bytes_after),
         (1, thinned as u64, size(&disk) as u64)
@@ -241,6 +249,39 @@ fn segments_of_one_time_are_laid_one_behind_the_other() {
     }
     undamaged(&store);
     assert_eq!(compact(&store).steps, 0);
+}
+
+/// Every byte of the folder counts once, and what is dead is what no block table names.
+#[test]
+fn every_byte_counts_once() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    let bytes = |disk: &MemoryVfs| {
+        let own = |p: &PathBuf| p.starts_with("/s");
+        disk.snapshot().iter().filter(|(p, _)| own(p)).map(|(_, b)| b.len() as u64).sum::<u64>()
+    };
+    let check = |store: &Store| {
+        let stats = store.stats().unwrap();
+        let space = stats.space;
+        assert_eq!((space.total(), stats.bytes), (bytes(&disk), bytes(&disk)), "{space:?}");
+        space
+    };
+    assert_eq!(check(&store).dead, 0);
+    small_segments(&store, 0, 30);
+    let space = check(&store);
+    assert!(space.dead == 0 && space.other == 0, "{space:?}");
+    // Records of people and of nobody else: 63 in all.
+    assert_eq!(space.salts, 16 * 63);
+    store
+        .erase(&Selector::Record { id: "m7/0".into(), conversation: None }, &EraseOptions::default())
+        .unwrap();
+    let space = check(&store);
+    // One block of a few hundred bytes was left for another.
+    assert!(space.dead > 100 && space.dead < 1000 && space.reclaimable == space.dead, "{space:?}");
+    compact(&store);
+    assert_eq!(check(&store).dead, 0);
+    store.close().unwrap();
+    check(&builder(&disk, 2).open().unwrap());
 }
 
 /// Segments of two records each.

@@ -10,6 +10,7 @@ use crate::table::Table;
 use crate::watch::Watch;
 use crate::workload::{Shape, Workload};
 
+pub mod compacting;
 pub mod erasing;
 pub mod loading;
 pub mod opening;
@@ -26,7 +27,7 @@ pub struct Options {
     pub dir: PathBuf,
     /// Seed of the records.
     pub seed: u64,
-    /// One group of figures instead of all: `load`, `queries` or `erase`.
+    /// One group of figures instead of all: `load`, `queries`, `erase` or `compact`.
     pub only: Option<String>,
 }
 
@@ -48,6 +49,15 @@ pub fn run(options: &Options) -> Result<String> {
 fn measure(options: &Options, dir: &Path) -> Result<String> {
     let mut table = Table::default();
     let mut workload = Workload::new(options.shape, options.records, options.seed);
+    let shape = if options.shape == Shape::Zipf { "zipf" } else { "local" };
+    let heading = format!("{} records, {shape}", crate::table::number(options.records));
+    if options.wants("compact") {
+        let mut workload = Workload::new(options.shape, options.records, options.seed);
+        compacting::compact(&options.dir.join("small"), &mut workload, options.records, &mut table)?;
+        if options.only.is_some() {
+            return Ok(table.markdown(&heading));
+        }
+    }
     loading::load(dir, &mut workload, options.records, &mut table)?;
     if options.wants("load") {
         opening::clean(dir, &mut table)?;
@@ -63,8 +73,7 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     if options.wants("erase") {
         erasing::erase(dir, &workload, &mut table)?;
     }
-    let shape = if options.shape == Shape::Zipf { "zipf" } else { "local" };
-    Ok(table.markdown(&format!("{} records, {shape}", crate::table::number(options.records))))
+    Ok(table.markdown(&heading))
 }
 
 /// The store in `dir`, with its slot beside it.

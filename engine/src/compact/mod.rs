@@ -14,6 +14,7 @@
 //! step.rs    build, read back, publish, unlink
 //! pace.rs    a file system that rests between pieces and stops when it is told to
 //! rest.rs    how long it rests while appends run
+//! space.rs    where the bytes of a store go
 //! background.rs  the thread that does what is due of the store's own accord
 //! ```
 //!
@@ -28,6 +29,7 @@ pub mod merge;
 pub mod pace;
 pub mod policy;
 pub mod rest;
+pub mod space;
 pub mod step;
 pub mod survey;
 
@@ -40,6 +42,7 @@ use crate::state::compacting::Compacting;
 
 pub use background::Background;
 pub use policy::{Limits, Policy};
+pub use space::Space;
 
 /// How to compact.
 #[derive(Clone, Copy, Debug)]

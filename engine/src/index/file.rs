@@ -119,6 +119,10 @@ pub struct IndexFile {
     held: RwLock<Option<Zeroizing<Vec<u8>>>>,
 }
 
+/// Bytes of a table before its sections: pages, documents, times, positions, count.
+const TABLE_LEN: usize = 4 + 4 + 8 + 8 + 8 + 8 + 2;
+/// Bytes of a section's place: id, offset, length.
+const SECTION_LEN: usize = 1 + 8 + 8;
 /// Sections a table may name at most.
 const SECTIONS_MAX: usize = 200;
 
@@ -251,6 +255,13 @@ pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 impl Table {
+    /// Bytes of the pages' texts that neither the table nor a section takes.
+    pub fn zeros(&self) -> u64 {
+        let taken = self.sections.iter().map(|(_, _, len)| len).sum::<u64>();
+        let own = (TABLE_LEN + self.sections.len() * SECTION_LEN) as u64;
+        (u64::from(self.pages) * TEXT_LEN as u64).saturating_sub(own + taken)
+    }
+
     fn encode(&self, out: &mut Vec<u8>) {
         out.put_u32(self.pages);
         out.put_u32(self.docs);

@@ -120,6 +120,12 @@ impl Segment {
         (pages + pages_for(pages)) * PAGE_LEN as u64
     }
 
+    /// Bytes of the index's pages without parity, and how many bytes of their texts are filled
+    /// with zeros.
+    pub fn index_room(&self) -> (u64, u64) {
+        (u64::from(self.pages()) * PAGE_LEN as u64, self.sections.index.table().zeros())
+    }
+
     /// The block table, read anew.
     pub fn blocks(&self) -> Result<Vec<BlockRef>> {
         self.sections.load_blocks()

@@ -50,6 +50,11 @@ impl BodyFile {
         self.file.len()
     }
 
+    /// Bytes before the parity: header, blocks, zeros to the end of a page.
+    pub fn data_len(&self) -> u64 {
+        self.file.data_len()
+    }
+
     /// Whether the file has no bytes at all, which no body file is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
