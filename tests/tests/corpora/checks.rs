@@ -5,25 +5,25 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use escrowdb::codec::Reader;
-use escrowdb::crypto::{Keys, OsEntropy};
+use escrowdb::crypto::{Keys, OsEntropy, Secret};
 use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, StoreId};
 use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
-use escrowdb::index::file::decode_blocks;
+use escrowdb::index::file::{self, decode_blocks};
 use escrowdb::index::filter::IdFilter;
-use escrowdb::index::page;
-use escrowdb::index::postings;
+use escrowdb::index::{Field, Part, Segment, SegmentFiles, Term, page, postings};
 use escrowdb::ingest::frame;
 use escrowdb::journal::{FrameKind, Journal};
 use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
 use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, progress};
+use escrowdb::parity::{self, Repairs};
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
 use escrowdb::query::parse::parse;
 use escrowdb::record::{Stored, time};
-use escrowdb::segment::OpenBlock;
+use escrowdb::segment::{OpenBlock, SubjectKeys};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use zeroize::Zeroizing;
 
@@ -32,7 +32,7 @@ use crate::printed::printed;
 pub(crate) type Check = fn(&[u8]) -> bool;
 
 /// Every check by the name of its fuzz target.
-pub(crate) const ALL: [(&str, Check); 19] = [
+pub(crate) const ALL: [(&str, Check); 20] = [
     ("block_table", block_table),
     ("body_block", body_block),
     ("column", column),
@@ -41,6 +41,7 @@ pub(crate) const ALL: [(&str, Check); 19] = [
     ("frame", journal_frame),
     ("head", head_record),
     ("id_filter", id_filter),
+    ("index_file", index_file),
     ("journal", journal),
     ("json_line", json_line),
     ("keyring_entry", keyring_entry),
@@ -98,6 +99,64 @@ pub(crate) fn journal(bytes: &[u8]) -> bool {
         assert_eq!((frame.kind, &frame.payload[..]), (*kind, *payload));
     }
     !written.is_empty()
+}
+
+/// The text of a whole index file, sealed as it is into pages and then asked for everything.
+pub(crate) fn index_file(bytes: &[u8]) -> bool {
+    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+    let mut text = bytes.to_vec();
+    text.resize(bytes.len().max(1).next_multiple_of(page::TEXT_LEN), 0);
+    let pages = text.len() / page::TEXT_LEN;
+    // Else nothing but the number of pages would ever be refused.
+    text[..4].copy_from_slice(&(pages as u32).to_le_bytes());
+    let mut file = Vec::new();
+    for (part, number) in text.chunks(page::TEXT_LEN).zip(0..) {
+        page::seal(of, &ROOT, number, part, &mut file).unwrap();
+    }
+    let mut parity = parity::Encoder::new(pages as u64);
+    parity.update(&file);
+    file.extend_from_slice(&parity.finish());
+    let disk = MemoryVfs::new();
+    disk.create_dir(Path::new(DIR)).unwrap();
+    disk.create(&Path::new(DIR).join(file::file_name(of.file))).unwrap().write_at(&file, 0).unwrap();
+    let repairs = Arc::new(Repairs::default());
+    let dir = Path::new(DIR);
+    let files = SegmentFiles { dir, store: STORE_ID, index: of.file, bodies: &[], repairs: &repairs };
+    let key = Keys::new().insert(&ROOT).unwrap();
+    let Ok(segment) = Segment::open(&disk, files, key, Arc::new(Nobody)) else { return false };
+    ask_segment(&segment);
+    let whole = segment.decode_all().is_ok();
+    drop(segment.rebuild(&|_| true));
+    segment.verify(true);
+    whole
+}
+
+/// Every question that a part answers; whatever it answers, it answers.
+fn ask_segment(segment: &Segment) {
+    let all = segment.in_time(Micros(i64::MIN), Micros(i64::MAX)).unwrap_or_default();
+    for field in [Field::Tag, Field::Author, Field::Subject, Field::Conversation, Field::Channel, Field::Kind]
+    {
+        for (value, _) in segment.terms(field).unwrap_or_default().into_iter().take(8) {
+            let term = Term { field, value };
+            drop(segment.postings(&term));
+            drop(segment.frequency(&term));
+        }
+    }
+    drop(segment.id_candidates("m1", Some("c1")));
+    drop(segment.newest(&all, 5, None));
+    drop(segment.oldest(&all, 5, None));
+    for doc in [0, 1, segment.doc_count()] {
+        drop(segment.key(doc));
+        drop(segment.record(doc));
+    }
+}
+
+struct Nobody;
+
+impl SubjectKeys for Nobody {
+    fn content_key(&self, _: PersonNumber) -> escrowdb::Result<Option<Secret>> {
+        Ok(None)
+    }
 }
 
 /// A sealed page of an index. The first byte says whether the rest stands in the place of a page,

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use escrowdb::codec::Write;
-use escrowdb::crypto::{Entropy, Keys, Secret};
+use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
 use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
 use escrowdb::index::part::{Field, SortKey};
 use escrowdb::index::terms::Terms;
-use escrowdb::index::{column, dictionary, postings};
+use escrowdb::index::{IndexBuilder, column, dictionary, file, page, postings, write_index};
 use escrowdb::ingest::frame;
 use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
@@ -18,7 +18,8 @@ use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportPro
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
 use escrowdb::record::{Kind, Stored};
-use escrowdb::segment::block::{BlockBuilder, Compressor};
+use escrowdb::segment::Location;
+use escrowdb::segment::block::{BlockBuilder, BlockRef, Compressor};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use zeroize::Zeroizing;
 
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Seed> {
     seeds.extend(index_parts());
     seeds.extend([
         ("frame", "two_records", frame::encode(&[record(7, "Guten Tag"), record(8, "")]).to_vec()),
+        ("index_file", "a_hundred_documents", index_file()),
         ("journal", "two_frames", b"\x01\x01\0\0\x05hello".to_vec()),
         ("page", "whole", vec![1]),
         ("body_block", "packed", block("many words, many words, many words, many words")),
@@ -109,6 +111,46 @@ fn entries() -> Vec<Seed> {
         ("pending", "conversation", waiting(Target::Conversation("c1".into()))),
         ("pending", "record", waiting(record)),
     ]
+}
+
+/// The text of the index of a few records.
+fn index_file() -> Vec<u8> {
+    let mut builder = IndexBuilder::new(&|_| true);
+    for i in 0..100u16 {
+        let stored = Stored {
+            id: format!("m{i}"),
+            conversation: "c1".into(),
+            time: Micros(i64::from(i)),
+            author: PersonNumber(1),
+            subjects: vec![PersonNumber(1)],
+            tags: vec!["all".into(), format!("n:{}", i % 7)],
+            ..Stored::default()
+        };
+        builder.add(&stored, Seq(i.into()), Location { block: 0, slot: i }).unwrap();
+    }
+    let block = BlockRef {
+        file: 0,
+        offset: 8,
+        len: 9000,
+        r_block: Zeroizing::new([4; 16]),
+        subjects: vec![PersonNumber(1)],
+        class: 0,
+        expiry: 0,
+    };
+    let data = builder.finish(vec![block]);
+    let (disk, id) = (MemoryVfs::new(), FileId([7; 16]));
+    disk.create_dir(Path::new("/s")).unwrap();
+    let written = write_index(&disk, Path::new("/s"), STORE_ID, id, &data, &OsEntropy).unwrap();
+    let file = disk.open(&Path::new("/s").join(file::file_name(id))).unwrap();
+    let mut text = Vec::new();
+    for number in 0..written.pages {
+        let mut sealed = vec![0; PAGE];
+        file.read_exact_at(&mut sealed, u64::from(number) * PAGE as u64).unwrap();
+        let of = page::PageFile { store: STORE_ID, file: id };
+        text.extend_from_slice(page::open(of, &written.key, number, &mut sealed).unwrap());
+    }
+    text.truncate(text.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1));
+    text
 }
 
 fn kind(number: u8, name: &'static str, entry: &impl Entry) -> Seed {
