@@ -32,7 +32,10 @@ use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::{Vfs, VfsFile};
 
+pub mod parity;
 mod rescue;
+
+use parity::Closed;
 
 /// First bytes of a frame.
 const MAGIC: [u8; 4] = *b"EJF1";
@@ -97,6 +100,10 @@ pub struct Replay {
     pub frames: Vec<Frame>,
     /// Whether bytes stand behind the last good frame.
     pub torn: bool,
+    /// Whether its parity says that it was closed, and where: nothing was written behind.
+    pub at_rest: bool,
+    /// Frames that were set right.
+    pub repaired: u64,
 }
 
 /// Path of a journal in a store's folder.
@@ -128,15 +135,34 @@ impl Journal {
     /// Opens a journal and reads every frame. One wrong bit of a frame is set right.
     pub fn replay(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
         let mut journal = Self::open(vfs, dir, store, id, key)?;
-        let mut frames = Vec::new();
+        let closed = Closed::find(vfs, dir, id);
+        let (mut frames, mut repaired) = (Vec::new(), 0);
         loop {
-            let read = journal.read_frame(journal.end, journal.frames, &journal.previous);
-            let read = match read {
-                Ok(read @ (Read::Frame { .. } | Read::Nothing)) => read,
-                failed => match journal.rescue(journal.end, journal.frames, &journal.previous)? {
-                    Some(rescued) => rescued,
-                    None => failed?,
-                },
+            let (end, number, previous) = (journal.end, journal.frames, journal.previous);
+            let covered = closed.as_ref().filter(|closed| end < closed.len);
+            if closed.is_some() && covered.is_none() {
+                break;
+            }
+            let read = match journal.read_frame(end, number, &previous) {
+                Ok(read @ Read::Frame { .. }) => read,
+                Ok(Read::Nothing) if covered.is_none() => Read::Nothing,
+                failed => {
+                    let parity = match covered {
+                        Some(closed) => journal.rescue_by_parity(closed, end, number, &previous)?,
+                        None => None,
+                    };
+                    let rescued = match parity {
+                        Some(rescued) => Ok(Some(rescued)),
+                        None => journal.rescue(end, number, &previous),
+                    };
+                    repaired += u64::from(matches!(rescued, Ok(Some(_))));
+                    match (rescued, covered) {
+                        (Ok(Some(rescued)), _) => rescued,
+                        (_, Some(closed)) => return Err(journal.lost_frames(closed)),
+                        (Ok(None), None) => failed?,
+                        (Err(e), None) => return Err(e),
+                    }
+                }
             };
             match read {
                 Read::Frame { frame, seal, end } => {
@@ -148,6 +174,11 @@ impl Journal {
                 Read::Nothing | Read::Broken => break,
             }
         }
+        if closed.is_some() {
+            // Nothing was written behind: what stands there is damage that costs nothing.
+            let torn = journal.bytes_behind().unwrap_or(true);
+            return Ok(Replay { journal, frames, torn, at_rest: true, repaired });
+        }
         let torn = journal.bytes_behind()?;
         if torn && let Some(behind) = journal.synced_frame_behind(journal.end)? {
             return Err(Error::corrupt(format!(
@@ -156,7 +187,52 @@ impl Journal {
             ))
             .hint("restore the file from a backup; nothing was changed"));
         }
-        Ok(Replay { journal, frames, torn })
+        Ok(Replay { journal, frames, torn, at_rest: false, repaired })
+    }
+
+    /// A journal that is known to hold no frame and can't be read.
+    pub fn unreadable(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
+        let journal = Self::open(vfs, dir, store, id, key)?;
+        Ok(Replay { journal, frames: Vec::new(), torn: true, at_rest: false, repaired: 0 })
+    }
+
+    /// Writes the mark `closed`, and before it the parity of the journal with that mark. A disk
+    /// that has no room for parity is no reason not to close.
+    pub fn close(&mut self, vfs: &dyn Vfs, dir: &Path, entropy: &dyn Entropy) -> Result<()> {
+        self.sync()?;
+        let (frame, seal) = self.seal_frame(entropy, FrameKind::Closed, &[])?;
+        let ends = [self.end + frame.len() as u64, self.frames + 1];
+        if parity::write(vfs, dir, self.id, &*self.file, &frame, ends).is_err() {
+            self.remove_parity(vfs, dir)?;
+        }
+        self.write_frame(&frame, seal)?;
+        self.sync()
+    }
+
+    /// Writes the mark `opened`. The parity of the last closing goes first: as long as it stands,
+    /// nothing stands behind what it counts.
+    pub fn mark_opened(&mut self, vfs: &dyn Vfs, dir: &Path, entropy: &dyn Entropy) -> Result<()> {
+        self.remove_parity(vfs, dir)?;
+        self.append(entropy, FrameKind::Opened, &[])?;
+        self.sync()
+    }
+
+    fn remove_parity(&self, vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+        let io = |e| Error::io(format!("remove {}.par", self.id), e);
+        match vfs.remove(&parity::path(dir, self.id)) {
+            Ok(()) => vfs.sync_dir(dir).map_err(io),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(io(e)),
+        }
+    }
+
+    fn lost_frames(&self, closed: &Closed) -> Error {
+        Error::corrupt(format!(
+            "journal {}.jrn: frame {} of {} at offset {} is damaged, and neither parity nor one turned bit \
+             brings it back",
+            self.id, self.frames, closed.frames, self.end
+        ))
+        .hint("restore the file from a backup; nothing was changed")
     }
 
     /// How many frames from the first on open with a key, and nothing else about the file.
@@ -218,6 +294,12 @@ impl Journal {
 
     /// Seals a frame and writes it. After an error see [`Self::is_broken`].
     pub fn append(&mut self, entropy: &dyn Entropy, kind: FrameKind, payload: &[u8]) -> Result<()> {
+        let (frame, seal) = self.seal_frame(entropy, kind, payload)?;
+        self.write_frame(&frame, seal)
+    }
+
+    /// The next frame, sealed.
+    fn seal_frame(&self, entropy: &dyn Entropy, kind: FrameKind, payload: &[u8]) -> Result<(Vec<u8>, Seal)> {
         let text_len = (4 + 1 + payload.len()).next_multiple_of(PAD);
         if text_len > TEXT_LEN_MAX {
             return Err(Error::invalid(format!(
@@ -239,7 +321,10 @@ impl Journal {
         let seal = self.one_time(&front[..HEADER_LEN], &salt, self.frames, &self.previous)?.seal(text)?;
         front[HEADER_LEN..HEADER_LEN + SALT_LEN].copy_from_slice(&salt);
         front[HEADER_LEN + SALT_LEN..FRONT_LEN].copy_from_slice(&seal);
+        Ok((frame, seal))
+    }
 
+    fn write_frame(&mut self, frame: &[u8], seal: Seal) -> Result<()> {
         let io = |e| Error::io(format!("write journal {}.jrn", self.id), e);
         let end = self.end + frame.len() as u64;
         if end > self.allocated {
@@ -251,7 +336,7 @@ impl Journal {
             };
         }
         self.broken = true;
-        self.file.write_at(&frame, self.end).map_err(io)?;
+        self.file.write_at(frame, self.end).map_err(io)?;
         self.broken = false;
         self.frames += 1;
         self.end = end;

@@ -4,6 +4,7 @@
 //! log/level-0    leaf 0 | leaf 1 | ...                     32 bytes each, no header
 //! log/level-1    node over leaves 0..256 | 256..512 | ...
 //! log/level-2    node over leaves 0..65536 | ...
+//! log/parity-N   XOR of each 32 pages of level N
 //! ```
 //!
 //! Hash `i` of a level stands at byte `32 * i`, so a level file is the concatenation of the C2SP
@@ -30,6 +31,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parity::{Tail, parity_name};
+
 use crate::error::{Error, Result};
 use crate::id::Seq;
 use crate::merkle::hash::{Hash, subtree_root};
@@ -37,6 +40,8 @@ use crate::merkle::proof::Hashes;
 use crate::merkle::tile::{self, LEVELS, Place, WIDTH};
 use crate::merkle::tree::Frontier;
 use crate::vfs::{Vfs, VfsFile};
+
+mod parity;
 
 /// The hashes of a store's log.
 pub struct Log {
@@ -54,6 +59,10 @@ struct Level {
     file: Option<Box<dyn VfsFile>>,
     /// Written since the last sync.
     dirty: bool,
+    /// Parity of the level.
+    parity: Option<Box<dyn VfsFile>>,
+    parity_dirty: bool,
+    tail: Tail,
 }
 
 impl Log {
@@ -106,8 +115,19 @@ impl Log {
                 }
             });
         }
+        let mut tails: [Option<Tail>; LEVELS as usize] = Default::default();
         for (level, row) in (0..LEVELS).zip(&rows).filter(|(_, row)| !row.is_empty()) {
-            self.write(level, tile::entries(level, size), row)?;
+            let first = tile::entries(level, size);
+            self.write(level, first, row)?;
+            let mut tail = self.levels[usize::from(level)].tail.clone();
+            let (group, pages) = tail.extend(first * Hash::LEN as u64, row);
+            self.write_parity(level, group, &pages)?;
+            tails[usize::from(level)] = Some(tail);
+        }
+        for (state, tail) in self.levels.iter_mut().zip(tails) {
+            if let Some(tail) = tail {
+                state.tail = tail;
+            }
         }
         self.frontier = frontier;
         Ok(())
@@ -119,6 +139,10 @@ impl Log {
             if let (true, Some(file)) = (state.dirty, &state.file) {
                 file.sync().map_err(|e| failed("sync", level, e))?;
                 state.dirty = false;
+            }
+            if let (true, Some(file)) = (state.parity_dirty, &state.parity) {
+                file.sync().map_err(|e| failed_file("sync", &parity_name(level), e))?;
+                state.parity_dirty = false;
             }
         }
         if self.new_names {
@@ -134,7 +158,10 @@ impl Log {
         if size > self.size() {
             return Err(Error::invalid(format!("the log holds {} leaves, not {size}", self.size())));
         }
-        self.frontier = Frontier::read(self, size)?;
+        if size < self.size() {
+            self.frontier = Frontier::read(self, size)?;
+            self.settle_parity()?;
+        }
         Ok(())
     }
 
@@ -263,25 +290,27 @@ impl Log {
         self.fold(Place { level, first: index * WIDTH, count: WIDTH })
     }
 
+    fn read_bytes(&self, level: u8, offset: u64, bytes: &mut [u8]) -> Result<()> {
+        let missing = || Error::corrupt(format!("{} is missing", name(level)));
+        let file = self.levels.get(usize::from(level)).and_then(|l| l.file.as_deref()).ok_or_else(missing)?;
+        file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
+            std::io::ErrorKind::UnexpectedEof => {
+                let first = offset / Hash::LEN as u64;
+                let last = (first + (bytes.len() / Hash::LEN) as u64).saturating_sub(1);
+                Error::corrupt(format!("{} ends before hashes {first} to {last}", name(level)))
+            }
+            _ => failed("read", level, e),
+        })
+    }
+
     fn fold(&self, place: Place) -> Result<Hash> {
         let hashes = self.read(place.level, place.first, place.count)?;
         subtree_root(&hashes).ok_or_else(|| Error::invalid("the log has no such node"))
     }
 
     fn read(&self, level: u8, first: u64, count: u64) -> Result<Vec<Hash>> {
-        let missing = || Error::corrupt(format!("{} is missing", name(level)));
-        let file = self.levels.get(usize::from(level)).and_then(|l| l.file.as_deref()).ok_or_else(missing)?;
         let mut bytes = vec![0; count as usize * Hash::LEN];
-        file.read_exact_at(&mut bytes, first.saturating_mul(Hash::LEN as u64)).map_err(|e| {
-            match e.kind() {
-                std::io::ErrorKind::UnexpectedEof => Error::corrupt(format!(
-                    "{} ends before hashes {first} to {}",
-                    name(level),
-                    first + count - 1
-                )),
-                _ => failed("read", level, e),
-            }
-        })?;
+        self.read_bytes(level, first.saturating_mul(Hash::LEN as u64), &mut bytes)?;
         Ok(bytes.as_chunks::<{ Hash::LEN }>().0.iter().map(|b| Hash(*b)).collect())
     }
 }
@@ -316,7 +345,11 @@ fn name(level: u8) -> String {
 }
 
 fn failed(what: &str, level: u8, e: std::io::Error) -> Error {
-    Error::io(format_args!("{what} {}", name(level)), e)
+    failed_file(what, &name(level), e)
+}
+
+fn failed_file(what: &str, name: &str, e: std::io::Error) -> Error {
+    Error::io(format_args!("{what} {name}"), e)
 }
 
 #[cfg(test)]
@@ -468,9 +501,11 @@ mod tests {
                 log.append(&leaves(size..size + cut)).unwrap();
                 // A crash after the write, before anybody counted it: the same leaves again.
                 log = open(&disk, size).unwrap();
+                log.settle_parity().unwrap();
                 log.append(&leaves(size..size + cut)).unwrap();
                 size += cut;
                 log = open(&disk, size).unwrap();
+                log.settle_parity().unwrap();
             }
             let (whole_disk, whole) = filled(size);
             prop_assert_eq!(log.frontier(), whole.frontier());

@@ -22,7 +22,9 @@ use crate::log::Log;
 use crate::merkle::hash::Hash;
 use crate::roll::Rolled;
 use crate::state::keys::ContentKeys;
-use crate::state::{Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name};
+use crate::state::{
+    Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name, parity_name,
+};
 use crate::vfs::{LockGuard, Vfs};
 use crate::view::View;
 
@@ -162,11 +164,12 @@ impl Request {
             }
         }
         let head = keyring.head();
-        let log = Log::open(Arc::clone(&env.vfs), &env.dir, head.log.size)?;
+        let mut log = Log::open(Arc::clone(&env.vfs), &env.dir, head.log.size)?;
         if log.frontier().root() != Hash(head.log.root) {
             return Err(Error::corrupt("the log has another root than HEAD says")
                 .hint("restore the folder `log` from a backup"));
         }
+        log.settle_parity()?;
         let settings = self.settings_of(&tree)?;
         let journals = Journals::replay(&env, &tree, &keys)?;
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
@@ -309,7 +312,10 @@ impl Request {
                 .contains(&name.as_str())
                 || file_id(name).is_some()
         };
-        if marked && names.iter().all(own) && self.log_names()?.iter().all(|n| n.starts_with("level-")) {
+        if marked
+            && names.iter().all(own)
+            && self.log_names()?.iter().all(|n| n.starts_with("level-") || n.starts_with("parity-"))
+        {
             return Ok(true);
         }
         Err(Error::new(ErrorKind::Unsupported, "the folder is not empty")
@@ -398,14 +404,27 @@ impl Journals {
             let entry = catalog::journal(tree, role)?;
             Journal::replay(&*env.vfs, &env.dir, env.store, entry.file, keys.insert(&entry.key)?)
         };
-        let (current, next) = (open(JournalRole::Current)?, open(JournalRole::Next)?);
+        let current = open(JournalRole::Current)?;
+        let next = match open(JournalRole::Next) {
+            // Where the current journal was closed, the next one is empty, readable or not.
+            Err(e) if current.at_rest && e.kind() == ErrorKind::Io => {
+                let entry = catalog::journal(tree, JournalRole::Next)?;
+                let key = keys.insert(&entry.key)?;
+                Journal::unreadable(&*env.vfs, &env.dir, env.store, entry.file, key)?
+            }
+            other => other?,
+        };
+        for _ in 0..current.repaired + next.repaired {
+            env.repairs.count();
+        }
         let closed = current.frames.last().is_some_and(|f| f.kind == FrameKind::Closed);
         let unclean = !closed || current.torn || next.torn || !next.frames.is_empty();
         Ok(Self { current, next, unclean })
     }
 
-    fn names(&self) -> [PathBuf; 2] {
-        [journal_name(self.current.journal.id()), journal_name(self.next.journal.id())]
+    fn names(&self) -> Vec<PathBuf> {
+        let ids = [self.current.journal.id(), self.next.journal.id()];
+        ids.into_iter().flat_map(|id| [parity_name(id), journal_name(id)]).collect()
     }
 
     /// Puts every record into the live index: `current` first, then `next`.
@@ -499,7 +518,8 @@ fn unlink_strangers(state: &State) -> Result<()> {
         named.extend(segment.file_names());
     }
     for role in [JournalRole::Current, JournalRole::Next] {
-        named.push(journal_name(catalog::journal(&tree, role)?.file));
+        let journal = catalog::journal(&tree, role)?.file;
+        named.extend([journal_name(journal), parity_name(journal)]);
     }
     let names = state.env.vfs.list(&state.env.dir).map_err(|e| Error::io("list the store's folder", e))?;
     for name in names {
@@ -513,5 +533,5 @@ fn unlink_strangers(state: &State) -> Result<()> {
 /// The id in the name of a file of ours.
 fn file_id(name: &str) -> Option<FileId> {
     let (id, kind) = name.split_once('.')?;
-    ["jrn", "idx", "seg"].contains(&kind).then(|| FileId::parse(id)).flatten()
+    ["jrn", "par", "idx", "seg"].contains(&kind).then(|| FileId::parse(id)).flatten()
 }

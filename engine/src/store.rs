@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
-use crate::journal::FrameKind;
 use crate::keyring::{Changes, Grade, catalog};
 use crate::merkle::verifier_key::verifier_key;
 use crate::query::parse;
@@ -353,8 +352,8 @@ impl Store {
         // A fresh journal gets its mark too; without it the next opening would take it for an unclean
         // stop, and put others in the place of both.
         if writer.opened || writer.active.is_empty() {
-            writer.active.append(&*state.env.entropy, FrameKind::Closed, &[])?;
-            writer.active.sync()?;
+            let env = &state.env;
+            writer.active.close(&*env.vfs, &env.dir, &*env.entropy)?;
             writer.opened = false;
         }
         Ok(())

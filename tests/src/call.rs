@@ -91,7 +91,7 @@ impl Class {
             matches!(c.as_os_str().to_str(), Some("log" | "tile" | "tiles" | "checkpoint" | "checkpoints"))
         });
         match (name, end) {
-            (_, "jrn") => Self::Journal,
+            (_, "jrn" | "par") => Self::Journal,
             (_, "seg") => Self::Segment,
             (_, "idx") => Self::Index,
             ("keyring.a" | "keyring.b", _) => Self::Keyring,

@@ -4,14 +4,22 @@
 //! next one is written after it was synced: a header of a later frame proves damage, unless its
 //! flag says that it was written before a sync.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
 use crate::codec::Reader;
 use crate::crypto::{ALGORITHM, SEAL_LEN, Seal};
 use crate::error::Result;
+use crate::journal::parity::Closed;
 use crate::journal::{
     FLAG_AFTER_UNSYNCED, FRONT_LEN, HEADER_LEN, Journal, MAGIC, PAD, Read, SALT_LEN, VERSION, text_len,
 };
+use crate::parity::{PAGE_LEN, Page};
+
+/// Pages that parity gave back.
+type Overlay = BTreeMap<u64, Page>;
 
 /// Texts up to this are tried bit by bit.
 const TRIED_LEN_MAX: usize = 4096;
@@ -69,6 +77,73 @@ impl Journal {
             }
         }
         Ok(None)
+    }
+
+    /// Reads the frame at `offset` of a journal that was closed, with a page or two neighbours of it
+    /// from parity, and mends the file. Which groups are wrong says which pages are tried.
+    pub(super) fn rescue_by_parity(
+        &self,
+        closed: &Closed,
+        offset: u64,
+        number: u64,
+        previous: &Seal,
+    ) -> Result<Option<Read>> {
+        let wrong = closed.wrong_groups(&*self.file);
+        let rebuilt = |page: u64| {
+            let of = wrong.iter().find(|w| w.group == page % closed.groups())?;
+            of.rebuilt(closed, &*self.file, page)
+        };
+        let first = offset / PAGE_LEN as u64;
+        // The length stands in the header, which may lie on the lost page, or on two of them.
+        let mut starts = vec![Overlay::default()];
+        for pages in [&[first][..], &[first + 1], &[first, first + 1]] {
+            starts.extend(pages.iter().map(|p| Some((*p, rebuilt(*p)?))).collect::<Option<Overlay>>());
+        }
+        for start in starts {
+            let Some(front) = self.front(closed, &start, offset) else { continue };
+            let Some(len) = text_len(&front[..HEADER_LEN])? else { continue };
+            let end = offset + (FRONT_LEN + len) as u64;
+            if end > closed.len {
+                continue;
+            }
+            let last = (end - 1) / PAGE_LEN as u64;
+            let mut overlays = vec![start.clone()];
+            for page in first..=last {
+                for next in [page, page + 1] {
+                    let both = [page, next].map(|p| Some((p, rebuilt(p)?)));
+                    let added = both.into_iter().collect::<Option<Overlay>>();
+                    overlays.extend(added.map(|added| start.clone().into_iter().chain(added).collect()));
+                }
+            }
+            for overlay in overlays {
+                let Some(bytes) = self.overlaid(closed, &overlay, offset..end) else { continue };
+                let Some((front, text)) = bytes.split_first_chunk::<FRONT_LEN>() else { continue };
+                let text = Zeroizing::new(text.to_vec());
+                if let Some(read) = self.mended(*front, text, offset, number, previous)? {
+                    return Ok(Some(read));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn front(&self, closed: &Closed, overlay: &Overlay, offset: u64) -> Option<[u8; FRONT_LEN]> {
+        let bytes = self.overlaid(closed, overlay, offset..offset + FRONT_LEN as u64)?;
+        bytes.first_chunk().copied()
+    }
+
+    /// Bytes of the file, some pages from elsewhere.
+    fn overlaid(&self, closed: &Closed, overlay: &Overlay, range: Range<u64>) -> Option<Vec<u8>> {
+        let pages = range.start / PAGE_LEN as u64..range.end.div_ceil(PAGE_LEN as u64);
+        let mut bytes = Vec::with_capacity((pages.end - pages.start) as usize * PAGE_LEN);
+        let from = (range.start - pages.start * PAGE_LEN as u64) as usize;
+        for page in pages {
+            match overlay.get(&page) {
+                Some(rebuilt) => bytes.extend_from_slice(&**rebuilt),
+                None => bytes.extend_from_slice(&*closed.page(&*self.file, page)?),
+            }
+        }
+        Some(bytes.get(from..from + (range.end - range.start) as usize)?.to_vec())
     }
 
     /// Where a frame begins behind `offset` that was written after everything before it was synced.

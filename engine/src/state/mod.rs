@@ -14,7 +14,7 @@ use crate::crypto::{Key, Keys};
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, PersonNumber, Seq};
-use crate::journal::{FrameKind, Journal};
+use crate::journal::Journal;
 use crate::keyring::{Keyring, Slot};
 use crate::log::Log;
 use crate::vfs::LockGuard;
@@ -307,8 +307,7 @@ impl Writer {
     /// is seen as unclean even if that frame is lost.
     pub fn ensure_opened(&mut self, env: &Env) -> Result<()> {
         if !self.opened {
-            self.active.append(&*env.entropy, FrameKind::Opened, &[])?;
-            self.active.sync()?;
+            self.active.mark_opened(&*env.vfs, &env.dir, &*env.entropy)?;
             self.opened = true;
         }
         Ok(())
@@ -318,4 +317,9 @@ impl Writer {
 /// Names of a journal's file and of a segment's files.
 pub fn journal_name(id: FileId) -> PathBuf {
     PathBuf::from(format!("{id}.jrn"))
+}
+
+/// Name of the parity of a journal that was closed.
+pub fn parity_name(id: FileId) -> PathBuf {
+    PathBuf::from(format!("{id}.par"))
 }

@@ -91,7 +91,7 @@ pub fn kind_of(path: &Path) -> &'static str {
         (_, "slot") => "slot",
         (_, "idx") => "index",
         (_, "seg") => "segment",
-        (_, "jrn") => "journal",
+        (_, "jrn" | "par") => "journal",
         _ if name.starts_with("level-") => "log",
         _ if name.contains("par") => "parity",
         _ => "other",
