@@ -1,5 +1,5 @@
 //! `cargo run --release -p escrowdb-benches -- measure`: the figures of `docs/FIGURES.md`;
-//! `-- compare`: those of `docs/COMPARISON.md`.
+//! `-- compare`, `-- names`, `-- duplicates`: those of `docs/COMPARISON.md`.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,20 +7,22 @@ use std::process::ExitCode;
 
 use std::time::Duration;
 
-use escrowdb_benches::compare;
 use escrowdb_benches::measure::{self, Options};
 use escrowdb_benches::workload::Shape;
-use escrowdb_benches::{Error, Result};
+use escrowdb_benches::{Error, Result, compare, duplicates, names};
 
 const USAGE: &str = "\
 usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--only load|queries|erase|compact]
        escrowdb-benches compare [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--patience SECONDS] [--json]
+       escrowdb-benches names [--people N] [--dir DIR] [--json]
+       escrowdb-benches duplicates [--segments N] [--each RECORDS] [--dir DIR] [--json]
 
 Loads N records (100,000) into a store in DIR (in the system's temporary folder; must not exist),
 measures, prints a table and removes the store. `compare` does so with SQLite and redb beside it;
-loading each of them in batches of 1,000 is timed for 60 seconds, the rest goes in faster.";
+loading each of them in batches of 1,000 is timed for 60 seconds, the rest goes in faster. `names`
+builds a key tree of N people (1,000,000), `duplicates` a store of many segments (150 of 65,536).";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1).collect()) {
@@ -46,6 +48,16 @@ fn run(args: Vec<String>) -> Result<()> {
             write!(std::io::stdout().lock(), "{text}")?;
             Ok(())
         }
+        ("names", rest) => {
+            let text = names::run(&people(rest)?)?;
+            write!(std::io::stdout().lock(), "{text}")?;
+            Ok(())
+        }
+        ("duplicates", rest) => {
+            let text = duplicates::run(&segments(rest)?)?;
+            write!(std::io::stdout().lock(), "{text}")?;
+            Ok(())
+        }
         // The process that `measure` starts and that ends without closing its store.
         ("fill-and-die", [dir, shape, planned, records]) => measure::opening::fill_and_die(
             dir.as_ref(),
@@ -58,13 +70,7 @@ fn run(args: Vec<String>) -> Result<()> {
 }
 
 fn options(args: &[String]) -> Result<Options> {
-    let mut options = Options {
-        records: 100_000,
-        shape: Shape::Local,
-        dir: std::env::temp_dir().join(format!("escrowdb-benches-{}", std::process::id())),
-        seed: 42,
-        only: None,
-    };
+    let mut options = Options { records: 100_000, shape: Shape::Local, dir: own_dir(), seed: 42, only: None };
     let mut args = args.iter();
     while let Some(name) = args.next() {
         let value = args.next().ok_or(USAGE)?;
@@ -84,7 +90,7 @@ fn comparison(args: &[String]) -> Result<compare::Options> {
     let mut options = compare::Options {
         records: 100_000,
         shape: Shape::Local,
-        dir: std::env::temp_dir().join(format!("escrowdb-benches-{}", std::process::id())),
+        dir: own_dir(),
         seed: 42,
         patience: Duration::from_secs(60),
         json: false,
@@ -106,6 +112,48 @@ fn comparison(args: &[String]) -> Result<compare::Options> {
         }
     }
     Ok(options)
+}
+
+fn people(args: &[String]) -> Result<names::Options> {
+    let mut options = names::Options { people: 1_000_000, dir: own_dir(), json: false };
+    let mut args = args.iter();
+    while let Some(name) = args.next() {
+        match (name.as_str(), args.as_slice().first()) {
+            ("--json", _) => {
+                options.json = true;
+                continue;
+            }
+            ("--people", Some(value)) => options.people = value.parse()?,
+            ("--dir", Some(value)) => options.dir = PathBuf::from(value),
+            _ => return Err(USAGE.into()),
+        }
+        args.next();
+    }
+    Ok(options)
+}
+
+fn segments(args: &[String]) -> Result<duplicates::Options> {
+    let mut options = duplicates::Options { segments: 150, each: 65_536, dir: own_dir(), json: false };
+    let mut args = args.iter();
+    while let Some(name) = args.next() {
+        match (name.as_str(), args.as_slice().first()) {
+            ("--json", _) => {
+                options.json = true;
+                continue;
+            }
+            ("--segments", Some(value)) => options.segments = value.parse()?,
+            ("--each", Some(value)) => options.each = value.parse()?,
+            ("--dir", Some(value)) => options.dir = PathBuf::from(value),
+            _ => return Err(USAGE.into()),
+        }
+        args.next();
+    }
+    Ok(options)
+}
+
+/// A folder of this process in the system's temporary one.
+fn own_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("escrowdb-benches-{}", std::process::id()))
 }
 
 fn parse_shape(name: &str) -> std::result::Result<Shape, Error> {

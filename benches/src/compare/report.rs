@@ -208,6 +208,16 @@ impl Report {
         out
     }
 
+    /// A table of our figures alone.
+    pub fn plain(&self, heading: &str) -> String {
+        let mut out = format!("| {heading} | | must | aim | |\n|---|---:|---:|---:|---|\n");
+        for row in &self.rows {
+            let [measure, ours, _, _, _, _, must, aim, verdict] = row.cells();
+            let _ = writeln!(out, "| {measure} | {ours} | {must} | {aim} | {verdict} |");
+        }
+        out
+    }
+
     /// One JSON object a row; times in seconds.
     pub fn json(&self) -> String {
         self.rows.iter().map(|row| format!("{}\n", row.json())).collect()

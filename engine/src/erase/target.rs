@@ -4,7 +4,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
-use crate::index::{Field, Mask, Part, People, Term};
+use crate::index::{Field, IdQuery, Mask, Part, People, Term};
 use crate::keyring::catalog;
 use crate::keyring::pending::Target;
 use crate::policy::Action;
@@ -78,8 +78,9 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
         }
         Selector::Record { id, conversation } => {
             let mut found = None;
+            let named = IdQuery::new(id, conversation.as_deref());
             for part in view.parts() {
-                for doc in part.id_candidates(id, conversation.as_deref())? {
+                for doc in part.id_candidates(&named)? {
                     let stored = part.record(doc)?;
                     let wanted = stored.id == *id
                         && !stored.conversation.is_empty()

@@ -326,6 +326,11 @@ impl IndexFile {
         Ok(index)
     }
 
+    /// The file's name in the store.
+    pub const fn id(&self) -> FileId {
+        self.of.file
+    }
+
     /// The same file under another handle of its key. Page 0 is opened again.
     pub fn under(&self, key: Key) -> Result<Self> {
         Self::open_file(self.file.clone(), self.of, key, Arc::clone(&self.repairs))

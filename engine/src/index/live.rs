@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber, Seq};
-use crate::index::filter::{IdHash, text_hash};
+use crate::index::filter::IdHash;
 use crate::index::lists::Lists;
-use crate::index::part::{Field, Part, SortKey, Term};
+use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
 use crate::record::{Stored, StoredRef, Subjects};
 
 /// A record with its position and salt, as a frame holds it.
@@ -268,10 +268,10 @@ impl Part for LiveIndex {
         RoaringBitmap::from_sorted_iter(docs).map_err(|_| Error::corrupt("live documents are not in order"))
     }
 
-    fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>> {
-        Ok(match conversation {
-            Some(conversation) => self.with_identity(IdHash::of(id, conversation)),
-            None => self.chain(self.ids.get(&text_hash(id)), |doc| doc.before.1),
+    fn id_candidates(&self, wanted: &IdQuery<'_>) -> Result<Vec<u32>> {
+        Ok(match wanted.conversation {
+            Some(_) => self.with_identity(wanted.hash),
+            None => self.chain(self.ids.get(&wanted.hash.id), |doc| doc.before.1),
         })
     }
 

@@ -39,7 +39,7 @@ pub use data::{DocEntry, IndexBuilder, IndexData};
 pub use file::{Written, write_index};
 pub use filter::IdHash;
 pub use live::{Entry, Held, LiveDoc, LiveIndex};
-pub use part::{Field, Part, SortKey, Term};
+pub use part::{Field, IdQuery, Part, SortKey, Term};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Removal, Rewritten, Target, rewrite};
 pub use scope::{Mask, People};

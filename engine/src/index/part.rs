@@ -1,10 +1,13 @@
 //! What a query needs to know of one searchable part of the store.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
-use crate::record::Stored;
+use crate::index::filter::{IdHash, text_hash};
+use crate::record::{Kind, Stored};
 
 /// Field of a term. Numbers from 16 are reserved for words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +41,30 @@ impl Term {
     pub fn person(field: Field, number: PersonNumber) -> Self {
         Self { field, value: number.0.to_be_bytes().to_vec() }
     }
+
+    /// A kind of record.
+    pub fn kind(kind: Kind) -> Self {
+        Self { field: Field::Kind, value: vec![kind as u8] }
+    }
+}
+
+/// An id that is looked for, hashed once for all parts.
+#[derive(Clone, Copy)]
+pub struct IdQuery<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// In this conversation; in any if `None`.
+    pub conversation: Option<&'a str>,
+    /// Hashes of both; of the conversation 0 if there is none.
+    pub hash: IdHash,
+}
+
+impl<'a> IdQuery<'a> {
+    /// Looks for `id`, in one conversation or in any.
+    pub fn new(id: &'a str, conversation: Option<&'a str>) -> Self {
+        let hash = IdHash { id: text_hash(id), conversation: conversation.map_or(0, text_hash) };
+        Self { id, conversation, hash }
+    }
 }
 
 /// Order of hits: event time, ties by log position.
@@ -63,8 +90,8 @@ pub trait Part: Send + Sync {
     fn terms(&self, field: Field) -> Result<Vec<(Vec<u8>, u32)>>;
     /// Documents with `from <= time < before`.
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap>;
-    /// Documents whose id may be `id` (found by hash, so the record decides).
-    fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>>;
+    /// Documents that may have an id (found by hash, so the record decides).
+    fn id_candidates(&self, wanted: &IdQuery<'_>) -> Result<Vec<u32>>;
     /// Sort key of a document.
     fn key(&self, doc: u32) -> Result<SortKey>;
     /// The document at a log position; `None` if it is not in this part.
@@ -75,4 +102,31 @@ pub trait Part: Send + Sync {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
+
+    /// Number of documents of default kinds.
+    fn default_docs(&self) -> Result<u64> {
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_default());
+        kinds.map(Term::kind).try_fold(0, |n, kind| Ok(n + self.frequency(&kind)?))
+    }
+
+    /// Leaves in `docs` those that have a term (`wanted`), or those that don't.
+    fn sift(&self, term: &Term, wanted: bool, docs: &mut RoaringBitmap) -> Result<()> {
+        let of_term = self.postings(term)?;
+        if wanted {
+            *docs &= of_term
+        } else {
+            *docs -= of_term
+        }
+        Ok(())
+    }
+
+    /// Documents with `from <= time < before` as one range, where documents stand in order of time.
+    fn time_range(&self, _from: Micros, _before: Micros) -> Result<Option<Range<u32>>> {
+        Ok(None)
+    }
+
+    /// Log positions of `docs`, by event time.
+    fn seqs(&self, docs: &RoaringBitmap) -> Result<Vec<Seq>> {
+        Ok(self.oldest(docs, usize::MAX, None)?.into_iter().map(|(key, _)| key.seq).collect())
+    }
 }

@@ -46,6 +46,57 @@ pub fn decode(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<RoaringBi
     RoaringBitmap::from_sorted_iter(list).map_err(|_| Error::corrupt("a posting list is not ascending"))
 }
 
+/// Of the ascending `docs` those that stand in the list in `bytes` (`wanted`), or those that
+/// don't. The list is read as far as `docs` reaches and no bitmap of it is made.
+pub fn sift(
+    bytes: &[u8],
+    frequency: u32,
+    docs: u32,
+    wanted: bool,
+    of: &RoaringBitmap,
+) -> Result<RoaringBitmap> {
+    let beyond = || Error::corrupt("a posting list is longer than its bytes");
+    let mut left = Vec::with_capacity(of.len() as usize);
+    if is_bitmap(frequency, docs) {
+        for doc in of {
+            let byte = bytes.get(doc as usize / 8).ok_or_else(beyond)?;
+            if (byte >> (doc % 8) & 1 == 1) == wanted {
+                left.push(doc);
+            }
+        }
+    } else {
+        if frequency as usize > bytes.len() || frequency > docs {
+            return Err(beyond());
+        }
+        let mut rest = bytes;
+        let (mut unread, mut here, mut next) = (frequency, None, 0u64);
+        for doc in of {
+            while here.is_none_or(|h| h < u64::from(doc)) && unread > 0 {
+                let at = difference(&mut rest)?.checked_add(next).filter(|at| *at < u64::from(docs));
+                let at = at.ok_or_else(beyond)?;
+                (here, next) = (Some(at), at + 1);
+                unread -= 1;
+            }
+            if (here == Some(u64::from(doc))) == wanted {
+                left.push(doc);
+            }
+        }
+    }
+    RoaringBitmap::from_sorted_iter(left).map_err(|_| Error::corrupt("documents are not ascending"))
+}
+
+/// One difference; most are small.
+fn difference(bytes: &mut &[u8]) -> Result<u64> {
+    if let [small @ 0..=0x7f, rest @ ..] = *bytes {
+        *bytes = rest;
+        return Ok(u64::from(*small));
+    }
+    let mut r = Reader::new(bytes);
+    let value = r.varint()?;
+    *bytes = r.tail();
+    Ok(value)
+}
+
 /// Reads a list as numbers.
 pub fn decode_vec(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<Vec<u32>> {
     if is_bitmap(frequency, docs) {
@@ -115,7 +166,12 @@ mod tests {
             let mut r = Reader::new(&out);
             prop_assert_eq!(decode(&mut r, list.len() as u32, docs).unwrap(), list.iter().copied().collect::<RoaringBitmap>());
             r.finish().unwrap();
-            prop_assert_eq!(decode_vec(&mut Reader::new(&out), list.len() as u32, docs).unwrap(), list);
+            prop_assert_eq!(decode_vec(&mut Reader::new(&out), list.len() as u32, docs).unwrap(), list.clone());
+            let of: RoaringBitmap = (0..docs).filter(|d| (u64::from(*d) + seed) % 7 == 0).collect();
+            let map: RoaringBitmap = list.iter().copied().collect();
+            let sifted = |wanted| sift(&out, list.len() as u32, docs, wanted, &of).unwrap();
+            prop_assert_eq!(sifted(true), &of & &map);
+            prop_assert_eq!(sifted(false), &of - &map);
         }
 
         #[test]
@@ -123,6 +179,12 @@ mod tests {
             if let Ok(map) = decode(&mut Reader::new(&bytes), frequency, docs) {
                 prop_assert_eq!(map.len(), u64::from(frequency));
                 prop_assert!(map.max().is_none_or(|m| m < docs));
+            }
+            let of: RoaringBitmap = (0..1000).step_by(3).collect();
+            for wanted in [true, false] {
+                if let Ok(left) = sift(&bytes, frequency, docs, wanted, &of) {
+                    prop_assert!(left.is_subset(&of));
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! A rolled segment: its index, opened section by section at first use, and its bodies.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
@@ -14,19 +15,20 @@ use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
-use crate::index::filter::{IdFilter, IdHash, text_hash};
+use crate::index::filter::{IdFilter, IdHash};
 use crate::index::page::{PAGE_LEN, PageFile};
-use crate::index::part::{Field, Part, SortKey, Term};
+use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
 use crate::index::postings;
 use crate::index::sections::{Sections, list_bytes};
 use crate::parity::{Repairs, pages_for};
-use crate::record::Stored;
+use crate::record::{Kind, Stored};
+use crate::segment::block::BlockRecord;
 use crate::segment::writer::file_name as body_name;
 use crate::segment::{BlockRef, BodyFile, Location, OpenBlock, SubjectKeys};
 use crate::vfs::{ReadAt, Vfs};
 
-/// How many decoded blocks a segment keeps.
-const BLOCKS_KEPT: usize = 4;
+/// How many entries of the dictionary a segment keeps that were found last.
+const ENTRIES_KEPT: usize = 8;
 
 /// The files of a segment.
 #[derive(Clone, Copy)]
@@ -49,7 +51,9 @@ pub struct Segment {
     bodies: Vec<Arc<BodyFile>>,
     keys: Arc<dyn SubjectKeys>,
     filter: Arc<Option<IdFilter>>,
-    open: Mutex<Vec<(u32, Arc<OpenBlock>)>>,
+    /// Terms that were looked up last, and what was found; the last one behind.
+    recent: Mutex<Vec<(Zeroizing<Vec<u8>>, Option<Entry>)>>,
+    default_docs: OnceLock<u64>,
 }
 
 /// A record with what its proof needs.
@@ -82,7 +86,7 @@ impl Segment {
         }
         let sections = Sections::new(index);
         let filter = Arc::new(sections.load_filter()?);
-        Ok(Self { sections, bodies, keys, filter, open: Mutex::new(Vec::new()) })
+        Ok(Self { sections, bodies, keys, filter, recent: Mutex::default(), default_docs: OnceLock::new() })
     }
 
     /// The same files under another handle of K_index and other content keys. Page 0 is opened
@@ -93,14 +97,22 @@ impl Segment {
             bodies: self.bodies.clone(),
             keys,
             filter: Arc::clone(&self.filter),
-            open: Mutex::new(Vec::new()),
+            recent: Mutex::default(),
+            default_docs: OnceLock::new(),
         })
     }
 
     /// Forgets, and thereby wipes, everything that was opened, except the id filter.
     pub fn clear(&self) {
         self.sections.clear();
-        self.open.lock().clear();
+        self.recent.lock().clear();
+        self.forget_blocks();
+    }
+
+    fn forget_blocks(&self) {
+        if let Some(opened) = self.keys.opened() {
+            opened.forget(self.sections.index.id());
+        }
     }
 
     /// Lowest and highest log position; `None` if empty.
@@ -166,6 +178,15 @@ impl Segment {
 
     /// Opens a record with its salt and canonical bytes.
     pub fn stored_with_salt(&self, doc: u32) -> Result<OpenRecord> {
+        self.with_record(doc, |record, stored| OpenRecord {
+            seq: record.seq,
+            salt: Zeroizing::new(record.salt),
+            canonical: Zeroizing::new(record.canonical.to_vec()),
+            stored,
+        })
+    }
+
+    fn with_record<R>(&self, doc: u32, f: impl FnOnce(&BlockRecord<'_>, Stored) -> R) -> Result<R> {
         let at = self.location(doc)?;
         let block = self.block(at.block)?;
         let seq = self.key(doc)?.seq;
@@ -176,34 +197,22 @@ impl Segment {
         let stored = Stored::decode(record.canonical).map_err(|e| {
             e.context(format!("record {seq} in block {} of {}", at.block, self.sections.index.name()))
         })?;
-        Ok(OpenRecord {
-            seq,
-            salt: Zeroizing::new(record.salt),
-            canonical: Zeroizing::new(record.canonical.to_vec()),
-            stored,
-        })
+        Ok(f(&record, stored))
     }
 
-    /// Opens a block of the block table; the last few are kept.
+    /// Opens a block of the block table, or takes it from those that are kept.
     pub fn block(&self, number: u32) -> Result<Arc<OpenBlock>> {
-        {
-            let mut open = self.open.lock();
-            if let Some(i) = open.iter().position(|(n, _)| *n == number) {
-                let kept = open.remove(i);
-                let block = Arc::clone(&kept.1);
-                open.push(kept);
-                return Ok(block);
-            }
+        let (opened, index) = (self.keys.opened(), self.sections.index.id());
+        if let Some(block) = opened.and_then(|o| o.get(index, number)) {
+            return Ok(block);
         }
         let blocks = self.sections.blocks()?;
         let place = blocks.get(number as usize);
         let place = place.ok_or_else(|| self.damage(Section::Blocks, "a block is missing"))?;
         let block = Arc::new(self.open_block(place)?);
-        let mut open = self.open.lock();
-        if open.len() >= BLOCKS_KEPT {
-            open.remove(0);
+        if let Some(opened) = opened {
+            opened.put(index, number, Arc::clone(&block));
         }
-        open.push((number, Arc::clone(&block)));
         Ok(block)
     }
 
@@ -225,9 +234,34 @@ impl Segment {
 
     fn find(&self, term: &Term) -> Result<Option<(Arc<Dictionary>, Entry)>> {
         let dictionary = self.sections.dictionary()?;
-        let entry =
-            dictionary.find(&key_of(term)).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
+        let key = key_of(term);
+        // A plan asks for each term twice, for its frequency and for its list.
+        if let Some((_, found)) = self.recent.lock().iter().rev().find(|(k, _)| **k == *key) {
+            return Ok(found.clone().map(|e| (dictionary, e)));
+        }
+        let entry = dictionary.find(&key).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
+        let mut recent = self.recent.lock();
+        if recent.len() >= ENTRIES_KEPT {
+            recent.remove(0);
+        }
+        recent.push((key, entry.clone()));
         Ok(entry.map(|e| (dictionary, e)))
+    }
+
+    /// Reads the list of an entry.
+    fn list<R>(
+        &self,
+        dictionary: &Dictionary,
+        entry: &Entry,
+        read: impl FnOnce(&[u8]) -> Result<R>,
+    ) -> Result<R> {
+        let lists = match entry.list {
+            ListPlace::Inline(_) => Arc::default(),
+            ListPlace::Apart(_) => self.sections.postings()?,
+        };
+        list_bytes(dictionary, &lists, &entry.list)
+            .and_then(read)
+            .map_err(|e| self.sections.index.at(Section::Postings, e))
     }
 }
 
@@ -245,16 +279,54 @@ impl Part for Segment {
         let Some((dictionary, entry)) = self.find(term)? else {
             return Ok(RoaringBitmap::new());
         };
-        let lists = match entry.list {
-            ListPlace::Inline(_) => Arc::default(),
-            ListPlace::Apart(_) => self.sections.postings()?,
-        };
-        let decode = || {
-            let mut r = Reader::new(list_bytes(&dictionary, &lists, &entry.list)?);
+        self.list(&dictionary, &entry, |bytes| {
+            let mut r = Reader::new(bytes);
             let docs = postings::decode(&mut r, entry.frequency, self.doc_count())?;
             r.finish().map(|()| docs)
+        })
+    }
+
+    fn sift(&self, term: &Term, wanted: bool, docs: &mut RoaringBitmap) -> Result<()> {
+        let Some((dictionary, entry)) = self.find(term)? else {
+            if wanted {
+                docs.clear();
+            }
+            return Ok(());
         };
-        decode().map_err(|e| self.sections.index.at(Section::Postings, e))
+        // Where few documents are left, the list is passed over and no bitmap is made of it.
+        if docs.len() * 64 > u64::from(self.doc_count()) {
+            let of_term = self.postings(term)?;
+            if wanted {
+                *docs &= of_term
+            } else {
+                *docs -= of_term
+            }
+            return Ok(());
+        }
+        let left = self.list(&dictionary, &entry, |bytes| {
+            postings::sift(bytes, entry.frequency, self.doc_count(), wanted, docs)
+        })?;
+        *docs = left;
+        Ok(())
+    }
+
+    fn default_docs(&self) -> Result<u64> {
+        if let Some(n) = self.default_docs.get() {
+            return Ok(*n);
+        }
+        let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_default());
+        let sum = kinds.map(Term::kind).try_fold(0, |n, kind| Ok::<_, Error>(n + self.frequency(&kind)?))?;
+        Ok(*self.default_docs.get_or_init(|| sum))
+    }
+
+    fn time_range(&self, from: Micros, before: Micros) -> Result<Option<Range<u32>>> {
+        let keys = self.sections.keys()?;
+        Ok(Some(keys.before(from)..keys.before(before)))
+    }
+
+    fn seqs(&self, docs: &RoaringBitmap) -> Result<Vec<Seq>> {
+        let keys = self.sections.keys()?;
+        Ok(docs.iter().filter_map(|doc| keys.seqs.get(doc).map(Seq)).collect())
     }
 
     fn frequency(&self, term: &Term) -> Result<u64> {
@@ -281,19 +353,17 @@ impl Part for Segment {
     }
 
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
-        let keys = self.sections.keys()?;
-        let (first, end) = (keys.before(from), keys.before(before));
         let mut docs = RoaringBitmap::new();
-        if first < end {
-            docs.insert_range(first..end);
+        if let Some(range) = self.time_range(from, before)?.filter(|r| !r.is_empty()) {
+            docs.insert_range(range);
         }
         Ok(docs)
     }
 
-    fn id_candidates(&self, id: &str, conversation: Option<&str>) -> Result<Vec<u32>> {
-        match conversation {
-            Some(conversation) => self.with_identity(IdHash::of(id, conversation)),
-            None => self.with_id(text_hash(id), None),
+    fn id_candidates(&self, wanted: &IdQuery<'_>) -> Result<Vec<u32>> {
+        match wanted.conversation {
+            Some(_) => self.with_identity(wanted.hash),
+            None => self.with_id(wanted.hash.id, None),
         }
     }
 
@@ -335,7 +405,13 @@ impl Part for Segment {
     }
 
     fn record(&self, doc: u32) -> Result<Stored> {
-        Ok(self.stored_with_salt(doc)?.stored)
+        self.with_record(doc, |_, stored| stored)
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        self.forget_blocks();
     }
 }
 

@@ -241,12 +241,35 @@ impl IdTable {
 
     /// Entries from the first that is not below `wanted`.
     pub fn seek(&self, wanted: (u32, u32, u32)) -> impl Iterator<Item = (u32, u32, u32)> + '_ {
-        let (mut low, mut high) = (0, self.len());
+        let (mut low, mut high) = self.around(wanted);
         while low < high {
             let mid = low + (high - low) / 2;
             if self.get(mid).is_some_and(|entry| entry < wanted) { low = mid + 1 } else { high = mid }
         }
         self.rest(low)
+    }
+
+    /// Where the first entry that is not below `wanted` stands, narrowed down. Hashes are spread
+    /// evenly, so the number itself says about where to look; strides that double find it from
+    /// there, however they are spread.
+    fn around(&self, wanted: (u32, u32, u32)) -> (usize, usize) {
+        let below = |n: usize| self.get(n).is_some_and(|entry| entry < wanted);
+        let guess = ((u64::from(wanted.0) * self.len() as u64) >> 32) as usize;
+        let mut stride = 8;
+        if below(guess) {
+            let mut low = guess + 1;
+            while below(low + stride) {
+                low += stride + 1;
+                stride *= 2;
+            }
+            return (low, (low + stride).min(self.len()));
+        }
+        let mut high = guess;
+        while high > stride && !below(high - stride) {
+            high -= stride;
+            stride *= 2;
+        }
+        (high.saturating_sub(stride), high)
     }
 
     fn rest(&self, from: usize) -> impl Iterator<Item = (u32, u32, u32)> + '_ {

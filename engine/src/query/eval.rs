@@ -4,13 +4,16 @@
 //! first empty result; a bound of 0 decodes nothing at all. Negated members are subtracted from
 //! what the others left. Only an `id:` condition opens records, for ids are found by hash.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
+use crate::id::Micros;
 use crate::index::scope::Mask;
-use crate::index::{Field, Part, Term};
+use crate::index::{Field, IdQuery, Part, Term};
 use crate::query::plan::{Naming, Node, Plan, person_term};
-use crate::record::Kind;
+use crate::record::{Kind, Stored};
 
 /// Documents of `part` that `plan` matches and `mask` does not hide.
 pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
@@ -33,7 +36,7 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
         return Ok(0);
     }
     if eval.hidden.is_empty() {
-        let default = eval.default_count()?;
+        let default = eval.part.default_docs()?;
         if root.covers_part {
             return Ok(default);
         }
@@ -84,7 +87,9 @@ impl<'a> Eval<'a> {
                 let n = self.part.frequency(term)?;
                 (if *negated { self.docs.saturating_sub(n) } else { n }, true)
             }
-            Node::Id { id, negated: false } => (self.part.id_candidates(id, None)?.len() as u64, false),
+            Node::Id { id, negated: false } => {
+                (self.part.id_candidates(&IdQuery::new(id, None))?.len() as u64, false)
+            }
             Node::Id { .. } => (self.docs, false),
             Node::Time(range) => match self.part.time_span() {
                 Some((first, last)) if range.start <= first && last < range.end => (self.docs, true),
@@ -158,11 +163,18 @@ impl<'a> Eval<'a> {
             matches!(w.node, Node::Term { negated: true, .. } | Node::Id { negated: true, .. })
         };
         let mut docs: Option<RoaringBitmap> = None;
-        for member in of.iter().filter(|w| !negated(w) && !w.covers_part) {
-            let more = self.plain(member)?;
-            let next = match docs.take() {
-                Some(docs) => docs & more,
-                None => more,
+        let time = |w: &&Weighed<'_>| matches!(w.node, Node::Time(_));
+        let positive = || of.iter().filter(|w| !negated(w) && !w.covers_part);
+        // Spans of time last: they cut a range out of what the others left.
+        for member in positive().filter(|w| !time(w)).chain(positive().filter(time)) {
+            let next = match (docs.take(), member.node) {
+                (Some(mut docs), Node::Term { term, .. }) => {
+                    self.part.sift(term, true, &mut docs)?;
+                    docs
+                }
+                (Some(docs), Node::Time(range)) => self.within(docs, range)?,
+                (Some(docs), _) => docs & self.plain(member)?,
+                (None, _) => self.plain(member)?,
             };
             if next.is_empty() {
                 return Ok(next);
@@ -174,7 +186,10 @@ impl<'a> Eval<'a> {
             if docs.is_empty() {
                 break;
             }
-            docs -= self.positive(member.node)?;
+            match member.node {
+                Node::Term { term, .. } => self.part.sift(term, false, &mut docs)?,
+                node => docs -= self.positive(node)?,
+            }
         }
         Ok(docs)
     }
@@ -183,7 +198,7 @@ impl<'a> Eval<'a> {
     fn positive(&self, node: &Node) -> Result<RoaringBitmap> {
         match node {
             Node::Term { term, .. } => self.part.postings(term),
-            Node::Id { id, .. } => ids(self.part, id, None, &self.hidden),
+            Node::Id { id, .. } => ids(self.part, id, &self.hidden),
             _ => Ok(RoaringBitmap::new()),
         }
     }
@@ -224,17 +239,23 @@ impl<'a> Eval<'a> {
         docs
     }
 
-    fn default_count(&self) -> Result<u64> {
-        default_kinds().try_fold(0, |n, kind| Ok(n + self.part.frequency(&kind_term(kind))?))
+    /// Those of `docs` that lie in a span of time.
+    fn within(&self, mut docs: RoaringBitmap, time: &Range<Micros>) -> Result<RoaringBitmap> {
+        let Some(range) = self.part.time_range(time.start, time.end)? else {
+            return Ok(docs & self.part.in_time(time.start, time.end)?);
+        };
+        docs.remove_range(..range.start);
+        docs.remove_range(range.end.max(range.start)..);
+        Ok(docs)
     }
 
     fn default_of(&self, docs: RoaringBitmap) -> Result<RoaringBitmap> {
-        if docs.is_empty() || self.default_count()? == self.docs {
+        if docs.is_empty() || self.part.default_docs()? == self.docs {
             return Ok(docs);
         }
         let mut default = RoaringBitmap::new();
         for kind in default_kinds() {
-            default |= self.part.postings(&kind_term(kind))?;
+            default |= self.part.postings(&Term::kind(kind))?;
         }
         Ok(docs & default)
     }
@@ -261,30 +282,33 @@ pub(crate) fn hidden(part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
     Ok(docs)
 }
 
-/// Documents with an id, in one conversation or in any; candidates that are hidden stay closed.
-pub(crate) fn ids(
-    part: &dyn Part,
-    id: &str,
-    conversation: Option<&str>,
-    hidden: &RoaringBitmap,
-) -> Result<RoaringBitmap> {
+/// Documents with an id; candidates that are hidden stay closed.
+fn ids(part: &dyn Part, id: &str, hidden: &RoaringBitmap) -> Result<RoaringBitmap> {
     let mut docs = RoaringBitmap::new();
-    for doc in part.id_candidates(id, conversation)? {
-        if hidden.contains(doc) {
-            continue;
-        }
-        let record = part.record(doc)?;
-        if record.id == id && conversation.is_none_or(|c| c == record.conversation) {
+    let wanted = IdQuery::new(id, None);
+    for doc in part.id_candidates(&wanted)? {
+        if with_id(part, doc, &wanted, hidden)?.is_some() {
             docs.insert(doc);
         }
     }
     Ok(docs)
 }
 
-fn default_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.is_default())
+/// The record of a candidate, if it has the id and is not hidden.
+pub(crate) fn with_id(
+    part: &dyn Part,
+    doc: u32,
+    wanted: &IdQuery<'_>,
+    hidden: &RoaringBitmap,
+) -> Result<Option<Stored>> {
+    if hidden.contains(doc) {
+        return Ok(None);
+    }
+    let record = part.record(doc)?;
+    let fits = record.id == wanted.id && wanted.conversation.is_none_or(|c| c == record.conversation);
+    Ok(fits.then_some(record))
 }
 
-fn kind_term(kind: Kind) -> Term {
-    Term { field: Field::Kind, value: vec![kind as u8] }
+fn default_kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.is_default())
 }

@@ -4,12 +4,13 @@
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
-use crate::id::PersonNumber;
+use crate::id::{PersonNumber, Seq};
 use crate::index::scope::{Mask, People};
-use crate::index::{Part, SortKey};
+use crate::index::{IdQuery, Part, SortKey};
 use crate::query::ast::Ast;
 use crate::query::eval;
 use crate::query::plan::Plan;
+use crate::record::Stored;
 
 /// Order of hits: by event time, ties by log position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -97,37 +98,55 @@ impl Search<'_> {
         Ok(hits)
     }
 
-    /// Sort keys of every match in `order`. No record is opened.
-    pub fn keys(&self, query: &Ast, order: Order) -> Result<Vec<SortKey>> {
+    /// Log positions of every match in `order`. No record is opened.
+    pub fn seqs(&self, query: &Ast, order: Order) -> Result<Vec<Seq>> {
         let plan = self.plan(query)?;
-        let mut keys: Vec<SortKey> = Vec::new();
+        let mut found = Vec::new();
         for part in self.by_reach(Order::Oldest) {
             let docs = eval::matches(&plan, self.parts[part], self.mask)?;
             if !docs.is_empty() {
-                let more = self.parts[part].oldest(&docs, usize::MAX, None)?;
-                keys.extend(more.into_iter().map(|(key, _)| key));
+                found.push((self.parts[part], docs));
             }
         }
-        // Runs of parts that overlap in time: a stable sort merges them.
-        if !keys.is_sorted() {
+        let spans: Vec<_> = found.iter().filter_map(|(part, _)| part.time_span()).collect();
+        let apart = spans.windows(2).all(|w| matches!(w, [(_, end), (start, _)] if end < start));
+        let mut seqs = Vec::with_capacity(found.iter().map(|(_, docs)| docs.len() as usize).sum());
+        if apart {
+            for (part, docs) in &found {
+                seqs.extend(part.seqs(docs)?);
+            }
+        } else {
+            let mut keys: Vec<SortKey> = Vec::with_capacity(seqs.capacity());
+            for (part, docs) in &found {
+                keys.extend(part.oldest(docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
+            }
+            // Runs of parts that overlap in time: a stable sort merges them.
             keys.sort();
+            seqs.extend(keys.into_iter().map(|key| key.seq));
         }
         if order == Order::Newest {
-            keys.reverse();
+            seqs.reverse();
         }
-        Ok(keys)
+        Ok(seqs)
     }
 
     /// Every record with an id, in one conversation or in any, of whatever kind; oldest first.
-    pub fn by_id(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Found>> {
+    pub fn by_id(&self, id: &str, conversation: Option<&str>) -> Result<Vec<(Found, Stored)>> {
+        let wanted = IdQuery::new(id, conversation);
         let mut hits = Vec::new();
         for (index, part) in self.parts.iter().enumerate() {
+            let docs = part.id_candidates(&wanted)?;
+            if docs.is_empty() {
+                continue;
+            }
             let hidden = eval::hidden(&**part, self.mask)?;
-            for doc in eval::ids(&**part, id, conversation, &hidden)? {
-                hits.push(Found { key: part.key(doc)?, part: index, doc });
+            for doc in docs {
+                if let Some(record) = eval::with_id(&**part, doc, &wanted, &hidden)? {
+                    hits.push((Found { key: part.key(doc)?, part: index, doc }, record));
+                }
             }
         }
-        hits.sort_unstable_by_key(|hit| hit.key);
+        hits.sort_unstable_by_key(|(hit, _)| hit.key);
         Ok(hits)
     }
 

@@ -8,8 +8,8 @@ use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
 use crate::query::parse;
-use crate::record::Kind;
 use crate::record::time::Period;
+use crate::record::{Kind, Stored};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
@@ -194,16 +194,15 @@ impl<'s> Reading<'s> {
     }
 
     /// Log positions of every match, in order. No record is opened, so this is far quicker than a
-    /// walk over hits, and it answers for one moment. It takes 24 bytes of memory a match while it
-    /// runs. A position names a record for as long as that lives; what is erased leaves no other
+    /// walk over hits, and it answers for one moment. It takes up to 40 bytes of memory a match
+    /// while it runs. A position names a record for as long as that lives; what is erased leaves no other
     /// record with its number.
     ///
     /// # Errors
     /// *Invalid* for a query that is not well formed.
     pub fn seqs(&self, query: &str, order: Order) -> Result<Vec<Seq>> {
         let ast = self.parse(query)?;
-        let keys = self.with_search(|_, search| search.keys(&ast, order))?;
-        Ok(keys.into_iter().map(|key| key.seq).collect())
+        self.with_search(|_, search| search.seqs(&ast, order))
     }
 
     /// How many records match.
@@ -229,7 +228,7 @@ impl<'s> Reading<'s> {
     pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
         let mut hits = self.with_search(|_, search| {
             let found = search.by_id(id, conversation)?;
-            found.into_iter().map(|f| hit(search, f)).collect::<Result<Vec<_>>>()
+            found.into_iter().map(|(f, stored)| named(search, f, stored)).collect::<Result<Vec<_>>>()
         })?;
         // Acts and people's own records are the store's; they have no conversation.
         hits.retain(|hit| !hit.conversation.is_empty());
@@ -303,8 +302,12 @@ impl<'s> Reading<'s> {
 
 /// Opens a record that was found and names its people.
 pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
-    let part = search.parts[found.part];
-    let stored = part.record(found.doc)?;
+    let stored = search.parts[found.part].record(found.doc)?;
+    named(search, found, stored)
+}
+
+/// Names the people of a record.
+fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
     let mut subjects = Vec::with_capacity(stored.subjects.len());
     for number in &stored.subjects {
         subjects.extend(search.name(*number)?);

@@ -189,6 +189,11 @@ impl OpenBlock {
         Ok(Self { raw, records })
     }
 
+    /// Bytes that it takes in memory, about.
+    pub fn memory(&self) -> usize {
+        self.raw.len() + self.records.len() * size_of::<(Seq, usize, Range<usize>)>() + 128
+    }
+
     /// How many records.
     pub fn len(&self) -> usize {
         self.records.len()

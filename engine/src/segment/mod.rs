@@ -13,6 +13,7 @@
 //! Nothing in the file says where a block begins: the table of blocks stands in the index.
 
 pub mod block;
+pub mod opened;
 pub mod reader;
 mod rescue;
 pub mod writer;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use crate::id::PersonNumber;
 
 pub use block::{BlockRef, OpenBlock};
+pub use opened::OpenBlocks;
 pub use reader::BodyFile;
 pub use writer::{BodyPlace, BodyWriter, Location};
 
@@ -30,4 +32,9 @@ pub use writer::{BodyPlace, BodyWriter, Location};
 pub trait SubjectKeys: Send + Sync {
     /// The content key of a person; `None` if the person is unknown.
     fn content_key(&self, person: PersonNumber) -> Result<Option<Secret>>;
+
+    /// Where blocks stay that were opened with these keys; nowhere by default.
+    fn opened(&self) -> Option<&OpenBlocks> {
+        None
+    }
 }

@@ -11,7 +11,7 @@ use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
 use escrowdb::index::file::{self, decode_blocks};
 use escrowdb::index::filter::IdFilter;
-use escrowdb::index::{Field, Part, Segment, SegmentFiles, Term, page, postings};
+use escrowdb::index::{Field, IdQuery, Part, Segment, SegmentFiles, Term, page, postings};
 use escrowdb::ingest::frame;
 use escrowdb::journal::{FrameKind, Journal};
 use escrowdb::keyring::entry::{self, Entry};
@@ -142,7 +142,7 @@ fn ask_segment(segment: &Segment) {
             drop(segment.frequency(&term));
         }
     }
-    drop(segment.id_candidates("m1", Some("c1")));
+    drop(segment.id_candidates(&IdQuery::new("m1", Some("c1"))));
     drop(segment.newest(&all, 5, None));
     drop(segment.oldest(&all, 5, None));
     for doc in [0, 1, segment.doc_count()] {

@@ -17,7 +17,7 @@ use crate::index::filter::IdHash;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
 use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
-use crate::index::part::{Part, SortKey, Term};
+use crate::index::part::{IdQuery, Part, SortKey, Term};
 use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
 use crate::parity::pages_for;
@@ -111,6 +111,20 @@ fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
             assert_eq!(seqs_of(a, &in_a), seqs_of(b, &in_b));
             assert_eq!(a.frequency(&term).unwrap(), in_a.len());
             assert_eq!(b.frequency(&term).unwrap(), in_b.len());
+            assert_eq!(a.seqs(&in_a).unwrap(), b.seqs(&in_b).unwrap());
+            for part in [a, b] {
+                let of_term = part.postings(&term).unwrap();
+                for step in [1, 70, 500] {
+                    let some: RoaringBitmap = (0..part.doc_count()).step_by(step).collect();
+                    let sifted = |wanted| {
+                        let mut docs = some.clone();
+                        part.sift(&term, wanted, &mut docs).unwrap();
+                        docs
+                    };
+                    assert_eq!(sifted(true), &some & &of_term);
+                    assert_eq!(sifted(false), &some - &of_term);
+                }
+            }
             for (k, bound) in [(0, None), (2, None), (9, Some(7)), (99, Some(20))] {
                 let bound = bound
                     .and_then(|i: usize| records.get(i))
@@ -126,8 +140,14 @@ fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
             }
         }
     }
+    assert_eq!(a.default_docs().unwrap(), b.default_docs().unwrap());
     for (from, before) in [(-30, 30), (0, 0), (-3, 9), (9, -3), (i64::MIN, i64::MAX)] {
         let (from, before) = (Micros(from), Micros(before));
+        for part in [a, b] {
+            if let Some(range) = part.time_range(from, before).unwrap() {
+                assert_eq!(part.in_time(from, before).unwrap(), range.collect());
+            }
+        }
         assert_eq!(
             seqs_of(a, a.in_time(from, before).unwrap()),
             seqs_of(b, b.in_time(from, before).unwrap())
@@ -135,7 +155,8 @@ fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
     }
     for (seq, stored) in records {
         for conversation in [None, Some(stored.conversation.as_str()), Some("none")] {
-            let find = |p: &dyn Part| seqs_of(p, p.id_candidates(&stored.id, conversation).unwrap());
+            let find =
+                |p: &dyn Part| seqs_of(p, p.id_candidates(&IdQuery::new(&stored.id, conversation)).unwrap());
             assert_eq!(find(a), find(b));
             assert_eq!(find(a).contains(seq), conversation != Some("none"));
         }
@@ -261,7 +282,8 @@ proptest! {
         let _ = (segment.in_time(Micros(-5), Micros(5)), segment.newest(&all, 9, None), segment.oldest(&all, 9, None));
         for doc in 0..70 {
             let _ = (segment.key(doc), segment.record(doc), segment.doc_of(Seq(u64::from(doc))));
-            let _ = (segment.id_candidates(&format!("m{doc}"), None), segment.id_candidates("m1", Some("c1")));
+            let _ = segment.id_candidates(&IdQuery::new(&format!("m{doc}"), None));
+            let _ = segment.id_candidates(&IdQuery::new("m1", Some("c1")));
         }
     }
 }

@@ -222,9 +222,8 @@ proptest! {
         let newest: Vec<_> = seqs.into_iter().rev().collect();
         prop_assert_eq!(all(Order::Newest, limit), newest.clone());
         prop_assert_eq!(all(Order::Newest, usize::MAX), newest.clone());
-        let keys = |order| search.keys(&query, order).unwrap().into_iter().map(|key| key.seq);
-        prop_assert!(keys(Order::Oldest).eq(newest.iter().rev().copied()));
-        prop_assert!(keys(Order::Newest).eq(newest));
+        prop_assert_eq!(search.seqs(&query, Order::Newest).unwrap(), newest.clone());
+        prop_assert!(search.seqs(&query, Order::Oldest).unwrap().into_iter().eq(newest.into_iter().rev()));
 
         let name = |n: PersonNumber| search.name(n).unwrap();
         let facet = |by| search.facet(&query, &By::parse(by).unwrap()).unwrap();

@@ -8,7 +8,7 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::scope::People;
-use crate::index::{Field, Part, SortKey, Term};
+use crate::index::{Field, IdQuery, Part, SortKey, Term};
 use crate::record::Stored;
 
 pub(super) type Row = (Seq, Stored);
@@ -83,8 +83,8 @@ impl Part for Rows {
         Ok(self.docs(|row| (from..before).contains(&row.1.time)))
     }
     /// Every document with an id of the same length: many false candidates.
-    fn id_candidates(&self, id: &str, _: Option<&str>) -> Result<Vec<u32>> {
-        Ok(self.docs(|row| row.1.id.len() == id.len()).into_iter().collect())
+    fn id_candidates(&self, wanted: &IdQuery<'_>) -> Result<Vec<u32>> {
+        Ok(self.docs(|row| row.1.id.len() == wanted.id.len()).into_iter().collect())
     }
     fn key(&self, doc: u32) -> Result<SortKey> {
         Ok(key(&self.rows[doc as usize]))

@@ -104,7 +104,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
     let mask = Mask { records: vec![Seq(2)], ..Mask::default() };
     let search = Search { parts: &borrowed(&parts), people: &Three, mask: &mask };
-    let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|hit| hit.key.seq.0).collect::<Vec<_>>();
+    let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|(hit, _)| hit.key.seq.0).collect::<Vec<_>>();
     assert_eq!(seqs("m1", None), [1]);
     assert_eq!(seqs("m1", Some("c")), [1]);
     assert_eq!(seqs("m1", Some("d")), [0; 0]);
