@@ -62,6 +62,23 @@ pub struct Store {
 }
 
 /// How to make or open a store.
+///
+/// ```no_run
+/// use escrowdb::store::{Durability, Preset, Store};
+///
+/// // The first time. The slot holds the root key and must lie outside of the folder.
+/// let store = Store::builder("chats")
+///     .slot("/media/keys/chats.slot")
+///     .preset(Preset::Customer)
+///     .create()?;
+/// store.close()?;
+/// // Later. What was chosen for a new store stands in it.
+/// let store = Store::builder("chats")
+///     .slot("/media/keys/chats.slot")
+///     .durability(Durability::Synced)
+///     .open()?;
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 pub struct Builder {
     dir: PathBuf,
     slot: Option<PathBuf>,

@@ -12,6 +12,21 @@ use crate::view::View;
 const VERSION: u8 = 1;
 
 /// Certificate of an erasure.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+/// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+/// let anna = Selector::Person("anna@example.org".into());
+/// let certificate = store.erase(&anna, &EraseOptions::default())?;
+/// // Her message, and the record that said who she is.
+/// assert_eq!((certificate.what, certificate.records_removed), ("person", 2));
+/// assert!(certificate.epoch_after > certificate.epoch_before);
+/// // It names nobody: a random handle stands for her.
+/// assert!(!certificate.to_json().contains("anna"));
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Certificate {

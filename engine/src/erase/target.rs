@@ -12,6 +12,24 @@ use crate::text;
 use crate::view::View;
 
 /// What to erase, by the names that people use.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+/// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+/// let one = Selector::Record { id: "m1".into(), conversation: Some("c1".into()) };
+/// assert_eq!(store.plan(&one)?.records, 1);
+/// store.erase(&one, &EraseOptions::default())?;
+/// // The erased are unknown.
+/// let again = store.erase(&one, &EraseOptions::default());
+/// assert_eq!(again.map_err(|e| e.kind()).err(), Some(escrowdb::ErrorKind::NotFound));
+/// // She is still known, without records.
+/// let anna = Selector::Person("anna@example.org".into());
+/// assert_eq!(store.session(Session::new()).person("anna@example.org")?.records, 0);
+/// store.erase(&anna, &EraseOptions::default())?;
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Selector {

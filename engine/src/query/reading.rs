@@ -21,6 +21,22 @@ pub const LIMIT_DEFAULT: usize = 20;
 const WALK_PAGE: usize = 1_000;
 
 /// How to search.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+/// # let records: Vec<_> = (0..3).map(|n| Record::new("c1", "anna", Micros(n), n.to_string())).collect();
+/// # store.append(&records)?;
+/// let reading = store.session(Session::new());
+/// let oldest = SearchOptions::new().order(Order::Oldest).limit(2);
+/// let page = reading.search("*", &oldest)?;
+/// assert_eq!(page.iter().map(|hit| &*hit.body).collect::<Vec<_>>(), ["0", "1"]);
+/// // The next page begins behind the last hit, whatever was appended or erased meanwhile.
+/// let next = reading.search("*", &oldest.clone().cursor(&page[1].cursor))?;
+/// assert_eq!(next[0].body, "2");
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct SearchOptions {
@@ -118,7 +134,23 @@ pub struct PersonView {
     pub last: Option<Micros>,
 }
 
-/// Reads with a session, for as long as the store is open.
+/// Reads with a session, for as long as the store is open. Each call sees one moment of the store.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+/// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1").tag("dept:sales")])?;
+/// use escrowdb::record::time::Period;
+///
+/// let reading = store.session(Session::new().actor("dana").purpose("support"));
+/// assert_eq!(reading.count("tag:dept:sales")?, 1);
+/// assert_eq!(reading.facet("*", "author")?, [("anna@example.org".to_owned(), 1)]);
+/// assert_eq!(reading.histogram("*", Period::Month)?, [(Micros(0), 1)]);
+/// assert_eq!(reading.get("m1", Some("c1"))?[0].body, "Hello");
+/// assert_eq!(reading.person("anna@example.org")?.records, 1);
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 pub struct Reading<'s> {
     state: &'s State,
     #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]

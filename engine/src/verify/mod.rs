@@ -14,6 +14,17 @@ use crate::view::{Rolled, View};
 pub mod probe;
 
 /// What to look at.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+/// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+/// # store.roll()?;
+/// let report = store.verify(&VerifyOptions::new().read_data(true))?;
+/// assert!(report.damage.is_empty(), "{}", report.damage.join(", "));
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyOptions {
