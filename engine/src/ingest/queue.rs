@@ -1,5 +1,10 @@
 //! Group commit: callers queue their batches; one of them writes everything that waits as one
-//! frame with one sync, and wakes the others. A batch is in one frame, so it is whole or absent.
+//! frame with one sync, hands the lead to the first of those who came meanwhile, and then wakes
+//! those whose batches it wrote. A batch is in one frame, so it is whole or absent.
+//!
+//! Each caller sleeps on a condition of his own: with one for all, every frame wakes every caller,
+//! also those whose turn has not come. The lead goes on before anybody is woken, so that the
+//! device has its next frame while they come back with their next batches.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -21,20 +26,56 @@ const FRAME_BYTES: usize = 8 << 20;
 #[derive(Default)]
 pub struct Queue {
     inner: Mutex<Inner>,
-    changed: Condvar,
+    /// Signalled when fewer bytes wait.
+    room: Condvar,
 }
 
 #[derive(Default)]
 struct Inner {
     waiting: VecDeque<Arc<Ticket>>,
     bytes: usize,
-    writing: bool,
+    /// Somebody leads: he writes, or was just told to.
+    led: bool,
 }
 
 struct Ticket {
     input: Input<'static>,
     bytes: usize,
-    answer: Mutex<Option<Result<Vec<Outcome>>>>,
+    turn: Mutex<Turn>,
+    changed: Condvar,
+}
+
+/// What became of a batch that waits.
+enum Turn {
+    /// Nothing yet.
+    Waits,
+    /// Its caller writes the next frame; it is the first in the queue.
+    Leads,
+    /// It was written, or could not be.
+    Answered(Result<Vec<Outcome>>),
+}
+
+impl Ticket {
+    /// Changes the turn without waking the caller.
+    fn set(&self, turn: Turn) {
+        *self.turn.lock() = turn;
+    }
+
+    fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Sleeps until the batch is answered, or its caller leads, which answers `None`.
+    fn wait(&self) -> Option<Result<Vec<Outcome>>> {
+        let mut turn = self.turn.lock();
+        loop {
+            match std::mem::replace(&mut *turn, Turn::Waits) {
+                Turn::Waits => self.changed.wait(&mut turn),
+                Turn::Leads => return None,
+                Turn::Answered(answer) => return Some(answer),
+            }
+        }
+    }
 }
 
 /// The copy of a caller's records is wiped; his own is his.
@@ -111,12 +152,12 @@ impl Queue {
                 )
                 .hint("append again in a moment"));
             }
-            self.changed.wait(&mut inner);
+            self.room.wait(&mut inner);
         }
         inner.bytes += bytes;
-        if !inner.writing && inner.waiting.is_empty() {
+        if !inner.led {
             // Nobody to wait for: the caller's records are read where they lie.
-            inner.writing = true;
+            inner.led = true;
             drop(inner);
             let leader = Leader { queue: self, state, group: Vec::new(), bytes };
             let answer = try_write(state, &[&input]);
@@ -124,38 +165,27 @@ impl Queue {
             commit::roll_if_due(state);
             return answer.map(|mut answers| answers.pop().unwrap_or_default());
         }
-        let ticket = Arc::new(Ticket { input: input.into_owned(), bytes, answer: Mutex::new(None) });
+        let input = input.into_owned();
+        let ticket =
+            Arc::new(Ticket { input, bytes, turn: Mutex::new(Turn::Waits), changed: Condvar::new() });
         inner.waiting.push_back(Arc::clone(&ticket));
-        loop {
-            if let Some(answer) = ticket.answer.lock().take() {
-                return answer;
-            }
-            if !inner.writing {
-                break;
-            }
-            self.changed.wait(&mut inner);
-        }
-        inner.writing = true;
-        let mut leader = Leader { queue: self, state, group: Vec::new(), bytes: 0 };
-        let mut answer = None;
-        while answer.is_none() {
-            leader.group = take_group(&mut inner.waiting);
-            leader.bytes = leader.group.iter().map(|t| t.bytes).sum();
-            drop(inner);
-            write_group(state, &leader.group);
-            inner = self.inner.lock();
-            leader.settle(&mut inner);
-            answer = ticket.answer.lock().take();
-        }
         drop(inner);
+        if let Some(answer) = ticket.wait() {
+            return answer;
+        }
+        let group = take_group(&mut self.inner.lock().waiting);
+        let bytes = group.iter().map(|t| t.bytes).sum();
+        let leader = Leader { queue: self, state, group, bytes };
+        write_group(state, &leader.group);
         drop(leader);
         commit::roll_if_due(state);
-        answer.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
+        // The first in the queue is in the group.
+        ticket.wait().unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
     }
 }
 
-/// Whoever writes for all that wait. Gives the place up on drop, also by a panic: those who wait
-/// for its group are answered, and the store is poisoned.
+/// Whoever writes for all that wait. Hands the lead on when dropped, also by a panic: those who
+/// wait for its group are answered, and the store is poisoned.
 struct Leader<'a> {
     queue: &'a Queue,
     state: &'a Arc<State>,
@@ -163,15 +193,6 @@ struct Leader<'a> {
     group: Vec<Arc<Ticket>>,
     /// Bytes of what is being written.
     bytes: usize,
-}
-
-impl Leader<'_> {
-    /// The group is answered: its bytes wait no longer.
-    fn settle(&mut self, inner: &mut Inner) {
-        self.group.clear();
-        inner.bytes -= std::mem::take(&mut self.bytes);
-        self.queue.changed.notify_all();
-    }
 }
 
 impl Drop for Leader<'_> {
@@ -182,8 +203,17 @@ impl Drop for Leader<'_> {
             answer_all(&self.group, &e);
         }
         let mut inner = self.queue.inner.lock();
-        inner.writing = false;
-        self.settle(&mut inner);
+        // The group is answered: its bytes wait no longer.
+        inner.bytes -= self.bytes;
+        let next = inner.waiting.front().map(Arc::clone);
+        inner.led = next.is_some();
+        drop(inner);
+        if let Some(next) = next {
+            next.set(Turn::Leads);
+            next.wake();
+        }
+        self.queue.room.notify_all();
+        self.group.iter().for_each(|ticket| ticket.wake());
     }
 }
 
@@ -214,7 +244,7 @@ fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
     match try_write(state, &inputs) {
         Ok(answers) => {
             for (ticket, answer) in group.iter().zip(answers) {
-                *ticket.answer.lock() = Some(Ok(answer));
+                ticket.set(Turn::Answered(Ok(answer)));
             }
         }
         Err(e) => answer_all(group, &e),
@@ -228,7 +258,7 @@ fn answer_all(group: &[Arc<Ticket>], e: &Error) {
             Some(hint) => copy.hint(hint),
             None => copy,
         };
-        *ticket.answer.lock() = Some(Err(copy));
+        ticket.set(Turn::Answered(Err(copy)));
     }
 }
 
