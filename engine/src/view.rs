@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
+use zeroize::Zeroize;
 
 use crate::error::Result;
 use crate::id::{PersonNumber, SegmentId, Seq};
@@ -57,6 +58,20 @@ struct Names {
     identifiers: HashMap<PersonNumber, Option<String>>,
     /// People who were found to be known. Only an erasure ends that, and it clears this.
     known: HashSet<PersonNumber>,
+}
+
+impl Names {
+    /// Wipes the names.
+    fn forget(&mut self) {
+        self.numbers.drain().for_each(|(mut name, _)| name.zeroize());
+        self.identifiers.drain().for_each(|(_, mut name)| name.zeroize());
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        self.forget();
+    }
 }
 
 /// Where a record stands.
@@ -183,8 +198,9 @@ impl View {
 
     /// Forgets that these people stand in a journal (they have keys now, or are erased).
     pub fn remove_born(&mut self, gone: impl Fn(PersonNumber) -> bool) {
-        self.born.retain(|_, number| !gone(*number));
-        self.born_names.retain(|number, _| !gone(*number));
+        self.born.extract_if(|_, number| gone(*number)).for_each(|(mut name, _)| name.zeroize());
+        let left = self.born_names.extract_if(|number, _| gone(*number));
+        left.for_each(|(_, mut names)| names.zeroize());
     }
 
     /// Whether a person stands in journals only.
@@ -246,6 +262,13 @@ impl View {
     }
 }
 
+/// The names of people who stand in journals only; decoded ones wipe themselves.
+impl Drop for View {
+    fn drop(&mut self) {
+        self.remove_born(|_| true);
+    }
+}
+
 /// The first of `docs` that has this identity: documents are found by hash, the record decides.
 fn identical<'a>(
     part: &'a dyn Part,
@@ -274,7 +297,7 @@ impl People for View {
         if let Some(number) = found {
             let mut names = self.names.lock();
             if names.numbers.len() >= NAMES_MAX {
-                names.numbers.clear();
+                names.forget();
             }
             names.numbers.insert(identifier.to_owned(), number);
         }
@@ -288,7 +311,7 @@ impl People for View {
         let name = self.identifiers(number)?.into_iter().next();
         let mut names = self.names.lock();
         if names.identifiers.len() >= NAMES_MAX {
-            names.identifiers.clear();
+            names.forget();
         }
         // A number that is unknown now may become known only with another number, but a person
         // who stands in a frame that is being written is not known yet: cache what is known.
