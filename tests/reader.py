@@ -1,0 +1,566 @@
+#!/usr/bin/env python3
+"""Reads a store by docs/FORMAT.md alone: opens folder and slot, checks what can be checked, lists the records.
+
+  python3 tests/reader.py FOLDER SLOT
+
+Needs Python 3.9 and the packages `cryptography` (AES-256-GCM-SIV) and `blake3`. Shares no code with the engine, writes
+nothing, locks nothing. Prints one JSON object a record, in the order of log positions, and a summary on stderr. Exit
+code 1 if something is not as the page says. The section numbers below are those of the page.
+"""
+import argparse
+import datetime as dt
+import hashlib
+import json
+import os
+import sys
+
+import blake3
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+PAGE, TEXT = 4096, 4040
+NONE = 0xFFFFFFFF
+KINDS = {1: "message", 2: "action", 3: "edit", 4: "delete", 5: "reaction", 6: "join", 7: "leave", 8: "file", 9: "call",
+         10: "system", 11: "person", 12: "context", 32: "erased", 33: "opened", 34: "searched", 35: "exported",
+         36: "rule", 37: "import"}
+
+
+class Bad(Exception):
+    """Something is not as the page says."""
+
+
+def need(ok, what):
+    if not ok:
+        raise Bad(what)
+
+
+# ------------------------------------------------------------ 1. basic encodings
+
+class Reader:
+    def __init__(self, data):
+        self.data, self.at = memoryview(data), 0
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def take(self, n):
+        need(n <= self.left(), "a value is cut off")
+        self.at += n
+        return bytes(self.data[self.at - n:self.at])
+
+    def uint(self, n, order="little"):
+        return int.from_bytes(self.take(n), order)
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            need(shift < 70, "a varint is too long")
+            byte = self.uint(1)
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                need(shift == 0 or byte != 0, "a varint is not in its shortest form")
+                need(value < 1 << 64, "a varint has more than 64 bits")
+                return value
+            shift += 7
+
+    def zigzag(self):
+        v = self.varint()
+        return (v >> 1) ^ -(v & 1)
+
+    def slice(self):
+        return self.take(self.varint())
+
+    def text(self):
+        return self.slice().decode("utf-8")
+
+    def end(self):
+        need(self.left() == 0, "bytes behind the end of a value")
+
+
+def signed(v):
+    return v - (1 << 64) if v >= 1 << 63 else v
+
+
+def u32(v):
+    return v.to_bytes(4, "little")
+
+
+def u64(v):
+    return v.to_bytes(8, "little")
+
+
+# ------------------------------------------------------------ 3. sealing
+
+CONTEXT = {
+    "root": "EscrowDB 2026-11-24 keyring root page v1",
+    "page": "EscrowDB 2026-11-24 keyring page v1",
+    "free": "EscrowDB 2026-11-24 keyring free list v1",
+    "head": "EscrowDB 2026-11-24 HEAD record v1",
+    "frame": "EscrowDB 2026-11-24 journal frame v1",
+    "index": "EscrowDB 2026-11-24 index page v1",
+    "body": "EscrowDB 2026-11-24 body block v1",
+    "name": "EscrowDB 2026-11-24 name tag v1",
+    "leaf": "EscrowDB 2026-11-24 leaf commitment v1",
+}
+
+
+def expand(label, parts, n):
+    message = b"".join(u64(len(p)) + p for p in parts)
+    return blake3.blake3(message, derive_key_context=CONTEXT[label]).digest(length=n)
+
+
+def unseal(label, secrets, salt, aad, sealed):
+    """The text behind `sealed` = commitment 32, tag 16, ciphertext; None if it does not open."""
+    derived = expand(label, [*secrets, salt, aad], 76)
+    if derived[44:76] != sealed[:32]:
+        return None
+    try:
+        return AESGCMSIV(derived[:32]).decrypt(derived[32:44], sealed[48:] + sealed[32:48], aad)
+    except InvalidTag:
+        return None
+
+
+def one_version(version, algorithm, what):
+    need((version, algorithm) == (1, 1), f"{what} has version {version} and algorithm {algorithm}")
+
+
+# ------------------------------------------------------------ 4. slot, 5. HEAD
+
+def read_slot(path):
+    with open(path, "rb") as file:
+        data = file.read()
+    best = None
+    for at in range(0, len(data), PAGE):
+        page = data[at:at + PAGE]
+        if page[:8] != b"ESCDSLOT" or blake3.blake3(page[:72]).digest() != page[72:104]:
+            continue
+        one_version(page[8], page[9], "the slot")
+        record = (int.from_bytes(page[32:40], "little"), page[16:32], page[40:72])
+        best = max(best, record) if best else record
+    need(best, "no record of the slot is whole")
+    return best
+
+
+def read_head(folder, epoch, store, root):
+    with open(os.path.join(folder, "HEAD"), "rb") as file:
+        data = file.read()
+    best = None
+    for at in range(0, len(data), PAGE):
+        page = data[at:at + PAGE]
+        if page[:8] != b"ESCDHEAD":
+            continue
+        one_version(page[8], page[9], "HEAD")
+        if page[16:32] != store or page[32:40] != u64(epoch):
+            continue
+        text = unseal("head", [root], page[48:80], page[:80], page[80:])
+        sequence = int.from_bytes(page[40:48], "little")
+        if text and (best is None or sequence > best["sequence"]):
+            best = {"sequence": sequence, "root_page": int.from_bytes(text[:4], "little"), "root_salt": text[4:36],
+                    "pages": int.from_bytes(text[36:40], "little"), "leaves": int.from_bytes(text[76:84], "little"),
+                    "log_root": text[84:116]}
+    need(best, "no record of HEAD opens under the slot's root")
+    return best
+
+
+# ------------------------------------------------------------ 6. keyring
+
+class Keyring:
+    def __init__(self, folder, store, head, root, epoch):
+        self.store = store
+        self.files = []
+        for name in ("keyring.a", "keyring.b"):
+            with open(os.path.join(folder, name), "rb") as file:
+                self.files.append(file.read())
+        salt = head["root_salt"] + u64(epoch)
+        self.entries = []
+        self.walk(head["root_page"], lambda aad, sealed: unseal("root", [root], salt, aad, sealed), None)
+
+    def page(self, number, opener):
+        for data in self.files:
+            page = data[number * PAGE:(number + 1) * PAGE]
+            if len(page) < PAGE or page[:2] != b"KP":
+                continue
+            one_version(page[3], page[4], f"keyring page {number}")
+            need(page[2] == 1, f"keyring page {number} is no page of the tree")
+            text = opener(page[:8] + self.store + u32(number), page[8:])
+            if text is not None:
+                return text
+        raise Bad(f"keyring page {number} opens in neither file")
+
+    def walk(self, number, opener, level):
+        r = Reader(self.page(number, opener))
+        own = r.uint(1)
+        need(level is None or own == level, "a page of the tree stands on a wrong level")
+        before = None
+        for _ in range(r.uint(2)):
+            key, value = r.slice(), r.slice()
+            need(before is None or before < key, "keys of the tree don't ascend")
+            before = key
+            if own == 0:
+                self.entries.append((key, value))
+            else:
+                child, secret = int.from_bytes(value[:4], "little"), value[4:36]
+                self.walk(child, lambda aad, sealed, secret=secret: unseal("page", [secret], b"", aad, sealed), own - 1)
+
+    def of_kind(self, kind):
+        for key, value in self.entries:
+            if key[0] == kind:
+                r = Reader(value)
+                need(r.uint(1) == 1, "an entry of the tree has another version")
+                yield key[1:], r
+
+
+class People:
+    def __init__(self, keyring):
+        self.keys, self.names = {}, {}
+        for key, r in keyring.of_kind(1):
+            number = int.from_bytes(key[:8], "big")
+            if key[8] == 0:
+                r.take(16)
+                self.keys[number] = r.take(32)
+            else:
+                self.names.setdefault(number, []).append(r.left() and r.text())
+
+    def name(self, number):
+        names = self.names.get(number)
+        return names[0] if names else None
+
+
+# ------------------------------------------------------------ 10. canonical record
+
+def cbor(r, depth=0):
+    need(depth < 20, "CBOR is nested too deep")
+    head = r.uint(1)
+    major, info = head >> 5, head & 31
+    if major == 7:
+        need(info in (20, 21, 22), "CBOR holds a value that is not allowed")
+        return {20: False, 21: True, 22: None}[info]
+    if info < 24:
+        value = info
+    else:
+        need(info <= 27, "CBOR of indefinite length")
+        size = 1 << (info - 24)
+        value = r.uint(size, "big")
+        need(value >= (24 if size == 1 else 1 << (4 * size)), "a number is not in its shortest form")
+    if major == 0:
+        return value
+    if major == 1:
+        return -1 - value
+    if major == 2:
+        return r.take(value)
+    if major == 3:
+        return r.take(value).decode("utf-8")
+    if major == 4:
+        return [cbor(r, depth + 1) for _ in range(value)]
+    need(major == 5, "CBOR holds a tag")
+    out, before = {}, None
+    for _ in range(value):
+        key = cbor(r, depth + 1)
+        need(before is None or before < key, "keys of a map don't ascend")
+        out[key] = cbor(r, depth + 1)
+        before = key
+    return out
+
+
+def time_text(micros):
+    whole = dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=micros)
+    digits = f"{whole.microsecond:06}"
+    fraction = "" if digits == "000000" else "." + digits[:3] if digits.endswith("000") else "." + digits
+    return f"{whole.year:04}-{whole:%m-%dT%H:%M:%S}{fraction}Z"
+
+
+def record(seq, canonical, people):
+    r = Reader(canonical)
+    m = cbor(r)
+    r.end()
+    subjects = [people.name(n) for n in m.get(6, [])]
+    return {
+        "seq": seq, "id": m[4], "conversation": m[3], "author": people.name(m[5]),
+        "subjects": [s for s in subjects if s is not None], "time": time_text(m[2]), "channel": m.get(7, ""),
+        "kind": KINDS[m.get(1, 1)], "tags": m.get(8, []), "body": m.get(9, ""), "reply_to": m.get(10),
+        "extra": m.get(14, []),
+    }
+
+
+# ------------------------------------------------------------ 7. journal
+
+def read_journal(folder, store, name, key, found):
+    path = os.path.join(folder, name.hex() + ".jrn")
+    with open(path, "rb") as file:
+        data = file.read()
+    at, number, seal_before = 0, 0, bytes(48)
+    while data[at:at + 4] == b"EJF1":
+        header = data[at:at + 16]
+        one_version(header[4], header[5], "a frame")
+        length = int.from_bytes(header[8:12], "little")
+        salt, sealed = data[at + 16:at + 32], data[at + 32:at + 80 + length]
+        aad = header + store + name + u64(number) + seal_before
+        text = unseal("frame", [key], salt, aad, sealed)
+        need(text is not None, f"frame {number} of journal {name.hex()} does not open")
+        r = Reader(text[4:4 + int.from_bytes(text[:4], "little")])
+        if r.uint(1) == 1:
+            first, count = r.varint(), r.varint()
+            for i in range(count):
+                found.append((first + i, r.take(16), r.slice()))
+            r.end()
+        at, number, seal_before = at + 80 + length, number + 1, sealed[:48]
+    need(not any(data[at:]), f"journal {name.hex()} goes on behind its last frame")
+    check_closed(os.path.join(folder, name.hex() + ".par"), data, name, at, number)
+
+
+# ------------------------------------------------------------ 9a. parity
+
+def xor_pages(data, numbers):
+    total = 0
+    for i in numbers:
+        total ^= int.from_bytes(data[i * PAGE:(i + 1) * PAGE], "little")
+    return total.to_bytes(PAGE, "little")
+
+
+def interleaved(data, pages):
+    """Parity of the first pages: page i belongs to group i mod P."""
+    groups = -(-pages // 32)
+    return b"".join(xor_pages(data, range(g, pages, groups)) for g in range(groups))
+
+
+def check_parity(data, name):
+    pages = len(data) // PAGE
+    need(pages > 0 and len(data) % PAGE == 0, f"{name} is no whole number of pages")
+    own = pages - -(-pages // 33)
+    need(data[own * PAGE:] == interleaved(data, own), f"the parity of {name} is wrong")
+    return own
+
+
+def check_closed(path, data, name, end, frames):
+    """The `.par` of a journal that was closed, if there is one."""
+    if not os.path.exists(path):
+        return
+    with open(path, "rb") as file:
+        par = file.read()
+    need(par[:PAGE] == par[PAGE:2 * PAGE], "the header pages of a .par differ")
+    one_version(par[4], par[5], "a .par")
+    need(par[:4] == b"EDPR" and par[8:24] == name, "a .par belongs to another journal")
+    need(par[24:40] == u64(end) + u64(frames), "a .par counts other frames than its journal holds")
+    parity = interleaved(data[:end].ljust(-(-end // PAGE) * PAGE, b"\0"), -(-end // PAGE))
+    need(par[40:72] == blake3.blake3(par[:40] + parity).digest(), "the checksum of a .par is wrong")
+    need(par[2 * PAGE:] == parity, "the parity of a journal is wrong")
+
+
+# ------------------------------------------------------------ 9. index, 8. body blocks
+
+def read_index(folder, store, name, key, pages):
+    with open(os.path.join(folder, name.hex() + ".idx"), "rb") as file:
+        data = file.read()
+    need(check_parity(data, name.hex() + ".idx") == pages, "an index has another number of pages than the key tree says")
+    text = b""
+    for number in range(pages):
+        page = data[number * PAGE:(number + 1) * PAGE]
+        need(page[:4] == b"EDIX", "an index page does not begin as one")
+        one_version(page[4], page[5], "an index page")
+        part = unseal("index", [key], b"", page[:8] + store + name + u32(number), page[8:])
+        need(part is not None, f"page {number} of index {name.hex()} does not open")
+        text += part
+    return text
+
+
+def sections(text):
+    r = Reader(text)
+    pages, documents = r.uint(4), r.uint(4)
+    first, last, low, high = (r.uint(8) for _ in range(4))
+    table = {}
+    for _ in range(r.uint(2)):
+        number, offset, length = r.uint(1), r.uint(8), r.uint(8)
+        need(offset + length <= len(text) and number not in table, "a section lies outside or stands twice")
+        table[number] = text[offset:offset + length]
+    return documents, table
+
+
+def column(r, documents):
+    base, width = r.uint(8), r.uint(1)
+    return [(base + r.uint(width)) & (1 << 64) - 1 for _ in range(documents)]
+
+
+def block_table(data):
+    r = Reader(data)
+    blocks = []
+    for _ in range(r.uint(4)):
+        block = {"file": r.uint(1), "offset": r.varint(), "length": r.varint(), "r_block": r.take(16),
+                 "class": r.varint(), "expiry": r.varint()}
+        subjects, before = [], 0
+        for _ in range(r.varint()):
+            before = (before + r.varint()) & (1 << 64) - 1
+            subjects.append(before)
+        block["subjects"] = subjects
+        blocks.append(block)
+    r.end()
+    return blocks
+
+
+def lz4_block(data, size):
+    out, at = bytearray(), 0
+    while True:
+        token = data[at]
+        at += 1
+        literals = token >> 4
+        if literals == 15:
+            while True:
+                literals += data[at]
+                at += 1
+                if data[at - 1] != 255:
+                    break
+        out += data[at:at + literals]
+        at += literals
+        if at >= len(data):
+            break
+        offset = int.from_bytes(data[at:at + 2], "little")
+        at += 2
+        length = (token & 15) + 4
+        if length == 19:
+            while True:
+                length += data[at]
+                at += 1
+                if data[at - 1] != 255:
+                    break
+        need(0 < offset <= len(out), "an LZ4 match points before the beginning")
+        for _ in range(length):
+            out.append(out[-offset])
+    need(len(out) == size, "an LZ4 block has another length than it says")
+    return bytes(out)
+
+
+def read_block(body, store, name, block, people):
+    secrets = [people.keys[n] for n in block["subjects"]] + [block["r_block"]]
+    sealed = body[block["offset"]:block["offset"] + block["length"]]
+    aad = b"body" + bytes([1, 1]) + store + name + u64(block["offset"]) + u64(block["length"] - 48)
+    text = unseal("body", secrets, b"", aad, sealed)
+    need(text is not None, f"the block at {block['offset']} of {name.hex()}.seg does not open")
+    method, raw, length = text[0], int.from_bytes(text[1:5], "little"), int.from_bytes(text[5:9], "little")
+    payload = text[9:9 + length]
+    need(method in (0, 1) and not any(text[9 + length:]), "a body block is not padded with zeros")
+    r = Reader(lz4_block(payload, raw) if method else payload)
+    records = []
+    for _ in range(r.varint()):
+        records.append((r.varint(), r.take(16), r.slice()))
+    r.end()
+    return records
+
+
+def read_segment(folder, store, r, people, found):
+    key, name, pages, documents = r.take(32), r.take(16), r.uint(4), r.uint(4)
+    r.uint(4)
+    r.zigzag(), r.zigzag(), r.uint(8), r.uint(8)
+    names = [r.take(16) for _ in range(r.varint())]
+    r.end()
+    count, table = sections(read_index(folder, store, name, key, pages))
+    need(count == documents, "an index and the key tree count its documents differently")
+    need(table[1] == table[2], "the two block tables of an index differ")
+    bodies = []
+    for body in names:
+        with open(os.path.join(folder, body.hex() + ".seg"), "rb") as file:
+            bodies.append(file.read())
+        need(bodies[-1][:4] == b"EDSG", "a body file does not begin as one")
+        one_version(bodies[-1][4], bodies[-1][5], "a body file")
+        check_parity(bodies[-1], body.hex() + ".seg")
+    blocks = block_table(table[1])
+    opened = [read_block(bodies[b["file"]], store, names[b["file"]], b, people) for b in blocks]
+    times, seqs = column(Reader(table[5]), documents), column(Reader(table[6]), documents)
+    places = Reader(table[7])
+    numbers, slots = column(places, documents), column(places, documents)
+    before = None
+    for time, seq, block, slot in zip(times, seqs, numbers, slots):
+        key = (signed(time), seq)
+        need(before is None or before < key, "documents don't stand in the order of time and position")
+        before = key
+        place, salt, canonical = opened[block][slot]
+        need(place == seq, "a record does not stand where the index says")
+        found.append((seq, salt, canonical))
+
+
+# ------------------------------------------------------------ 11. log
+
+def leaf(salt, canonical):
+    key = blake3.blake3(salt, derive_key_context=CONTEXT["leaf"]).digest()
+    return hashlib.sha256(b"\0" + blake3.blake3(canonical, key=key).digest()).digest()
+
+
+def tree_root(hashes):
+    """RFC 6962, section 2.1."""
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    if len(hashes) == 1:
+        return hashes[0]
+    split = 1 << (len(hashes) - 1).bit_length() - 1
+    return hashlib.sha256(b"\1" + tree_root(hashes[:split]) + tree_root(hashes[split:])).digest()
+
+
+def check_levels(folder, hashes):
+    """Levels above the leaves, and the parity of each: groups of 32 neighbours."""
+    level = 0
+    while hashes:
+        with open(os.path.join(folder, "log", f"level-{level}"), "rb") as file:
+            stored = file.read(32 * len(hashes))
+        need(stored == b"".join(hashes), f"level {level} of the log does not follow from the leaves")
+        with open(os.path.join(folder, "log", f"parity-{level}"), "rb") as file:
+            parity = file.read()
+        for group in range(-(-len(stored) // (32 * PAGE))):
+            wanted = xor_pages(stored.ljust(len(stored) + PAGE, b"\0"), range(32 * group, 32 * group + 32))
+            need(parity[group * PAGE:(group + 1) * PAGE] == wanted, f"parity page {group} of level {level} is wrong")
+        hashes = [tree_root(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
+        level += 1
+
+
+def read_log(folder, head, found):
+    size = head["leaves"]
+    leaves = b""
+    if size:
+        with open(os.path.join(folder, "log", "level-0"), "rb") as file:
+            leaves = file.read(32 * size)
+    need(len(leaves) == 32 * size, "the log is shorter than HEAD says")
+    hashes = [leaves[i:i + 32] for i in range(0, len(leaves), 32)]
+    need(tree_root(hashes) == head["log_root"], "the leaves don't give the root that HEAD names")
+    check_levels(folder, hashes)
+    for seq, salt, canonical in found:
+        need(seq >= size or hashes[seq] == leaf(salt, canonical), f"record {seq} is not the one the log commits to")
+    return size
+
+
+def read_store(folder, slot):
+    epoch, store, root = read_slot(slot)
+    head = read_head(folder, epoch, store, root)
+    keyring = Keyring(folder, store, head, root, epoch)
+    people = People(keyring)
+    found = []
+    for _, r in keyring.of_kind(4):
+        read_segment(folder, store, r, people, found)
+    for _, r in sorted(keyring.of_kind(5), key=lambda e: e[0]):
+        name, key = r.take(16), r.take(32)
+        read_journal(folder, store, name, key, found)
+    found.sort()
+    need(len({seq for seq, _, _ in found}) == len(found), "two records stand at one position")
+    # People who so far stand in a journal only are named by their own records.
+    for _, _, canonical in found:
+        person = cbor(Reader(canonical)).get(13)
+        if person and person[1] not in people.names:
+            people.names[person[1]] = person[3]
+    leaves = read_log(folder, head, found)
+    return [record(seq, canonical, people) for seq, _, canonical in found], leaves
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("folder")
+    arguments.add_argument("slot")
+    options = arguments.parse_args()
+    try:
+        records, leaves = read_store(options.folder, options.slot)
+    except Bad as bad:
+        print(f"reader: {bad}", file=sys.stderr)
+        return 1
+    for one in records:
+        print(json.dumps(one, ensure_ascii=False))
+    print(f"reader: {len(records)} records, {leaves} leaves", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
