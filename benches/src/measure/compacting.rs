@@ -77,25 +77,32 @@ fn by_itself(dir: &Path, workload: &mut Workload, records: u64, table: &mut Tabl
 fn by_hand(dir: &Path, victims: &[String], table: &mut Table) -> Result<()> {
     let store = store(dir).compaction(false).open()?;
     let mut waits = Vec::new();
-    let mut met = 0;
+    let mut gave_way = Vec::new();
     for victim in victims {
         let waited = std::thread::scope(|scope| {
-            let compacting = scope.spawn(|| store.compact(&CompactOptions::new(), |_| ()));
+            let compacting = scope.spawn(|| (store.compact(&CompactOptions::new(), |_| ()), Instant::now()));
             std::thread::sleep(Duration::from_millis(60));
             let start = Instant::now();
             let erased = store.erase(&Selector::Person(victim.clone()), &EraseOptions::default());
             let waited = start.elapsed();
             let gave_way = match compacting.join() {
-                Ok(Err(e)) if e.kind() == ErrorKind::Busy => true,
-                Ok(other) => other.map(|_| false)?,
+                Ok((Err(e), ended)) if e.kind() == ErrorKind::Busy => Some(ended - start),
+                Ok((other, _)) => other.map(|_| None)?,
                 Err(_) => return Err(Error::invalid("the compaction panicked")),
             };
             erased.map(|_| (waited, gave_way))
         })?;
         waits.push(waited.0);
-        met += usize::from(waited.1);
+        gave_way.extend(waited.1);
     }
+    let met = gave_way.len();
     if met > 0 {
+        let longest = gave_way.iter().max().copied().unwrap_or_default();
+        let told = format!("{} / {}", time(meter::median(&mut gave_way)), time(longest));
+        table.row(
+            "a compaction has given way to an erasure (announcing it included), median / longest",
+            told,
+        )?;
         let told = format!("erasing a customer while a compaction runs (median; {met} cancelled)");
         table.row(told, time(meter::median(&mut waits)))?;
     }

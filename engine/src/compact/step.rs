@@ -191,7 +191,7 @@ fn read_back(right: &Compacting, output: &Output) -> Result<()> {
     let open = commit::open_segment(state, SegmentId(0), &output.entry, &state.keys.read().clone())?;
     right.go_on()?;
     let newest = u8::try_from(output.entry.bodies.len().saturating_sub(1)).unwrap_or(u8::MAX);
-    open.part.read_back(&output.digest, output.has_new.then_some(newest))?;
+    open.part.read_back_while(&output.digest, output.has_new.then_some(newest), &|| right.go_on())?;
     if open.part.doc_count() != output.entry.docs {
         return Err(Error::corrupt("a merged segment reads back with another count"));
     }

@@ -1,6 +1,6 @@
 //! A whole segment at once: decoded for a rewrite, rebuilt from its bodies, verified.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use zeroize::Zeroizing;
 
@@ -101,8 +101,18 @@ impl Segment {
     /// What an erasure wrote reads back: every page of the index opens and has the text that was
     /// written, and the records of the fresh body file, if there is one, stand where it says.
     pub fn read_back(&self, digest: &[u8; 32], fresh_body: Option<u8>) -> Result<()> {
+        self.read_back_while(digest, fresh_body, &|| Ok(()))
+    }
+
+    /// The same for who may have to stop in the middle: `go_on` is asked between blocks.
+    pub fn read_back_while(
+        &self,
+        digest: &[u8; 32],
+        fresh_body: Option<u8>,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
         self.sections.index.reads_as(digest)?;
-        fresh_body.map_or(Ok(()), |body| self.verify_body(body))
+        fresh_body.map_or(Ok(()), |body| self.verify_body(body, go_on))
     }
 
     /// What an erasure may have written last opens: the index, and the newest body file if the
@@ -110,7 +120,7 @@ impl Segment {
     pub fn verify_fresh(&self, rewritten: bool) -> Vec<String> {
         let mut damage = self.verify(false);
         if rewritten && let Some(newest) = self.body_count().checked_sub(1) {
-            damage.extend(self.verify_body(newest).err().map(|e| e.to_string()));
+            damage.extend(self.verify_body(newest, &|| Ok(())).err().map(|e| e.to_string()));
         }
         damage
     }
@@ -129,25 +139,33 @@ impl Segment {
     }
 
     /// Opens the blocks of one body file and compares their records with the index.
-    fn verify_body(&self, body: u8) -> Result<()> {
+    fn verify_body(&self, body: u8, go_on: &dyn Fn() -> Result<()>) -> Result<()> {
         let blocks = self.sections.load_blocks()?;
         let (keys, places) = (self.sections.load_keys()?, self.sections.load_places()?);
-        let mut open = HashMap::new();
-        for (block, number) in blocks.iter().zip(0u32..).filter(|(b, _)| b.file == body) {
-            open.insert(number, (self.open_block(block)?, 0));
-        }
+        let mut docs = Vec::with_capacity(self.sections.docs() as usize);
         for doc in 0..self.sections.docs() {
             let (Some(at), Some(key)) = (places.get(doc), keys.get(doc)) else {
                 return Err(self.damage(Section::Locations, "a document is missing"));
             };
-            let Some((block, found)) = open.get_mut(&at.block) else { continue };
-            if block.get(at.slot).is_none_or(|record| record.seq != key.seq) {
+            docs.push((at.block, at.slot, key.seq));
+        }
+        docs.sort_unstable();
+        let mut of_blocks = docs.chunk_by(|a, b| a.0 == b.0).peekable();
+        // One block at a time is open.
+        for (block, number) in blocks.iter().zip(0u32..) {
+            while of_blocks.next_if(|docs| docs.iter().any(|d| d.0 < number)).is_some() {}
+            let docs = of_blocks.next_if(|docs| docs.iter().any(|d| d.0 == number)).unwrap_or_default();
+            if block.file != body {
+                continue;
+            }
+            go_on()?;
+            let open = self.open_block(block)?;
+            if docs.iter().any(|(_, slot, seq)| open.get(*slot).is_none_or(|record| record.seq != *seq)) {
                 return Err(self.damage(Section::Locations, "a record is not in its block"));
             }
-            *found += 1;
-        }
-        if open.values().any(|(block, found)| block.iter().count() != *found) {
-            return Err(self.damage(Section::Locations, "a block holds a record that the index lacks"));
+            if open.len() != docs.len() {
+                return Err(self.damage(Section::Locations, "a block holds a record that the index lacks"));
+            }
         }
         Ok(())
     }
