@@ -95,12 +95,13 @@ fn what_was_thinned_before() {
 /// The compaction stands still in the middle when the erasure comes. Answers the files that it had
 /// begun.
 fn erased_while_compacting(seed: u64, (class, call): (Class, Call), removes: bool) -> (World, Vec<String>) {
-    let (mut w, [anna, ..], _) = scattered(Options { seed, ..Options::default() });
+    let (mut w, [anna, ..], [c, _]) = scattered(Options { seed, ..Options::default() });
     let faulty = FaultyVfs::new(Arc::new(w.disk.clone()));
     w.seam = Some(Arc::new(faulty.clone()));
     w.reopen();
     w.control();
-    let selector = person(&anna);
+    // A conversation leaves the people and their keys.
+    let selector = if seed.is_multiple_of(2) { Selector::Conversation(c) } else { person(&anna) };
     w.note_numbers(&selector);
     let gate = w.disk.block(Aim::at(class, call), 0);
     let from = w.disk.log_len();
@@ -120,7 +121,7 @@ fn erased_while_compacting(seed: u64, (class, call): (Class, Call), removes: boo
         gate.open();
         let told = compacting.join().unwrap().unwrap_err();
         assert_eq!(told.kind(), ErrorKind::Busy, "{told}");
-        assert_eq!(erasing.join().unwrap().unwrap().records_removed, 5);
+        assert!(erasing.join().unwrap().unwrap().records_removed >= 5);
         made
     });
     faulty.disarm();
@@ -149,6 +150,8 @@ fn while_a_compaction_runs() {
         (2, (Class::Segment, Call::Sync)),
         (3, (Class::Index, Call::Write)),
         (4, (Class::Index, Call::Sync)),
+        (5, (Class::Index, Call::Sync)),
+        (6, (Class::Index, Call::Write)),
     ] {
         let (mut w, made) = erased_while_compacting(seed, call, true);
         w.verdict().assert_clean("a compaction was cancelled");

@@ -128,9 +128,7 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(right: &'a Compacting, policy: Policy) -> Result<Self> {
         let mut work = Self::with(right, policy, survey::Survey::default());
-        let facts = work.survey.look(right.state())?;
-        work.report.segments_before = facts.len() as u64;
-        work.report.bytes_before = facts.iter().map(policy::Facts::bytes).sum();
+        (work.report.segments_before, work.report.bytes_before) = survey::size(right.state())?;
         Ok(work)
     }
 
@@ -168,9 +166,7 @@ impl<'a> Work<'a> {
     }
 
     fn finish(mut self) -> Result<CompactReport> {
-        let facts = self.survey.look(self.right.state())?;
-        self.report.segments_after = facts.len() as u64;
-        self.report.bytes_after = facts.iter().map(policy::Facts::bytes).sum();
+        (self.report.segments_after, self.report.bytes_after) = survey::size(self.right.state())?;
         Ok(self.report)
     }
 }

@@ -150,11 +150,6 @@ impl Facts {
     pub fn dead(&self) -> u64 {
         self.bodies.iter().map(|b| b.dead).sum()
     }
-
-    /// Bytes of its files.
-    pub fn bytes(&self) -> u64 {
-        self.index_bytes + self.bodies.iter().map(|b| b.bytes).sum::<u64>()
-    }
 }
 
 impl Limits {

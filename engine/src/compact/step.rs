@@ -206,8 +206,14 @@ fn publish(right: &Compacting, inputs: &[Rolled], outputs: &[Output]) -> Result<
     let _no_roll = right.publishing()?;
     let keyring = state.keyring.lock();
     let mut changes = Changes::new();
-    let mut counters = catalog::counters(&keyring.tree())?;
+    let tree = keyring.tree();
+    let mut counters = catalog::counters(&tree)?;
+    let living = catalog::segments(&tree)?;
     for input in inputs {
+        // An erasure that wrote an input anew would be undone. None can have run; look all the same.
+        if !living.iter().any(|(id, entry)| *id == input.id && entry.index == input.entry.index) {
+            return Err(Error::new(ErrorKind::Busy, "a segment changed while it was compacted"));
+        }
         catalog::remove_segment(&mut changes, input.id);
     }
     let mut opened = Vec::with_capacity(outputs.len());

@@ -56,6 +56,19 @@ impl Survey {
     }
 }
 
+/// How many segments there are, and the bytes of their files, damaged ones too.
+pub fn size(state: &State) -> Result<(u64, u64)> {
+    let segments = state.view.read().segments.clone();
+    let mut bytes = 0;
+    for segment in &segments {
+        bytes += segment.part.index_len();
+        for file in 0..segment.entry.bodies.len() {
+            bytes += segment.part.body(file)?.len();
+        }
+    }
+    Ok((segments.len() as u64, bytes))
+}
+
 /// Facts of one segment. Reads its block table.
 pub fn facts(segment: &Rolled) -> Result<Facts> {
     let entry = &segment.entry;
