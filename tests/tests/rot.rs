@@ -10,7 +10,7 @@
 use escrowdb_tests::crash::explore::is_full;
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::rot::campaign::Table;
-use escrowdb_tests::rot::damage::{Damage, Harm, bits, pages};
+use escrowdb_tests::rot::damage::{Damage, Harm, bits, pages, twins};
 use escrowdb_tests::rot::verdict::Truth;
 
 /// Files of which one wrong bit or one lost page costs nothing. What stands once only is not among
@@ -76,5 +76,17 @@ fn any_two_places() {
         .collect();
     let table = Table::run(&truth, &cases, 2, 4, 16);
     println!("{} cases, {} wrong", table.cases(), table.broken_count);
+    assert!(table.broken.is_empty(), "{} wrong: {}", table.broken_count, table.broken.join("\n"));
+}
+
+/// What stands twice is lost twice: the store may stop, or lose by name; it never answers from an
+/// older state as if nothing had been.
+#[test]
+fn both_copies_of_anything() {
+    let truth = Truth::new();
+    let cases = twins(&truth.files);
+    assert!(cases.len() > 10, "{} cases", cases.len());
+    let table = Table::run(&truth, &cases, 1, 1, 1);
+    println!("{table}");
     assert!(table.broken.is_empty(), "{} wrong: {}", table.broken_count, table.broken.join("\n"));
 }

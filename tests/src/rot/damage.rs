@@ -133,6 +133,28 @@ pub fn pages(files: &Files, sample: usize) -> Vec<Damage> {
     all
 }
 
+/// Both copies of what stands twice, lost at once: records of slot and HEAD, pages of the key tree.
+pub fn twins(files: &Files) -> Vec<Vec<Damage>> {
+    let mut all = Vec::new();
+    let at = |path: &Path, harm| Damage { path: path.to_path_buf(), harm };
+    for harm in [Harm::Zeros as fn(usize) -> Harm, Harm::Garbage] {
+        for path in files.keys() {
+            match kind_of(path) {
+                "slot" | "HEAD" => {
+                    all.extend([0, 2].map(|page| vec![at(path, harm(page)), at(path, harm(page + 1))]));
+                }
+                "keyring" if path.ends_with("keyring.a") => {
+                    let other = path.with_file_name("keyring.b");
+                    let pages = files[path].len() / PAGE;
+                    all.extend((0..pages).map(|page| vec![at(path, harm(page)), at(&other, harm(page))]));
+                }
+                _ => {}
+            }
+        }
+    }
+    all
+}
+
 /// Whether a page is more than room for later.
 fn matters(path: &Path, page: &[u8]) -> bool {
     page.iter().any(|b| *b != 0) || matches!(kind_of(path), "slot" | "HEAD")
