@@ -15,7 +15,7 @@ use escrowdb_tests::crash::explore::is_full;
 use escrowdb_tests::crash::ledger::{Facts, Ledger, Target};
 use escrowdb_tests::crash::world::{Setup, World, person};
 use escrowdb_tests::crash::{CrashOptions, crashes};
-use escrowdb_tests::failing::{Table, histories};
+use escrowdb_tests::failing::{Effort, Table, histories};
 use escrowdb_tests::faulty_vfs::{Fault, FaultyVfs, Plan};
 use escrowdb_tests::recording_vfs::{Op, RecordingVfs};
 
@@ -133,7 +133,7 @@ fn a_full_disk_at_the_commit_point_is_not_tried_again() {
 /// call fails once, in each way; and from each call on the device is gone, or full.
 #[test]
 fn any_one_call_may_fail() {
-    let table = Table::run(&histories(), if is_full() { 0 } else { 5 });
+    let table = Table::run(&histories(), if is_full() { Effort::Every } else { Effort::Sites });
     println!("{table}");
     let some: Vec<_> = table.broken.iter().map(String::as_str).collect();
     assert!(some.is_empty(), "{} broken promises:\n{}", table.broken_count, some.join("\n"));
