@@ -93,7 +93,7 @@ pub fn kind_of(path: &Path) -> &'static str {
         (_, "seg") => "segment",
         (_, "jrn" | "par") => "journal",
         _ if name.starts_with("level-") => "log",
-        _ if name.contains("par") => "parity",
+        _ if name.starts_with("parity-") => "parity",
         _ => "other",
     }
 }
