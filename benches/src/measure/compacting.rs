@@ -68,6 +68,7 @@ fn by_itself(dir: &Path, workload: &mut Workload, records: u64, table: &mut Tabl
     let mut at = |share| time(percentile(&mut appends, share));
     let spread = format!("{} / {} / {} / {}", at(0.5), at(0.99), at(0.999), at(1.0));
     table.row("append p50 / p99 / p99.9 / longest beside rolls and compaction", spread)?;
+    table.row("… appends of 50", number(appends.len() as u64))?;
     table.row("… records a second", rate((appends.len() * BATCH) as u64, sum))?;
     table.row("… segments, least while it ran", number(least))?;
     Ok(store.close()?)

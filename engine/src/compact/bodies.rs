@@ -95,7 +95,7 @@ impl Inputs<'_> {
                 doc.at.block = number;
             }
         }
-        moving.sort_by(|a, b| a.cmp(b));
+        moving.sort();
         let fresh = self.reform((env, keys), place, from, &moving, &mut out, staying.len() as u32, go_on)?;
         // Secrets are moved when a vector grows; here there is room for all of them.
         out.blocks.reserve_exact(staying.len() + fresh.len());
