@@ -9,6 +9,8 @@ use zeroize::Zeroize;
 
 use crate::error::Result;
 use crate::id::{PersonNumber, SegmentId, Seq};
+use crate::index::filter::IdFilter;
+use crate::index::tier;
 use crate::index::{Batch, Entry, Held, IdHash, LiveIndex, Mask, Part, People, Segment};
 use crate::keyring::Tree;
 use crate::keyring::catalog::{self, Tagger};
@@ -74,6 +76,9 @@ impl Drop for Names {
     }
 }
 
+/// The rolled segments, newest first, by the filter that stands before them.
+pub struct Gates<'a>(Vec<(Option<&'a Arc<IdFilter>>, Vec<&'a Segment>)>);
+
 /// Where a record stands.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -115,29 +120,54 @@ impl View {
 
     /// The record with this identity, masked or not.
     pub fn find(&self, conversation: &str, id: &str) -> Result<Option<(Place<'_>, Seq, Stored)>> {
-        self.find_hashed(conversation, id, IdHash::of(id, conversation))
+        self.find_hashed(&self.gates(), conversation, id, IdHash::of(id, conversation))
+    }
+
+    /// What [`Self::find_hashed`] asks first: made once for many records.
+    pub fn gates(&self) -> Gates<'_> {
+        let mut gates: Vec<(Option<&Arc<IdFilter>>, Vec<&Segment>)> = Vec::new();
+        for segment in self.segments.iter().rev().map(|s| &*s.part) {
+            match (gates.last_mut(), segment.tier()) {
+                (Some((Some(last), behind)), Some(tier)) if Arc::ptr_eq(last, tier) => behind.push(segment),
+                (_, tier) => gates.push((tier, vec![segment])),
+            }
+        }
+        Gates(gates)
     }
 
     /// The same for an identity that was hashed before.
-    pub fn find_hashed(
-        &self,
+    pub fn find_hashed<'v>(
+        &'v self,
+        gates: &Gates<'v>,
         conversation: &str,
         id: &str,
         identity: IdHash,
-    ) -> Result<Option<(Place<'_>, Seq, Stored)>> {
+    ) -> Result<Option<(Place<'v>, Seq, Stored)>> {
         for live in [&self.live].into_iter().chain(self.frozen.as_deref()) {
             if let Some(found) = identical(live, &live.with_identity(identity), conversation, id)? {
                 return Ok(Some(found));
             }
         }
-        for segment in self.segments.iter().rev().map(|s| &*s.part) {
-            if segment.may_contain(identity)
-                && let Some(found) = identical(segment, &segment.with_identity(identity)?, conversation, id)?
-            {
-                return Ok(Some(found));
+        for (tier, segments) in &gates.0 {
+            if tier.is_some_and(|tier| !tier.may_contain(identity.id, identity.conversation)) {
+                continue;
+            }
+            for segment in segments.iter().copied() {
+                if segment.may_contain(identity)
+                    && let Some(found) =
+                        identical(segment, &segment.with_identity(identity)?, conversation, id)?
+                {
+                    return Ok(Some(found));
+                }
             }
         }
         Ok(None)
+    }
+
+    /// The oldest segments that belong to no tier yet, if they are enough for one.
+    pub fn without_tier(&self) -> Option<Vec<Arc<Segment>>> {
+        let open = || self.segments.iter().filter(|s| !s.part.has_tier());
+        (open().count() >= tier::TIER).then(|| open().take(tier::TIER).map(|s| Arc::clone(&s.part)).collect())
     }
 
     /// Whether a record is being erased.

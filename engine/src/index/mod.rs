@@ -13,6 +13,7 @@
 //! thin.rs   sections without what goes, from their bytes
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
+//! tier.rs   one filter over many segments
 //! ```
 
 pub mod batch;
@@ -33,6 +34,7 @@ pub mod scope;
 pub mod sections;
 pub mod terms;
 pub mod thin;
+pub mod tier;
 
 pub use batch::{Batch, BatchEntry, Numbered, Source};
 pub use data::{DocEntry, IndexBuilder, IndexData};

@@ -54,6 +54,8 @@ pub struct Segment {
     /// Terms that were looked up last, and what was found; the last one behind.
     recent: Mutex<Vec<(Zeroizing<Vec<u8>>, Option<Entry>)>>,
     default_docs: OnceLock<u64>,
+    /// The filter that it shares with others; `None` if it stands by itself.
+    tier: OnceLock<Option<Arc<IdFilter>>>,
 }
 
 /// A record with what its proof needs.
@@ -86,7 +88,15 @@ impl Segment {
         }
         let sections = Sections::new(index);
         let filter = Arc::new(sections.load_filter()?);
-        Ok(Self { sections, bodies, keys, filter, recent: Mutex::default(), default_docs: OnceLock::new() })
+        Ok(Self {
+            sections,
+            bodies,
+            keys,
+            filter,
+            recent: Mutex::default(),
+            default_docs: OnceLock::new(),
+            tier: OnceLock::new(),
+        })
     }
 
     /// The same files under another handle of K_index and other content keys. Page 0 is opened
@@ -99,6 +109,7 @@ impl Segment {
             filter: Arc::clone(&self.filter),
             recent: Mutex::default(),
             default_docs: OnceLock::new(),
+            tier: OnceLock::new(),
         })
     }
 
@@ -152,6 +163,21 @@ impl Segment {
     pub fn body(&self, file: usize) -> Result<&BodyFile> {
         let body = self.bodies.get(file);
         body.map(|b| &**b).ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))
+    }
+
+    /// The filter that it shares with other segments; `None` as long as nobody made one.
+    pub fn tier(&self) -> Option<&Arc<IdFilter>> {
+        self.tier.get()?.as_ref()
+    }
+
+    /// Whether it was decided to which tier it belongs.
+    pub fn has_tier(&self) -> bool {
+        self.tier.get().is_some()
+    }
+
+    /// Puts it into a tier, or by itself, for as long as it lives.
+    pub(crate) fn set_tier(&self, tier: Option<Arc<IdFilter>>) {
+        let _ = self.tier.set(tier);
     }
 
     /// Whether the record may be here; never wrong when it says no.

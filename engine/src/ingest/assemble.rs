@@ -15,7 +15,7 @@ use crate::ingest::frame::Records;
 use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::state::Preset;
 use crate::text;
-use crate::view::View;
+use crate::view::{Gates, View};
 
 /// What became of one record of an append.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub enum Outcome {
 pub struct Draft<'a, 'r> {
     env: &'a Env,
     view: &'a View,
+    gates: Gates<'a>,
     preset: Preset,
     records: Records,
     entries: Vec<BatchEntry<'r>>,
@@ -138,6 +139,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         Self {
             env,
             view,
+            gates: view.gates(),
             preset,
             records: Records::default(),
             entries: Vec::new(),
@@ -310,7 +312,9 @@ impl<'a, 'r> Draft<'a, 'r> {
             (entry.seq, Old::Whole(entry.record()))
         } else if let Some(past) = self.past_record(&record.conversation, id) {
             (past.seq, Old::Past(past))
-        } else if let Some((_, seq, stored)) = self.view.find_hashed(&record.conversation, id, identity)? {
+        } else if let Some((_, seq, stored)) =
+            self.view.find_hashed(&self.gates, &record.conversation, id, identity)?
+        {
             found = Zeroizing::new(stored);
             if self.view.hides(&found, seq) {
                 return Err(busy());
@@ -420,7 +424,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         let id = format!("join/{person}");
         let identity = IdHash::of(&id, &record.conversation);
         let taken = self.entry(&record.conversation, &id, identity).is_some()
-            || self.view.find_hashed(&record.conversation, &id, identity)?.is_some();
+            || self.view.find_hashed(&self.gates, &record.conversation, &id, identity)?.is_some();
         if !taken {
             self.push(Stored {
                 id,

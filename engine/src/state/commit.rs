@@ -10,7 +10,7 @@ use crate::crypto::Keys;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, SegmentId, Seq};
-use crate::index::{LiveIndex, Part, Segment, SegmentFiles};
+use crate::index::{LiveIndex, Part, Segment, SegmentFiles, tier};
 use crate::journal::Journal;
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Counters, Journal as JournalEntry, Segment as SegmentEntry};
@@ -61,20 +61,43 @@ pub fn roll_if_due(state: &Arc<State>) {
         view.frozen.is_none() && is_full(state, &view)
     };
     if !due {
-        return;
+        return make_tier_if_due(state);
     }
     let Some(rolling) = state.try_rolling() else { return };
     if !matches!(freeze(state), Ok(true)) {
         return;
     }
-    if !state.settings.background {
+    in_background(state, rolling, |state| {
         let _ = roll_frozen(state);
+    });
+}
+
+/// Puts sixteen segments behind a common filter of ids, if as many have none. It is made under the
+/// right to roll, so an erasure waits for it and meets no plaintext that it does not know of.
+fn make_tier_if_due(state: &Arc<State>) {
+    if state.view.read().without_tier().is_none() {
         return;
+    }
+    let Some(rolling) = state.try_rolling() else { return };
+    in_background(state, rolling, |state| {
+        let segments = state.view.read().without_tier();
+        tier::build(&segments.unwrap_or_default());
+    });
+}
+
+/// Runs `work`, which holds the right to roll, on a thread of its own, or at once.
+fn in_background(
+    state: &Arc<State>,
+    rolling: impl Send + 'static,
+    work: impl FnOnce(&State) + Send + 'static,
+) {
+    if !state.settings.background {
+        return work(state);
     }
     let shared = Arc::clone(state);
     let spawned = std::thread::Builder::new().name("escrowdb-roll".into()).spawn(move || {
         let _rolling = rolling;
-        let _ = roll_frozen(&shared);
+        work(&shared);
     });
     if let Ok(thread) = spawned {
         let old = state.rolls.lock().thread.replace(thread);

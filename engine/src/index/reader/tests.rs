@@ -20,6 +20,7 @@ use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::part::{IdQuery, Part, SortKey, Term};
 use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
+use crate::index::tier;
 use crate::parity::pages_for;
 use crate::record::{Kind, Stored};
 use crate::segment::{BodyPlace, BodyWriter, SubjectKeys};
@@ -361,6 +362,31 @@ fn two_pages_lost_in_a_group_are_named_and_the_block_table_stands_twice() {
         }
     }
     assert_eq!(rebuilt, written.pages - 1);
+}
+
+#[test]
+fn a_tier_knows_the_ids_of_all_its_segments_and_ends_with_them() {
+    let disks = [MemoryVfs::new(), MemoryVfs::new(), MemoryVfs::new()];
+    let sets = [some_records(10), some_records(300), some_records(80)];
+    let of = |(disk, records): (&MemoryVfs, &Vec<(Seq, Stored)>)| {
+        Arc::new(written(disk, &roll(disk, &live_of(records)), INDEX, &[BODY], everybody()))
+    };
+    let segments: Vec<_> = disks.iter().zip(&sets).map(of).collect();
+    assert!(segments.iter().all(|s| !s.has_tier() && s.tier().is_none()));
+    tier::build(&segments);
+    let tier = segments[0].tier().unwrap();
+    assert!(segments.iter().all(|s| Arc::ptr_eq(s.tier().unwrap(), tier)));
+    for stored in sets.iter().flatten().map(|(_, stored)| stored) {
+        let identity = IdHash::of(&stored.id, &stored.conversation);
+        assert!(tier.may_contain(identity.id, identity.conversation));
+    }
+    let others = (0..1000).map(|n| IdHash::of(&format!("other{n}"), "c"));
+    assert!(others.filter(|i| tier.may_contain(i.id, i.conversation)).count() < 20);
+    let again = segments[1].under(Keys::new().insert(&[1; 32]).unwrap(), everybody());
+    assert!(again.is_err() || !again.unwrap().has_tier());
+    let weak = Arc::downgrade(tier);
+    drop(segments);
+    assert!(weak.upgrade().is_none(), "a tier is held by its segments only");
 }
 
 #[test]
