@@ -112,7 +112,10 @@ impl Files {
 
     /// Makes room for `pages` pages.
     pub(super) fn reserve(&self, pages: u32) -> Result<()> {
-        self.each("reserve room in", |f| f.allocate(offset(pages)))
+        // What the file has is reserved; to reserve it again is work that grows with it.
+        self.each("reserve room in", |f| {
+            if f.len()? < offset(pages) { f.allocate(offset(pages)) } else { Ok(()) }
+        })
     }
 
     /// Writes pages (numbers ascending, bytes in the same order), runs of neighbours at once.
@@ -130,7 +133,11 @@ impl Files {
     }
 
     pub(super) fn sync(&self) -> Result<()> {
-        self.each("sync", |f| f.sync())
+        let [a, b] = &self.copies;
+        for (result, name) in a.sync_with(b.as_ref()).into_iter().zip(PAGE_FILES) {
+            result.map_err(|e| Error::io(format_args!("sync {name}"), e))?;
+        }
+        Ok(())
     }
 
     pub(super) fn evict(&self) -> Result<()> {

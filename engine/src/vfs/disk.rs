@@ -132,6 +132,19 @@ impl VfsFile for DiskFile {
         self.0.sync_data()
     }
 
+    fn sync_with(&self, other: &dyn VfsFile) -> [io::Result<()>; 2] {
+        std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, || other.sync()) {
+            Ok(beside) => {
+                let own = self.sync();
+                [
+                    own,
+                    beside.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced panicked"))),
+                ]
+            }
+            Err(_) => [self.sync(), other.sync()],
+        })
+    }
+
     fn evict(&self) -> io::Result<()> {
         fadvise(&self.0, 0, None, Advice::DontNeed)?;
         Ok(())

@@ -62,6 +62,11 @@ pub trait VfsFile: ReadAt {
     /// calling again proves nothing.
     fn sync(&self) -> io::Result<()>;
 
+    /// Syncs this file and another one, both even if one fails; at once where that is quicker.
+    fn sync_with(&self, other: &dyn VfsFile) -> [io::Result<()>; 2] {
+        [self.sync(), other.sync()]
+    }
+
     /// Asks that the next read comes from the device rather than from a cache. Call after
     /// [`Self::sync`].
     fn evict(&self) -> io::Result<()>;
