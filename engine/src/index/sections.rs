@@ -254,8 +254,13 @@ impl IdTable {
     /// there, however they are spread.
     fn around(&self, wanted: (u32, u32, u32)) -> (usize, usize) {
         let below = |n: usize| self.get(n).is_some_and(|entry| entry < wanted);
-        let guess = ((u64::from(wanted.0) * self.len() as u64) >> 32) as usize;
-        let mut stride = 8;
+        let len = self.len() as i64;
+        let scaled = |hash: i64| hash.saturating_mul(len) >> 32;
+        // The second guess corrects the first by what stands there: two cache misses, not ten.
+        let first = scaled(i64::from(wanted.0));
+        let off = self.get(first as usize).map_or(0, |e| i64::from(wanted.0) - i64::from(e.0));
+        let guess = (first + scaled(off)).clamp(0, (len - 1).max(0)) as usize;
+        let mut stride = 4;
         if below(guess) {
             let mut low = guess + 1;
             while below(low + stride) {
