@@ -28,6 +28,7 @@
 //! # Ok::<(), escrowdb::Error>(())
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,9 +40,13 @@ use crate::merkle::hash::{Hash, subtree_root};
 use crate::merkle::proof::Hashes;
 use crate::merkle::tile::{self, LEVELS, Place, WIDTH};
 use crate::merkle::tree::Frontier;
+use crate::parity::{PAGE_LEN, Page};
 use crate::vfs::{Vfs, VfsFile};
 
 mod parity;
+mod rescue;
+
+pub use rescue::LogDamage;
 
 /// The hashes of a store's log.
 pub struct Log {
@@ -51,6 +56,8 @@ pub struct Log {
     /// A level file was created whose name is not durable yet.
     new_names: bool,
     frontier: Frontier,
+    /// Pages that parity gave back and that the file doesn't hold.
+    overlay: BTreeMap<(u8, u64), Page>,
 }
 
 /// File of a tile level, once there is one.
@@ -86,10 +93,7 @@ impl Log {
     /// again. The last parent of each level is checked; that the whole is right the caller sees
     /// from the root, and [`Self::verify_all`] says which part is not.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, size: u64) -> Result<Self> {
-        let mut log = Self::bare(vfs, dir);
-        for level in 0..LEVELS {
-            log.open_level(level, size)?;
-        }
+        let mut log = Self::unread(vfs, dir, size)?;
         for level in 1..LEVELS {
             if let Some(last) = tile::entries(level, size).checked_sub(1) {
                 log.check_parent(level, last)?;
@@ -205,9 +209,20 @@ impl Log {
         damage
     }
 
+    /// A log whose files are there, and long enough.
+    fn unread(vfs: Arc<dyn Vfs>, dir: &Path, size: u64) -> Result<Self> {
+        let mut log = Self::bare(vfs, dir);
+        for level in 0..LEVELS {
+            log.open_level(level, size)?;
+            log.find_parity(level)?;
+        }
+        Ok(log)
+    }
+
     fn bare(vfs: Arc<dyn Vfs>, dir: &Path) -> Self {
         let levels = Default::default();
-        Self { vfs, folder: dir.join("log"), levels, new_names: false, frontier: Frontier::default() }
+        let (frontier, overlay) = (Frontier::default(), BTreeMap::new());
+        Self { vfs, folder: dir.join("log"), levels, new_names: false, frontier, overlay }
     }
 
     /// Opens a level and makes sure of the entries that `size` leaves need.
@@ -293,6 +308,9 @@ impl Log {
     fn read_bytes(&self, level: u8, offset: u64, bytes: &mut [u8]) -> Result<()> {
         let missing = || Error::corrupt(format!("{} is missing", name(level)));
         let file = self.levels.get(usize::from(level)).and_then(|l| l.file.as_deref()).ok_or_else(missing)?;
+        if !self.overlay.is_empty() && self.read_overlaid(level, offset, bytes) {
+            return Ok(());
+        }
         file.read_exact_at(bytes, offset).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => {
                 let first = offset / Hash::LEN as u64;
@@ -301,6 +319,33 @@ impl Log {
             }
             _ => failed("read", level, e),
         })
+    }
+
+    /// Reads page by page if one of them is overlaid; false if none is.
+    fn read_overlaid(&self, level: u8, offset: u64, bytes: &mut [u8]) -> bool {
+        let page_len = PAGE_LEN as u64;
+        let pages = offset / page_len..(offset + bytes.len() as u64).div_ceil(page_len);
+        if !pages.clone().any(|page| self.overlay.contains_key(&(level, page))) {
+            return false;
+        }
+        let Some(file) = self.levels.get(usize::from(level)).and_then(|l| l.file.as_deref()) else {
+            return false;
+        };
+        for page in pages {
+            let from = offset.max(page * page_len);
+            let to = (offset + bytes.len() as u64).min((page + 1) * page_len);
+            let Some(part) = bytes.get_mut((from - offset) as usize..(to - offset) as usize) else {
+                return false;
+            };
+            match self.overlay.get(&(level, page)) {
+                Some(rebuilt) => {
+                    part.copy_from_slice(&rebuilt[(from % page_len) as usize..][..(to - from) as usize]);
+                }
+                None if file.read_exact_at(part, from).is_ok() => {}
+                None => return false,
+            }
+        }
+        true
     }
 
     fn fold(&self, place: Place) -> Result<Hash> {

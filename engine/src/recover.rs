@@ -164,11 +164,9 @@ impl Request {
             }
         }
         let head = keyring.head();
-        let mut log = Log::open(Arc::clone(&env.vfs), &env.dir, head.log.size)?;
-        if log.frontier().root() != Hash(head.log.root) {
-            return Err(Error::corrupt("the log has another root than HEAD says")
-                .hint("restore the folder `log` from a backup"));
-        }
+        let (mut log, repaired) =
+            Log::open_to(Arc::clone(&env.vfs), &env.dir, head.log.size, Hash(head.log.root))?;
+        (0..repaired).for_each(|_| env.repairs.count());
         log.settle_parity()?;
         let settings = self.settings_of(&tree)?;
         let journals = Journals::replay(&env, &tree, &keys)?;

@@ -69,13 +69,12 @@ impl Log {
             let last_is_open = !len.is_multiple_of(GROUP_LEN);
             for group in first..groups {
                 let old = self.parity_page(level, group);
-                let page = match self.group_sum(level, group, len) {
-                    Ok(sum) => sum,
-                    // A page of the group can't be read: its parity must stay as it is.
-                    Err(_) => match &old {
-                        Some(old) => old.clone(),
-                        None => continue,
-                    },
+                let page = match (self.group_sum(level, group, len), &old) {
+                    (Ok(sum), Some(old)) if sum == *old || self.tiles_fit(level, group) => sum,
+                    (Ok(sum), None) => sum,
+                    // A page of the group is lost: its parity must stay as it is.
+                    (_, Some(old)) => old.clone(),
+                    (Err(_), None) => continue,
                 };
                 if old.as_ref() != Some(&page) {
                     self.write_parity(level, group, &*page)?;
@@ -86,6 +85,13 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Whether the full tiles of a group fit their parents. What isn't full is known by the root.
+    fn tiles_fit(&self, level: u8, group: u64) -> bool {
+        let tiles = GROUP_LEN / (tile::WIDTH * Hash::LEN as u64);
+        let full = tile::entries(level + 1, self.size());
+        (group * tiles..full.min((group + 1) * tiles)).all(|tile| self.check_parent(level + 1, tile).is_ok())
     }
 
     /// XOR of the pages of a group, of which the first `len` bytes of the level count.
@@ -111,6 +117,15 @@ impl Log {
         file.write_at(pages, group * PAGE_LEN as u64)
             .map_err(|e| failed_file("write", &parity_name(level), e))?;
         self.levels[usize::from(level)].parity_dirty = true;
+        Ok(())
+    }
+
+    /// Opens the parity of a level, if there is one.
+    pub(super) fn find_parity(&mut self, level: u8) -> Result<()> {
+        let path = self.folder.join(format!("parity-{level}"));
+        if self.vfs.exists(&path).map_err(|e| failed_file("find", &parity_name(level), e))? {
+            self.parity_file(level)?;
+        }
         Ok(())
     }
 

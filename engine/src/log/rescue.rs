@@ -1,0 +1,240 @@
+//! A page of a level that was lost comes back from its parity; a parent hash, or the root, says
+//! whether it is right.
+//!
+//! A page holds 128 hashes and a tile 256, so a page belongs to one tile, and what proves the tile
+//! proves all of the page that counts.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::log::parity::GROUP_LEN;
+use crate::log::{Log, Stored, name};
+use crate::merkle::hash::Hash;
+use crate::merkle::tile::{self, LEVELS, WIDTH};
+use crate::merkle::tree::Frontier;
+use crate::parity::{PAGE_LEN, PER_GROUP, Page, xor};
+use crate::vfs::Vfs;
+
+/// Pages of a tile.
+const TILE_PAGES: u64 = WIDTH * Hash::LEN as u64 / PAGE_LEN as u64;
+
+const _: () = assert!(TILE_PAGES == 2);
+
+/// A damaged place of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogDamage {
+    /// Which, and what became of it.
+    pub what: String,
+    /// Whether parity gave it back: written if that was asked for.
+    pub rescued: bool,
+}
+
+impl Log {
+    /// Like [`Log::open`], for a log whose root is known: a lost page of its right edge is rebuilt
+    /// and written back. Answers how many were.
+    pub fn open_to(vfs: Arc<dyn Vfs>, dir: &Path, size: u64, root: Hash) -> Result<(Self, u64)> {
+        let mut log = Self::unread(vfs, dir, size)?;
+        let failed = match log.edge(size) {
+            Ok(edge) if edge.root() == root => {
+                log.frontier = edge;
+                return Ok((log, 0));
+            }
+            Ok(_) => Error::corrupt("the log has another root than HEAD says"),
+            Err(e) => e,
+        };
+        let mut tried = vec![Vec::new()];
+        for level in 0..LEVELS {
+            let entries = tile::entries(level, size);
+            let first = entries / WIDTH * TILE_PAGES;
+            let end = (entries * Hash::LEN as u64).div_ceil(PAGE_LEN as u64);
+            // One lost page a level: levels are different files.
+            let mut more = Vec::new();
+            for page in first..end.max(first) {
+                let Some(rebuilt) = log.rebuilt(level, page, entries) else { continue };
+                for before in &tried {
+                    let mut next: Vec<(u8, u64, Page)> = before.clone();
+                    next.push((level, page, rebuilt.clone()));
+                    more.push(next);
+                }
+            }
+            tried.extend(more);
+        }
+        tried.sort_by_key(Vec::len);
+        for pages in tried.into_iter().skip(1) {
+            log.overlay = pages.iter().map(|(level, page, bytes)| ((*level, *page), bytes.clone())).collect();
+            let edge = log.edge(size);
+            if let Ok(edge) = edge
+                && edge.root() == root
+            {
+                for (level, page, bytes) in &pages {
+                    // What can't be written back is met again by the next opening.
+                    let _ = log.put_back(*level, *page, bytes, size);
+                }
+                log.frontier = edge;
+                return Ok((log, pages.len() as u64));
+            }
+        }
+        Err(failed.hint("restore the folder `log` from a backup"))
+    }
+
+    /// Looks at every hash and every parity page. What parity gives back is written if `repair`.
+    pub fn scrub(&mut self, repair: bool) -> Vec<LogDamage> {
+        let size = self.size();
+        let mut found = Vec::new();
+        for level in 1..LEVELS {
+            for index in 0..tile::entries(level, size) {
+                if let Err(damage) = self.check_parent(level, index) {
+                    found.push(self.mend_parent(level, index, repair, &damage));
+                }
+            }
+        }
+        match self.edge(size) {
+            Ok(edge) if edge == self.frontier => {}
+            Ok(_) => found.push(lost(format!("log: the {size} stored leaves do not lead to the root"))),
+            Err(e) => found.push(lost(e.to_string())),
+        }
+        if found.iter().all(|damage| damage.rescued) {
+            found.extend(self.scrub_parity(repair));
+        }
+        found
+    }
+
+    /// A parent and its tile that don't fit: which of three pages was lost?
+    fn mend_parent(&mut self, level: u8, index: u64, repair: bool, damage: &Error) -> LogDamage {
+        let below = level - 1;
+        let first = index * TILE_PAGES;
+        let parent = index * Hash::LEN as u64 / PAGE_LEN as u64;
+        for (level_of, page) in [(below, first), (below, first + 1), (level, parent)] {
+            let entries = tile::entries(level_of, self.size());
+            let Some(rebuilt) = self.rebuilt(level_of, page, entries) else { continue };
+            self.overlay.insert((level_of, page), rebuilt.clone());
+            if self.check_parent(level, index).is_ok() {
+                let written = repair && self.put_back(level_of, page, &rebuilt, self.size()).is_ok();
+                if written {
+                    self.overlay.remove(&(level_of, page));
+                }
+                let done = if written { "written back from parity" } else { "can be had from parity" };
+                return LogDamage {
+                    what: format!("{} page {page}: {damage}; {done}", name(level_of)),
+                    rescued: true,
+                };
+            }
+            self.overlay.remove(&(level_of, page));
+        }
+        lost(damage.to_string())
+    }
+
+    fn scrub_parity(&mut self, repair: bool) -> Vec<LogDamage> {
+        let mut found = Vec::new();
+        for level in 0..LEVELS {
+            let len = tile::entries(level, self.size()) * Hash::LEN as u64;
+            for group in 0..len.div_ceil(GROUP_LEN) {
+                let Ok(sum) = self.group_sum(level, group, len) else { continue };
+                if self.parity_page(level, group).as_ref() == Some(&sum) {
+                    continue;
+                }
+                let written = repair && self.write_parity(level, group, &*sum).is_ok() && self.sync().is_ok();
+                let done = if written { "written anew" } else { "can be written anew" };
+                let what = format!("log/parity-{level} page {group}: parity is wrong; {done}");
+                found.push(LogDamage { what, rescued: true });
+            }
+        }
+        found
+    }
+
+    /// Frontier as the files say.
+    fn edge(&self, size: u64) -> Result<Frontier> {
+        Frontier::read(&Stored(self), size)
+    }
+
+    /// What a page of a level with so many entries held, if all others of its group are right.
+    fn rebuilt(&self, level: u8, page: u64, entries: u64) -> Option<Page> {
+        let len = entries * Hash::LEN as u64;
+        let group = page / PER_GROUP;
+        let mut sum = self.parity_page(level, group)?;
+        let end = len.div_ceil(PAGE_LEN as u64).min((group + 1) * PER_GROUP);
+        for other in (group * PER_GROUP..end).filter(|other| *other != page) {
+            let from = other * PAGE_LEN as u64;
+            let mut bytes = vec![0; (len - from).min(PAGE_LEN as u64) as usize];
+            self.read_bytes(level, from, &mut bytes).ok()?;
+            xor(&mut *sum, &bytes);
+        }
+        Some(sum)
+    }
+
+    /// Writes as much of a page as counts.
+    fn put_back(&mut self, level: u8, page: u64, bytes: &Page, size: u64) -> Result<()> {
+        let from = page * PAGE_LEN as u64;
+        let len = (tile::entries(level, size) * Hash::LEN as u64 - from).min(PAGE_LEN as u64);
+        self.write(level, from / Hash::LEN as u64, &bytes[..len as usize])?;
+        self.sync()
+    }
+}
+
+fn lost(what: String) -> LogDamage {
+    LogDamage { what, rescued: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merkle::hash::leaf_hash;
+    use crate::vfs::{MemoryVfs, VfsFile};
+
+    const DIR: &str = "/store";
+
+    fn filled(size: u64) -> (MemoryVfs, Hash) {
+        let disk = MemoryVfs::new();
+        let mut log = Log::create(Arc::new(disk.clone()), Path::new(DIR)).unwrap();
+        for from in (0..size).step_by(1000) {
+            let leaves: Vec<_> = (from..size.min(from + 1000)).map(|i| leaf_hash(&i.to_be_bytes())).collect();
+            log.append(&leaves).unwrap();
+        }
+        log.sync().unwrap();
+        (disk, log.frontier().root())
+    }
+
+    fn open(disk: &MemoryVfs, size: u64, root: Hash) -> Result<(Log, u64)> {
+        let (mut log, repaired) = Log::open_to(Arc::new(disk.clone()), Path::new(DIR), size, root)?;
+        log.settle_parity()?;
+        Ok((log, repaired))
+    }
+
+    fn file(disk: &MemoryVfs, name: &str) -> Box<dyn VfsFile> {
+        disk.open(&Path::new(DIR).join(name)).unwrap()
+    }
+
+    #[test]
+    fn any_lost_page_comes_back() {
+        for size in [1, 100, 255, 256, 300, 1030, 9000, 66_000] {
+            let (disk, root) = filled(size);
+            let whole = disk.snapshot();
+            for (path, bytes) in &whole {
+                for page in (0..bytes.len().div_ceil(PAGE_LEN)).step_by(if size > 10_000 { 37 } else { 1 }) {
+                    let mut files = whole.clone();
+                    let end = bytes.len().min((page + 1) * PAGE_LEN);
+                    files.get_mut(path).unwrap()[page * PAGE_LEN..end].fill(0x5a);
+                    let disk = MemoryVfs::from_files(files);
+                    let (mut log, _) = open(&disk, size, root).unwrap();
+                    let found = log.scrub(true);
+                    assert!(found.iter().all(|d| d.rescued), "{size} {} {page}: {found:?}", path.display());
+                    assert_eq!(log.scrub(false), []);
+                    assert_eq!(disk.snapshot(), whole, "{size} {} {page}", path.display());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_lost_pages_of_a_group_are_named() {
+        let (disk, root) = filled(9000);
+        file(&disk, "log/level-0").write_at(&[0; 2 * PAGE_LEN], 0).unwrap();
+        let (mut log, _) = open(&disk, 9000, root).unwrap();
+        let found = log.scrub(true);
+        assert!(
+            found.iter().any(|d| !d.rescued && d.what.contains("log/level-0 hashes 0 to 255")),
+            "{found:?}"
+        );
+    }
+}
