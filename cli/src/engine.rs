@@ -10,8 +10,8 @@ use escrowdb::session::Session;
 // The store's verbs and answers, named here once for all commands.
 use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 pub(crate) use escrowdb::store::{
-    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector, Store,
-    VerifyOptions,
+    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector, Share,
+    Store, VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 
@@ -197,6 +197,7 @@ pub(crate) fn stats_fields(stats: &Stats) -> Vec<Field> {
         ("journal_records", Value::Number(stats.journal_records)),
         ("log_size", Value::Number(stats.log_size)),
         ("bytes", Value::Number(stats.bytes)),
+        ("repaired", Value::Number(stats.repaired)),
         ("live", Value::Number(stats.space.live())),
         ("dead", Value::Number(stats.space.dead)),
         ("reclaimable", Value::Number(stats.space.reclaimable)),

@@ -32,7 +32,7 @@ pub use crate::record::Record;
 pub use crate::record::time::Period;
 pub use crate::state::{Durability, Preset};
 pub use crate::verify::probe::SealedObject;
-pub use crate::verify::{VerifyOptions, VerifyReport};
+pub use crate::verify::{Share, VerifyOptions, VerifyReport};
 
 /// An open store. Share it between threads by reference or in an `Arc`; dropping it closes it.
 ///
@@ -106,6 +106,9 @@ pub struct Stats {
     pub bytes: u64,
     /// The same by part, and what of them is dead.
     pub space: Space,
+    /// What reading has set right in memory since the store was opened; `verify` with `repair`
+    /// writes it back.
+    pub repaired: u64,
 }
 
 /// Where the root key lives.
@@ -270,6 +273,7 @@ impl Store {
             log_size: self.state.writer.lock().next_seq.0,
             bytes: space.total(),
             space,
+            repaired: self.state.env.repairs.total(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `verify`: is everything there, and unchanged?
 
 use crate::args::Global;
-use crate::engine::{self, VerifyOptions};
+use crate::engine::{self, Share, VerifyOptions};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
@@ -11,12 +11,26 @@ pub(crate) struct Args {
     /// Read and open every record too, not only the keys and indexes.
     #[arg(long)]
     read_data: bool,
+    /// Look at the n-th of m shares of pages and blocks only; all m runs together look at all.
+    #[arg(long, value_name = "n/m", value_parser = share)]
+    subset: Option<Share>,
+    /// Write back what parity, copies or one turned bit bring back; build anew what can be.
+    #[arg(long)]
+    repair: bool,
+}
+
+fn share(text: &str) -> Result<Share, String> {
+    let parts = text.split_once('/').and_then(|(n, m)| Some((n.parse().ok()?, m.parse().ok()?)));
+    let (n, m) = parts.ok_or_else(|| "a subset is n/m, for example 3/7".to_owned())?;
+    Share::new(n, m).map_err(|e| e.to_string())
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
     let mut options = VerifyOptions::default();
     options.read_data = args.read_data;
+    options.repair = args.repair;
+    options.share = args.subset.unwrap_or_default();
     let report = store.verify(&options)?;
     let damaged = report.damage.len();
     if out.json() {
@@ -26,17 +40,29 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             line.raw(name, &value.json());
         }
         line.texts("damage", &report.damage);
+        line.texts("repaired", &report.repaired);
+        line.texts("given_up", &report.given_up);
         out.line(&line.finish())?;
     } else {
         out.fields(&engine::verify_fields(&report))?;
         for damage in &report.damage {
             out.line(&format!("damaged: {damage}"))?;
         }
+        for repaired in &report.repaired {
+            out.line(&format!("repaired: {repaired}"))?;
+        }
+        for given_up in &report.given_up {
+            out.line(&format!("lost: {given_up}"))?;
+        }
     }
     out.flush()?;
     if damaged > 0 {
         return Err(escrowdb::Error::corrupt(format!("{damaged} places are damaged"))
-            .hint("keep the folder as it is and restore these parts from a backup")
+            .hint(if args.repair {
+                "keep the folder as it is and restore these parts from a backup"
+            } else {
+                "repeat with --repair; what that can't repair must come from a backup"
+            })
             .into());
     }
     Ok(())

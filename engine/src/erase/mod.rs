@@ -28,7 +28,7 @@ use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::pending::{Done, Pending, Waiting};
 use crate::policy::{self, Decision, Facts};
-use crate::state::{State, commit};
+use crate::state::{State, commit, heal};
 
 pub use certificate::Certificate;
 pub use plan::Plan;
@@ -67,17 +67,33 @@ pub fn erase(
         Some(id) => id,
         None => RequestId(state.env.random(b"request")?),
     };
-    if let Some(done) = certificate::find(&state.view.read(), request)? {
+    let find = || certificate::find(&state.view.read(), request);
+    let known = match find() {
+        Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() && heal_all(state)? > 0 => find()?,
+        found => found?,
+    };
+    if let Some(done) = known {
         return if done.what == selector.what() { Ok(done) } else { Err(other_request()) };
     }
-    let erased = state.reserve.retry(
-        &state.env,
-        || !state.is_poisoned(),
-        || {
-            announce(state, selector, options, request)?;
-            pass::run_until_done(state, queue, request)
-        },
-    );
+    let try_erase = || {
+        state.reserve.retry(
+            &state.env,
+            || !state.is_poisoned(),
+            || {
+                announce(state, selector, options, request)?;
+                pass::run_until_done(state, queue, request)
+            },
+        )
+    };
+    let mut erased = try_erase();
+    // Damage doesn't keep anybody's data: an index that can't be read is built anew from bodies,
+    // and the erasure goes on.
+    if erased.as_ref().is_err_and(|e| e.kind() == ErrorKind::Corrupt)
+        && !state.is_poisoned()
+        && heal_all(state)? > 0
+    {
+        erased = try_erase();
+    }
     state.keep_reserve();
     erased?;
     let mut certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
@@ -85,6 +101,13 @@ pub fn erase(
     })?;
     certificate.reason.clone_from(&options.reason);
     Ok(certificate)
+}
+
+fn heal_all(state: &Arc<State>) -> Result<u64> {
+    let _no_compaction = state.forbid_compactions();
+    let _no_erasure = state.pass.lock();
+    state.wait_for_roll();
+    heal::all(state, true)
 }
 
 /// One request, one erasure: a caller who names another thing would take the answer for its own.

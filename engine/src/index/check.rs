@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::codec::Reader;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::data::{DocEntry, IndexBuilder, IndexData};
 use crate::index::dictionary::Dictionary;
@@ -60,10 +61,37 @@ impl Segment {
     /// sections are damaged. A block of the table holds no dead record, so what comes out equals
     /// what was written.
     pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<IndexData> {
+        self.rebuild_from(known, &mut |_, e| Err(e))
+    }
+
+    /// The same without the blocks that are lost; answers what is lost, too.
+    pub fn rebuild_readable(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<(IndexData, Vec<String>)> {
+        let mut lost = Vec::new();
+        let data = self.rebuild_from(known, &mut |_, e| match e.kind() {
+            ErrorKind::Corrupt => {
+                lost.push(e.to_string());
+                Ok(())
+            }
+            _ => Err(e),
+        })?;
+        Ok((data.without(&RoaringBitmap::new(), &[]), lost))
+    }
+
+    fn rebuild_from(
+        &self,
+        known: &dyn Fn(PersonNumber) -> bool,
+        lost: &mut dyn FnMut(u32, Error) -> Result<()>,
+    ) -> Result<IndexData> {
         let blocks = self.sections.load_blocks()?;
         let mut records = Vec::new();
         for (block, number) in blocks.iter().zip(0..) {
-            let open = self.open_block(block)?;
+            let open = match self.open_block(block) {
+                Ok(open) => open,
+                Err(e) => {
+                    lost(number, e)?;
+                    continue;
+                }
+            };
             for (slot, record) in (0..).zip(open.iter()) {
                 let stored = Stored::decode(record.canonical)
                     .map_err(|e| e.context(format!("record {} in block {number}", record.seq)))?;

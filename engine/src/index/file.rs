@@ -437,13 +437,23 @@ impl IndexFile {
         match self.page_as_it_is(number, page) {
             Ok(()) => {}
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Unsupported) => {
-                *page = *self.rescue(number)?.ok_or(e)?;
+                *page = *self.rescue(number)?.ok_or_else(|| lost(&e))?;
                 self.open_in_place(number, page)?;
                 self.repairs.count();
             }
             Err(e) => return Err(e),
         }
         Ok(page::text(page))
+    }
+
+    /// Whether a page opens as it stands in the file.
+    pub(crate) fn check_page(&self, number: u32) -> Result<()> {
+        self.page_as_it_is(number, &mut Zeroizing::new([0u8; PAGE_LEN]))
+    }
+
+    /// The file with its parity.
+    pub(crate) fn parity_file(&self) -> &ParityFile {
+        &self.file
     }
 
     /// Opens a page as it stands in the file.
@@ -465,7 +475,7 @@ impl IndexFile {
 
     /// What a page was that doesn't open: by its parity, which is cheap, then by turning each bit.
     /// Both are proved by the seal.
-    fn rescue(&self, number: u32) -> Result<Option<Page>> {
+    pub(crate) fn rescue(&self, number: u32) -> Result<Option<Page>> {
         if let Ok(page) = self.file.reconstruct(number.into())
             && self.open_in_place(number, &mut page.clone()).is_ok()
         {
@@ -475,6 +485,13 @@ impl IndexFile {
         let right = self.key.with(|key| page::set_bit_right(self.of, key, number, &mut page))?;
         Ok(right.then_some(page))
     }
+}
+
+/// What neither parity nor a bit brings back; an error of the system counts as loss then.
+fn lost(e: &Error) -> Error {
+    let kind = if e.kind() == ErrorKind::Unsupported { e.kind() } else { ErrorKind::Corrupt };
+    Error::new(kind, e.to_string())
+        .hint("run `escrow verify --repair`; what can't be repaired must come from a backup")
 }
 
 fn page_count(text_len: usize) -> Result<u32> {

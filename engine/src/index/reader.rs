@@ -242,6 +242,21 @@ impl Segment {
         Ok(block)
     }
 
+    /// The body files.
+    pub(crate) fn body_files(&self) -> impl Iterator<Item = &BodyFile> {
+        self.bodies.iter().map(|body| &**body)
+    }
+
+    /// Whether a block opens as it stands in its file.
+    pub(crate) fn open_block_as_it_is(&self, body: &BodyFile, block: &BlockRef) -> Result<()> {
+        body.open_as_it_is(block, &*self.keys).map(|_| ())
+    }
+
+    /// The sealed bytes of a block that doesn't open.
+    pub(crate) fn rescue_block(&self, body: &BodyFile, block: &BlockRef) -> Result<Option<Vec<u8>>> {
+        body.rescue(block, &*self.keys)
+    }
+
     /// Opens a block and keeps nothing.
     pub fn open_block(&self, block: &BlockRef) -> Result<OpenBlock> {
         let file = self.bodies.get(usize::from(block.file));

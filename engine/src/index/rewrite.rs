@@ -4,14 +4,14 @@
 //! open with nothing. Blocks with survivors and dead records are re-formed: the survivors are
 //! sealed into a new body file under new secrets, and the old block leaves the table too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::crypto::Entropy;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
 use crate::index::data::IndexData;
 use crate::index::file::{Parts, Section, encode_parts};
@@ -67,6 +67,8 @@ pub struct Rewritten {
     pub blocks_dead: u32,
     /// Blocks whose survivors were sealed anew.
     pub blocks_reformed: u32,
+    /// Survivors in blocks to re-form that don't open: they were lost before, and leave the index.
+    pub lost: u64,
 }
 
 /// Which blocks die and which must be re-formed if `removed` documents go.
@@ -93,15 +95,20 @@ pub fn fate(data: &IndexData, removed: &RoaringBitmap) -> Fate {
 pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) -> Result<Rewritten> {
     let sections = &segment.sections;
     let mut data = segment.decode_docs()?;
-    let removed = with_subjects(segment, removal)?;
+    let mut removed = with_subjects(segment, removal)?;
     let mut fate = fate(&data, &removed);
     if removal.reform_all {
         fate.partial =
             (0..data.blocks.len() as u32).filter(|n| fate.dead.binary_search(n).is_err()).collect();
     }
     let blocks_reformed = fate.partial.len() as u32;
+    let mut lost = 0;
     if !fate.partial.is_empty() {
-        reform(segment, &mut data, &removed, &fate.partial, target)?;
+        let (open, unreadable) = open_blocks(segment, &fate.partial)?;
+        for (entry, doc) in data.docs.iter().zip(0..) {
+            lost += u64::from(unreadable.contains(&entry.at.block) && removed.insert(doc));
+        }
+        reform(&open, &mut data, &removed, target)?;
     }
     let numbers = Numbers::without(sections.docs(), &removed);
     let ids = thin::ids(&*sections.ids()?, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
@@ -120,6 +127,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         body_written: blocks_reformed > 0,
         blocks_dead: fate.dead.len() as u32 + blocks_reformed,
         blocks_reformed,
+        lost,
     })
 }
 
@@ -133,17 +141,25 @@ fn with_subjects(segment: &Segment, removal: &Removal<'_>) -> Result<RoaringBitm
     Ok(removed)
 }
 
+/// Opens blocks; answers those that are lost, too.
+fn open_blocks(segment: &Segment, numbers: &[u32]) -> Result<(HashMap<u32, Arc<OpenBlock>>, HashSet<u32>)> {
+    let (mut open, mut lost) = (HashMap::with_capacity(numbers.len()), HashSet::new());
+    for number in numbers {
+        match segment.block(*number) {
+            Ok(block) => drop(open.insert(*number, block)),
+            Err(e) if e.kind() == ErrorKind::Corrupt => drop(lost.insert(*number)),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok((open, lost))
+}
+
 fn reform(
-    segment: &Segment,
+    open: &HashMap<u32, Arc<OpenBlock>>,
     data: &mut IndexData,
     removed: &RoaringBitmap,
-    partial: &[u32],
     target: &Target<'_>,
 ) -> Result<()> {
-    let mut open: HashMap<u32, Arc<OpenBlock>> = HashMap::with_capacity(partial.len());
-    for number in partial {
-        open.insert(*number, segment.block(*number)?);
-    }
     let mut writer = BodyWriter::new();
     let mut moved = Vec::new();
     for (entry, doc) in data.docs.iter().zip(0..).filter(|(_, doc)| !removed.contains(*doc)) {

@@ -14,6 +14,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+
 pub mod file;
 
 pub use file::{Page, ParityFile};
@@ -75,17 +77,30 @@ impl Encoder {
 
 /// What reading has set right since the store was opened; shared by all its files.
 #[derive(Debug, Default)]
-pub struct Repairs(AtomicU64);
+pub struct Repairs {
+    total: AtomicU64,
+    losses: Mutex<Vec<String>>,
+}
 
 impl Repairs {
     /// One more.
     pub fn count(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.total.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many.
     pub fn total(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.total.load(Ordering::Relaxed)
+    }
+
+    /// Notes what nothing brought back and was given up, in words.
+    pub fn lose(&self, what: String) {
+        self.losses.lock().push(what);
+    }
+
+    /// What was given up.
+    pub fn losses(&self) -> Vec<String> {
+        self.losses.lock().clone()
     }
 }
 

@@ -97,6 +97,12 @@ impl BodyFile {
         Ok(rescue::block(&self.file, self.place(block), block, &secrets))
     }
 
+    /// Whether the file begins as it should.
+    pub(crate) fn has_header(&self) -> bool {
+        let mut found = [0u8; HEADER_LEN];
+        self.file.read(&mut found, 0).is_ok() && found == header()
+    }
+
     fn open_or_rescue(&self, block: &BlockRef, keys: &dyn SubjectKeys) -> Result<OpenBlock> {
         let secrets = self.secrets(block, keys)?;
         let damage = match self.read_and_open(block, &secrets) {
@@ -104,7 +110,8 @@ impl BodyFile {
             opened => return opened,
         };
         let rescued = rescue::block(&self.file, self.place(block), block, &secrets);
-        let mut bytes = Zeroizing::new(rescued.ok_or(damage)?);
+        let lost = || Error::corrupt(damage.to_string()).hint("run `escrow verify --read-data --repair`");
+        let mut bytes = Zeroizing::new(rescued.ok_or_else(lost)?);
         let open = self.decode(block, &secrets, &mut bytes)?;
         self.repairs.count();
         Ok(open)
@@ -140,14 +147,15 @@ impl BodyFile {
     /// A header of another version is refused. One that is lost is no reason to refuse the blocks,
     /// which prove themselves.
     fn check_header(&self) -> Result<()> {
-        let mut found = [0u8; HEADER_LEN];
-        if self.file.read(&mut found, 0).is_ok() && found == header() {
+        if self.has_header() {
             return Ok(());
         }
         if self.file.reconstruct(0).is_ok_and(|page| page[..HEADER_LEN] == header()) {
             self.repairs.count();
             return Ok(());
         }
+        let mut found = [0u8; HEADER_LEN];
+        let _ = self.file.read(&mut found, 0);
         let wrong: u32 = found.iter().zip(header()).map(|(a, b)| (a ^ b).count_ones()).sum();
         if wrong > 1 && found[..4] == header()[..4] && found[6..] == [0, 0] {
             let (version, algorithm) = (found[4], found[5]);

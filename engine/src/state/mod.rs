@@ -22,6 +22,7 @@ use crate::view::View;
 
 pub mod commit;
 pub mod compacting;
+pub mod heal;
 pub mod keys;
 pub mod reserve;
 pub mod settings;

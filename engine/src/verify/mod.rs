@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::id::SegmentId;
-use crate::index::{IndexBuilder, Part, file};
+use crate::index::scrub::{Damage, Fate};
+use crate::index::{IndexBuilder, Part, Scrub, file};
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::query::eval::hidden;
-use crate::state::State;
+use crate::state::{State, heal};
 use crate::view::{Rolled, View};
 
 pub mod probe;
+
+pub use crate::index::Share;
 
 /// What to look at.
 ///
@@ -30,6 +33,11 @@ pub mod probe;
 pub struct VerifyOptions {
     /// Open every body and compare it with its leaf and with the index.
     pub read_data: bool,
+    /// Which part of the pages and blocks of segments: with all shares of *m*, all are looked at.
+    /// Bodies are compared with leaves and index only if this is everything.
+    pub share: Share,
+    /// Write back what rescue brings, and build anew what can be.
+    pub repair: bool,
 }
 
 impl VerifyOptions {
@@ -42,6 +50,20 @@ impl VerifyOptions {
     #[must_use]
     pub const fn read_data(mut self, yes: bool) -> Self {
         self.read_data = yes;
+        self
+    }
+
+    /// Look at one share only.
+    #[must_use]
+    pub const fn share(mut self, share: Share) -> Self {
+        self.share = share;
+        self
+    }
+
+    /// Repair what can be, or not.
+    #[must_use]
+    pub const fn repair(mut self, yes: bool) -> Self {
+        self.repair = yes;
         self
     }
 }
@@ -58,8 +80,12 @@ pub struct VerifyReport {
     pub records: u64,
     /// Leaves of the log.
     pub leaves: u64,
-    /// What is damaged: file, place, what was expected.
+    /// What is damaged: file, place, what was expected, and what can be done.
     pub damage: Vec<String>,
+    /// What was damaged and is repaired.
+    pub repaired: Vec<String>,
+    /// What was given up since the store was opened: lost before, and out of the index now.
+    pub given_up: Vec<String>,
 }
 
 /// Checks the store.
@@ -72,9 +98,23 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
     {
         let keyring = state.keyring.lock();
         let mut pages = Report::default();
-        keyring.verify(false, &mut pages)?;
+        keyring.verify(options.repair, &mut pages)?;
         report.pages = pages.pages;
+        if pages.repaired > 0 {
+            report
+                .repaired
+                .push(format!("{} copies of pages of HEAD and the key tree; repaired", pages.repaired));
+        }
         report.damage.extend(pages.damage);
+    }
+    {
+        // First, for bodies are compared with leaves.
+        let _no_erasure = state.pass.lock();
+        for damage in state.log.lock().scrub(options.repair) {
+            let repaired = damage.rescued && options.repair;
+            let list = if repaired { &mut report.repaired } else { &mut report.damage };
+            list.push(damage.what);
+        }
     }
     let ids: Vec<SegmentId> = state.view.read().segments.iter().map(|s| s.id).collect();
     for id in ids {
@@ -88,6 +128,7 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
     }
     let _no_erasure = state.pass.lock();
     compare_log(state, &state.view.read(), &mut report)?;
+    report.given_up = state.env.repairs.losses();
     Ok(report)
 }
 
@@ -100,7 +141,33 @@ fn verify_segment(
     // What is half erased has no keys any more: its bodies can't be read, and need not be.
     let half_erased = hidden(&*segment.part, &state.view.read().mask)?;
     let read_data = options.read_data && half_erased.is_empty();
-    let named = |d: String| format!("segment {}: {d}", segment.id);
+    let (id, share) = (segment.id, options.share);
+    let (vfs, dir) = (&*state.env.vfs, &*state.env.dir);
+    let scrub = Scrub { vfs, dir, share, read_data, repair: options.repair };
+    let found = segment.part.scrub(&scrub);
+    let lost = found.iter().any(|d| d.fate == Fate::Lost);
+    let index_lost = lost && !segment.part.verify(false).is_empty();
+    for Damage { what, fate } in found {
+        let list = if fate == Fate::Repaired { &mut report.repaired } else { &mut report.damage };
+        list.push(format!("segment {id}: {what}"));
+    }
+    if index_lost && options.repair {
+        // Postings can be had from bodies.
+        match heal::one(state, segment, false) {
+            Ok(gone) if gone.is_empty() => {
+                report
+                    .damage
+                    .retain(|d| !(d.starts_with(&format!("segment {id}:")) && d.contains(".idx page")));
+                report.repaired.push(format!("segment {id}: the index was built anew from its bodies"));
+            }
+            Ok(gone) => report.damage.extend(gone.into_iter().map(|g| format!("segment {id}: {g}"))),
+            Err(e) => report.damage.push(format!("segment {id}: {e}; restore the index from a backup")),
+        }
+    }
+    if lost || !share.is_all() {
+        return Ok(());
+    }
+    let named = |d: String| format!("segment {id}: {d}");
     report.damage.extend(segment.part.verify(read_data).into_iter().map(named));
     if read_data && let Err(e) = compare_segment(state, segment, report) {
         report.damage.push(format!("segment {}: {e}", segment.id));
@@ -139,12 +206,11 @@ fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -
     Ok(())
 }
 
-/// Parents against children, and the number of bare leaves against the sum of what was removed.
+/// The number of bare leaves against the sum of what was removed.
 fn compare_log(state: &State, view: &View, report: &mut VerifyReport) -> Result<()> {
     let log = state.log.lock();
     let counters = catalog::counters(&view.tree)?;
     report.leaves = counters.seq.0;
-    report.damage.extend(log.verify_all(&mut |_, _| {}));
     // More stand there while a roll is being published.
     if log.frontier().size() < report.leaves {
         report.damage.push(format!(

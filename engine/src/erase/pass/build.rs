@@ -126,6 +126,13 @@ impl Pass<'_> {
         if gather {
             self.old_files.extend(old.body_names());
         }
+        if reformed.lost > 0 {
+            self.removed += reformed.lost;
+            env.repairs.lose(format!(
+                "segment {}: {} records in blocks that don't open left the index in an erasure",
+                segment.id, reformed.lost
+            ));
+        }
         if reformed.body_written {
             bodies.push(body);
             self.fresh_bodies.insert(segment.id);
