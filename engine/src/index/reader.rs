@@ -257,6 +257,16 @@ impl Segment {
         body.rescue(block, &*self.keys)
     }
 
+    /// Whether every subject of a block has a key.
+    pub(crate) fn has_keys(&self, block: &BlockRef) -> Result<bool> {
+        for person in &block.subjects {
+            if self.keys.content_key(*person)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Opens a block and keeps nothing.
     pub fn open_block(&self, block: &BlockRef) -> Result<OpenBlock> {
         let file = self.bodies.get(usize::from(block.file));
