@@ -52,11 +52,14 @@ pub struct Segment {
     keys: Arc<dyn SubjectKeys>,
     filter: Arc<Option<IdFilter>>,
     /// Terms that were looked up last, and what was found; the last one behind.
-    recent: Mutex<Vec<(Zeroizing<Vec<u8>>, Option<Entry>)>>,
+    recent: Mutex<Vec<LookedUp>>,
     default_docs: OnceLock<u64>,
     /// The filter that it shares with others; `None` if it stands by itself.
     tier: OnceLock<Option<Arc<IdFilter>>>,
 }
+
+/// A term's bytes in the dictionary, and what was found there.
+type LookedUp = (Zeroizing<Vec<u8>>, Option<Entry>);
 
 /// A record with what its proof needs.
 pub struct OpenRecord {

@@ -96,6 +96,9 @@ pub fn ids(table: &IdTable, numbers: &Numbers) -> Result<(Zeroizing<Vec<u8>>, Id
     Ok((out, filter))
 }
 
+/// Bytes of a dictionary, and of the postings behind it.
+type Texts = (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
+
 /// The dictionary and the postings, without the terms that `keep` refuses and those that are left
 /// without documents.
 pub fn terms(
@@ -103,7 +106,7 @@ pub fn terms(
     lists: &[u8],
     numbers: &Numbers,
     keep: impl Fn(Field, &[u8]) -> bool,
-) -> Result<(Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+) -> Result<Texts> {
     let left = numbers.left;
     // What grows, grows by a little; vectors that are grown wipe what they leave.
     let roomy = |len: usize| len + len / 8 + 4096;
