@@ -141,8 +141,11 @@ fn with_subjects(segment: &Segment, removal: &Removal<'_>) -> Result<RoaringBitm
     Ok(removed)
 }
 
+/// Blocks by their numbers.
+type OpenBlocks = HashMap<u32, Arc<OpenBlock>>;
+
 /// Opens blocks; answers those that are lost, too.
-fn open_blocks(segment: &Segment, numbers: &[u32]) -> Result<(HashMap<u32, Arc<OpenBlock>>, HashSet<u32>)> {
+fn open_blocks(segment: &Segment, numbers: &[u32]) -> Result<(OpenBlocks, HashSet<u32>)> {
     let (mut open, mut lost) = (HashMap::with_capacity(numbers.len()), HashSet::new());
     for number in numbers {
         match segment.block(*number) {
@@ -155,7 +158,7 @@ fn open_blocks(segment: &Segment, numbers: &[u32]) -> Result<(HashMap<u32, Arc<O
 }
 
 fn reform(
-    open: &HashMap<u32, Arc<OpenBlock>>,
+    open: &OpenBlocks,
     data: &mut IndexData,
     removed: &RoaringBitmap,
     target: &Target<'_>,
