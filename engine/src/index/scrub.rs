@@ -108,7 +108,8 @@ impl Segment {
             found.push(mend(how, &index.name(), at, rescued.as_ref().map(|p| &p[..]), &damage, &reads));
         }
         if all_whole(&found[before..]) {
-            scrub_parity(how, &index.name(), index.parity_file(), found);
+            let whole = || (0..self.pages()).all(|page| index.check_page(page).is_ok());
+            scrub_parity(how, &index.name(), index.parity_file(), &whole, found);
         }
     }
 
@@ -116,7 +117,7 @@ impl Segment {
         &self,
         how: &Scrub<'_>,
         body: &BodyFile,
-        blocks: impl Iterator<Item = (&'a BlockRef, u32)>,
+        blocks: impl Iterator<Item = (&'a BlockRef, u32)> + Clone,
         found: &mut Vec<Damage>,
     ) {
         let before = found.len();
@@ -132,7 +133,7 @@ impl Segment {
             };
             found.push(mend(how, &name, 0, Some(&bytes), &damage, &reads));
         }
-        for (block, number) in blocks.filter(|(_, number)| how.share.has(u64::from(*number))) {
+        for (block, number) in blocks.clone().filter(|(_, number)| how.share.has(u64::from(*number))) {
             let Err(damage) = self.open_block_as_it_is(body, block) else { continue };
             let rescued = self.rescue_block(body, block).ok().flatten();
             let pages = pages_of(block);
@@ -144,7 +145,11 @@ impl Segment {
             found.push(mend(how, &body_name(body.id()), block.offset, rescued.as_deref(), &damage, &reads));
         }
         if all_whole(&found[before..]) {
-            scrub_parity(how, &body_name(body.id()), body.file(), found);
+            let whole = || {
+                let mut blocks = blocks.clone();
+                body.has_header() && blocks.all(|(block, _)| self.open_block_as_it_is(body, block).is_ok())
+            };
+            scrub_parity(how, &body_name(body.id()), body.file(), &whole, found);
         }
     }
 
@@ -168,13 +173,24 @@ impl Segment {
     }
 }
 
-/// Parity pages of groups whose data is right.
-fn scrub_parity(how: &Scrub<'_>, name: &str, file: &ParityFile, found: &mut Vec<Damage>) {
+/// Parity pages of groups whose data is right. What doesn't fit may be data of another share:
+/// before parity is called wrong, `whole` says whether all the data is right. Written from damaged
+/// data it would bake the damage in.
+fn scrub_parity(
+    how: &Scrub<'_>,
+    name: &str,
+    file: &ParityFile,
+    whole: &dyn Fn() -> bool,
+    found: &mut Vec<Damage>,
+) {
     for group in (0..file.groups()).filter(|group| how.share.has(*group)) {
         let Ok(right) = file.parity_of(group) else { continue };
         let number = file.data_pages() + group;
         if file.page(number).is_ok_and(|page| page == right) {
             continue;
+        }
+        if !how.share.is_all() && !whole() {
+            return;
         }
         let damage = Error::corrupt(format!("file {name} page {number}: parity is wrong"));
         let reads = || match file.page(number) {
