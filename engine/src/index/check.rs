@@ -191,7 +191,10 @@ impl Segment {
             if dead == Dead::Waiting && !self.has_keys(block)? {
                 continue;
             }
-            let open = self.open_block(block)?;
+            let open = match dead {
+                Dead::None => self.open_fresh_block(block)?,
+                Dead::Waiting => self.open_block(block)?,
+            };
             if docs.iter().any(|(_, slot, seq)| open.get(*slot).is_none_or(|record| record.seq != *seq)) {
                 return Err(self.damage(Section::Locations, "a record is not in its block"));
             }

@@ -272,9 +272,17 @@ impl Segment {
 
     /// Opens a block and keeps nothing.
     pub fn open_block(&self, block: &BlockRef) -> Result<OpenBlock> {
+        self.body_of(block)?.open(block, &*self.keys)
+    }
+
+    /// Opens a block that was just written: rescue would hide that it was written badly.
+    pub(crate) fn open_fresh_block(&self, block: &BlockRef) -> Result<OpenBlock> {
+        self.body_of(block)?.open_as_it_is(block, &*self.keys)
+    }
+
+    fn body_of(&self, block: &BlockRef) -> Result<&BodyFile> {
         let file = self.bodies.get(usize::from(block.file));
-        let file = file.ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))?;
-        file.open(block, &*self.keys)
+        file.map(|file| &**file).ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))
     }
 
     /// Damage found in a section.

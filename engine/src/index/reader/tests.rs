@@ -327,6 +327,25 @@ fn each_lost_page_costs_nothing() {
     segment.read_back(&written.digest, None).unwrap();
 }
 
+/// A fresh body file was read back through rescue, so a block that was written badly counted as
+/// good before the old keys went.
+#[test]
+fn a_fresh_block_must_be_whole_as_it_stands() {
+    let disk = MemoryVfs::new();
+    let data = roll(&disk, &live_of(&some_records(500)));
+    let written = write_index(&disk, Path::new(DIR), STORE, INDEX, &data, &OsEntropy).unwrap();
+    let file = disk.open(&Path::new(DIR).join(format!("{BODY}.seg"))).unwrap();
+    let segment = open(&disk, INDEX, &[BODY], &written.key, everybody()).unwrap();
+    segment.read_back(&written.digest, Some(0)).unwrap();
+    let at = data.blocks[0].offset + 60;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_at(&[byte[0] ^ 4], at).unwrap();
+    let segment = open(&disk, INDEX, &[BODY], &written.key, everybody()).unwrap();
+    segment.open_block(&data.blocks[0]).unwrap();
+    assert_eq!(segment.read_back(&written.digest, Some(0)).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
 #[test]
 fn two_pages_lost_in_a_group_are_named_and_the_block_table_stands_twice() {
     let disk = MemoryVfs::new();
