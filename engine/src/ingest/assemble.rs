@@ -9,7 +9,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Handle, Micros, PersonNumber, Seq};
+use crate::id::{Handle, PersonNumber, Seq};
 use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
 use crate::ingest::frame::Records;
 use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
@@ -270,17 +270,17 @@ impl<'a, 'r> Draft<'a, 'r> {
             identity = Some(hashed);
         }
         let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
-        let author = self.given_or_birth(*author, &record.author, record.time)?;
+        let author = self.given_or_birth(*author, &record.author)?;
         let subjects = match implied {
             Some(numbers) => Subjects::from(numbers),
             None if subjects.is_empty() => Subjects::One(author),
             None => {
                 let named = subjects.iter().zip(&record.subjects);
-                named.map(|(n, name)| self.given_or_birth(*n, name, record.time)).collect::<Result<_>>()?
+                named.map(|(n, name)| self.given_or_birth(*n, name)).collect::<Result<_>>()?
             }
         };
         for (number, name) in participants.iter().zip(&record.participants) {
-            let number = self.given_or_birth(*number, name, record.time)?;
+            let number = self.given_or_birth(*number, name)?;
             self.join(record, number)?;
         }
         let id = match &record.id {
@@ -292,15 +292,10 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
 
-    fn given_or_birth(
-        &mut self,
-        number: Option<PersonNumber>,
-        name: &str,
-        time: Micros,
-    ) -> Result<PersonNumber> {
+    fn given_or_birth(&mut self, number: Option<PersonNumber>, name: &str) -> Result<PersonNumber> {
         match number {
             Some(number) => Ok(number),
-            None => self.number_or_birth(&text::nfc(name), time),
+            None => self.number_or_birth(&text::nfc(name)),
         }
     }
 
@@ -407,9 +402,7 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     /// The person's number; one who is unknown gets number, handle and a record of kind `person`.
-    /// Its time is that of the record that names the person: so it stays beside the person's first
-    /// words when segments are merged by time, and an erasure touches one segment and not two.
-    fn number_or_birth(&mut self, identifier: &str, time: Micros) -> Result<PersonNumber> {
+    fn number_or_birth(&mut self, identifier: &str) -> Result<PersonNumber> {
         if let Some(number) = self.number(identifier)? {
             return Ok(number);
         }
@@ -417,7 +410,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         self.next_person =
             number.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no person numbers are left"))?;
         let handle = Handle(self.env.random(identifier.as_bytes())?);
-        self.push(person_record(number, handle, vec![identifier.to_owned()], time))?;
+        self.push(person_record(number, handle, vec![identifier.to_owned()], self.env.clock.now()))?;
         self.born.insert(identifier.to_owned(), number);
         Ok(number)
     }
@@ -500,7 +493,12 @@ impl Drop for Draft<'_, '_> {
 }
 
 /// The record that says who a number is.
-pub fn person_record(number: PersonNumber, handle: Handle, identifiers: Vec<String>, time: Micros) -> Stored {
+pub fn person_record(
+    number: PersonNumber,
+    handle: Handle,
+    identifiers: Vec<String>,
+    time: crate::id::Micros,
+) -> Stored {
     Stored {
         id: format!("person/{number}"),
         author: number,
