@@ -251,6 +251,21 @@ fn segments_of_one_time_are_laid_one_behind_the_other() {
     assert_eq!(compact(&store).steps, 0);
 }
 
+/// The records that say who is new are dated by the clock. A past that was imported in order, with
+/// new people in every segment, seemed to overlap all over and was merged for nothing.
+#[test]
+fn a_past_that_came_in_order_stays_as_it_is() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    for i in 0..128u64 {
+        let customer = format!("customer-{}", i / 4);
+        store.append(&[Record::new("c", customer, Micros(i as i64), "x").id(format!("m{i}"))]).unwrap();
+    }
+    let stats = store.stats().unwrap();
+    assert!(stats.segments > 2, "{stats:?}");
+    assert_eq!(compact(&store).steps, 0);
+}
+
 /// Every byte of the folder counts once, and what is dead is what no block table names.
 #[test]
 fn every_byte_counts_once() {

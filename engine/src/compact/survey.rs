@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::compact::policy::{BodyFacts, Facts};
 use crate::error::Result;
-use crate::id::{FileId, SegmentId};
+use crate::id::{FileId, Micros, SegmentId};
+use crate::index::{Field, Part, Term};
+use crate::record::Kind;
 use crate::state::State;
 use crate::view::Rolled;
 
@@ -69,6 +71,25 @@ pub fn size(state: &State) -> Result<(u64, u64)> {
     Ok((segments.len() as u64, bytes))
 }
 
+/// Between which times its records were said. Who is new and what the store did is dated by the
+/// clock: with that, every segment of an imported past would seem to reach to the present day and
+/// to overlap every other.
+fn said(segment: &Rolled) -> Result<(Micros, Micros)> {
+    let part = &segment.part;
+    let mut docs = part.in_time(Micros::MIN, Micros::MAX)?;
+    for (value, _) in part.terms(Field::Kind)? {
+        let kind = value.first().and_then(|byte| Kind::try_from(*byte).ok());
+        if kind.is_some_and(|kind| kind == Kind::Person || kind.is_act()) {
+            docs -= part.postings(&Term { field: Field::Kind, value })?;
+        }
+    }
+    match (docs.min(), docs.max()) {
+        // Documents stand in the order of their times.
+        (Some(first), Some(last)) => Ok((part.key(first)?.time, part.key(last)?.time)),
+        _ => Ok((segment.entry.first, segment.entry.last)),
+    }
+}
+
 /// Facts of one segment. Reads its block table.
 pub fn facts(segment: &Rolled) -> Result<Facts> {
     let entry = &segment.entry;
@@ -83,12 +104,13 @@ pub fn facts(segment: &Rolled) -> Result<Facts> {
         let body = segment.part.body(file)?;
         bodies.push(BodyFacts { bytes: body.len(), live, dead: body.blocks_len()?.saturating_sub(live) });
     }
+    let (first, last) = said(segment)?;
     Ok(Facts {
         id: segment.id,
         index: entry.index,
         docs: entry.docs,
-        first: entry.first,
-        last: entry.last,
+        first,
+        last,
         index_bytes: segment.part.index_len(),
         bodies,
     })
