@@ -112,8 +112,11 @@ fn erased_while_compacting(seed: u64, (class, call): (Class, Call), removes: boo
         assert!(gate.reached(WAIT), "a compaction is under way");
         let made = created(&disk.log()[from..]);
         if !removes {
-            let aim = Aim { class: None, call: Some(Call::Remove), changes_only: false };
-            faulty.arm(Plan { aim, nth: 0, fault: Fault::Eio, sticky: true });
+            // Not the parity of the journal, which must go before the journal is written again.
+            for class in [Class::Segment, Class::Index] {
+                let aim = Aim::at(class, Call::Remove);
+                faulty.arm(Plan { aim, nth: 0, fault: Fault::Eio, sticky: true });
+            }
         }
         let erasing = scope.spawn(|| store.erase(&selector, &EraseOptions::default()));
         std::thread::sleep(Duration::from_millis(50));
