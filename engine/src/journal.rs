@@ -28,7 +28,7 @@ use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
 use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, Seal, derive, hedged};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::{Vfs, VfsFile};
 
@@ -158,7 +158,12 @@ impl Journal {
                     repaired += u64::from(matches!(rescued, Ok(Some(_))));
                     match (rescued, covered) {
                         (Ok(Some(rescued)), _) => rescued,
-                        (_, Some(closed)) => return Err(journal.lost_frames(closed)),
+                        (_, Some(closed)) => {
+                            return Err(match failed {
+                                Err(e) if e.kind() == ErrorKind::Unsupported => e,
+                                _ => journal.lost_frames(closed),
+                            });
+                        }
                         (Ok(None), None) => failed?,
                         (Err(e), None) => return Err(e),
                     }
@@ -483,7 +488,6 @@ fn parse(text: &[u8]) -> Result<Frame> {
 mod tests {
     use super::*;
     use crate::crypto::{Keys, OsEntropy};
-    use crate::error::ErrorKind;
     use crate::vfs::MemoryVfs;
 
     const STORE: StoreId = StoreId([1; 16]);

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use escrowdb::ErrorKind;
+use escrowdb::store::VerifyOptions;
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::crash::check::check;
@@ -171,6 +172,8 @@ fn a_damaged_new_file_keeps_the_old_root() {
         let told = || format!("{} page {page}", path.display());
         match opened {
             Ok(store) => {
+                let report = store.verify(&VerifyOptions::new().read_data(true).repair(true)).unwrap();
+                assert!(report.damage.is_empty(), "{}: {:?}", told(), report.damage);
                 drop(store);
                 check(&vfs, &setup, &ledger, 3)
                     .unwrap_or_else(|v| panic!("{}: {}: {}", told(), v.check, v.what));

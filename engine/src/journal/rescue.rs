@@ -101,7 +101,8 @@ impl Journal {
         }
         for start in starts {
             let Some(front) = self.front(closed, &start, offset) else { continue };
-            let Some(len) = text_len(&front[..HEADER_LEN])? else { continue };
+            // What looks like a newer version may be a turned bit of this one.
+            let Ok(Some(len)) = text_len(&front[..HEADER_LEN]) else { continue };
             let end = offset + (FRONT_LEN + len) as u64;
             if end > closed.len {
                 continue;
