@@ -166,6 +166,11 @@ fn newer_formats_are_refused() {
         let sandbox = worn();
         let mut changed = 0;
         for (path, mut bytes) in files(&sandbox.folder) {
+            if name == ".jrn" && path.extension().is_some_and(|e| e == "par") {
+                // A newer program would have written parity that fits; this one sets the byte right.
+                fs::remove_file(path).unwrap();
+                continue;
+            }
             if !path.to_string_lossy().contains(name) {
                 continue;
             }
