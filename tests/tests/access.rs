@@ -268,6 +268,10 @@ fn later_versions_are_refused() {
     ];
     for (name, first, step) in places {
         let mut later = files.clone();
+        if name == ".jrn" {
+            // As below: with parity of this version the byte is set right.
+            later.retain(|path, _| path.extension().is_none_or(|e| e != "par"));
+        }
         let mut changed = 0;
         for (path, bytes) in &mut later {
             if !path.to_string_lossy().contains(name) || bytes.iter().all(|b| *b == 0) {
