@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use escrowdb::vfs::{DiskVfs, LockGuard, ReadAt, Vfs, VfsFile};
+use escrowdb::vfs::{DiskVfs, Layer, ReadAt, Vfs, VfsFile};
 
 use crate::meter::kind_of;
 
@@ -143,6 +143,11 @@ impl VfsFile for Watched {
         self.notes.note(Op::Sync, self.kind, 0, || self.inner.sync())
     }
 
+    fn sync_with(&self, other: &dyn VfsFile) -> [io::Result<()>; 2] {
+        // At once, as below; the other file notes its own.
+        self.notes.note(Op::Sync, self.kind, 0, || self.inner.sync_with(other))
+    }
+
     fn evict(&self) -> io::Result<()> {
         self.notes.note(Op::Evict, self.kind, 0, || self.inner.evict())
     }
@@ -165,7 +170,11 @@ impl ReadAt for WatchedMap {
     }
 }
 
-impl Vfs for Watch {
+impl Layer for Watch {
+    fn below(&self) -> &dyn Vfs {
+        &DiskVfs
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         let inner = self.notes.note(Op::Create, kind_of(path), 0, || DiskVfs.create(path))?;
         Ok(self.file(path, inner))
@@ -183,27 +192,7 @@ impl Vfs for Watch {
         self.notes.note(Op::Remove, kind_of(path), 0, || DiskVfs.remove(path))
     }
 
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        DiskVfs.rename(from, to)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        DiskVfs.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        DiskVfs.create_dir(dir)
-    }
-
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.notes.note(Op::Sync, "folder", 0, || DiskVfs.sync_dir(dir))
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        DiskVfs.exists(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        DiskVfs.lock(path)
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use escrowdb::vfs::{LockGuard, MemoryVfs, ReadAt, Vfs, VfsFile};
+use escrowdb::vfs::{Layer, MemoryVfs, ReadAt, Vfs, VfsFile};
 use parking_lot::Mutex;
 
 /// A disk in memory that can be full. Clones share it.
@@ -70,17 +70,17 @@ impl QuotaVfs {
     }
 }
 
-impl Vfs for QuotaVfs {
+impl Layer for QuotaVfs {
+    fn below(&self) -> &dyn Vfs {
+        &self.inner
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(self.file(path, self.inner.create(path)?))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(self.file(path, self.inner.open(path)?))
-    }
-
-    fn map(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
-        self.inner.map(path)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -95,26 +95,6 @@ impl Vfs for QuotaVfs {
         let len = state.lens.remove(from).unwrap_or(0);
         state.lens.insert(to.to_path_buf(), len);
         Ok(())
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        self.inner.lock(path)
     }
 }
 

@@ -2,11 +2,11 @@
 //! the next, and between two pieces the work rests and asks whether it should go on.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile};
+use crate::vfs::{Layer, ReadAt, Vfs, VfsFile};
 
 /// Asked between pieces; an error ends the work.
 pub type GoOn = dyn Fn(usize) -> io::Result<()> + Send + Sync;
@@ -40,54 +40,14 @@ impl PacedVfs {
     }
 }
 
-impl Vfs for PacedVfs {
+impl Layer for PacedVfs {
+    fn below(&self) -> &dyn Vfs {
+        &*self.inner
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         (self.rest.go_on)(0)?;
         Ok(Box::new(PacedFile { inner: self.inner.create(path)?, rest: self.rest.clone() }))
-    }
-
-    fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        self.inner.open(path)
-    }
-
-    fn map(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
-        self.inner.map(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.resolve(path)
-    }
-
-    fn free_space(&self, dir: &Path) -> io::Result<Option<u64>> {
-        self.inner.free_space(dir)
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        self.inner.lock(path)
     }
 }
 
@@ -165,7 +125,7 @@ mod tests {
         };
         let disk = MemoryVfs::new();
         let paced = PacedVfs::new(Arc::new(disk), Arc::new(go_on));
-        let file = paced.create(Path::new("/f")).unwrap();
+        let file = Vfs::create(&paced, Path::new("/f")).unwrap();
         file.write_at(&vec![1; 3 * PIECE_LEN], 0).unwrap();
         assert_eq!(asked.load(Ordering::Relaxed), 3);
         assert!(file.write_at(&[2], 0).is_err());

@@ -10,10 +10,12 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 pub mod disk;
+pub mod layer;
 pub mod mapped;
 pub mod memory;
 
 pub use disk::DiskVfs;
+pub use layer::Layer;
 pub use memory::MemoryVfs;
 
 /// Keeps a lock until it is dropped.

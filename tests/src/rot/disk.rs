@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use escrowdb::vfs::{LockGuard, MemoryVfs, ReadAt, Vfs, VfsFile};
+use escrowdb::vfs::{Layer, MemoryVfs, ReadAt, Vfs, VfsFile};
 use parking_lot::Mutex;
 
 type Bad = Arc<Mutex<Option<(PathBuf, Range<u64>)>>>;
@@ -36,7 +36,11 @@ impl BadPageVfs {
     }
 }
 
-impl Vfs for BadPageVfs {
+impl Layer for BadPageVfs {
+    fn below(&self) -> &dyn Vfs {
+        &self.inner
+    }
+
     fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
         Ok(Box::new(self.file(path, self.inner.create(path)?)))
     }
@@ -62,26 +66,6 @@ impl Vfs for BadPageVfs {
             *path = to.to_path_buf();
         }
         Ok(())
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        self.inner.lock(path)
     }
 }
 
@@ -151,7 +135,7 @@ mod tests {
     fn fails_where_it_is_bad_and_heals_when_written_whole() {
         let inner = MemoryVfs::from_files([(PathBuf::from("/f"), vec![1; 10])]);
         let disk = BadPageVfs::new(inner, Path::new("/f"), 4..8);
-        let file = disk.open(Path::new("/f")).unwrap();
+        let file = Vfs::open(&disk, Path::new("/f")).unwrap();
         let mut b = [0; 4];
         file.read_exact_at(&mut b, 0).unwrap();
         assert!(file.read_exact_at(&mut b, 1).is_err() && file.read_exact_at(&mut b, 7).is_err());

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use escrowdb::vfs::{LockGuard, ReadAt, Vfs, VfsFile};
+use escrowdb::vfs::{Layer, ReadAt, Vfs, VfsFile};
 use escrowdb_tests::call::Class;
 use parking_lot::Mutex;
 
@@ -36,9 +36,9 @@ struct SlotFile {
     zeroed: Arc<Mutex<Vec<(u64, usize)>>>,
 }
 
-impl Vfs for LyingSlot {
-    fn create(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
-        self.inner.create(path)
+impl Layer for LyingSlot {
+    fn below(&self) -> &dyn Vfs {
+        &*self.inner
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
@@ -47,38 +47,6 @@ impl Vfs for LyingSlot {
             return Ok(file);
         }
         Ok(Box::new(SlotFile { file, what: self.what, zeroed: Arc::clone(&self.zeroed) }))
-    }
-
-    fn map(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
-        self.inner.map(path)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner.rename(from, to)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(dir)
-    }
-
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.create_dir(dir)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.inner.sync_dir(dir)
-    }
-
-    fn exists(&self, path: &Path) -> io::Result<bool> {
-        self.inner.exists(path)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {
-        self.inner.lock(path)
     }
 }
 
