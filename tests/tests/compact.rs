@@ -4,9 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use escrowdb::store::{
     Builder, CompactOptions, CompactReport, EraseOptions, Order, Preset, SearchOptions, Selector,
     VerifyOptions,
 };
-use escrowdb::vfs::MemoryVfs;
+use escrowdb::vfs::{Layer, MemoryVfs, Vfs};
 use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::chats::ask::{Answers, Words};
 use escrowdb_tests::chats::model::Model;
@@ -264,6 +265,50 @@ fn a_past_that_came_in_order_stays_as_it_is() {
     let stats = store.stats().unwrap();
     assert!(stats.segments > 2, "{stats:?}");
     assert_eq!(compact(&store).steps, 0);
+}
+
+/// Full segments of one moment were chosen again and again, and `compact` never returned.
+#[test]
+fn records_of_one_moment_are_compacted_once() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 1).create().unwrap();
+    for i in 0..160 {
+        store.append(&[Record::new("c", "anna", Micros(7), "x").id(format!("m{i}"))]).unwrap();
+    }
+    assert!(store.stats().unwrap().segments >= 4);
+    let report = compact(&store);
+    assert!(report.steps <= 1, "{report:?}");
+    assert_eq!(compact(&store).steps, 0);
+    assert_eq!(store.session(Session::new()).count("*").unwrap(), 160);
+}
+
+/// A disk that says it is full, and how often it was asked.
+struct Full(MemoryVfs, Arc<AtomicU64>);
+
+impl Layer for Full {
+    fn below(&self) -> &dyn Vfs {
+        &self.0
+    }
+
+    fn free_space(&self, _: &Path) -> io::Result<Option<u64>> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(0))
+    }
+}
+
+/// After trouble the thread pauses. Its own end counted as news to it, so on a full disk it tried
+/// again at full speed.
+#[test]
+fn a_full_disk_is_not_asked_all_the_time() {
+    let (disk, asked) = (MemoryVfs::new(), Arc::new(AtomicU64::new(0)));
+    let full = Arc::new(Full(disk.clone(), Arc::clone(&asked)));
+    let store = builder(&disk, 1).vfs(full).background(true).create().unwrap();
+    small_segments(&store, 0, 12);
+    wait_until("a step was tried", || asked.load(Ordering::Relaxed) > 0);
+    thread::sleep(Duration::from_millis(500));
+    // One look after each roll at most.
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked <= 30, "asked {asked} times");
 }
 
 /// Every byte of the folder counts once, and what is dead is what no block table names.

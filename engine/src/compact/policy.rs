@@ -58,7 +58,7 @@ pub struct Limits {
 pub struct Policy {
     /// How many segments of a tier are merged.
     pub fan_in: usize,
-    /// A body file is written anew when more than one part in so many is dead.
+    /// A body file is written anew when one part in so many or more is dead.
     pub dead_part: u64,
     /// Whether tiers count, or all that is small is merged with what it finds.
     pub tiered: bool,
@@ -136,7 +136,11 @@ impl Policy {
                 end = end.max(next.last);
                 set.push(next.id);
                 let union = span(start.first, end);
-                if sum >= 2 * union && best.as_ref().is_none_or(|(saved, _)| sum - union > *saved) {
+                // What was laid one behind the other is at most as long as its union: it ends.
+                if sum > union
+                    && sum >= 2 * union
+                    && best.as_ref().is_none_or(|(saved, _)| sum - union > *saved)
+                {
                     best = Some((sum - union, set.clone()));
                 }
             }
@@ -184,9 +188,9 @@ fn tier_of(weight: u64) -> u32 {
     tier
 }
 
-/// At least 1, so that segments of one moment overlap too.
+/// Nothing for segments of one moment: no order of theirs is better than another.
 fn span(first: Micros, last: Micros) -> u64 {
-    last.0.abs_diff(first.0).max(1)
+    last.0.abs_diff(first.0)
 }
 
 #[cfg(test)]
@@ -219,6 +223,15 @@ mod tests {
         assert!(Policy::THOROUGH.choose(&all, &LIMITS).is_none());
         assert!(Policy::THOROUGH.choose(&[segment(0, 1, 0, 1)], &LIMITS).is_none());
         assert!(Policy::THOROUGH.choose(&[], &LIMITS).is_none());
+    }
+
+    /// Full segments of one moment were merged again and again, for their outputs were of it too.
+    #[test]
+    fn segments_of_one_moment_stay() {
+        let all: Vec<_> = (0..4).map(|i| segment(i, 64, 7, 7)).collect();
+        assert!(Policy::THOROUGH.choose(&all, &LIMITS).is_none());
+        let laid_out = [segment(0, 64, 0, 0), segment(1, 64, 0, 1), segment(2, 64, 1, 1)];
+        assert!(Policy::THOROUGH.choose(&laid_out, &LIMITS).is_none());
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub struct Space {
     /// Whatever else lies there.
     pub other: u64,
     /// Of the dead bytes, those that the next `compact` gives back: what stands in body files of
-    /// which more than one 32nd is dead.
+    /// which one 32nd or more is dead.
     pub reclaimable: u64,
 }
 

@@ -69,7 +69,7 @@ impl State {
         NoCompactions(self)
     }
 
-    /// How many rolls, erasures and compactions have ended so far.
+    /// How many rolls, erasures, checks and compactions by callers have ended so far.
     pub fn heavy_jobs_ended(&self) -> u64 {
         self.rolls.lock().ended
     }
@@ -163,12 +163,20 @@ fn cancelled() -> Error {
 
 impl Drop for Compacting {
     fn drop(&mut self) {
-        self.0.end_roll(|rolls| rolls.compacting = None);
+        self.0.end_roll(|rolls| {
+            // What the store does of its own accord does not wake the thread that does it: after
+            // trouble it would begin again at once, and not after its pause.
+            rolls.ended += u64::from(rolls.compacting == Some(By::Caller));
+            rolls.compacting = None;
+        });
     }
 }
 
 impl Drop for NoCompactions<'_> {
     fn drop(&mut self) {
-        self.0.end_roll(|rolls| rolls.compactions_forbidden -= 1);
+        self.0.end_roll(|rolls| {
+            rolls.compactions_forbidden -= 1;
+            rolls.ended += 1;
+        });
     }
 }

@@ -95,7 +95,7 @@ pub struct Rolls {
     compacting: Option<compacting::By>,
     /// How many hold a [`compacting::NoCompactions`].
     compactions_forbidden: u32,
-    /// How many rolls, erasures and compactions have ended.
+    /// How many rolls, erasures, checks and compactions by callers have ended.
     ended: u64,
     /// The thread of the last roll.
     pub thread: Option<std::thread::JoinHandle<()>>,
@@ -275,7 +275,6 @@ impl State {
         {
             let mut rolls = self.rolls.lock();
             change(&mut rolls);
-            rolls.ended += 1;
         }
         self.rolls_changed.notify_all();
     }
@@ -283,13 +282,20 @@ impl State {
 
 impl Drop for Rolling {
     fn drop(&mut self) {
-        self.0.end_roll(|rolls| rolls.running = false);
+        self.0.end_roll(|rolls| {
+            rolls.running = false;
+            // A compaction that publishes has the right to roll too, and is no news to itself.
+            rolls.ended += u64::from(rolls.compacting.is_none());
+        });
     }
 }
 
 impl Drop for NoRolls<'_> {
     fn drop(&mut self) {
-        self.0.end_roll(|rolls| rolls.forbidden = false);
+        self.0.end_roll(|rolls| {
+            rolls.forbidden = false;
+            rolls.ended += 1;
+        });
     }
 }
 
