@@ -46,8 +46,6 @@ use crate::vfs::{Vfs, VfsFile};
 mod parity;
 mod rescue;
 
-pub use rescue::LogDamage;
-
 /// The hashes of a store's log.
 pub struct Log {
     vfs: Arc<dyn Vfs>,
@@ -91,7 +89,7 @@ impl Log {
     /// The first `size` leaves of the log in the store folder `dir`. A log that is shorter is
     /// refused, the missing range by name; parents that a crash or damage cut off are computed
     /// again. The last parent of each level is checked; that the whole is right the caller sees
-    /// from the root, and [`Self::verify_all`] says which part is not.
+    /// from the root, and [`Self::scrub`] says which part is not.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, size: u64) -> Result<Self> {
         let mut log = Self::unread(vfs, dir, size)?;
         for level in 1..LEVELS {
@@ -184,31 +182,6 @@ impl Log {
         self.hash(level.saturating_mul(tile::HEIGHT), index)
     }
 
-    /// Compares every parent with the tile below it, and the stored hashes with the root in
-    /// memory. Each damage is one line; none means that all is right. `progress` is told the
-    /// tiles done and their number.
-    pub fn verify_all(&self, progress: &mut dyn FnMut(u64, u64)) -> Vec<String> {
-        let parents = |level| tile::entries(level, self.size());
-        let total = (1..LEVELS).map(parents).sum();
-        let mut done = 0;
-        let mut damage = Vec::new();
-        for level in 1..LEVELS {
-            for index in 0..parents(level) {
-                if let Err(e) = self.check_parent(level, index) {
-                    damage.push(e.to_string());
-                }
-                done += 1;
-                progress(done, total);
-            }
-        }
-        match Frontier::read(self, self.size()) {
-            Ok(stored) if stored == self.frontier => {}
-            Ok(_) => damage.push(format!("log: the {} stored leaves do not lead to the root", self.size())),
-            Err(e) => damage.push(e.to_string()),
-        }
-        damage
-    }
-
     /// A log whose files are there, and long enough.
     fn unread(vfs: Arc<dyn Vfs>, dir: &Path, size: u64) -> Result<Self> {
         let mut log = Self::bare(vfs, dir);
@@ -275,6 +248,7 @@ impl Log {
         let offset = index * Hash::LEN as u64;
         self.file(level)?.write_at(bytes, offset).map_err(|e| failed("write", level, e))?;
         self.levels[usize::from(level)].dirty = true;
+        self.overlay_written(level, offset, bytes);
         Ok(())
     }
 
@@ -319,6 +293,21 @@ impl Log {
             }
             _ => failed("read", level, e),
         })
+    }
+
+    /// Pages in memory in place of lost ones follow what is written.
+    fn overlay_written(&mut self, level: u8, offset: u64, bytes: &[u8]) {
+        let page_len = PAGE_LEN as u64;
+        for page in offset / page_len..(offset + bytes.len() as u64).div_ceil(page_len) {
+            let Some(overlaid) = self.overlay.get_mut(&(level, page)) else { continue };
+            let from = (page * page_len).max(offset);
+            let to = ((page + 1) * page_len).min(offset + bytes.len() as u64);
+            let there = (from - page * page_len) as usize..(to - page * page_len) as usize;
+            let here = (from - offset) as usize..(to - offset) as usize;
+            if let (Some(there), Some(here)) = (overlaid.get_mut(there), bytes.get(here)) {
+                there.copy_from_slice(here);
+            }
+        }
     }
 
     /// Reads page by page if one of them is overlaid; false if none is.
@@ -433,7 +422,7 @@ mod tests {
     #[test]
     fn level_files_are_the_tiles() {
         let size = 65_536 + 256 * 3 + 5;
-        let (disk, log) = filled(size);
+        let (disk, mut log) = filled(size);
         for tile in Tile::all(size) {
             for i in tile.first()..tile.first() + u64::from(tile.width) {
                 let mut bytes = [0; 32];
@@ -443,7 +432,7 @@ mod tests {
         }
         let lens: Vec<_> = (0..3).map(|l| file(&disk, l).len().unwrap() / 32).collect();
         assert_eq!(lens, [size, 259, 1]);
-        assert_eq!(log.verify_all(&mut |_, _| {}), Vec::<String>::new());
+        assert_eq!(log.scrub(false), []);
         assert_eq!(open(&disk, size).unwrap().frontier(), log.frontier());
     }
 
@@ -477,34 +466,27 @@ mod tests {
         disk.remove(&Path::new(DIR).join("log/level-1")).unwrap();
         let mut again = open(&disk, 1030).unwrap();
         again.sync().unwrap();
-        assert!(again.verify_all(&mut |_, _| {}).is_empty());
+        assert!(again.scrub(false).is_empty());
     }
 
     #[test]
     fn a_flipped_bit_is_found_and_named() {
-        let (disk, log) = filled(1030);
         for (level, index, line) in [
             (0, 300, "log/level-1 hash 1 does not match log/level-0 hashes 256 to 511"),
             (1, 1, "log/level-1 hash 1 does not match log/level-0 hashes 256 to 511"),
             (0, 1029, "log: the 1030 stored leaves do not lead to the root"),
         ] {
+            let (disk, mut log) = filled(1030);
             let (file, mut byte) = (file(&disk, level), [0]);
             file.read_exact_at(&mut byte, index * 32 + 5).unwrap();
             file.write_at(&[byte[0] ^ 4], index * 32 + 5).unwrap();
-            assert!(log.verify_all(&mut |_, _| {}).contains(&line.to_owned()), "{line}");
-            file.write_at(&byte, index * 32 + 5).unwrap();
+            let found = log.scrub(false);
+            assert!(found.iter().any(|damage| damage.what.contains(line)), "{line}: {found:?}");
         }
+        let (disk, _) = filled(1030);
         // The last full tile is the right edge: found at open.
         file(&disk, 0).write_at(&[0; 32], 1000 * 32).unwrap();
         assert!(open(&disk, 1030).err().unwrap().to_string().contains("level-1 hash 3"));
-    }
-
-    #[test]
-    fn progress_ends_at_the_total() {
-        let (_, log) = filled(1030);
-        let mut seen = Vec::new();
-        log.verify_all(&mut |done, total| seen.push((done, total)));
-        assert_eq!(seen.last(), Some(&(4, 4)));
     }
 
     #[test]
@@ -518,7 +500,7 @@ mod tests {
         leaves(0..500).iter().chain(&other).for_each(|l| want.append(*l));
         assert_eq!(log.frontier(), &want);
         assert_eq!(open(&disk, 600).unwrap().frontier(), &want);
-        assert!(log.verify_all(&mut |_, _| {}).is_empty());
+        assert_eq!(log.scrub(false), []);
     }
 
     #[test]

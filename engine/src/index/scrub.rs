@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::error::{Error, Result};
 use crate::index::page::PAGE_LEN;
 use crate::index::reader::Segment;
-use crate::parity::ParityFile;
+use crate::parity::{Damage, Fate, ParityFile};
 use crate::segment::reader::pages_of;
 use crate::segment::writer::{file_name as body_name, header};
 use crate::segment::{BlockRef, BodyFile};
@@ -32,26 +32,6 @@ pub struct Scrub<'a> {
     pub read_data: bool,
     /// Write back what rescue brings.
     pub repair: bool,
-}
-
-/// A damaged place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Damage {
-    /// File, place, and what became of it.
-    pub what: String,
-    /// What became of it.
-    pub fate: Fate,
-}
-
-/// What became of a damaged place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Nothing brings it back.
-    Lost,
-    /// It can be written back.
-    Rescued,
-    /// It was written back, and reads as it should.
-    Repaired,
 }
 
 impl Default for Share {

@@ -111,12 +111,13 @@ impl Closed {
         pages_for(self.pages())
     }
 
-    /// A page of the journal as far as frames reach, zeros behind.
+    /// A page of the journal as far as frames reach, zeros behind. So are zeros what a file that
+    /// ends before says: the parity is durable before the file grows for the mark that it covers.
     pub(super) fn page(&self, journal: &dyn ReadAt, number: u64) -> Option<Page> {
         let from = number * PAGE_LEN as u64;
-        let len = self.len.saturating_sub(from).min(PAGE_LEN as u64) as usize;
+        let there = journal.len().ok()?.min(self.len).saturating_sub(from);
         let mut page = Box::new([0; PAGE_LEN]);
-        journal.read_exact_at(&mut page[..len], from).ok()?;
+        journal.read_exact_at(&mut page[..there.min(PAGE_LEN as u64) as usize], from).ok()?;
         Some(page)
     }
 
@@ -287,6 +288,28 @@ mod tests {
         lose(&vfs, &journal_path(Path::new("/s"), ID), last..last + 1, 0);
         lose(&vfs, &journal_path(Path::new("/s"), ID), last - group..last - group + 1, 0);
         assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
+    }
+
+    /// A stop between the parity and the mark that it covers, with the mark reaching over the end
+    /// of the file as it was: the page behind that end could not be read, the mark not be rebuilt,
+    /// and the journal was told as lost.
+    #[test]
+    fn a_stop_before_a_mark_that_makes_the_file_grow_costs_nothing() {
+        let (vfs, dir) = (MemoryVfs::new(), Path::new("/s"));
+        let mut j = Journal::create(&vfs, dir, STORE, ID, key()).unwrap();
+        let before = vfs.open(&journal_path(dir, ID)).unwrap().len().unwrap();
+        let mut frames = 0;
+        while j.len() + 336 <= before {
+            j.append(&OsEntropy, FrameKind::Batch, &[7; 10]).unwrap();
+            frames += 1;
+        }
+        assert!(j.len() < before && j.len() + 336 > before, "the mark reaches over the end");
+        let journal = vfs.snapshot()[&journal_path(dir, ID)].clone();
+        j.close(&vfs, dir, &OsEntropy).unwrap();
+        let mut files = vfs.snapshot();
+        files.insert(journal_path(dir, ID), journal);
+        let r = replay(&MemoryVfs::from_files(files)).unwrap();
+        assert_eq!((r.frames.len(), r.at_rest), (frames + 1, true));
     }
 
     #[test]

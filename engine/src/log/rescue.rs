@@ -13,22 +13,13 @@ use crate::log::{Log, Stored, name};
 use crate::merkle::hash::Hash;
 use crate::merkle::tile::{self, LEVELS, WIDTH};
 use crate::merkle::tree::Frontier;
-use crate::parity::{PAGE_LEN, PER_GROUP, Page, xor};
+use crate::parity::{Damage, Fate, PAGE_LEN, PER_GROUP, Page, xor};
 use crate::vfs::Vfs;
 
 /// Pages of a tile.
 const TILE_PAGES: u64 = WIDTH * Hash::LEN as u64 / PAGE_LEN as u64;
 
 const _: () = assert!(TILE_PAGES == 2);
-
-/// A damaged place of the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogDamage {
-    /// Which, and what became of it.
-    pub what: String,
-    /// Whether parity gave it back: written if that was asked for.
-    pub rescued: bool,
-}
 
 impl Log {
     /// Like [`Log::open`], for a log whose root is known: a lost page of its right edge is rebuilt
@@ -69,7 +60,9 @@ impl Log {
             {
                 for (level, page, bytes) in &pages {
                     // What can't be written back is met again by the next opening.
-                    let _ = log.put_back(*level, *page, bytes, size);
+                    if log.put_back(*level, *page, bytes, size).is_ok() {
+                        log.overlay.remove(&(*level, *page));
+                    }
                 }
                 log.frontier = edge;
                 return Ok((log, pages.len() as u64));
@@ -79,7 +72,7 @@ impl Log {
     }
 
     /// Looks at every hash and every parity page. What parity gives back is written if `repair`.
-    pub fn scrub(&mut self, repair: bool) -> Vec<LogDamage> {
+    pub fn scrub(&mut self, repair: bool) -> Vec<Damage> {
         let size = self.size();
         let mut found = Vec::new();
         for level in 1..LEVELS {
@@ -94,14 +87,14 @@ impl Log {
             Ok(_) => found.push(lost(format!("log: the {size} stored leaves do not lead to the root"))),
             Err(e) => found.push(lost(e.to_string())),
         }
-        if found.iter().all(|damage| damage.rescued) {
+        if found.iter().all(|damage| damage.fate != Fate::Lost) {
             found.extend(self.scrub_parity(repair));
         }
         found
     }
 
     /// A parent and its tile that don't fit: which of three pages was lost?
-    fn mend_parent(&mut self, level: u8, index: u64, repair: bool, damage: &Error) -> LogDamage {
+    fn mend_parent(&mut self, level: u8, index: u64, repair: bool, damage: &Error) -> Damage {
         let below = level - 1;
         let first = index * TILE_PAGES;
         let parent = index * Hash::LEN as u64 / PAGE_LEN as u64;
@@ -115,9 +108,9 @@ impl Log {
                     self.overlay.remove(&(level_of, page));
                 }
                 let done = if written { "written back from parity" } else { "can be had from parity" };
-                return LogDamage {
+                return Damage {
                     what: format!("{} page {page}: {damage}; {done}", name(level_of)),
-                    rescued: true,
+                    fate: Fate::of(written),
                 };
             }
             self.overlay.remove(&(level_of, page));
@@ -125,7 +118,7 @@ impl Log {
         lost(damage.to_string())
     }
 
-    fn scrub_parity(&mut self, repair: bool) -> Vec<LogDamage> {
+    fn scrub_parity(&mut self, repair: bool) -> Vec<Damage> {
         let mut found = Vec::new();
         for level in 0..LEVELS {
             let len = tile::entries(level, self.size()) * Hash::LEN as u64;
@@ -137,7 +130,7 @@ impl Log {
                 let written = repair && self.write_parity(level, group, &*sum).is_ok() && self.sync().is_ok();
                 let done = if written { "written anew" } else { "can be written anew" };
                 let what = format!("log/parity-{level} page {group}: parity is wrong; {done}");
-                found.push(LogDamage { what, rescued: true });
+                found.push(Damage { what, fate: Fate::of(written) });
             }
         }
         found
@@ -172,15 +165,19 @@ impl Log {
     }
 }
 
-fn lost(what: String) -> LogDamage {
-    LogDamage { what, rescued: false }
+fn lost(what: String) -> Damage {
+    Damage { what, fate: Fate::Lost }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use crate::id::Seq;
     use crate::merkle::hash::leaf_hash;
-    use crate::vfs::{MemoryVfs, VfsFile};
+    use crate::vfs::{Layer, MemoryVfs, ReadAt, VfsFile};
 
     const DIR: &str = "/store";
 
@@ -218,11 +215,97 @@ mod tests {
                     let disk = MemoryVfs::from_files(files);
                     let (mut log, _) = open(&disk, size, root).unwrap();
                     let found = log.scrub(true);
-                    assert!(found.iter().all(|d| d.rescued), "{size} {} {page}: {found:?}", path.display());
+                    assert!(
+                        found.iter().all(|d| d.fate == Fate::Repaired),
+                        "{size} {} {page}: {found:?}",
+                        path.display()
+                    );
                     assert_eq!(log.scrub(false), []);
                     assert_eq!(disk.snapshot(), whole, "{size} {} {page}", path.display());
                 }
             }
+        }
+    }
+
+    /// A page of the edge that was rebuilt at opening stayed in memory in place of the file's, so
+    /// leaves appended to it later read back as zeros; also where the disk refuses to have it back.
+    #[test]
+    fn what_is_appended_to_a_rebuilt_page_is_read_back() {
+        for refuses in [false, true] {
+            let (disk, root) = filled(1030);
+            file(&disk, "log/level-0").write_at(&[0x5a; 6 * 32], 1024 * 32).unwrap();
+            let refusing = Arc::new(AtomicBool::new(refuses));
+            let vfs = Arc::new(Refusing(disk, Arc::clone(&refusing)));
+            let (mut log, repaired) = Log::open_to(vfs, Path::new(DIR), 1030, root).unwrap();
+            assert_eq!(repaired, 1);
+            log.settle_parity().unwrap();
+            refusing.store(false, Ordering::Relaxed);
+            let late: Vec<_> = (5000..5100u64).map(|i| leaf_hash(&i.to_be_bytes())).collect();
+            log.append(&late).unwrap();
+            for (hash, seq) in late.iter().zip(1030..) {
+                assert_eq!(log.leaf(Seq(seq)).unwrap(), *hash, "{refuses} {seq}");
+            }
+        }
+    }
+
+    /// A disk that refuses repairs was told as repaired.
+    #[test]
+    fn what_can_not_be_written_back_is_no_repair() {
+        let (disk, root) = filled(1030);
+        file(&disk, "log/level-0").write_at(&[0; 32], 0).unwrap();
+        let vfs = Arc::new(Refusing(disk, Arc::new(AtomicBool::new(true))));
+        let (mut log, _) = Log::open_to(vfs, Path::new(DIR), 1030, root).unwrap();
+        let found = log.scrub(true);
+        assert_eq!(found.iter().map(|d| d.fate).collect::<Vec<_>>(), [Fate::Rescued], "{found:?}");
+    }
+
+    /// A disk that refuses writes to open files while it is told to.
+    struct Refusing(MemoryVfs, Arc<AtomicBool>);
+
+    struct RefusingFile(Box<dyn VfsFile>, Arc<AtomicBool>);
+
+    impl Layer for Refusing {
+        fn below(&self) -> &dyn Vfs {
+            &self.0
+        }
+
+        fn open(&self, path: &Path) -> io::Result<Box<dyn VfsFile>> {
+            Ok(Box::new(RefusingFile(self.0.open(path)?, Arc::clone(&self.1))))
+        }
+    }
+
+    impl ReadAt for RefusingFile {
+        fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.0.read_at(buf, offset)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+    }
+
+    impl VfsFile for RefusingFile {
+        fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+            match self.1.load(Ordering::Relaxed) {
+                true => Err(io::ErrorKind::PermissionDenied.into()),
+                false => self.0.write_at(bytes, offset),
+            }
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.0.set_len(len)
+        }
+
+        fn allocate(&self, len: u64) -> io::Result<()> {
+            self.0.allocate(len)
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.0.sync()
+        }
+
+        fn evict(&self) -> io::Result<()> {
+            self.0.evict()
         }
     }
 
@@ -233,7 +316,7 @@ mod tests {
         let (mut log, _) = open(&disk, 9000, root).unwrap();
         let found = log.scrub(true);
         assert!(
-            found.iter().any(|d| !d.rescued && d.what.contains("log/level-0 hashes 0 to 255")),
+            found.iter().any(|d| d.fate == Fate::Lost && d.what.contains("log/level-0 hashes 0 to 255")),
             "{found:?}"
         );
     }

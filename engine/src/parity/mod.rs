@@ -25,6 +25,33 @@ pub const PAGE_LEN: usize = 4096;
 /// Pages of a group at most, its parity page not counted.
 pub const PER_GROUP: u64 = 32;
 
+/// A damaged place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// File, place, and what became of it.
+    pub what: String,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// What became of a damaged place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing brings it back.
+    Lost,
+    /// It can be written back.
+    Rescued,
+    /// It was written back, and reads as it should.
+    Repaired,
+}
+
+impl Fate {
+    /// Of what can be had back: whether it was written.
+    pub const fn of(written: bool) -> Self {
+        if written { Self::Repaired } else { Self::Rescued }
+    }
+}
+
 /// Parity pages of a file with so many pages of data.
 pub const fn pages_for(data: u64) -> u64 {
     data.div_ceil(PER_GROUP)

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::id::SegmentId;
-use crate::index::scrub::{Damage, Fate};
 use crate::index::{IndexBuilder, Part, Scrub, file};
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
+use crate::parity::{Damage, Fate};
 use crate::query::eval::hidden;
 use crate::state::{State, heal};
 use crate::view::{Rolled, View};
@@ -111,8 +111,7 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
         // First, for bodies are compared with leaves.
         let _no_erasure = state.pass.lock();
         for damage in state.log.lock().scrub(options.repair) {
-            let repaired = damage.rescued && options.repair;
-            let list = if repaired { &mut report.repaired } else { &mut report.damage };
+            let list = if damage.fate == Fate::Repaired { &mut report.repaired } else { &mut report.damage };
             list.push(damage.what);
         }
     }
