@@ -70,6 +70,12 @@ impl Env {
         self.vfs.sync_dir(&self.dir).map_err(|e| Error::io("sync the store's folder", e))
     }
 
+    /// Lets the next read of a new file come from the device.
+    pub fn evict(&self, name: impl AsRef<Path>) -> Result<()> {
+        let evicted = self.vfs.open(&self.path(name)).and_then(|file| file.evict());
+        evicted.map_err(|e| Error::io("read back a new file", e))
+    }
+
     /// Removes a file that the key tree no longer names. A file that is gone already is fine.
     pub fn unlink(&self, name: impl AsRef<Path>) -> Result<()> {
         match self.vfs.remove(&self.path(name)) {

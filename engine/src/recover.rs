@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, FileId, Handle, PersonNumber, SegmentId, Seq, StoreId};
 use crate::index::LiveIndex;
 use crate::ingest::{Queue, frame};
-use crate::journal::{FrameKind, Journal, Replay};
+use crate::journal::{FrameKind, Journal, Replay, parity};
 use crate::keyring::catalog::{self, JournalRole, Tagger};
 use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings as SettingsEntry};
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, Report, RootKey, Slot, SlotRecord, Tree};
@@ -22,9 +22,7 @@ use crate::log::Log;
 use crate::merkle::hash::Hash;
 use crate::roll::Rolled;
 use crate::state::keys::ContentKeys;
-use crate::state::{
-    Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name, parity_name,
-};
+use crate::state::{Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name};
 use crate::vfs::{LockGuard, Vfs};
 use crate::view::View;
 
@@ -422,7 +420,7 @@ impl Journals {
 
     fn names(&self) -> Vec<PathBuf> {
         let ids = [self.current.journal.id(), self.next.journal.id()];
-        ids.into_iter().flat_map(|id| [parity_name(id), journal_name(id)]).collect()
+        ids.into_iter().flat_map(|id| [parity::file_name(id), journal_name(id)]).collect()
     }
 
     /// Puts every record into the live index: `current` first, then `next`.
@@ -517,7 +515,7 @@ fn unlink_strangers(state: &State) -> Result<()> {
     }
     for role in [JournalRole::Current, JournalRole::Next] {
         let journal = catalog::journal(&tree, role)?.file;
-        named.extend([journal_name(journal), parity_name(journal)]);
+        named.extend([journal_name(journal), parity::file_name(journal)]);
     }
     let names = state.env.vfs.list(&state.env.dir).map_err(|e| Error::io("list the store's folder", e))?;
     for name in names {

@@ -190,3 +190,34 @@ fn damage_blocks_no_erasure() {
         assert!(found.damage.iter().all(|d| d.contains("lost") || d.contains(".seg")), "{:?}", found.damage);
     }
 }
+
+/// Whoever should have survived an erasure stood in a block that nothing brings back: a segment of
+/// no records was published, with an empty body file.
+#[test]
+fn a_segment_without_survivors_that_open_goes_whole() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).create().unwrap();
+    for i in 0..3 {
+        let record = Record::new(format!("c{i}"), "anna@example.org", Micros(i), "hello");
+        store.append(&[record.id(format!("m{i}"))]).unwrap();
+    }
+    store.roll().unwrap();
+    store.close().unwrap();
+    let mut files = disk.snapshot();
+    let path = named(&files, ".seg");
+    let bytes = files.get_mut(&path).unwrap();
+    bytes[60..400].fill(0);
+    bytes[PAGE..].fill(1);
+    let disk = MemoryVfs::from_files(files);
+    let store = builder(&disk).open().unwrap();
+    store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
+    assert_eq!(count(&store), 0);
+    assert_eq!(store.stats().unwrap().segments, 0);
+    assert!(disk.snapshot().keys().all(|path| path.extension().is_none_or(|e| e != "seg" && e != "idx")));
+    store.close().unwrap();
+    let store = builder(&disk).open().unwrap();
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty(), "{:?}", report.damage);
+    store.append(&[Record::new("c", "anna@example.org", Micros(9), "again")]).unwrap();
+    assert_eq!(count(&store), 1);
+}

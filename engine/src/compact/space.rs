@@ -119,8 +119,7 @@ fn add_segment(space: &mut Space, segment: &Rolled) -> Result<()> {
     space.parity += segment.part.index_len() - pages;
     let salts = 16 * u64::from(segment.entry.docs);
     space.salts += salts;
-    let facts = survey::facts(segment)?;
-    for (file, body) in facts.bodies.iter().enumerate() {
+    for (file, body) in survey::bodies(segment)?.iter().enumerate() {
         let data = segment.part.body(file)?.data_len();
         space.bodies += body.live;
         space.dead += body.dead;

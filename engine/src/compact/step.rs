@@ -185,8 +185,7 @@ fn read_back(right: &Compacting, output: &Output) -> Result<()> {
         new.extend(output.entry.bodies.last().map(|b| body_file_name(*b)));
     }
     for name in new {
-        let evicted = env.vfs.open(&env.path(&name)).and_then(|f| f.evict());
-        evicted.map_err(|e| Error::io("read back a new file", e))?;
+        env.evict(&name)?;
     }
     let open = commit::open_segment(state, SegmentId(0), &output.entry, &state.keys.read().clone())?;
     right.go_on()?;

@@ -90,8 +90,8 @@ fn said(segment: &Rolled) -> Result<(Micros, Micros)> {
     }
 }
 
-/// Facts of one segment. Reads its block table.
-pub fn facts(segment: &Rolled) -> Result<Facts> {
+/// Facts of the body files of one segment. Reads its block table and nothing else of its index.
+pub fn bodies(segment: &Rolled) -> Result<Vec<BodyFacts>> {
     let entry = &segment.entry;
     let mut live = vec![0u64; entry.bodies.len()];
     for block in segment.part.blocks()? {
@@ -104,6 +104,13 @@ pub fn facts(segment: &Rolled) -> Result<Facts> {
         let body = segment.part.body(file)?;
         bodies.push(BodyFacts { bytes: body.len(), live, dead: body.blocks_len()?.saturating_sub(live) });
     }
+    Ok(bodies)
+}
+
+/// Facts of one segment.
+fn facts(segment: &Rolled) -> Result<Facts> {
+    let entry = &segment.entry;
+    let bodies = bodies(segment)?;
     let (first, last) = said(segment)?;
     Ok(Facts {
         id: segment.id,

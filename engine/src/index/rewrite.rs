@@ -63,10 +63,6 @@ pub struct Rewritten {
     pub text: Zeroizing<Vec<u8>>,
     /// Whether the new body file was written.
     pub body_written: bool,
-    /// Blocks that died: all documents gone, or survivors moved away.
-    pub blocks_dead: u32,
-    /// Blocks whose survivors were sealed anew.
-    pub blocks_reformed: u32,
     /// Survivors in blocks to re-form that don't open: they were lost before, and leave the index.
     pub lost: u64,
 }
@@ -101,7 +97,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         fate.partial =
             (0..data.blocks.len() as u32).filter(|n| fate.dead.binary_search(n).is_err()).collect();
     }
-    let blocks_reformed = fate.partial.len() as u32;
+    let body_written = !fate.partial.is_empty();
     let mut lost = 0;
     if !fate.partial.is_empty() {
         let (open, unreadable) = open_blocks(segment, &fate.partial)?;
@@ -121,14 +117,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         .map_err(|e| sections.index.at(Section::Dictionary, e))?;
     let data = data.without(&removed, &[]);
     let text = encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })?;
-    Ok(Rewritten {
-        data,
-        text,
-        body_written: blocks_reformed > 0,
-        blocks_dead: fate.dead.len() as u32 + blocks_reformed,
-        blocks_reformed,
-        lost,
-    })
+    Ok(Rewritten { data, text, body_written, lost })
 }
 
 /// A record dies with any of its subjects.

@@ -36,9 +36,14 @@ pub(super) struct Closed {
     pub(super) frames: u64,
 }
 
+/// Name of the parity of a journal.
+pub fn file_name(id: FileId) -> PathBuf {
+    PathBuf::from(format!("{id}.par"))
+}
+
 /// Path of the parity of a journal.
 pub fn path(dir: &Path, id: FileId) -> PathBuf {
-    dir.join(format!("{id}.par"))
+    dir.join(file_name(id))
 }
 
 /// Writes and syncs the parity of a journal that has `len` bytes of frames, the last of them,

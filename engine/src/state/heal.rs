@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
 use crate::index::IndexData;
 use crate::index::file::file_name;
@@ -47,12 +47,16 @@ pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>
         None
     } else {
         let (file, old) = (env.file_id()?, &segment.entry);
-        let built = roll::write_index(env, &data, file, old.bodies.clone(), old.generation + 1);
-        let (entry, digest) = built.inspect_err(|_| drop(env.unlink(file_name(file))))?;
-        env.sync_dir()?;
-        let opened = commit::open_segment(state, segment.id, &entry, &state.keys.read().clone())?;
-        opened.part.read_back(&digest, None)?;
-        Some((entry, opened))
+        let build = || {
+            let (entry, digest) =
+                roll::write_index(env, &data, file, old.bodies.clone(), old.generation + 1)?;
+            env.sync_dir()?;
+            env.evict(file_name(file))?;
+            let opened = commit::open_segment(state, segment.id, &entry, &state.keys.read().clone())?;
+            opened.part.read_back(&digest, None)?;
+            Ok((entry, opened))
+        };
+        Some(build().inspect_err(|_: &Error| drop(env.unlink(file_name(file))))?)
     };
     let keyring = state.keyring.lock();
     let mut changes = Changes::new();
@@ -65,7 +69,8 @@ pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>
     catalog::put_counters(&mut changes, &counters)?;
     let log = keyring.head().log;
     let bodies = if fresh.is_none() { segment.entry.body_names() } else { Vec::new() };
-    commit::commit_locked(state, &keyring, &changes, log, |view| {
+    let new_file = fresh.as_ref().map(|(entry, _)| file_name(entry.index));
+    let published = commit::commit_locked(state, &keyring, &changes, log, |view| {
         match fresh {
             Some((_, opened)) => {
                 for old in view.segments.iter_mut().filter(|s| s.id == segment.id) {
@@ -76,7 +81,14 @@ pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>
         }
         view.clear_caches();
         view.generation += 1;
-    })?;
+    });
+    if let Err(e) = published {
+        // After a failed commit that poisons nobody knows what HEAD says: the next opening does.
+        if let (Some(name), false) = (new_file, state.is_poisoned()) {
+            let _ = env.unlink(name);
+        }
+        return Err(e);
+    }
     for name in bodies.into_iter().chain([file_name(segment.entry.index).into()]) {
         // A file that stays is a stranger to the next opening.
         let _ = env.unlink(name);

@@ -325,8 +325,3 @@ impl Writer {
 pub fn journal_name(id: FileId) -> PathBuf {
     PathBuf::from(format!("{id}.jrn"))
 }
-
-/// Name of the parity of a journal that was closed.
-pub fn parity_name(id: FileId) -> PathBuf {
-    PathBuf::from(format!("{id}.par"))
-}

@@ -133,6 +133,14 @@ impl Pass<'_> {
                 segment.id, reformed.lost
             ));
         }
+        if reformed.data.docs.is_empty() {
+            // What should have survived stood in blocks that don't open.
+            if !gather {
+                self.old_files.extend(old.body_names());
+            }
+            self.old_files.push(crate::segment::writer::file_name(body).into());
+            return Ok(None);
+        }
         if reformed.body_written {
             bodies.push(body);
             self.fresh_bodies.insert(segment.id);

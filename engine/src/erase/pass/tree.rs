@@ -113,8 +113,7 @@ impl Pass<'_> {
             if rewritten || is_new {
                 for name in segment.file_names() {
                     if self.new_files.contains(&name) {
-                        let evict = state.env.vfs.open(&state.env.path(&name)).and_then(|f| f.evict());
-                        evict.map_err(|e| Error::io("read back a new file", e))?;
+                        state.env.evict(&name)?;
                     }
                 }
                 let check = commit::open_segment_in(&state.env, id, &segment, &arena, subjects.clone())?;
