@@ -37,28 +37,34 @@ pub struct Draft<'a, 'r> {
     records: Records,
     entries: Vec<BatchEntry<'r>>,
     first_seq: Seq,
-    next_seq: Seq,
-    next_person: PersonNumber,
-    born: HashMap<String, PersonNumber>,
+    /// What batches before and this one leave to later ones.
+    past: Past,
     /// Numbers of those a record names: author, subjects, participants; kept for its room.
     known: Vec<Option<PersonNumber>>,
     /// Places of entries by their identity hash.
     ids: HashTable<usize>,
     hasher: DefaultHashBuilder,
-    joined: HashSet<(String, PersonNumber)>,
-    customers: HashMap<String, Option<Oldest>>,
-    /// Records of former batches of a rehearsal; nothing where records are really appended.
-    past: HashMap<PastKey, PastRecord>,
 }
 
-/// What a rehearsal keeps of the batches it saw, in place of their records.
+/// Counters and names that go from one record to the next, and in a rehearsal from one batch to
+/// the next, in place of their records.
 pub struct Past {
     next_seq: Seq,
     next_person: PersonNumber,
     born: HashMap<String, PersonNumber>,
     joined: HashSet<(String, PersonNumber)>,
     customers: HashMap<String, Option<Oldest>>,
+    /// Records of former batches of a rehearsal; none where records are really appended.
     records: HashMap<PastKey, PastRecord>,
+}
+
+/// Names and conversations leave no copy behind.
+impl Drop for Past {
+    fn drop(&mut self) {
+        self.born.drain().for_each(|(mut name, _)| name.zeroize());
+        self.joined.drain().for_each(|(mut conversation, _)| conversation.zeroize());
+        self.customers.drain().for_each(|(mut conversation, _)| conversation.zeroize());
+    }
 }
 
 /// Conversation and id, hashed so that no file can make two of them meet.
@@ -135,7 +141,6 @@ impl<'a, 'r> Draft<'a, 'r> {
 
     /// A draft that knows of batches which were never written.
     pub fn after(env: &'a Env, view: &'a View, preset: Preset, past: Past) -> Self {
-        let Past { next_seq, next_person, born, joined, customers, records } = past;
         Self {
             env,
             view,
@@ -143,16 +148,11 @@ impl<'a, 'r> Draft<'a, 'r> {
             preset,
             records: Records::default(),
             entries: Vec::new(),
-            first_seq: next_seq,
-            next_seq,
-            next_person,
-            born,
+            first_seq: past.next_seq,
+            past,
             known: Vec::new(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
-            joined,
-            customers,
-            past: records,
         }
     }
 
@@ -162,9 +162,9 @@ impl<'a, 'r> Draft<'a, 'r> {
         if self.preset == Preset::Customer {
             // Asked for later, it could no longer be found among the entries.
             for conversation in entries.iter().map(|e| e.record().conversation) {
-                if !self.customers.contains_key(conversation) {
+                if !self.past.customers.contains_key(conversation) {
                     let oldest = self.oldest_in(&entries, conversation)?;
-                    self.customers.insert(conversation.to_owned(), oldest);
+                    self.past.customers.insert(conversation.to_owned(), oldest);
                 }
             }
         }
@@ -178,16 +178,9 @@ impl<'a, 'r> Draft<'a, 'r> {
                 subjects: record.subjects.to_vec(),
                 hash,
             };
-            self.past.insert(past_key(record.conversation, record.id), past);
+            self.past.records.insert(past_key(record.conversation, record.id), past);
         }
-        Ok(Past {
-            next_seq: self.next_seq,
-            next_person: self.next_person,
-            born: std::mem::take(&mut self.born),
-            joined: std::mem::take(&mut self.joined),
-            customers: std::mem::take(&mut self.customers),
-            records: std::mem::take(&mut self.past),
-        })
+        Ok(self.past)
     }
 
     /// The records in order of position, with their salts, and the counters after them.
@@ -205,7 +198,7 @@ impl<'a, 'r> Draft<'a, 'r> {
                 *place = *salt;
             }
         }
-        Ok((Batch { payload, entries }, self.next_seq, self.next_person))
+        Ok((Batch { payload, entries }, self.past.next_seq, self.past.next_person))
     }
 
     /// Adds a caller's record, its people and its participants' joins. An `Err` is trouble with
@@ -330,7 +323,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             _ => subjects.iter().copied().collect(),
         };
         // An erased author is unknown to both sides: whoever is named now can't be compared.
-        let erased = !self.view.knows(old.author())? && !self.born.values().any(|n| *n == old.author());
+        let erased = !self.view.knows(old.author())? && !self.past.born.values().any(|n| *n == old.author());
         let author = if erased { Some(old.author()) } else { author };
         let same = match (author, numbers) {
             (Some(author), Some(numbers)) => {
@@ -352,11 +345,11 @@ impl<'a, 'r> Draft<'a, 'r> {
         if self.preset != Preset::Customer {
             return Ok(None);
         }
-        if !self.customers.contains_key(&record.conversation) {
+        if !self.past.customers.contains_key(&record.conversation) {
             let oldest = self.oldest_in(&self.entries, &record.conversation)?;
-            self.customers.insert(record.conversation.clone(), oldest);
+            self.past.customers.insert(record.conversation.clone(), oldest);
         }
-        let Some((_, subjects)) = self.customers.get(&record.conversation).cloned().flatten() else {
+        let Some((_, subjects)) = self.past.customers.get(&record.conversation).cloned().flatten() else {
             return Ok(None);
         };
         if subjects.iter().any(|s| self.view.mask.hides(*s)) {
@@ -395,7 +388,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         if self.view.is_leaving(identifier) {
             return Err(busy());
         }
-        match self.born.get(identifier) {
+        match self.past.born.get(identifier) {
             Some(number) => Ok(Some(*number)),
             None => self.view.number(identifier),
         }
@@ -406,19 +399,19 @@ impl<'a, 'r> Draft<'a, 'r> {
         if let Some(number) = self.number(identifier)? {
             return Ok(number);
         }
-        let number = self.next_person;
-        self.next_person =
+        let number = self.past.next_person;
+        self.past.next_person =
             number.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no person numbers are left"))?;
         let handle = Handle(self.env.random(identifier.as_bytes())?);
         self.push(person_record(number, handle, vec![identifier.to_owned()], self.env.clock.now()))?;
-        self.born.insert(identifier.to_owned(), number);
+        self.past.born.insert(identifier.to_owned(), number);
         Ok(number)
     }
 
     /// Records that a person took part, once a conversation.
     fn join(&mut self, record: &Record, person: PersonNumber) -> Result<()> {
         let key = (record.conversation.clone(), person);
-        if self.joined.contains(&key) {
+        if self.past.joined.contains(&key) {
             return Ok(());
         }
         let id = format!("join/{person}");
@@ -437,12 +430,12 @@ impl<'a, 'r> Draft<'a, 'r> {
                 ..Stored::default()
             })?;
         }
-        self.joined.insert(key);
+        self.past.joined.insert(key);
         Ok(())
     }
 
     fn past_record(&self, conversation: &str, id: &str) -> Option<&PastRecord> {
-        if self.past.is_empty() { None } else { self.past.get(&past_key(conversation, id)) }
+        if self.past.records.is_empty() { None } else { self.past.records.get(&past_key(conversation, id)) }
     }
 
     /// The entry of this draft with this identity.
@@ -463,11 +456,11 @@ impl<'a, 'r> Draft<'a, 'r> {
     fn push_hashed(&mut self, source: Source<'r>, identity: IdHash) -> Result<Seq> {
         let record = source.record();
         let held = self.records.add(&record)?;
-        let seq = self.next_seq;
-        self.next_seq =
+        let seq = self.past.next_seq;
+        self.past.next_seq =
             seq.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no log positions are left"))?;
         let key = SortKey { time: record.time, seq };
-        if let Some(oldest) = self.customers.get_mut(record.conversation)
+        if let Some(oldest) = self.past.customers.get_mut(record.conversation)
             && !matches!(record.kind, Kind::Join | Kind::Leave)
             && oldest.as_ref().is_none_or(|(k, _)| key < *k)
         {
@@ -480,15 +473,6 @@ impl<'a, 'r> Draft<'a, 'r> {
         // The salt is drawn when the whole frame is known.
         entries.push(BatchEntry { seq, held, identity, source });
         Ok(seq)
-    }
-}
-
-/// Names and conversations leave no copy behind.
-impl Drop for Draft<'_, '_> {
-    fn drop(&mut self) {
-        self.born.drain().for_each(|(mut name, _)| name.zeroize());
-        self.joined.drain().for_each(|(mut conversation, _)| conversation.zeroize());
-        self.customers.drain().for_each(|(mut conversation, _)| conversation.zeroize());
     }
 }
 

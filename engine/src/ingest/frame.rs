@@ -11,11 +11,10 @@ use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::id::Seq;
 pub use crate::index::Entry;
+use crate::index::terms::grow;
 use crate::index::{Held, IdHash};
+use crate::merkle::commitment::SALT_LEN;
 use crate::record::{Stored, StoredRef};
-
-/// Bytes of a record's salt.
-const SALT_LEN: usize = 16;
 
 /// Collects the records of a payload. What grows is wiped.
 #[derive(Default)]
@@ -29,9 +28,9 @@ impl Records {
     /// Adds a record with an empty salt, and answers where it lies behind the payload's head.
     pub fn add(&mut self, record: &StoredRef<'_>) -> Result<Held> {
         let bound = record.encoded_len_max();
-        reserve(&mut self.one, bound);
+        grow(&mut self.one, bound);
         record.encode_into(&mut self.one);
-        reserve(&mut self.bytes, SALT_LEN + 10 + self.one.len());
+        grow(&mut self.bytes, SALT_LEN + 10 + self.one.len());
         let salt = self.bytes.len();
         self.bytes.put_bytes(&[0; SALT_LEN]);
         self.bytes.put_slice(&self.one);
@@ -62,16 +61,8 @@ impl Records {
     }
 }
 
-/// Grows by hand: a vector that grows by itself leaves what it holds behind.
-fn reserve(all: &mut Zeroizing<Vec<u8>>, more: usize) {
-    if all.capacity() - all.len() < more {
-        let mut wider = Zeroizing::new(Vec::with_capacity((all.len() + more).max(all.capacity() * 2)));
-        wider.extend_from_slice(all);
-        *all = wider;
-    }
-}
-
-/// Encodes entries with consecutive positions.
+/// Entries with consecutive positions as [`Records`] collects them, with their salts: what a test
+/// compares a payload with.
 pub fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     let size = entries.iter().map(|e| e.canonical.len() + 20).sum::<usize>() + 20;
     let mut out = Zeroizing::new(Vec::with_capacity(size));
@@ -84,7 +75,7 @@ pub fn encode(entries: &[Entry]) -> Zeroizing<Vec<u8>> {
     out
 }
 
-/// Decodes what [`encode`] wrote.
+/// Decodes a payload.
 pub fn decode(payload: &[u8]) -> Result<Vec<Entry>> {
     let mut r = Reader::new(payload);
     let first = r.varint()?;

@@ -11,15 +11,14 @@ use crate::state::State;
 /// [`Store::rehearsal`](crate::store::Store::rehearsal).
 pub struct Rehearsal<'s> {
     state: &'s Arc<State>,
-    /// `None` after a batch that failed.
+    /// `None` before the first batch, and after one that failed.
     past: Option<Past>,
 }
 
 impl<'s> Rehearsal<'s> {
     /// Before the first batch.
     pub fn new(state: &'s Arc<State>) -> Self {
-        let writer = state.writer.lock();
-        Self { state, past: Some(Past::new(writer.next_seq, writer.next_person)) }
+        Self { state, past: None }
     }
 
     /// What [`Store::append`](crate::store::Store::append) would answer now, if all batches before
