@@ -1,5 +1,5 @@
-//! `cargo run --release -p escrowdb-benches -- measure`: the figures of `docs/FIGURES.md`;
-//! `-- compare`, `-- names`, `-- duplicates`: those of `docs/COMPARISON.md`.
+//! `cargo run --release -p escrowdb-benches -- measure`, `-- names`, `-- duplicates`: the figures of
+//! `docs/FIGURES.md`; `-- compare`: those of `docs/COMPARISON.md`.
 
 use std::io::Write as _;
 use std::path::PathBuf;

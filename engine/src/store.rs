@@ -237,7 +237,7 @@ impl Store {
     /// `each` is called after every step that is published.
     ///
     /// # Errors
-    /// *Busy* if an erasure came, *no space*; what was published stays, and nothing is lost.
+    /// *Busy* if an erasure or a check came, *no space*; what was published stays, and nothing is lost.
     pub fn compact(
         &self,
         options: &CompactOptions,
