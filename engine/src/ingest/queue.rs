@@ -4,7 +4,8 @@
 //!
 //! Each caller sleeps on a condition of his own: with one for all, every frame wakes every caller,
 //! also those whose turn has not come. The lead goes on before anybody is woken, so that the
-//! device has its next frame while they come back with their next batches.
+//! device has its next frame while they come back with their next batches. Before it takes what
+//! waits it lets them come: a sync costs the processor more than a batch does.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -21,6 +22,10 @@ use crate::state::{Durability, State, commit};
 
 /// Bytes of records that go into one frame together.
 const FRAME_BYTES: usize = 8 << 20;
+
+/// Steps that a lead takes behind others before it writes: more callers than that come with the
+/// next frame.
+const GATHER_STEPS_MAX: usize = 32;
 
 /// Batches that wait to be written.
 #[derive(Default)]
@@ -173,7 +178,7 @@ impl Queue {
         if let Some(answer) = ticket.wait() {
             return answer;
         }
-        let group = take_group(&mut self.inner.lock().waiting);
+        let group = self.gather();
         let bytes = group.iter().map(|t| t.bytes).sum();
         let leader = Leader { queue: self, state, group, bytes };
         write_group(state, &leader.group);
@@ -181,6 +186,22 @@ impl Queue {
         commit::roll_if_due(state);
         // The first in the queue is in the group.
         ticket.wait().unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
+    }
+
+    /// What the new lead writes. Those whose batches were just written are runnable and have not
+    /// come back yet: the lead steps behind them as long as each step brings somebody, so that they
+    /// share a sync. Where nobody is about to come, one step returns at once and nothing is lost.
+    fn gather(&self) -> Vec<Arc<Ticket>> {
+        let mut came = 0;
+        for _ in 0..GATHER_STEPS_MAX {
+            let waiting = self.inner.lock().waiting.len();
+            if waiting <= came {
+                break;
+            }
+            came = waiting;
+            std::thread::yield_now();
+        }
+        take_group(&mut self.inner.lock().waiting)
     }
 }
 
