@@ -251,10 +251,16 @@ impl State {
         self.reserve.keep(&self.env, reserve::RESERVE_LEN_MIN + 2 * (longest + journal));
     }
 
-    /// The same, only if the journal outgrew what is kept.
+    /// The same, only if the journal outgrew what is kept: some way ahead of it, for as long as
+    /// there is no segment each append would make the file longer, and sync it, otherwise.
     pub fn keep_reserve_for_journal(&self) {
-        let journal = self.writer.lock().active.len();
-        if self.reserve.is_short_of(reserve::RESERVE_LEN_MIN + 2 * journal) {
+        let wanted = reserve::RESERVE_LEN_MIN + 2 * self.writer.lock().active.len();
+        if !self.reserve.is_short_of(wanted) {
+            return;
+        }
+        self.reserve.keep(&self.env, wanted + reserve::RESERVE_AHEAD);
+        if self.reserve.lacks(wanted) {
+            // A disk that is nearly full may have just enough.
             self.keep_reserve();
         }
     }

@@ -15,6 +15,8 @@ use crate::vfs::VfsFile;
 pub const RESERVE_FILE: &str = "RESERVE";
 /// Room for key tree, journals and log, whatever the store holds.
 pub const RESERVE_LEN_MIN: u64 = 256 * 1024;
+/// How far ahead of the journal the file is made longer.
+pub const RESERVE_AHEAD: u64 = 256 * 1024;
 
 /// What the file holds.
 #[derive(Default)]
@@ -69,6 +71,11 @@ impl Reserve {
     /// Whether an append has made so much that a longer reserve is due.
     pub fn is_short_of(&self, wanted: u64) -> bool {
         wanted > self.held.load(Ordering::Acquire).max(self.refused.load(Ordering::Acquire))
+    }
+
+    /// Whether the file is shorter than this.
+    pub fn lacks(&self, wanted: u64) -> bool {
+        self.held.load(Ordering::Acquire) < wanted
     }
 
     /// Makes the file at least `wanted` long. On a full disk it stays as it is.
