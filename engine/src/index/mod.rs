@@ -13,13 +13,14 @@
 //! thin.rs   sections without what goes, from their bytes
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
-//! tier.rs   one filter over many segments
+//! dense.rs  lists as bits        tier.rs   one filter over many segments
 //! ```
 
 pub mod batch;
 pub mod check;
 pub mod column;
 pub mod data;
+pub mod dense;
 pub mod dictionary;
 pub mod file;
 pub mod filter;

@@ -125,6 +125,22 @@ pub trait Part: Send + Sync {
         Ok(None)
     }
 
+    /// Documents of a range that have all wanted terms and no other of `terms`; `None` where going
+    /// through the lists one by one is quicker.
+    fn common(&self, _terms: &[(&Term, bool)], _range: Range<u32>) -> Result<Option<RoaringBitmap>> {
+        Ok(None)
+    }
+
+    /// Leaves in `docs` those of default kinds.
+    fn sift_default(&self, docs: &mut RoaringBitmap) -> Result<()> {
+        let mut default = RoaringBitmap::new();
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
+            default |= self.postings(&Term::kind(kind))?;
+        }
+        *docs &= default;
+        Ok(())
+    }
+
     /// Log positions of `docs`, by event time.
     fn seqs(&self, docs: &RoaringBitmap) -> Result<Vec<Seq>> {
         Ok(self.oldest(docs, usize::MAX, None)?.into_iter().map(|(key, _)| key.seq).collect())

@@ -13,12 +13,13 @@ use crate::codec::Reader;
 use crate::crypto::Key;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
+use crate::index::dense::{self, Spread, Words};
 use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash};
 use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
-use crate::index::postings;
+use crate::index::postings::{self, INLINE_MAX};
 use crate::index::sections::{Sections, list_bytes};
 use crate::parity::{Repairs, pages_for};
 use crate::record::{Kind, Stored};
@@ -29,6 +30,10 @@ use crate::vfs::{ReadAt, Vfs};
 
 /// How many entries of the dictionary a segment keeps that were found last.
 const ENTRIES_KEPT: usize = 8;
+/// Where one of so many documents, or fewer, has a term, its list is gone through as it is.
+const RARE: u32 = 512;
+/// Place of the documents of default kinds among the lists that are spread out.
+const DEFAULT_KINDS: u64 = u64::MAX;
 
 /// The files of a segment.
 #[derive(Clone, Copy)]
@@ -54,6 +59,7 @@ pub struct Segment {
     /// Terms that were looked up last, and what was found; the last one behind.
     recent: Mutex<Vec<LookedUp>>,
     default_docs: OnceLock<u64>,
+    spread: Spread,
     /// The filter that it shares with others; `None` if it stands by itself.
     tier: OnceLock<Option<Arc<IdFilter>>>,
 }
@@ -98,6 +104,7 @@ impl Segment {
             filter,
             recent: Mutex::default(),
             default_docs: OnceLock::new(),
+            spread: Spread::default(),
             tier: OnceLock::new(),
         })
     }
@@ -112,6 +119,7 @@ impl Segment {
             filter: Arc::clone(&self.filter),
             recent: Mutex::default(),
             default_docs: OnceLock::new(),
+            spread: Spread::default(),
             tier: OnceLock::new(),
         })
     }
@@ -120,6 +128,7 @@ impl Segment {
     pub fn clear(&self) {
         self.sections.clear();
         self.recent.lock().clear();
+        self.spread.clear();
         self.forget_blocks();
     }
 
@@ -372,6 +381,61 @@ impl Part for Segment {
         Ok(())
     }
 
+    fn common(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<Option<RoaringBitmap>> {
+        let docs = self.doc_count();
+        let mut found = Vec::with_capacity(terms.len());
+        for (term, wanted) in terms {
+            match self.find(term)? {
+                Some((dictionary, entry)) => {
+                    if entry.frequency <= INLINE_MAX || entry.frequency <= docs / RARE {
+                        return Ok(None);
+                    }
+                    found.push((dictionary, entry, *wanted));
+                }
+                None if *wanted => return Ok(Some(RoaringBitmap::new())),
+                None => {}
+            }
+        }
+        if range.is_empty() {
+            return Ok(Some(RoaringBitmap::new()));
+        }
+        let mut words = Words::all(range);
+        for (dictionary, entry, wanted) in found {
+            self.list(&dictionary, &entry, |bytes| match &entry.list {
+                ListPlace::Apart(place) if !postings::is_bitmap(entry.frequency, docs) => {
+                    let make = || dense::spread(bytes, entry.frequency, docs);
+                    words.sift(&self.spread.get(place.start, make)?, wanted)
+                }
+                _ => words.sift(bytes, wanted),
+            })?;
+        }
+        Ok(Some(words.into_docs()))
+    }
+
+    fn sift_default(&self, docs: &mut RoaringBitmap) -> Result<()> {
+        let default = self.spread.get(DEFAULT_KINDS, || {
+            let mut bits = Zeroizing::new(vec![0u8; (self.doc_count() as usize).div_ceil(8)]);
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
+                for doc in self.postings(&Term::kind(kind))? {
+                    if let Some(byte) = bits.get_mut(doc as usize / 8) {
+                        *byte |= 1 << (doc % 8);
+                    }
+                }
+            }
+            Ok(bits)
+        })?;
+        if docs.len() > u64::from(self.doc_count()) / 16 {
+            *docs &= RoaringBitmap::from_lsb0_bytes(0, &default);
+            return Ok(());
+        }
+        let has = |doc: &u32| default.get(*doc as usize / 8).is_some_and(|b| b >> (doc % 8) & 1 == 1);
+        // Most often all of them are of default kinds.
+        if !docs.iter().all(|doc| has(&doc)) {
+            *docs = docs.iter().filter(has).collect();
+        }
+        Ok(())
+    }
+
     fn default_docs(&self) -> Result<u64> {
         if let Some(n) = self.default_docs.get() {
             return Ok(*n);
@@ -388,7 +452,9 @@ impl Part for Segment {
 
     fn seqs(&self, docs: &RoaringBitmap) -> Result<Vec<Seq>> {
         let keys = self.sections.keys()?;
-        Ok(docs.iter().filter_map(|doc| keys.seqs.get(doc).map(Seq)).collect())
+        let mut seqs = Vec::with_capacity(docs.len() as usize);
+        seqs.extend(docs.iter().filter_map(|doc| keys.seqs.get(doc).map(Seq)));
+        Ok(seqs)
     }
 
     fn frequency(&self, term: &Term) -> Result<u64> {

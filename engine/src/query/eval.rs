@@ -13,7 +13,7 @@ use crate::id::Micros;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term};
 use crate::query::plan::{Naming, Node, Plan, person_term};
-use crate::record::{Kind, Stored};
+use crate::record::Stored;
 
 /// Documents of `part` that `plan` matches and `mask` does not hide.
 pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
@@ -158,7 +158,27 @@ impl<'a> Eval<'a> {
         }
     }
 
+    /// A conjunction of terms and spans of time, from whole lists at once.
+    fn common(&self, of: &[Weighed<'_>]) -> Result<Option<RoaringBitmap>> {
+        let mut terms = Vec::with_capacity(of.len());
+        let mut range = 0..self.part.doc_count();
+        for member in of.iter().filter(|w| !w.covers_part) {
+            match member.node {
+                Node::Term { term, negated } => terms.push((term, !negated)),
+                Node::Time(time) => match self.part.time_range(time.start, time.end)? {
+                    Some(docs) => range = range.start.max(docs.start)..range.end.min(docs.end),
+                    None => return Ok(None),
+                },
+                _ => return Ok(None),
+            }
+        }
+        if terms.is_empty() { Ok(None) } else { self.part.common(&terms, range) }
+    }
+
     fn conjunction(&self, of: &[Weighed<'_>]) -> Result<RoaringBitmap> {
+        if let Some(docs) = self.common(of)? {
+            return Ok(docs);
+        }
         let negated = |w: &&Weighed<'_>| {
             matches!(w.node, Node::Term { negated: true, .. } | Node::Id { negated: true, .. })
         };
@@ -249,15 +269,11 @@ impl<'a> Eval<'a> {
         Ok(docs)
     }
 
-    fn default_of(&self, docs: RoaringBitmap) -> Result<RoaringBitmap> {
-        if docs.is_empty() || self.part.default_docs()? == self.docs {
-            return Ok(docs);
+    fn default_of(&self, mut docs: RoaringBitmap) -> Result<RoaringBitmap> {
+        if !docs.is_empty() && self.part.default_docs()? != self.docs {
+            self.part.sift_default(&mut docs)?;
         }
-        let mut default = RoaringBitmap::new();
-        for kind in default_kinds() {
-            default |= self.part.postings(&Term::kind(kind))?;
-        }
-        Ok(docs & default)
+        Ok(docs)
     }
 }
 
@@ -307,8 +323,4 @@ pub(crate) fn with_id(
     let record = part.record(doc)?;
     let fits = record.id == wanted.id && wanted.conversation.is_none_or(|c| c == record.conversation);
     Ok(fits.then_some(record))
-}
-
-fn default_kinds() -> impl Iterator<Item = Kind> {
-    Kind::ALL.into_iter().filter(|kind| kind.is_default())
 }

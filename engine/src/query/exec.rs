@@ -102,22 +102,26 @@ impl Search<'_> {
     pub fn seqs(&self, query: &Ast, order: Order) -> Result<Vec<Seq>> {
         let plan = self.plan(query)?;
         let mut found = Vec::new();
-        for part in self.by_reach(Order::Oldest) {
-            let docs = eval::matches(&plan, self.parts[part], self.mask)?;
-            if !docs.is_empty() {
-                found.push((self.parts[part], docs));
+        for part in self.parts {
+            let docs = eval::matches(&plan, &**part, self.mask)?;
+            if let Some((first, _)) = part.oldest(&docs, 1, None)?.first()
+                && let Some((last, _)) = part.newest(&docs, 1, None)?.first()
+            {
+                found.push((*first, *last, part, docs));
             }
         }
-        let spans: Vec<_> = found.iter().filter_map(|(part, _)| part.time_span()).collect();
-        let apart = spans.windows(2).all(|w| matches!(w, [(_, end), (start, _)] if end < start));
-        let mut seqs = Vec::with_capacity(found.iter().map(|(_, docs)| docs.len() as usize).sum());
+        found.sort_unstable_by_key(|(first, ..)| *first);
+        // What a part holds may overlap with another where the matches don't: who is born in a
+        // segment is born today, whenever her records were written.
+        let apart = found.windows(2).all(|w| matches!(w, [(_, end, ..), (start, ..)] if end < start));
+        let mut seqs = Vec::with_capacity(found.iter().map(|(.., docs)| docs.len() as usize).sum());
         if apart {
-            for (part, docs) in &found {
+            for (.., part, docs) in &found {
                 seqs.extend(part.seqs(docs)?);
             }
         } else {
             let mut keys: Vec<SortKey> = Vec::with_capacity(seqs.capacity());
-            for (part, docs) in &found {
+            for (.., part, docs) in &found {
                 keys.extend(part.oldest(docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
             }
             // Runs of parts that overlap in time: a stable sort merges them.

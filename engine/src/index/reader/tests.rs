@@ -187,7 +187,15 @@ proptest! {
         let data = roll(&disk, &live);
         let segment = written(&disk, &data, INDEX, &[BODY], everybody());
         assert_alike(&live, &segment, &records);
+        for mut docs in [RoaringBitmap::new(), (0..live.doc_count()).collect::<RoaringBitmap>()] {
+            let mut same = docs.clone();
+            segment.sift_default(&mut docs).unwrap();
+            live.sift_default(&mut same).unwrap();
+            prop_assert_eq!(seqs_of(&segment, docs), seqs_of(&live, same));
+        }
+        prop_assert_eq!(segment.spread.bytes(), records.len().div_ceil(8));
         segment.clear();
+        prop_assert_eq!(segment.spread.bytes(), 0);
         assert_alike(&segment, &live, &records);
         prop_assert!(segment.decode_all().unwrap() == data);
         prop_assert!(segment.rebuild(&known).unwrap() == data);
