@@ -395,6 +395,30 @@ impl IndexFile {
         self.text(offset, len).map_err(|e| self.at(section, e))
     }
 
+    /// The bytes of a section that is there twice: each page from the first copy, or from the same
+    /// place of the second where the first doesn't open. Both begin on a page and are the same bytes.
+    pub fn section_of_two(&self, first: Section, second: Section) -> Result<Zeroizing<Vec<u8>>> {
+        let whole = self.section(first);
+        let find = |section| self.table.sections.iter().find(|s| s.0 == section as u8);
+        let (Err(damage), Some(&(_, a, len)), Some(&(_, b, copy_len))) = (&whole, find(first), find(second))
+        else {
+            return whole;
+        };
+        if damage.kind() != ErrorKind::Corrupt || len != copy_len {
+            return whole;
+        }
+        let mut text = Zeroizing::new(Vec::with_capacity(len as usize));
+        for at in (0..len).step_by(TEXT_LEN) {
+            let part = TEXT_LEN.min((len - at) as usize) as u64;
+            match self.text(a + at, part).or_else(|_| self.text(b + at, part)) {
+                Ok(page) => text.extend_from_slice(&page),
+                // The error of the first copy says which page is lost.
+                Err(_) => return whole,
+            }
+        }
+        Ok(text)
+    }
+
     /// Adds file and section to an error.
     pub fn at(&self, section: Section, e: Error) -> Error {
         e.context(format!("file {} section {}", self.name(), section.name()))
@@ -500,7 +524,7 @@ fn page_count(text_len: usize) -> Result<u32> {
 
 /// count u32 │ { file u8 │ varint offset │ varint length │ r_block 16 │ varint class │ varint expiry
 /// │ varint subjects │ varint differences … } …
-fn encode_blocks(blocks: &[BlockRef]) -> Zeroizing<Vec<u8>> {
+pub fn encode_blocks(blocks: &[BlockRef]) -> Zeroizing<Vec<u8>> {
     let bound = blocks.iter().map(|b| 52 + 10 * b.subjects.len()).sum::<usize>();
     let mut out = Zeroizing::new(Vec::with_capacity(4 + bound));
     out.put_u32(blocks.len() as u32);

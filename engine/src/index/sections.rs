@@ -133,7 +133,11 @@ impl Sections {
     pub fn load_blocks(&self) -> Result<Vec<BlockRef>> {
         self.load_block_table(Section::Blocks).or_else(|first| {
             // The first copy's error says more if neither can be read.
-            self.load_block_table(Section::BlocksCopy).map_err(|_| first)
+            let merged = self.index.section_of_two(Section::Blocks, Section::BlocksCopy);
+            merged
+                .and_then(|bytes| decode_blocks(&bytes))
+                .or_else(|_| self.load_block_table(Section::BlocksCopy))
+                .map_err(|_| first)
         })
     }
 

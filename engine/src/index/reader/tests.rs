@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Micros, PersonNumber, Seq, StoreId};
 use crate::index::data::tests::{known, records};
 use crate::index::data::{IndexBuilder, IndexData};
-use crate::index::file::{encode, file_name, write_index, write_text};
+use crate::index::file::{encode, encode_blocks, file_name, write_index, write_text};
 use crate::index::filter::IdHash;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
@@ -389,6 +389,35 @@ fn two_pages_lost_in_a_group_are_named_and_the_block_table_stands_twice() {
         }
     }
     assert_eq!(rebuilt, written.pages - 1);
+}
+
+/// Of each copy of the block table one page was lost, at different places: neither copy could be read
+/// whole, so an erasure took the segment for lost and dropped all of its records.
+#[test]
+fn a_block_table_is_read_page_by_page_from_both_copies() {
+    let disk = MemoryVfs::new();
+    let data = roll(&disk, &live_of(&some_records(20_000)));
+    let written = write_index(&disk, Path::new(DIR), STORE, INDEX, &data, &OsEntropy).unwrap();
+    let pages = encode_blocks(&data.blocks).len().div_ceil(TEXT_LEN) as u32;
+    assert!(pages >= 2, "{pages}");
+    let file = disk.open(&Path::new(DIR).join(file_name(INDEX))).unwrap();
+    let groups = pages_for(written.pages.into()) as u32;
+    // The last page of the same group goes too, so that parity can't help.
+    let lose = |page: u32| {
+        let fellow = (page..written.pages).step_by(groups as usize).last().unwrap();
+        assert!(fellow > 2 * pages, "not in a block table");
+        for page in [page, fellow] {
+            file.write_at(&[0; 64], u64::from(page) * PAGE_LEN as u64 + 1000).unwrap();
+        }
+    };
+    lose(1);
+    lose(1 + pages + 1);
+    let segment = open(&disk, INDEX, &[BODY], &written.key, everybody()).unwrap();
+    assert!(segment.verify(false).len() >= 4, "all are named");
+    assert!(segment.rebuild(&known).unwrap() == data);
+    lose(1 + pages);
+    let segment = open(&disk, INDEX, &[BODY], &written.key, everybody()).unwrap();
+    assert_eq!(segment.rebuild(&known).map(|_| ()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 #[test]
