@@ -277,6 +277,13 @@ impl Store {
         })
     }
 
+    /// What was found damaged beyond repair since the opening and was given up, by name: an erasure
+    /// goes on past damage, and what nothing opens any more leaves the store with it. Empty for a
+    /// whole store.
+    pub fn losses(&self) -> Vec<String> {
+        self.state.env.repairs.losses()
+    }
+
     /// The log's public key in C2SP form.
     ///
     /// # Errors

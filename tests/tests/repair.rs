@@ -210,8 +210,11 @@ fn a_segment_without_survivors_that_open_goes_whole() {
     bytes[PAGE..].fill(1);
     let disk = MemoryVfs::from_files(files);
     let store = builder(&disk).open().unwrap();
+    assert_eq!(store.losses(), Vec::<String>::new());
     store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
     assert_eq!(count(&store), 0);
+    let losses = store.losses();
+    assert!(losses.iter().any(|loss| loss.contains("don't open")), "told, not swallowed: {losses:?}");
     assert_eq!(store.stats().unwrap().segments, 0);
     assert!(disk.snapshot().keys().all(|path| path.extension().is_none_or(|e| e != "seg" && e != "idx")));
     store.close().unwrap();

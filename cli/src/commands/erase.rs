@@ -62,6 +62,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
     let certificate = store.erase(&selector, &options)?;
+    for loss in store.losses() {
+        note(&format!("found lost on the way: {loss}"));
+    }
     let text = certificate.to_json();
     // In both places, whatever becomes of the other: it is erased, and this says so.
     let printed = out.line(&text).and_then(|()| out.flush());
