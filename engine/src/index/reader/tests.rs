@@ -404,7 +404,7 @@ fn a_block_table_is_read_page_by_page_from_both_copies() {
     let groups = pages_for(written.pages.into()) as u32;
     // The last page of the same group goes too, so that parity can't help.
     let lose = |page: u32| {
-        let fellow = (page..written.pages).step_by(groups as usize).last().unwrap();
+        let fellow = (page..written.pages).step_by(groups as usize).next_back().unwrap();
         assert!(fellow > 2 * pages, "not in a block table");
         for page in [page, fellow] {
             file.write_at(&[0; 64], u64::from(page) * PAGE_LEN as u64 + 1000).unwrap();
