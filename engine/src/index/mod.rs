@@ -13,7 +13,7 @@
 //! thin.rs   sections without what goes, from their bytes
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
-//! dense.rs  lists as bits        tier.rs   one filter over many segments
+//! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! ```
 
 pub mod batch;
@@ -34,6 +34,7 @@ pub mod rewrite;
 pub mod scope;
 pub mod scrub;
 pub mod sections;
+pub mod tables;
 pub mod terms;
 pub mod thin;
 pub mod tier;

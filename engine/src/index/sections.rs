@@ -10,9 +10,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, Seq};
 use crate::index::column::Column;
 use crate::index::dictionary::{Dictionary, ListPlace};
-use crate::index::file::{IndexFile, Section, decode_blocks, ids_width};
+use crate::index::file::{IndexFile, Section};
 use crate::index::filter::IdFilter;
 use crate::index::part::SortKey;
+use crate::index::tables::{decode_blocks, ids_width};
 use crate::segment::{BlockRef, Location};
 
 /// Sections as the parts of a segment need them. `load_…` reads anew and keeps nothing; the plain
@@ -129,16 +130,10 @@ impl Sections {
         Ok(self.index.section(Section::Blocks)? == self.index.section(Section::BlocksCopy)?)
     }
 
-    /// The block table from its first copy, else from its second.
+    /// The block table, page by page from whichever copy has the page.
     pub fn load_blocks(&self) -> Result<Vec<BlockRef>> {
-        self.load_block_table(Section::Blocks).or_else(|first| {
-            // The first copy's error says more if neither can be read.
-            let merged = self.index.section_of_two(Section::Blocks, Section::BlocksCopy);
-            merged
-                .and_then(|bytes| decode_blocks(&bytes))
-                .or_else(|_| self.load_block_table(Section::BlocksCopy))
-                .map_err(|_| first)
-        })
+        let merged = self.index.section_of_two(Section::Blocks, Section::BlocksCopy)?;
+        decode_blocks(&merged).map_err(|e| self.index.at(Section::Blocks, e))
     }
 
     /// One copy of the block table.

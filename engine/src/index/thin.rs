@@ -11,12 +11,12 @@ use zeroize::Zeroizing;
 use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
 use crate::index::dictionary::{Dictionary, Encoder, list_bound};
-use crate::index::file::ids_width;
 use crate::index::filter::IdFilter;
 use crate::index::lists::field_of;
 use crate::index::part::Field;
 use crate::index::postings;
 use crate::index::sections::{IdTable, list_bytes};
+use crate::index::tables::ids_width;
 use crate::index::terms::grow;
 
 /// New numbers of documents when some go.
