@@ -75,3 +75,28 @@ fn a_certificate_without_a_place_stops_the_erasure() {
     sandbox.run("erase --subject anna@example.org --certificate missing/c.json --yes").exits(1);
     assert_eq!(sandbox.count("*"), 4);
 }
+
+/// Survivors in a block that nothing opens any more leave the store with an erasure; it said nothing.
+#[test]
+fn what_was_lost_is_told() {
+    let sandbox = Sandbox::with_store();
+    for i in 0..3 {
+        let record = format!(
+            r#"{{"id":"m{i}","conversation":"c{i}","author":"anna@example.org","time":"2026-01-01T00:00:00Z","body":"b"}}"#
+        );
+        sandbox.run_with("add", record).ok();
+    }
+    sandbox.run("roll").ok();
+    let files = std::fs::read_dir(sandbox.folder.join("s")).unwrap().map(|file| file.unwrap().path());
+    let bodies: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "seg")).collect();
+    assert_eq!(bodies.len(), 1);
+    // The page of the bodies and its parity.
+    let mut bytes = std::fs::read(&bodies[0]).unwrap();
+    bytes[60..].fill(0);
+    std::fs::write(&bodies[0], bytes).unwrap();
+    let run = sandbox.run("erase --conversation c1 --yes").ok();
+    assert!(run.err.contains("found lost on the way: segment 1"), "{}", run.err);
+    assert!(!run.err.contains("anna") && !run.err.contains("c1"), "{}", run.err);
+    let whole = Sandbox::with_sample();
+    assert!(!whole.run("erase --conversation c2 --yes").ok().err.contains("lost"));
+}
