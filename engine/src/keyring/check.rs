@@ -239,9 +239,10 @@ impl<'a> Walk<'a> {
             Ok((body, mended)) => {
                 match mended {
                     Mended::Whole => {}
-                    Mended::Rewritten => self.repaired += 1,
-                    Mended::Bad(copy) => {
-                        self.damage.push(format!("{} page {place}", PAGE_FILES[copy]));
+                    Mended::Rewritten(copies) => self.repaired += copies,
+                    Mended::Bad { copy, both } => {
+                        let names = if both { PAGE_FILES.join(" and ") } else { PAGE_FILES[copy].to_owned() };
+                        self.damage.push(format!("{names} page {place}: can be repaired"));
                     }
                 }
                 Some(body)

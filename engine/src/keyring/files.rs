@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::StoreId;
 use crate::keyring::page::{self, Lock, PAGE_LEN};
+use crate::keyring::rescue;
 use crate::vfs::{Vfs, VfsFile};
 
 /// Names of the two files in the store's folder.
@@ -21,19 +22,24 @@ pub(super) struct Files {
 
 /// A page read from one copy: its bytes and its text.
 pub(super) struct Opened {
-    raw: Vec<u8>,
+    pub(super) raw: Vec<u8>,
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-/// What became of a page of which one copy was bad.
+/// What became of a page of which a copy was bad.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mended {
     /// Both copies were good.
     Whole,
-    /// This copy was bad and was written anew.
-    Rewritten,
-    /// This copy is bad and was left so.
-    Bad(usize),
+    /// So many copies were bad and were written anew.
+    Rewritten(u64),
+    /// Copies are bad and were left so.
+    Bad {
+        /// The first of them.
+        copy: usize,
+        /// The other too: the page was had from what is good in each.
+        both: bool,
+    },
 }
 
 impl Files {
@@ -69,22 +75,26 @@ impl Files {
         self.repaired.load(Ordering::Relaxed)
     }
 
-    /// The text of a page from whichever copy is good; a bad first copy is mended if asked.
+    /// The text of a page from whichever copy is good, or from both; a bad first copy is mended if
+    /// asked.
     pub(super) fn read(&self, place: u32, lock: Lock<'_>, repair: bool) -> Result<Zeroizing<Vec<u8>>> {
         let first = match self.read_copy(0, place, lock) {
             Ok(opened) => return Ok(opened.body),
             Err(e) => e,
         };
-        match self.read_copy(1, place, lock) {
-            Ok(opened) => {
+        let (opened, bad) = match self.read_copy(1, place, lock) {
+            Ok(opened) => (opened, 1),
+            Err(second) => (self.rescue(place, lock).ok_or_else(|| lost(place, &first, &second))?, 2),
+        };
+        if repair {
+            for copy in &self.copies[..bad] {
                 // A failure to mend is no failure to read; the bad copy is met again.
-                if repair && self.copies[0].write_at(&opened.raw, offset(place)).is_ok() {
+                if copy.write_at(&opened.raw, offset(place)).is_ok() {
                     self.repaired.fetch_add(1, Ordering::Relaxed);
                 }
-                Ok(opened.body)
             }
-            Err(second) => Err(lost(place, &first, &second)),
         }
+        Ok(opened.body)
     }
 
     /// The text of a page after looking at both copies.
@@ -96,18 +106,26 @@ impl Files {
     ) -> Result<(Zeroizing<Vec<u8>>, Mended)> {
         let (bad, good) = match (self.read_copy(0, place, lock), self.read_copy(1, place, lock)) {
             (Ok(a), Ok(b)) if a.raw == b.raw => return Ok((a.body, Mended::Whole)),
-            (Ok(a), _) => (1, a),
-            (Err(_), Ok(b)) => (0, b),
-            (Err(a), Err(b)) => return Err(lost(place, &a, &b)),
+            (Ok(a), _) => (1..2, a),
+            (Err(_), Ok(b)) => (0..1, b),
+            (Err(a), Err(b)) => (0..2, self.rescue(place, lock).ok_or_else(|| lost(place, &a, &b))?),
         };
         if !repair {
-            return Ok((good.body, Mended::Bad(bad)));
+            return Ok((good.body, Mended::Bad { copy: bad.start, both: bad.len() == 2 }));
         }
-        self.copies[bad]
-            .write_at(&good.raw, offset(place))
-            .map_err(|e| Error::io(format_args!("mend {} page {place}", PAGE_FILES[bad]), e))?;
-        self.repaired.fetch_add(1, Ordering::Relaxed);
-        Ok((good.body, Mended::Rewritten))
+        for (copy, name) in self.copies.iter().zip(PAGE_FILES).take(bad.end).skip(bad.start) {
+            copy.write_at(&good.raw, offset(place))
+                .map_err(|e| Error::io(format_args!("mend {name} page {place}"), e))?;
+        }
+        let mended = bad.len() as u64;
+        self.repaired.fetch_add(mended, Ordering::Relaxed);
+        Ok((good.body, Mended::Rewritten(mended)))
+    }
+
+    /// A page that opens in neither copy.
+    fn rescue(&self, place: u32, lock: Lock<'_>) -> Option<Opened> {
+        let copies: Vec<_> = (0..self.copies.len()).filter_map(|copy| self.raw(copy, place).ok()).collect();
+        rescue::rescue(&copies, lock, self.store, place)
     }
 
     /// Makes room for `pages` pages.
@@ -152,13 +170,18 @@ impl Files {
     }
 
     fn read_copy(&self, copy: usize, place: u32, lock: Lock<'_>) -> Result<Opened> {
+        let raw = self.raw(copy, place)?;
+        let body = page::open(&raw, lock, self.store, place)?;
+        Ok(Opened { raw, body })
+    }
+
+    fn raw(&self, copy: usize, place: u32) -> Result<Vec<u8>> {
         let mut raw = vec![0; PAGE_LEN];
         self.copies[copy].read_exact_at(&mut raw, offset(place)).map_err(|e| match e.kind() {
             std::io::ErrorKind::UnexpectedEof => Error::corrupt("the file ends before it"),
             _ => Error::io("read", e),
         })?;
-        let body = page::open(&raw, lock, self.store, place)?;
-        Ok(Opened { raw, body })
+        Ok(raw)
     }
 }
 

@@ -46,6 +46,7 @@ pub mod node;
 mod page;
 pub mod pending;
 pub mod progress;
+mod rescue;
 pub mod slot;
 pub mod tree;
 

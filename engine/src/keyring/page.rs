@@ -51,6 +51,10 @@ pub(super) enum Lock<'a> {
 }
 
 impl Lock<'_> {
+    const fn header(&self) -> [u8; HEADER_LEN] {
+        [MAGIC[0], MAGIC[1], self.kind(), VERSION, ALGORITHM, 0, 0, 0]
+    }
+
     const fn kind(&self) -> u8 {
         match self {
             Self::Root { .. } | Self::Node(_) => KIND_NODE,
@@ -78,7 +82,7 @@ impl Lock<'_> {
 
 /// Seals a page in place: its text stands at `BODY_AT`.
 pub(super) fn seal(page: &mut [u8], lock: Lock<'_>, store: StoreId, place: u32) -> Result<()> {
-    let header = [MAGIC[0], MAGIC[1], lock.kind(), VERSION, ALGORITHM, 0, 0, 0];
+    let header = lock.header();
     let seal = lock.one_time(&header, store, place).seal(&mut page[BODY_AT..])?;
     page[..HEADER_LEN].copy_from_slice(&header);
     page[HEADER_LEN..BODY_AT].copy_from_slice(&seal);
@@ -101,6 +105,23 @@ pub(super) fn open(page: &[u8], lock: Lock<'_>, store: StoreId, place: u32) -> R
     let mut body = Zeroizing::new(cipher.to_vec());
     lock.one_time(header, store, place).open(seal, &mut body)?;
     Ok(body)
+}
+
+/// Turns the bit of a page that may make it open; whether it does, opening tells.
+pub(super) fn turn_wrong_bit(page: &mut [u8], lock: Lock<'_>, store: StoreId, place: u32) -> bool {
+    let header = lock.header();
+    let Some((found, rest)) = page.split_first_chunk_mut::<HEADER_LEN>() else { return false };
+    let Some((seal, text)) = rest.split_first_chunk::<SEAL_LEN>() else { return false };
+    let one_time = lock.one_time(&header, store, place);
+    match found.iter().zip(header).map(|(a, b)| (a ^ b).count_ones()).sum() {
+        0_u32 => match one_time.wrong_bit(seal, text) {
+            Some(bit) => rest[bit / 8] ^= 1 << (bit % 8),
+            None => return false,
+        },
+        1 => *found = header,
+        _ => return false,
+    }
+    true
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Any page of one copy may be ruined: the store opens, answers, and mends it. If both are, the
-/// error names the files and the page.
+/// Any page of one copy may be ruined: the store opens, answers, and mends it. If both are at the
+/// same place, the error names the files and the page.
 #[test]
 fn one_ruined_copy_is_mended_two_are_named() {
     let disk = MemoryVfs::new();
@@ -25,7 +25,7 @@ fn one_ruined_copy_is_mended_two_are_named() {
         }
         let d = edited(&disk, |f| {
             for name in files::PAGE_FILES {
-                f.get_mut(&path(name)).unwrap()[at] ^= 4;
+                f.get_mut(&path(name)).unwrap()[at..at + 64].fill(0);
             }
         });
         let error = match open_as(d, 1) {
@@ -36,6 +36,34 @@ fn one_ruined_copy_is_mended_two_are_named() {
         let text = error.to_string();
         assert!(text.contains("keyring.a") && text.contains("keyring.b"), "{text}");
         assert!(text.contains(&format!("page {place}")), "{text}");
+    }
+}
+
+/// A page that opened in neither copy was given up, though what was wrong in one was right in the
+/// other: the store did not open, and nobody in it could be erased.
+#[test]
+fn a_page_is_had_from_what_is_good_in_each_copy() {
+    let disk = MemoryVfs::new();
+    let k = create(&disk, &set(0..2000));
+    let (model, whole) = (all(&k.tree()), disk.snapshot());
+    let (pages, _) = living(&k);
+    for (place, here) in pages.keys().map(|place| (*place, *place as usize * PAGE_LEN)) {
+        let ruined = edited(&disk, |f| {
+            f.get_mut(&path(files::PAGE_FILES[0])).unwrap()[here + 700] ^= 0x44;
+            f.get_mut(&path(files::PAGE_FILES[1])).unwrap()[here + 2000] ^= 0x81;
+        });
+        let k = open(&ruined);
+        let mut report = Report::default();
+        k.verify(false, &mut report).unwrap();
+        // The root page was mended when it was read.
+        let named = format!("keyring.a and keyring.b page {place}: can be repaired");
+        assert!(k.repaired() == 2 || report.damage == [named], "{:?}", report.damage);
+        assert_eq!(all(&k.tree()), model);
+        k.verify(true, &mut Report::default()).unwrap();
+        assert_eq!(k.repaired(), 2);
+        for name in files::PAGE_FILES {
+            assert!(ruined.snapshot()[&path(name)] == whole[&path(name)], "{name} page {place}");
+        }
     }
 }
 
