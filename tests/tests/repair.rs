@@ -95,6 +95,7 @@ fn damage_is_named_until_it_is_repaired_and_shares_are_all() {
     let store = builder(&disk).open().unwrap();
     let found = store.verify(&all()).unwrap();
     assert!(!found.damage.is_empty() && found.damage.iter().all(|d| d.contains("can be repaired")));
+    assert_eq!(found.repairable, found.damage.len() as u64);
     let shares = (1..=5).map(|n| store.verify(&all().share(Share::new(n, 5).unwrap())).unwrap().damage);
     let mut parts: Vec<String> = shares.flatten().collect();
     parts.sort();

@@ -40,6 +40,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             line.raw(name, &value.json());
         }
         line.texts("damage", &report.damage);
+        line.number("repairable", report.repairable);
         line.texts("repaired", &report.repaired);
         line.texts("given_up", &report.given_up);
         out.line(&line.finish())?;
@@ -58,10 +59,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     out.flush()?;
     if damaged > 0 {
         return Err(escrowdb::Error::corrupt(format!("{damaged} places are damaged"))
-            .hint(if args.repair {
-                "keep the folder as it is and restore these parts from a backup"
-            } else {
-                "repeat with --repair; what that can't repair must come from a backup"
+            .hint(match (report.repairable, args.repair) {
+                (0, _) => "keep the folder as it is and restore these parts from a backup",
+                (_, true) => "what can be had back could not be written: see to the disk, and repeat",
+                (_, false) => "repeat with --repair; what that can't repair must come from a backup",
             })
             .into());
     }

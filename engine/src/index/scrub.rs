@@ -62,24 +62,33 @@ impl Share {
     }
 }
 
+/// What is damaged in a segment.
+#[derive(Default)]
+pub struct Found {
+    /// Pages of the index and of its parity.
+    pub index: Vec<Damage>,
+    /// Blocks of bodies and parity of their files.
+    pub bodies: Vec<Damage>,
+}
+
 impl Segment {
     /// Each page of the index, each block if asked, and parity.
-    pub fn scrub(&self, how: &Scrub<'_>) -> Vec<Damage> {
-        let mut found = Vec::new();
-        self.scrub_index(how, &mut found);
+    pub fn scrub(&self, how: &Scrub<'_>) -> Found {
+        let mut found = Found::default();
+        self.scrub_index(how, &mut found.index);
         if how.read_data
             && let Ok(blocks) = self.sections.load_blocks()
         {
             for (number, body) in (0u8..).zip(self.body_files()) {
                 let own = blocks.iter().zip(0u32..).filter(|(b, _)| b.file == number);
-                self.scrub_body(how, body, own, &mut found);
+                self.scrub_body(how, body, own, &mut found.bodies);
             }
         }
         found
     }
 
     fn scrub_index(&self, how: &Scrub<'_>, found: &mut Vec<Damage>) {
-        let (index, before) = (&self.sections.index, found.len());
+        let index = &self.sections.index;
         for page in (0..self.pages()).filter(|page| how.share.has(u64::from(*page))) {
             let Err(damage) = index.check_page(page) else { continue };
             let rescued = index.rescue(page).ok().flatten();
@@ -87,7 +96,7 @@ impl Segment {
             let reads = || index.check_page(page);
             found.push(mend(how, &index.name(), at, rescued.as_ref().map(|p| &p[..]), &damage, &reads));
         }
-        if all_whole(&found[before..]) {
+        if all_whole(found) {
             let whole = || (0..self.pages()).all(|page| index.check_page(page).is_ok());
             scrub_parity(how, &index.name(), index.parity_file(), &whole, found);
         }

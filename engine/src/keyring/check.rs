@@ -24,6 +24,8 @@ pub struct Report {
     pub repaired: u64,
     /// What is damaged, by file and page.
     pub damage: Vec<String>,
+    /// How many of these places a repair would set right.
+    pub repairable: u64,
 }
 
 impl Keyring {
@@ -54,26 +56,21 @@ impl Keyring {
         let mut walk = Walk::new(&self.pages.files, repair, None);
         walk.commit(&record, &root);
         walk.account(&record);
-        let Walk { seen, repaired, mut damage, .. } = walk;
+        let Walk { seen, repaired, repairable, damage, .. } = walk;
         if repaired > 0 {
             self.poison(self.pages.files.sync())?;
         }
-        report.repaired += repaired + self.verify_head(&record, &root, repair, &mut damage)?;
+        report.repaired += repaired;
+        report.repairable += repairable;
         report.pages += seen.len() as u64;
-        report.damage.append(&mut damage);
-        Ok(())
+        report.damage.extend(damage);
+        self.verify_head(&record, &root, repair, report)
     }
 
-    fn verify_head(
-        &self,
-        record: &Record,
-        root: &[u8; 32],
-        repair: bool,
-        damage: &mut Vec<String>,
-    ) -> Result<u64> {
+    fn verify_head(&self, record: &Record, root: &[u8; 32], repair: bool, report: &mut Report) -> Result<()> {
         let w = self.writer.lock();
         if self.head().sequence != record.head.sequence {
-            return Ok(0);
+            return Ok(());
         }
         let head = read_head(w.head_file.as_ref());
         let first = w.index * 2;
@@ -83,19 +80,19 @@ impl Keyring {
             Record::open(page, store, root, record.head.epoch).is_ok_and(|r| r.head == record.head)
         };
         let Some(page) = copies.iter().find(good) else {
-            damage.push(format!("HEAD pages {first} and {}", first + 1));
-            return Ok(0);
+            report.damage.push(format!("HEAD pages {first} and {}", first + 1));
+            return Ok(());
         };
-        let mut repaired = 0;
         for (i, _) in copies.iter().enumerate().filter(|(_, c)| *c != page) {
             if repair {
                 self.poison(write_head(w.head_file.as_ref(), w.index, page))?;
-                repaired += 1;
+                report.repaired += 1;
             } else {
-                damage.push(format!("HEAD page {}", first + i));
+                report.damage.push(format!("HEAD page {}: can be repaired", first + i));
+                report.repairable += 1;
             }
         }
-        Ok(repaired)
+        Ok(())
     }
 
     fn read_back_once(&self, prepared: &Prepared, repair: bool) -> Result<(Node, u64)> {
@@ -144,13 +141,14 @@ struct Walk<'a> {
     seen: BTreeSet<u32>,
     lists: Vec<u32>,
     repaired: u64,
+    repairable: u64,
     damage: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
     fn new(files: &'a Files, repair: bool, only: Option<&'a BTreeSet<u32>>) -> Self {
         let (seen, lists, damage) = Default::default();
-        Self { files, repair, only, seen, lists, repaired: 0, damage }
+        Self { files, repair, only, seen, lists, repaired: 0, repairable: 0, damage }
     }
 
     /// The tree and the free list of a record.
@@ -243,6 +241,7 @@ impl<'a> Walk<'a> {
                     Mended::Bad { copy, both } => {
                         let names = if both { PAGE_FILES.join(" and ") } else { PAGE_FILES[copy].to_owned() };
                         self.damage.push(format!("{names} page {place}: can be repaired"));
+                        self.repairable += 1;
                     }
                 }
                 Some(body)

@@ -82,10 +82,20 @@ pub struct VerifyReport {
     pub leaves: u64,
     /// What is damaged: file, place, what was expected, and what can be done.
     pub damage: Vec<String>,
+    /// How many of these places [`VerifyOptions::repair`] would set right.
+    pub repairable: u64,
     /// What was damaged and is repaired.
     pub repaired: Vec<String>,
     /// What was given up since the store was opened: lost before, and out of the index now.
     pub given_up: Vec<String>,
+}
+
+impl VerifyReport {
+    fn add(&mut self, place: std::fmt::Arguments<'_>, Damage { what, fate }: Damage) {
+        let list = if fate == Fate::Repaired { &mut self.repaired } else { &mut self.damage };
+        list.push(format!("{place}{what}"));
+        self.repairable += u64::from(fate == Fate::Rescued);
+    }
 }
 
 /// Checks the store.
@@ -106,13 +116,13 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
                 .push(format!("{} copies of pages of HEAD and the key tree; repaired", pages.repaired));
         }
         report.damage.extend(pages.damage);
+        report.repairable += pages.repairable;
     }
     {
         // First, for bodies are compared with leaves.
         let _no_erasure = state.pass.lock();
         for damage in state.log.lock().scrub(options.repair) {
-            let list = if damage.fate == Fate::Repaired { &mut report.repaired } else { &mut report.damage };
-            list.push(damage.what);
+            report.add(format_args!(""), damage);
         }
     }
     let ids: Vec<SegmentId> = state.view.read().segments.iter().map(|s| s.id).collect();
@@ -143,25 +153,26 @@ fn verify_segment(
     let (id, share) = (segment.id, options.share);
     let (vfs, dir) = (&*state.env.vfs, &*state.env.dir);
     let scrub = Scrub { vfs, dir, share, read_data, repair: options.repair };
-    let found = segment.part.scrub(&scrub);
-    let lost = found.iter().any(|d| d.fate == Fate::Lost);
-    let index_lost = lost && !segment.part.verify(false).is_empty();
-    for Damage { what, fate } in found {
-        let list = if fate == Fate::Repaired { &mut report.repaired } else { &mut report.damage };
-        list.push(format!("segment {id}: {what}"));
-    }
-    if index_lost && options.repair {
+    let mut found = segment.part.scrub(&scrub);
+    let beyond = |found: &[Damage]| found.iter().any(|d| d.fate == Fate::Lost);
+    let lost = beyond(&found.index) || beyond(&found.bodies);
+    if beyond(&found.index) && !segment.part.verify(false).is_empty() {
         // Postings can be had from bodies.
-        match heal::one(state, segment, false) {
-            Ok(gone) if gone.is_empty() => {
-                report
-                    .damage
-                    .retain(|d| !(d.starts_with(&format!("segment {id}:")) && d.contains(".idx page")));
-                report.repaired.push(format!("segment {id}: the index was built anew from its bodies"));
+        if options.repair {
+            match heal::one(state, segment, false) {
+                Ok(gone) if gone.is_empty() => {
+                    found.index.clear();
+                    report.repaired.push(format!("segment {id}: the index was built anew from its bodies"));
+                }
+                Ok(gone) => report.damage.extend(gone.into_iter().map(|g| format!("segment {id}: {g}"))),
+                Err(e) => report.damage.push(format!("segment {id}: {e}; restore the index from a backup")),
             }
-            Ok(gone) => report.damage.extend(gone.into_iter().map(|g| format!("segment {id}: {g}"))),
-            Err(e) => report.damage.push(format!("segment {id}: {e}; restore the index from a backup")),
+        } else if segment.part.rebuild_readable(&|_| false).is_ok() {
+            report.repairable += 1;
         }
+    }
+    for damage in found.index.into_iter().chain(found.bodies) {
+        report.add(format_args!("segment {id}: "), damage);
     }
     if lost || !share.is_all() {
         return Ok(());
