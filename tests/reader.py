@@ -524,6 +524,38 @@ def read_log(folder, head, found):
     return size
 
 
+def read_losses(keyring):
+    """How many records left the store because nothing brought them back."""
+    records = 0
+    for key, r in keyring.of_kind(7):
+        if key != b"\7":
+            continue
+        count = r.varint()
+        need(count <= 16, "more losses than there may be")
+        for _ in range(count):
+            what, by = r.uint(1), r.uint(1)
+            need(what in (1, 2) and by in (1, 2, 3, 4), "a loss of an unknown sort")
+            r.take(16 if by == 3 else 0)
+            r.zigzag(), r.varint()
+            number, first, last = r.varint(), r.varint(), r.varint()
+            need(number > 0 and first <= last, "a loss of nothing")
+            r.take(32 if what == 2 else 0)
+            records += number if what == 1 else 0
+        r.end()
+    return records
+
+
+def check_counters(keyring, held):
+    """Positions without a record were removed on request or lost."""
+    for key, r in keyring.of_kind(7):
+        if key == b"\3":
+            r.uint(8), r.uint(8)
+            seq, removed = r.uint(8), r.uint(8)
+            r.end()
+            lost = read_losses(keyring)
+            need(seq - held == removed + lost, f"{seq} positions, {held} records, {removed} removed, {lost} lost")
+
+
 def read_store(folder, slot):
     epoch, store, root = read_slot(slot)
     head = read_head(folder, epoch, store, root)
@@ -532,6 +564,7 @@ def read_store(folder, slot):
     found = []
     for _, r in keyring.of_kind(4):
         read_segment(folder, store, r, people, found)
+    check_counters(keyring, len(found))
     for _, r in sorted(keyring.of_kind(5), key=lambda e: e[0]):
         name, key = r.take(16), r.take(32)
         read_journal(folder, store, name, key, found)

@@ -10,8 +10,8 @@ use escrowdb::session::Session;
 // The store's verbs and answers, named here once for all commands.
 use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 pub(crate) use escrowdb::store::{
-    EraseOptions, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector, Share,
-    Store, VerifyOptions,
+    EraseOptions, GivenUpBy, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector,
+    Share, Store, VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 
@@ -198,6 +198,7 @@ pub(crate) fn stats_fields(stats: &Stats) -> Vec<Field> {
         ("log_size", Value::Number(stats.log_size)),
         ("bytes", Value::Number(stats.bytes)),
         ("repaired", Value::Number(stats.repaired)),
+        ("lost", Value::Number(stats.lost)),
         ("live", Value::Number(stats.space.live())),
         ("dead", Value::Number(stats.space.dead)),
         ("reclaimable", Value::Number(stats.space.reclaimable)),
@@ -230,6 +231,7 @@ pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
         ("segments", Value::Number(report.segments)),
         ("records", Value::Number(report.records)),
         ("leaves", Value::Number(report.leaves)),
+        ("records_lost", Value::Number(report.records_lost)),
     ]
 }
 

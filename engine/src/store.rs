@@ -25,6 +25,7 @@ use crate::vfs::{DiskVfs, Vfs};
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::{Outcome, Rehearsal};
+pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};
 pub use crate::keyring::progress::ImportProgress;
 pub use crate::query::exec::Order;
 pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
@@ -109,6 +110,8 @@ pub struct Stats {
     /// What reading has set right in memory since the store was opened; `verify` with `repair`
     /// writes it back.
     pub repaired: u64,
+    /// Records that were ever given up: nothing brought them back ([`Store::losses`]).
+    pub lost: u64,
 }
 
 /// Where the root key lives.
@@ -274,14 +277,18 @@ impl Store {
             bytes: space.total(),
             space,
             repaired: self.state.env.repairs.total(),
+            lost: catalog::losses(&self.state.view.read().tree)?.records(),
         })
     }
 
-    /// What was found damaged beyond repair since the opening and was given up, by name: an erasure
-    /// goes on past damage, and what nothing opens any more leaves the store with it. Empty for a
-    /// whole store.
-    pub fn losses(&self) -> Vec<String> {
-        self.state.env.repairs.losses()
+    /// What was ever found damaged beyond repair and given up: an erasure goes on past damage, and
+    /// what nothing opens any more leaves the store with it. It stands in the key tree, sealed, from
+    /// the commit on that gave it up. Empty for a store that never lost anything.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn losses(&self) -> Result<Vec<Loss>> {
+        Ok(catalog::losses(&self.state.view.read().tree)?.iter().copied().collect())
     }
 
     /// The log's public key in C2SP form.

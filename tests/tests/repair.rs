@@ -10,7 +10,7 @@ use escrowdb::ErrorKind;
 use escrowdb::erase::Selector;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Record, Share, Store, VerifyOptions};
+use escrowdb::store::{EraseOptions, GivenUpBy, Record, Share, Store, VerifyOptions};
 use escrowdb::vfs::MemoryVfs;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -211,17 +211,25 @@ fn a_segment_without_survivors_that_open_goes_whole() {
     bytes[PAGE..].fill(1);
     let disk = MemoryVfs::from_files(files);
     let store = builder(&disk).open().unwrap();
-    assert_eq!(store.losses(), Vec::<String>::new());
-    store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
+    assert_eq!(store.losses().unwrap(), []);
+    let erased = store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
     assert_eq!(count(&store), 0);
-    let losses = store.losses();
-    assert!(losses.iter().any(|loss| loss.contains("don't open")), "told, not swallowed: {losses:?}");
+    // Told, not swallowed, and not as if somebody had asked for it.
+    assert_eq!((erased.records_removed, erased.records_lost), (1, 3));
+    let losses = store.losses().unwrap();
+    assert_eq!(
+        losses.iter().map(|l| (l.number, l.by)).collect::<Vec<_>>(),
+        [(3, GivenUpBy::Erasure(erased.request))]
+    );
     assert_eq!(store.stats().unwrap().segments, 0);
     assert!(disk.snapshot().keys().all(|path| path.extension().is_none_or(|e| e != "seg" && e != "idx")));
     store.close().unwrap();
     let store = builder(&disk).open().unwrap();
     let report = store.verify(&all()).unwrap();
     assert!(report.damage.is_empty(), "{:?}", report.damage);
+    // Every later check names it.
+    assert_eq!(report.given_up, losses.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!((report.records_lost, store.stats().unwrap().lost), (3, 3));
     store.append(&[Record::new("c", "anna@example.org", Micros(9), "again")]).unwrap();
     assert_eq!(count(&store), 1);
 }

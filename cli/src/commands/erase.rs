@@ -7,7 +7,7 @@ use escrowdb::id::RequestId;
 
 use crate::args::Global;
 use crate::durable::DurableFile;
-use crate::engine::{self, EraseOptions, Plan, Selector};
+use crate::engine::{self, EraseOptions, GivenUpBy, Plan, Selector};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
@@ -62,7 +62,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
     let certificate = store.erase(&selector, &options)?;
-    for loss in store.losses() {
+    let own = GivenUpBy::Erasure(certificate.request);
+    for loss in store.losses()?.iter().filter(|loss| loss.by == own) {
         note(&format!("found lost on the way: {loss}"));
     }
     let text = certificate.to_json();

@@ -38,6 +38,9 @@ pub struct Certificate {
     pub handles: Vec<Handle>,
     /// Positions of the log that are bare now.
     pub records_removed: u64,
+    /// Records that were found lost on the way and left the store with it: of somebody else, or of
+    /// the erased where nothing tells any more. Their places stand in the store's list of losses.
+    pub records_lost: u64,
     /// Content keys destroyed.
     pub content_keys_destroyed: u64,
     /// Index keys destroyed: as many segments were re-keyed.
@@ -76,8 +79,9 @@ impl Certificate {
             s.push_str(&format!("{}\"{handle}\"", if i > 0 { "," } else { "" }));
         }
         s.push_str(&format!(
-            "],\"records_removed\":{},\"keys_destroyed\":{{\"root\":1,\"content\":{},\"index\":{},\"journal\":{}}}",
+            "],\"records_removed\":{},\"records_lost\":{},\"keys_destroyed\":{{\"root\":1,\"content\":{},\"index\":{},\"journal\":{}}}",
             self.records_removed,
+            self.records_lost,
             self.content_keys_destroyed,
             self.segments_rekeyed,
             self.journal_keys_destroyed
@@ -124,6 +128,7 @@ impl Certificate {
         }
         for n in [
             self.records_removed,
+            self.records_lost,
             self.content_keys_destroyed,
             self.segments_rekeyed,
             self.journal_keys_destroyed,
@@ -166,11 +171,11 @@ impl Certificate {
         };
         let n = r.count(body.len() / 16)?;
         let handles = (0..n).map(|_| Ok(Handle(r.array()?))).collect::<Result<_>>()?;
-        let mut numbers = [0u64; 9];
+        let mut numbers = [0u64; 10];
         for n in &mut numbers {
             *n = r.varint()?;
         }
-        let [removed, content, index, journal, before, after, committed, destroyed, late] = numbers;
+        let [removed, lost, content, index, journal, before, after, committed, destroyed, late] = numbers;
         let grade = match r.slice()? {
             b"A" => "A",
             b"B" => "B",
@@ -182,6 +187,7 @@ impl Certificate {
             what,
             handles,
             records_removed: removed,
+            records_lost: lost,
             content_keys_destroyed: content,
             segments_rekeyed: index,
             journal_keys_destroyed: journal,
@@ -216,6 +222,7 @@ pub fn find(view: &View, request: RequestId) -> Result<Option<Certificate>> {
 pub fn from_done(
     request: RequestId,
     done: &Done,
+    lost: u64,
     destroyed: Micros,
     not_later_than: bool,
     slot_grade: &'static str,
@@ -230,6 +237,7 @@ pub fn from_done(
         },
         handles: done.handles.clone(),
         records_removed: done.removed,
+        records_lost: lost,
         content_keys_destroyed: done.content_keys,
         segments_rekeyed: done.segments,
         journal_keys_destroyed: done.journals,
@@ -273,6 +281,7 @@ mod tests {
             what: "person",
             handles: vec![Handle([1; 16]), Handle([2; 16])],
             records_removed: 41,
+            records_lost: 3,
             content_keys_destroyed: 2,
             segments_rekeyed: 3,
             journal_keys_destroyed: 1,

@@ -23,6 +23,7 @@ pub fn record_and_clear(
     if done.is_empty() {
         return Ok(());
     }
+    let losses = catalog::losses(&state.view.read().tree)?;
     let now = state.env.clock.now();
     let grade = state.slot.grade().name();
     let records = done
@@ -31,7 +32,8 @@ pub fn record_and_clear(
             let origin = &state.settings.origin;
             let known = destroyed.filter(|(_, requests)| requests.contains(request)).map(|(at, _)| at);
             let (at, late) = (known.unwrap_or(now), known.is_none());
-            certificate::from_done(*request, done, at, late, grade, origin).to_record()
+            let lost = losses.records_of(*request);
+            certificate::from_done(*request, done, lost, at, late, grade, origin).to_record()
         })
         .collect();
     queue.append_own(state, records)?;

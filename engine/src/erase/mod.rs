@@ -26,6 +26,7 @@ use crate::id::RequestId;
 use crate::ingest::Queue;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
+use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Waiting};
 use crate::policy::{self, Decision, Facts};
 use crate::state::{State, commit, heal};
@@ -69,7 +70,9 @@ pub fn erase(
     };
     let find = || certificate::find(&state.view.read(), request);
     let known = match find() {
-        Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() && heal_all(state)? > 0 => find()?,
+        Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() && heal_all(state, request)? > 0 => {
+            find()?
+        }
         found => found?,
     };
     if let Some(done) = known {
@@ -90,7 +93,7 @@ pub fn erase(
     // and the erasure goes on.
     if erased.as_ref().is_err_and(|e| e.kind() == ErrorKind::Corrupt)
         && !state.is_poisoned()
-        && heal_all(state)? > 0
+        && heal_all(state, request)? > 0
     {
         erased = try_erase();
     }
@@ -103,11 +106,11 @@ pub fn erase(
     Ok(certificate)
 }
 
-fn heal_all(state: &Arc<State>) -> Result<u64> {
+fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
     let _no_compaction = state.forbid_compactions();
     let _no_erasure = state.pass.lock();
     state.wait_for_roll();
-    heal::all(state, true)
+    heal::all(state, true, By::Erasure(request))
 }
 
 /// One request, one erasure: a caller who names another thing would take the answer for its own.

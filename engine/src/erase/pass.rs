@@ -16,6 +16,7 @@ use crate::ingest::Queue;
 use crate::journal::Journal;
 use crate::keyring::catalog;
 use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
+use crate::keyring::losses::Loss;
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Keyring, Prepared, RootKey, SlotRecord, Tree};
 use crate::policy::{self, Decision, Facts};
@@ -141,6 +142,8 @@ struct Pass<'a> {
     dead: Vec<PersonNumber>,
     before: u64,
     removed: u64,
+    /// What nothing brought back, and leaves the store with this pass.
+    lost: Vec<Loss>,
     rolled: u64,
     rewritten: Vec<(SegmentId, Option<SegmentEntry>)>,
     fresh_bodies: BTreeSet<SegmentId>,
@@ -184,6 +187,7 @@ impl<'a> Pass<'a> {
             dead,
             before: 0,
             removed: 0,
+            lost: Vec::new(),
             rolled: 0,
             rewritten: Vec::new(),
             fresh_bodies: BTreeSet::new(),

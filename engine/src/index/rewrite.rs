@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::Entropy;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::PersonNumber;
+use crate::id::{PersonNumber, Seq};
 use crate::index::data::IndexData;
 use crate::index::file::{Parts, Section, encode_parts};
 use crate::index::lists::person_value;
@@ -63,8 +63,9 @@ pub struct Rewritten {
     pub text: Zeroizing<Vec<u8>>,
     /// Whether the new body file was written.
     pub body_written: bool,
-    /// Survivors in blocks to re-form that don't open: they were lost before, and leave the index.
-    pub lost: u64,
+    /// Log positions of survivors in blocks to re-form that don't open: they were lost before, and
+    /// leave the index.
+    pub lost: Vec<Seq>,
 }
 
 /// Which blocks die and which must be re-formed if `removed` documents go.
@@ -98,11 +99,13 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
             (0..data.blocks.len() as u32).filter(|n| fate.dead.binary_search(n).is_err()).collect();
     }
     let body_written = !fate.partial.is_empty();
-    let mut lost = 0;
+    let mut lost = Vec::new();
     if !fate.partial.is_empty() {
         let (open, unreadable) = open_blocks(segment, &fate.partial)?;
         for (entry, doc) in data.docs.iter().zip(0..) {
-            lost += u64::from(unreadable.contains(&entry.at.block) && removed.insert(doc));
+            if unreadable.contains(&entry.at.block) && removed.insert(doc) {
+                lost.push(entry.seq);
+            }
         }
         reform(&open, &mut data, &removed, target)?;
     }

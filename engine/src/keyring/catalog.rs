@@ -8,6 +8,7 @@ use crate::id::{PersonNumber, RequestId, SegmentId};
 use crate::keyring::entry::{
     Counters, Entry, EntryKind, Identifier, Journal, Person, Segment, Settings, StoreKey, key, name_tag,
 };
+use crate::keyring::losses::{Loss, Losses};
 use crate::keyring::pending::{Done, Pending, Waiting};
 use crate::keyring::progress::ImportProgress;
 use crate::keyring::{Changes, Tree};
@@ -159,6 +160,21 @@ pub fn counters(tree: &Tree) -> Result<Counters> {
 /// Sets the counters.
 pub fn put_counters(changes: &mut Changes, counters: &Counters) -> Result<()> {
     put(changes, key::counters(), counters)
+}
+
+/// What was given up so far.
+pub fn losses(tree: &Tree) -> Result<Losses> {
+    Ok(get(tree, &key::losses())?.unwrap_or_default())
+}
+
+/// Notes what the same changes give up.
+pub fn add_losses(changes: &mut Changes, tree: &Tree, given_up: &[Loss]) -> Result<()> {
+    if given_up.is_empty() {
+        return Ok(());
+    }
+    let mut all = losses(tree)?;
+    given_up.iter().for_each(|loss| all.add(*loss));
+    put(changes, key::losses(), &all)
 }
 
 /// What the store was made with.

@@ -11,7 +11,7 @@
 //! 4 segment   id u64 BE              Segment
 //! 5 journal   0 current, 1 next      Journal
 //! 6 pending   request id 16          Pending
-//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 high-water time
+//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 high-water time, 7 losses
 //! ```
 
 use unicode_normalization::UnicodeNormalization;

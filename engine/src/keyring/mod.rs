@@ -42,6 +42,7 @@ pub mod entry;
 pub mod files;
 mod free;
 pub mod head;
+pub mod losses;
 pub mod node;
 mod page;
 pub mod pending;

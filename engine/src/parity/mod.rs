@@ -14,8 +14,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-
 pub mod file;
 
 pub use file::{Page, ParityFile};
@@ -106,7 +104,6 @@ impl Encoder {
 #[derive(Debug, Default)]
 pub struct Repairs {
     total: AtomicU64,
-    losses: Mutex<Vec<String>>,
 }
 
 impl Repairs {
@@ -118,16 +115,6 @@ impl Repairs {
     /// How many.
     pub fn total(&self) -> u64 {
         self.total.load(Ordering::Relaxed)
-    }
-
-    /// Notes what nothing brought back and was given up, in words.
-    pub fn lose(&self, what: String) {
-        self.losses.lock().push(what);
-    }
-
-    /// What was given up.
-    pub fn losses(&self) -> Vec<String> {
-        self.losses.lock().clone()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::index::IndexData;
 use crate::index::file::file_name;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
+use crate::keyring::losses::{By, Loss, What};
 use crate::roll;
 use crate::state::{State, commit};
 use crate::view::Rolled;
@@ -15,20 +16,21 @@ use crate::view::Rolled;
 /// Heals every segment whose index is damaged beyond rescue. With `give_up`, one whose block table
 /// is lost leaves the store: nothing opens its bodies. Answers how many were healed. The caller
 /// keeps erasures and compactions away.
-pub fn all(state: &Arc<State>, give_up: bool) -> Result<u64> {
+pub fn all(state: &Arc<State>, give_up: bool, by: By) -> Result<u64> {
     let segments = state.view.read().segments.clone();
     let mut healed = 0;
     for segment in segments {
         if !segment.part.verify(false).is_empty() {
-            one(state, &segment, give_up)?;
+            one(state, &segment, give_up, by)?;
             healed += 1;
         }
     }
     Ok(healed)
 }
 
-/// Heals one segment by an ordinary commit; answers what is lost.
-pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>> {
+/// Heals one segment by an ordinary commit; answers what is lost, which stands in the key tree from
+/// then on.
+pub fn one(state: &State, segment: &Rolled, give_up: bool, by: By) -> Result<Vec<String>> {
     let known = |n: PersonNumber| state.view.read().knows(n).unwrap_or(false);
     let (data, mut lost) = match segment.part.rebuild_readable(&known) {
         Ok(rebuilt) => rebuilt,
@@ -64,9 +66,18 @@ pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>
         Some((entry, _)) => catalog::put_segment(&mut changes, segment.id, entry)?,
         None => catalog::remove_segment(&mut changes, segment.id),
     }
-    let mut counters = catalog::counters(&keyring.tree())?;
-    counters.removed += gone;
-    catalog::put_counters(&mut changes, &counters)?;
+    if gone > 0 {
+        let loss = Loss {
+            what: What::Records,
+            by,
+            at: env.clock.now(),
+            segment: Some(segment.id),
+            number: gone,
+            first: segment.entry.min_seq,
+            last: segment.entry.max_seq,
+        };
+        catalog::add_losses(&mut changes, &keyring.tree(), &[loss])?;
+    }
     let log = keyring.head().log;
     let bodies = if fresh.is_none() { segment.entry.body_names() } else { Vec::new() };
     let new_file = fresh.as_ref().map(|(entry, _)| file_name(entry.index));
@@ -92,9 +103,6 @@ pub fn one(state: &State, segment: &Rolled, give_up: bool) -> Result<Vec<String>
     for name in bodies.into_iter().chain([file_name(segment.entry.index).into()]) {
         // A file that stays is a stranger to the next opening.
         let _ = env.unlink(name);
-    }
-    for what in &lost {
-        env.repairs.lose(format!("segment {}: {what}", segment.id));
     }
     Ok(lost)
 }

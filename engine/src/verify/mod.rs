@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::id::SegmentId;
 use crate::index::{IndexBuilder, Part, Scrub, file};
+use crate::keyring::losses::By;
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
@@ -86,8 +87,11 @@ pub struct VerifyReport {
     pub repairable: u64,
     /// What was damaged and is repaired.
     pub repaired: Vec<String>,
-    /// What was given up since the store was opened: lost before, and out of the index now.
+    /// What was ever given up: lost before, and out of the store since then. It is no damage any
+    /// more, and is named for good.
     pub given_up: Vec<String>,
+    /// How many records that were.
+    pub records_lost: u64,
 }
 
 impl VerifyReport {
@@ -137,7 +141,6 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
     }
     let _no_erasure = state.pass.lock();
     compare_log(state, &state.view.read(), &mut report)?;
-    report.given_up = state.env.repairs.losses();
     Ok(report)
 }
 
@@ -159,7 +162,7 @@ fn verify_segment(
     if beyond(&found.index) && !segment.part.verify(false).is_empty() {
         // Postings can be had from bodies.
         if options.repair {
-            match heal::one(state, segment, false) {
+            match heal::one(state, segment, false, By::Repair) {
                 Ok(gone) if gone.is_empty() => {
                     found.index.clear();
                     report.repaired.push(format!("segment {id}: the index was built anew from its bodies"));
@@ -230,11 +233,14 @@ fn compare_log(state: &State, view: &View, report: &mut VerifyReport) -> Result<
         ));
     }
     let held: u64 = view.segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+    let losses = catalog::losses(&view.tree)?;
+    report.given_up = losses.iter().map(ToString::to_string).collect();
+    report.records_lost = losses.records();
     let bare = report.leaves.checked_sub(held);
-    if bare != Some(counters.removed) {
+    if bare != counters.removed.checked_add(report.records_lost) {
         report.damage.push(format!(
-            "{} leaves less {held} records in segments should be {} removed records",
-            report.leaves, counters.removed
+            "{} leaves less {held} records in segments should be {} removed and {} lost records",
+            report.leaves, counters.removed, report.records_lost
         ));
     }
     Ok(())

@@ -18,7 +18,7 @@ use escrowdb::journal::{FrameKind, Journal};
 use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
-use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, progress};
+use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, losses, progress};
 use escrowdb::parity::{self, Repairs};
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
@@ -198,6 +198,7 @@ pub(crate) fn keyring_entry(bytes: &[u8]) -> bool {
         8 => entry_of::<entry::Settings>(value),
         9 => entry_of::<Micros>(value),
         10 => entry_of::<progress::ImportProgress>(value),
+        11 => entry_of::<losses::Losses>(value),
         _ => false,
     }
 }

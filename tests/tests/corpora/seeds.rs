@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use escrowdb::codec::Write;
 use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
-use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, Seq};
+use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
 use escrowdb::index::part::{Field, SortKey};
 use escrowdb::index::terms::Terms;
 use escrowdb::index::{IndexBuilder, column, dictionary, file, page, postings, write_index};
 use escrowdb::ingest::frame;
 use escrowdb::keyring::entry::{self, Entry};
+use escrowdb::keyring::losses::{By, Loss, Losses, What};
 use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
 use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportProgress};
 use escrowdb::query::cursor::Cursors;
@@ -80,6 +81,13 @@ fn entries() -> Vec<Seed> {
     };
     let counters =
         entry::Counters { person: PersonNumber(9), segment: Default::default(), seq: Seq(3), removed: 1 };
+    let mut losses = Losses::default();
+    let by = [By::Opening, By::Repair, By::Erasure(RequestId([4; 16])), By::Several];
+    for (by, what) in by.into_iter().zip([What::Records, What::Leaves { root: [6; 32] }].into_iter().cycle())
+    {
+        let (at, segment) = (Micros(1 << 50), Some(SegmentId(2)));
+        losses.add(Loss { what, by, at, segment, number: 3, first: Seq(4), last: Seq(400) });
+    }
     let import = ImportProgress { digest: [7; 32], offset: 1000, lines: 10, records: 9 };
     let done = Done { what: 1, handles: vec![Handle([1; 16])], removed: 12, ..Done::default() };
     let waiting = |target| {
@@ -106,6 +114,7 @@ fn entries() -> Vec<Seed> {
         kind(8, "settings", &settings),
         kind(9, "high_water", &Micros(1 << 50)),
         kind(10, "import", &import),
+        kind(11, "losses", &losses),
         ("pending", "done", Pending::Done(done.clone()).encode().unwrap().to_vec()),
         ("pending", "persons", waiting(Target::Persons(vec![PersonNumber(1), PersonNumber(2)]))),
         ("pending", "conversation", waiting(Target::Conversation("c1".into()))),

@@ -5,11 +5,13 @@ use roaring::RoaringBitmap;
 use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::{SegmentId, Seq};
 use crate::index::Part;
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal, Rewritten};
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
+use crate::keyring::losses::{By, Loss, What};
 use crate::roll;
 use crate::segment::BodyPlace;
 use crate::state::{commit, journal_name};
@@ -99,6 +101,23 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Notes records that left a segment because they were lost before. They are not among those
+    /// that somebody asked to remove.
+    fn lose(&mut self, segment: SegmentId, seqs: &[Seq]) {
+        let (Some(first), Some(last)) = (seqs.iter().min(), seqs.iter().max()) else { return };
+        // What several requests of one pass meet is told by the first.
+        let by = self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request));
+        self.lost.push(Loss {
+            what: What::Records,
+            by,
+            at: self.state.env.clock.now(),
+            segment: Some(segment),
+            number: seqs.len() as u64,
+            first: *first,
+            last: *last,
+        });
+    }
+
     pub(super) fn rewrite(&mut self, segment: &Rolled, docs: &RoaringBitmap) -> Result<Option<SegmentEntry>> {
         let env = &self.state.env;
         let old = &segment.entry;
@@ -126,13 +145,7 @@ impl Pass<'_> {
         if gather {
             self.old_files.extend(old.body_names());
         }
-        if reformed.lost > 0 {
-            self.removed += reformed.lost;
-            env.repairs.lose(format!(
-                "segment {}: {} records in blocks that don't open left the index in an erasure",
-                segment.id, reformed.lost
-            ));
-        }
+        self.lose(segment.id, &reformed.lost);
         if reformed.data.docs.is_empty() {
             // What should have survived stood in blocks that don't open.
             if !gather {

@@ -39,6 +39,7 @@ impl Pass<'_> {
                 None => catalog::remove_segment(&mut changes, *id),
             }
         }
+        catalog::add_losses(&mut changes, tree, &self.lost)?;
         let mut log = keyring.head().log;
         if let Some(switched) = &self.roll {
             changes.extend(switched.built.people.clone());
@@ -161,9 +162,10 @@ impl Pass<'_> {
         })
     }
 
-    /// Of the records that go, those that stood in segments.
+    /// Of the records that go, lost ones included, those that stood in segments.
     pub(super) fn removed_from_segments(&self) -> u64 {
-        self.removed - self.roll.as_ref().map_or(0, |s| s.built.left_out)
+        let lost: u64 = self.lost.iter().map(|loss| loss.number).sum();
+        self.removed + lost - self.roll.as_ref().map_or(0, |s| s.built.left_out)
     }
 }
 

@@ -101,6 +101,11 @@ pub fn import_progress() -> Vec<u8> {
     of(EntryKind::Store, &[5])
 }
 
+/// What was given up.
+pub fn losses() -> Vec<u8> {
+    of(EntryKind::Store, &[7])
+}
+
 /// Highest time seen.
 pub fn high_water() -> Vec<u8> {
     of(EntryKind::Store, &[6])
