@@ -40,6 +40,11 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Read files by calls instead of mapping them: a broken disk or a file cut short is an error
+    /// then and doesn't end the process. A little slower.
+    #[arg(long, global = true)]
+    pub(crate) no_mmap: bool,
+
     /// Who is asking. For the audit record, which this version does not keep yet.
     #[arg(long = "as", global = true, env = "ESCROW_AS", value_name = "ACTOR")]
     pub(crate) actor: Option<String>,

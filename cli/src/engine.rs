@@ -13,7 +13,7 @@ pub(crate) use escrowdb::store::{
     EraseOptions, GivenUpBy, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector,
     Share, Store, VerifyOptions,
 };
-use escrowdb::vfs::MemoryVfs;
+use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
 use crate::exit::Failure;
@@ -55,7 +55,8 @@ pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
 pub(crate) fn builder(global: &Global) -> Result<Builder, Failure> {
     let folder = folder(global)?;
     // A command is over soon; what it began to compact would be thrown away.
-    Ok(Store::builder(&folder).slot(slot(global, &folder)?).compaction(false))
+    let builder = Store::builder(&folder).slot(slot(global, &folder)?).compaction(false);
+    Ok(if global.no_mmap { builder.vfs(Arc::new(UnmappedVfs)) } else { builder })
 }
 
 /// The folder the flags name.

@@ -195,3 +195,14 @@ fn a_cut_file_is_completed_by_the_whole_one() {
     let run = sandbox.run_with("--json import -", &text).ok();
     assert_eq!(run.lines(), [json!({"imported": 0, "duplicates": 3000, "rejected": 0})]);
 }
+
+/// Where nothing may be mapped the answers are the same.
+#[test]
+fn without_mappings_answers_are_the_same() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("roll").ok();
+    for line in ["count *", "search *", "verify --read-data", "facet * --by tag"] {
+        let (mapped, unmapped) = (sandbox.run(line).ok(), sandbox.run(&format!("--no-mmap {line}")).ok());
+        assert!(!mapped.out.is_empty() && mapped.out == unmapped.out, "{line}: {}", unmapped.out);
+    }
+}

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs};
 
 use crate::vfs::mapped::MappedFile;
-use crate::vfs::{LockGuard, ReadAt, Vfs, VfsFile, without_dots};
+use crate::vfs::{Layer, LockGuard, ReadAt, Vfs, VfsFile, without_dots};
 
 /// Files are readable by their owner only.
 const MODE: u32 = 0o600;
@@ -86,6 +86,34 @@ impl Vfs for DiskVfs {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(e),
         }
+    }
+}
+
+/// The operating system's files, none of them mapped. A page that the disk can't read, or a file
+/// that somebody cuts short, is an error here; in a mapping it ends the process (SIGBUS). The price
+/// is a system call a read, and two open files a segment.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use escrowdb::{store::Store, vfs::UnmappedVfs};
+/// # let dir = std::env::temp_dir().join(format!("escrowdb-unmapped-{}", std::process::id()));
+/// # let slot = dir.with_extension("slot");
+/// let store = Store::builder(&dir).slot(&slot).vfs(Arc::new(UnmappedVfs)).create()?;
+/// # store.close()?;
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # std::fs::remove_file(&slot).unwrap();
+/// # Ok::<(), escrowdb::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UnmappedVfs;
+
+impl Layer for UnmappedVfs {
+    fn below(&self) -> &dyn Vfs {
+        &DiskVfs
+    }
+
+    fn map(&self, path: &Path) -> io::Result<Box<dyn ReadAt>> {
+        Ok(Box::new(DiskFile(File::open(path)?)))
     }
 }
 

@@ -5,7 +5,8 @@
 //! other processes of ours out. Bytes are copied out of the mapping once and only the copy is
 //! verified and parsed, so a change made by a foreign process can spoil a read but is caught by
 //! the authentication of the copy. A truncation by a foreign process ends in SIGBUS: it is a
-//! structured stop of the process, never a wrong answer.
+//! structured stop of the process, never a wrong answer. Whoever can't have that maps nothing:
+//! [`UnmappedVfs`](crate::vfs::UnmappedVfs).
 
 #![expect(unsafe_code, reason = "mapping a file is unsafe; the promise is in the module docs")]
 

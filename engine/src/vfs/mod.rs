@@ -14,7 +14,7 @@ pub mod layer;
 pub mod mapped;
 pub mod memory;
 
-pub use disk::DiskVfs;
+pub use disk::{DiskVfs, UnmappedVfs};
 pub use layer::Layer;
 pub use memory::MemoryVfs;
 
