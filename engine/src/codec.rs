@@ -139,11 +139,15 @@ impl<'a> Reader<'a> {
     /// A LEB128 number in its shortest form.
     #[inline]
     pub fn varint(&mut self) -> Result<u64> {
-        // Most are one byte.
-        match self.rest.split_first() {
-            Some((b, tail)) if *b < 0x80 => {
+        // Most are one byte, most others are two.
+        match self.rest {
+            [b @ 0..=0x7f, tail @ ..] => {
                 self.rest = tail;
                 Ok(u64::from(*b))
+            }
+            [low, high @ 1..=0x7f, tail @ ..] => {
+                self.rest = tail;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
             _ => self.long_varint(),
         }

@@ -11,10 +11,11 @@ use escrowdb::session::Session;
 use escrowdb::store::{EraseOptions, Order, Record, Selector};
 use escrowdb::vfs::MemoryVfs;
 
-const RECORDS: u64 = 9_000;
-const ROLL: u32 = 4_000;
-/// One in so many carries the tag `t:` with this number: bits and differences, common and rare.
-const SHARES: [u64; 7] = [1, 2, 3, 11, 40, 97, 2_500];
+const RECORDS: u64 = 13_000;
+const ROLL: u32 = 6_000;
+/// One in so many carries the tag `t:` with this number: bits and differences, common and rare; of the
+/// rare one list long enough to stand apart from the dictionary, and one inside it.
+const SHARES: [u64; 8] = [1, 2, 3, 11, 40, 97, 150, 2_500];
 const GONE: u64 = 3;
 
 fn carries(n: u64, share: u64) -> bool {

@@ -112,6 +112,25 @@ impl Words {
         Ok(())
     }
 
+    /// The same by a list of differences that is too short to be spread out.
+    pub fn sift_list(&mut self, bytes: &[u8], frequency: u32, docs: u32, wanted: bool) -> Result<()> {
+        let mut kept = if wanted { vec![0u64; self.words.len()] } else { Vec::new() };
+        let mut r = Reader::new(bytes);
+        postings::read_list(&mut r, frequency, docs, |doc| {
+            let Some(nth) = (doc as usize / 64).checked_sub(self.first) else { return };
+            let bit = 1u64 << (doc % 64);
+            if let Some(word) = kept.get_mut(nth) {
+                *word |= bit;
+            } else if let Some(word) = self.words.get_mut(nth).filter(|_| !wanted) {
+                *word &= !bit;
+            }
+        })?;
+        for (word, kept) in self.words.iter_mut().zip(&kept) {
+            *word &= kept;
+        }
+        r.finish()
+    }
+
     /// What is left.
     pub fn into_docs(self) -> RoaringBitmap {
         let mut few = Vec::new();
@@ -136,14 +155,18 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn bits(list: &BTreeSet<u32>, docs: u32) -> Zeroizing<Vec<u8>> {
+    fn differences(list: &BTreeSet<u32>) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut next = 0;
         for doc in list {
             crate::codec::Write::put_varint(&mut bytes, u64::from(doc - next));
             next = doc + 1;
         }
-        spread(&bytes, list.len() as u32, docs).unwrap()
+        bytes
+    }
+
+    fn bits(list: &BTreeSet<u32>, docs: u32) -> Zeroizing<Vec<u8>> {
+        spread(&differences(list), list.len() as u32, docs).unwrap()
     }
 
     proptest! {
@@ -155,6 +178,10 @@ mod tests {
                 (0..docs).filter(|d| (d ^ seed).wrapping_mul(0x9e37_79b9) >> 16 & 7 < step).collect();
             let mut words = Words::all(range.clone());
             words.sift(&bits(&list, docs), wanted).unwrap();
+            let mut listed = Words::all(range.clone());
+            let count = list.len() as u32;
+            listed.sift_list(&differences(&list), count, docs, wanted).unwrap();
+            prop_assert_eq!(&listed.words, &words.words);
             let expected: RoaringBitmap = range.filter(|d| list.contains(d) == wanted).collect();
             prop_assert_eq!(words.into_docs(), expected);
         }
@@ -163,6 +190,7 @@ mod tests {
         fn any_bytes_sift_or_fail(bytes: Vec<u8>, frequency in 0u32..100, docs in 0u32..1000) {
             let _ = spread(&bytes, frequency, docs);
             let _ = Words::all(docs / 2..docs).sift(&bytes, true);
+            let _ = Words::all(docs / 2..docs).sift_list(&bytes, frequency, docs, frequency % 2 == 0);
         }
     }
 

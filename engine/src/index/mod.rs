@@ -14,6 +14,7 @@
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
+//! probe.rs  rare lists            known.rs  terms that were looked up last
 //! ```
 
 pub mod batch;
@@ -24,11 +25,13 @@ pub mod dense;
 pub mod dictionary;
 pub mod file;
 pub mod filter;
+pub mod known;
 pub mod lists;
 pub mod live;
 pub mod page;
 pub mod part;
 pub mod postings;
+pub mod probe;
 pub mod reader;
 pub mod rewrite;
 pub mod scope;

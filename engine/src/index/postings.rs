@@ -55,7 +55,6 @@ pub fn sift(
     wanted: bool,
     of: &RoaringBitmap,
 ) -> Result<RoaringBitmap> {
-    let beyond = || Error::corrupt("a posting list is longer than its bytes");
     let mut left = Vec::with_capacity(of.len() as usize);
     if is_bitmap(frequency, docs) {
         for doc in of {
@@ -65,24 +64,42 @@ pub fn sift(
             }
         }
     } else {
-        if frequency as usize > bytes.len() || frequency > docs {
-            return Err(beyond());
-        }
-        let mut rest = bytes;
-        let (mut unread, mut here, mut next) = (frequency, None, 0u64);
-        for doc in of {
-            while here.is_none_or(|h| h < u64::from(doc)) && unread > 0 {
-                let at = difference(&mut rest)?.checked_add(next).filter(|at| *at < u64::from(docs));
-                let at = at.ok_or_else(beyond)?;
-                (here, next) = (Some(at), at + 1);
-                unread -= 1;
-            }
-            if (here == Some(u64::from(doc))) == wanted {
+        sift_list(bytes, frequency, docs, of.iter(), |doc, found| {
+            if found == wanted {
                 left.push(doc);
             }
-        }
+        })?;
     }
     RoaringBitmap::from_sorted_iter(left).map_err(|_| Error::corrupt("documents are not ascending"))
+}
+
+/// Says of each of the ascending `docs` whether it stands in a list of differences.
+pub fn sift_list(
+    bytes: &[u8],
+    frequency: u32,
+    docs: u32,
+    of: impl Iterator<Item = u32>,
+    mut each: impl FnMut(u32, bool),
+) -> Result<()> {
+    if frequency as usize > bytes.len() || frequency > docs {
+        return Err(beyond());
+    }
+    let mut rest = bytes;
+    let (mut unread, mut here, mut next) = (frequency, None, 0u64);
+    for doc in of {
+        while here.is_none_or(|h| h < u64::from(doc)) && unread > 0 {
+            let at = difference(&mut rest)?.checked_add(next).filter(|at| *at < u64::from(docs));
+            let at = at.ok_or_else(beyond)?;
+            (here, next) = (Some(at), at + 1);
+            unread -= 1;
+        }
+        each(doc, here == Some(u64::from(doc)));
+    }
+    Ok(())
+}
+
+fn beyond() -> Error {
+    Error::corrupt("a posting list is longer than its bytes")
 }
 
 /// One difference; most are small.

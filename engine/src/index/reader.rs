@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
@@ -13,27 +12,21 @@ use crate::codec::Reader;
 use crate::crypto::Key;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
-use crate::index::dense::{self, Spread, Words};
-use crate::index::dictionary::{Dictionary, Entry, ListPlace, key_of};
+use crate::index::dense::Spread;
+use crate::index::dictionary::{Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash};
+use crate::index::known::Known;
 use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
-use crate::index::postings::{self, INLINE_MAX};
-use crate::index::sections::{Sections, list_bytes};
+use crate::index::postings;
+use crate::index::sections::{Lazy, Sections, list_apart};
 use crate::parity::{Repairs, pages_for};
 use crate::record::{Kind, Stored};
 use crate::segment::block::BlockRecord;
 use crate::segment::writer::file_name as body_name;
 use crate::segment::{BlockRef, BodyFile, Location, OpenBlock, SubjectKeys};
 use crate::vfs::{ReadAt, Vfs};
-
-/// How many entries of the dictionary a segment keeps that were found last.
-const ENTRIES_KEPT: usize = 8;
-/// Where one of so many documents, or fewer, has a term, its list is gone through as it is.
-const RARE: u32 = 512;
-/// Place of the documents of default kinds among the lists that are spread out.
-const DEFAULT_KINDS: u64 = u64::MAX;
 
 /// The files of a segment.
 #[derive(Clone, Copy)]
@@ -56,16 +49,14 @@ pub struct Segment {
     bodies: Vec<Arc<BodyFile>>,
     keys: Arc<dyn SubjectKeys>,
     filter: Arc<Option<IdFilter>>,
-    /// Terms that were looked up last, and what was found; the last one behind.
-    recent: Mutex<Vec<LookedUp>>,
+    known: Known,
     default_docs: OnceLock<u64>,
+    /// The documents of default kinds.
+    default_bits: Lazy<Zeroizing<Vec<u8>>>,
     spread: Spread,
     /// The filter that it shares with others; `None` if it stands by itself.
     tier: OnceLock<Option<Arc<IdFilter>>>,
 }
-
-/// A term's bytes in the dictionary, and what was found there.
-type LookedUp = (Zeroizing<Vec<u8>>, Option<Entry>);
 
 /// A record with what its proof needs.
 pub struct OpenRecord {
@@ -97,37 +88,40 @@ impl Segment {
         }
         let sections = Sections::new(index);
         let filter = Arc::new(sections.load_filter()?);
-        Ok(Self {
-            sections,
-            bodies,
-            keys,
-            filter,
-            recent: Mutex::default(),
-            default_docs: OnceLock::new(),
-            spread: Spread::default(),
-            tier: OnceLock::new(),
-        })
+        Ok(Self::with(sections, bodies, keys, filter))
     }
 
     /// The same files under another handle of K_index and other content keys. Page 0 is opened
     /// again; nothing that was opened before is kept but the id filter.
     pub fn under(&self, key: Key, keys: Arc<dyn SubjectKeys>) -> Result<Self> {
-        Ok(Self {
-            sections: Sections::new(self.sections.index.under(key)?),
-            bodies: self.bodies.clone(),
+        let sections = Sections::new(self.sections.index.under(key)?);
+        Ok(Self::with(sections, self.bodies.clone(), keys, Arc::clone(&self.filter)))
+    }
+
+    fn with(
+        sections: Sections,
+        bodies: Vec<Arc<BodyFile>>,
+        keys: Arc<dyn SubjectKeys>,
+        filter: Arc<Option<IdFilter>>,
+    ) -> Self {
+        Self {
+            known: Known::new(sections.docs()),
+            sections,
+            bodies,
             keys,
-            filter: Arc::clone(&self.filter),
-            recent: Mutex::default(),
+            filter,
             default_docs: OnceLock::new(),
+            default_bits: Lazy::new(),
             spread: Spread::default(),
             tier: OnceLock::new(),
-        })
+        }
     }
 
     /// Forgets, and thereby wipes, everything that was opened, except the id filter.
     pub fn clear(&self) {
         self.sections.clear();
-        self.recent.lock().clear();
+        self.known.clear();
+        self.default_bits.clear();
         self.spread.clear();
         self.forget_blocks();
     }
@@ -303,36 +297,25 @@ impl Segment {
         self.sections.places()?.get(doc).ok_or_else(|| no_document(doc))
     }
 
-    fn find(&self, term: &Term) -> Result<Option<(Arc<Dictionary>, Entry)>> {
-        let dictionary = self.sections.dictionary()?;
-        let key = key_of(term);
+    fn find(&self, term: &Term) -> Result<Option<Entry>> {
         // A plan asks for each term twice, for its frequency and for its list.
-        if let Some((_, found)) = self.recent.lock().iter().rev().find(|(k, _)| **k == *key) {
-            return Ok(found.clone().map(|e| (dictionary, e)));
+        if let Some(found) = self.known.get(term) {
+            return Ok(found);
         }
-        let entry = dictionary.find(&key).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
-        let mut recent = self.recent.lock();
-        if recent.len() >= ENTRIES_KEPT {
-            recent.remove(0);
-        }
-        recent.push((key, entry.clone()));
-        Ok(entry.map(|e| (dictionary, e)))
+        let dictionary = self.sections.dictionary()?;
+        let found =
+            dictionary.find(&key_of(term)).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
+        self.known.put(term, found.as_ref());
+        Ok(found)
     }
 
     /// Reads the list of an entry.
-    fn list<R>(
-        &self,
-        dictionary: &Dictionary,
-        entry: &Entry,
-        read: impl FnOnce(&[u8]) -> Result<R>,
-    ) -> Result<R> {
-        let lists = match entry.list {
-            ListPlace::Inline(_) => Arc::default(),
-            ListPlace::Apart(_) => self.sections.postings()?,
+    fn list<R>(&self, entry: &Entry, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+        let bytes = match &entry.list {
+            ListPlace::Inline(range) => read(self.sections.dictionary()?.inline(range)),
+            ListPlace::Apart(range) => list_apart(&self.sections.postings()?, range).and_then(read),
         };
-        list_bytes(dictionary, &lists, &entry.list)
-            .and_then(read)
-            .map_err(|e| self.sections.index.at(Section::Postings, e))
+        bytes.map_err(|e| self.sections.index.at(Section::Postings, e))
     }
 }
 
@@ -347,10 +330,10 @@ impl Part for Segment {
     }
 
     fn postings(&self, term: &Term) -> Result<RoaringBitmap> {
-        let Some((dictionary, entry)) = self.find(term)? else {
+        let Some(entry) = self.find(term)? else {
             return Ok(RoaringBitmap::new());
         };
-        self.list(&dictionary, &entry, |bytes| {
+        self.list(&entry, |bytes| {
             let mut r = Reader::new(bytes);
             let docs = postings::decode(&mut r, entry.frequency, self.doc_count())?;
             r.finish().map(|()| docs)
@@ -358,7 +341,7 @@ impl Part for Segment {
     }
 
     fn sift(&self, term: &Term, wanted: bool, docs: &mut RoaringBitmap) -> Result<()> {
-        let Some((dictionary, entry)) = self.find(term)? else {
+        let Some(entry) = self.find(term)? else {
             if wanted {
                 docs.clear();
             }
@@ -374,46 +357,18 @@ impl Part for Segment {
             }
             return Ok(());
         }
-        let left = self.list(&dictionary, &entry, |bytes| {
-            postings::sift(bytes, entry.frequency, self.doc_count(), wanted, docs)
-        })?;
+        let left = self
+            .list(&entry, |bytes| postings::sift(bytes, entry.frequency, self.doc_count(), wanted, docs))?;
         *docs = left;
         Ok(())
     }
 
     fn common(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<Option<RoaringBitmap>> {
-        let docs = self.doc_count();
-        let mut found = Vec::with_capacity(terms.len());
-        for (term, wanted) in terms {
-            match self.find(term)? {
-                Some((dictionary, entry)) => {
-                    if entry.frequency <= INLINE_MAX || entry.frequency <= docs / RARE {
-                        return Ok(None);
-                    }
-                    found.push((dictionary, entry, *wanted));
-                }
-                None if *wanted => return Ok(Some(RoaringBitmap::new())),
-                None => {}
-            }
-        }
-        if range.is_empty() {
-            return Ok(Some(RoaringBitmap::new()));
-        }
-        let mut words = Words::all(range);
-        for (dictionary, entry, wanted) in found {
-            self.list(&dictionary, &entry, |bytes| match &entry.list {
-                ListPlace::Apart(place) if !postings::is_bitmap(entry.frequency, docs) => {
-                    let make = || dense::spread(bytes, entry.frequency, docs);
-                    words.sift(&self.spread.get(place.start, make)?, wanted)
-                }
-                _ => words.sift(bytes, wanted),
-            })?;
-        }
-        Ok(Some(words.into_docs()))
+        self.conjunction(terms, range).map(Some)
     }
 
     fn sift_default(&self, docs: &mut RoaringBitmap) -> Result<()> {
-        let default = self.spread.get(DEFAULT_KINDS, || {
+        let default = self.default_bits.get(|| {
             let mut bits = Zeroizing::new(vec![0u8; (self.doc_count() as usize).div_ceil(8)]);
             for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
                 for doc in self.postings(&Term::kind(kind))? {
@@ -458,7 +413,7 @@ impl Part for Segment {
     }
 
     fn frequency(&self, term: &Term) -> Result<u64> {
-        Ok(self.find(term)?.map_or(0, |(_, entry)| u64::from(entry.frequency)))
+        Ok(self.find(term)?.map_or(0, |entry| u64::from(entry.frequency)))
     }
 
     fn terms(&self, field: Field) -> Result<Vec<(Vec<u8>, u32)>> {
@@ -555,5 +510,6 @@ fn no_document(doc: u32) -> Error {
     Error::invalid(format!("no document {doc} in this segment"))
 }
 
+mod common;
 #[cfg(test)]
 mod tests;

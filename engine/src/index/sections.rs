@@ -1,5 +1,6 @@
 //! The sections of one index file, each opened at first use and kept until cleared.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
@@ -51,7 +52,7 @@ pub struct IdTable {
 }
 
 /// Made at first use, and again after it was cleared.
-struct Lazy<T>(RwLock<Option<Arc<T>>>);
+pub(crate) struct Lazy<T>(RwLock<Option<Arc<T>>>);
 
 impl Sections {
     /// Nothing is read yet.
@@ -301,21 +302,26 @@ fn read_id(entry: &[u8]) -> Option<(u32, u32, u32)> {
 pub fn list_bytes<'a>(dictionary: &'a Dictionary, lists: &'a [u8], place: &ListPlace) -> Result<&'a [u8]> {
     match place {
         ListPlace::Inline(range) => Ok(dictionary.inline(range)),
-        ListPlace::Apart(range) => {
-            let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
-            range
-                .and_then(|(from, to)| lists.get(from..to))
-                .ok_or_else(|| Error::corrupt("a posting list lies outside its section"))
-        }
+        ListPlace::Apart(range) => list_apart(lists, range),
     }
 }
 
+/// The bytes of a list in the postings section.
+pub fn list_apart<'a>(lists: &'a [u8], range: &Range<u64>) -> Result<&'a [u8]> {
+    let range = usize::try_from(range.start).ok().zip(usize::try_from(range.end).ok());
+    range
+        .and_then(|(from, to)| lists.get(from..to))
+        .ok_or_else(|| Error::corrupt("a posting list lies outside its section"))
+}
+
 impl<T> Lazy<T> {
-    fn new() -> Self {
+    /// Not made yet.
+    pub(crate) fn new() -> Self {
         Self(RwLock::new(None))
     }
 
-    fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+    /// What was made, or what `load` makes.
+    pub(crate) fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
         if let Some(value) = &*self.0.read() {
             return Ok(Arc::clone(value));
         }
@@ -328,7 +334,8 @@ impl<T> Lazy<T> {
         Ok(value)
     }
 
-    fn clear(&self) {
+    /// Forgets what was made.
+    pub(crate) fn clear(&self) {
         *self.0.write() = None;
     }
 }

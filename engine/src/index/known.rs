@@ -1,0 +1,292 @@
+//! Terms that a segment looked up last: what its dictionary says of them, and the rare lists that
+//! conjunctions asked.
+//!
+//! A search in the dictionary touches some twenty places in memory; a term that is known costs one.
+//! Places of one cache line in pairs, so a term has two places where it can stand; keys are compared
+//! whole. All of it is bounded by the segment's documents and wiped when it is forgotten.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::DefaultHashBuilder;
+use parking_lot::Mutex;
+use zeroize::Zeroize;
+
+use crate::error::Result;
+use crate::index::dictionary::{Entry, ListPlace};
+use crate::index::part::Term;
+use crate::index::probe::Sparse;
+
+/// Bytes of a term's value that fit a place; longer terms are looked up each time.
+const VALUE_MAX: usize = 40;
+/// Documents for each of the places.
+const DOCS_A_PLACE: u32 = 256;
+const PLACES_MIN: usize = 16;
+const PLACES_MAX: usize = 256;
+/// Bytes of lists for each document.
+const LIST_BYTES: usize = 2;
+/// … and for a segment of any size.
+const LIST_BYTES_MIN: usize = 1 << 12;
+
+/// The terms of one segment that were looked up last.
+pub struct Known {
+    docs: u32,
+    hasher: DefaultHashBuilder,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    /// None as long as nothing was looked up; two for each remainder of the hash.
+    places: Vec<Place>,
+    list_bytes: usize,
+    /// Where to make room for lists next.
+    hand: usize,
+}
+
+/// A term and what was found; one cache line.
+#[derive(Default)]
+#[repr(align(64))]
+struct Place {
+    list: Option<Arc<Sparse>>,
+    frequency: u32,
+    from: u32,
+    to: u32,
+    what: What,
+    field: u8,
+    len: u8,
+    value: Value,
+}
+
+struct Value([u8; VALUE_MAX]);
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum What {
+    /// Nothing stands here.
+    #[default]
+    Empty,
+    /// The dictionary does not have the term.
+    Absent,
+    Inline,
+    Apart,
+}
+
+impl Known {
+    /// Of a segment with so many documents; nothing is known yet.
+    pub fn new(docs: u32) -> Self {
+        Self { docs, hasher: DefaultHashBuilder::default(), table: Mutex::default() }
+    }
+
+    /// What was found; `None` if that is not known any more.
+    pub fn get(&self, term: &Term) -> Option<Option<Entry>> {
+        let hash = self.hash(term);
+        self.table.lock().find(hash, term).map(|place| place.entry())
+    }
+
+    /// Remembers what was found.
+    pub fn put(&self, term: &Term, found: Option<&Entry>) {
+        let Some(place) = Place::new(term, found) else { return };
+        let hash = self.hash(term);
+        let mut table = self.table.lock();
+        if table.places.is_empty() {
+            let places = (self.docs / DOCS_A_PLACE).next_power_of_two() as usize;
+            table.places.resize_with(places.clamp(PLACES_MIN, PLACES_MAX), Place::default);
+        }
+        if table.find(hash, term).is_none() {
+            table.insert(hash, place);
+        }
+    }
+
+    /// The list of a term, made at first use and kept as long as there is room.
+    pub fn list(&self, term: &Term, make: impl FnOnce() -> Result<Sparse>) -> Result<Arc<Sparse>> {
+        let hash = self.hash(term);
+        if let Some(list) = self.table.lock().find(hash, term).and_then(|place| place.list.clone()) {
+            return Ok(list);
+        }
+        let list = Arc::new(make()?);
+        self.table.lock().keep(hash, term, &list, LIST_BYTES_MIN.max(LIST_BYTES * self.docs as usize));
+        Ok(list)
+    }
+
+    /// Forgets, and thereby wipes, all of it.
+    pub fn clear(&self) {
+        *self.table.lock() = Table::default();
+    }
+
+    /// Bytes of lists that are kept.
+    pub fn list_bytes(&self) -> usize {
+        self.table.lock().list_bytes
+    }
+
+    /// How many terms are known.
+    pub fn len(&self) -> usize {
+        self.table.lock().places.iter().filter(|place| place.what != What::Empty).count()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn hash(&self, term: &Term) -> u64 {
+        self.hasher.hash_one((term.field as u8, term.value.as_slice()))
+    }
+}
+
+impl Table {
+    fn pair(&mut self, hash: u64) -> &mut [Place] {
+        let pairs = (self.places.len() / 2).max(1);
+        let at = hash as usize % pairs * 2;
+        self.places.get_mut(at..at + 2).unwrap_or_default()
+    }
+
+    fn find(&mut self, hash: u64, term: &Term) -> Option<&mut Place> {
+        self.pair(hash).iter_mut().find(|place| place.is(term))
+    }
+
+    /// The newer of the two stands first; the older one goes.
+    fn insert(&mut self, hash: u64, place: Place) {
+        let [first, second] = self.pair(hash) else { return };
+        std::mem::swap(first, second);
+        let gone = std::mem::replace(first, place);
+        self.list_bytes -= gone.list_bytes();
+    }
+
+    fn keep(&mut self, hash: u64, term: &Term, list: &Arc<Sparse>, most: usize) {
+        let len = list.bytes_len();
+        if len > most || self.find(hash, term).is_none_or(|place| place.list.is_some()) {
+            return;
+        }
+        while self.list_bytes + len > most && self.list_bytes > 0 {
+            self.hand = (self.hand + 1) % self.places.len().max(1);
+            let Some(place) = self.places.get_mut(self.hand) else { return };
+            let freed = place.list_bytes();
+            place.list = None;
+            self.list_bytes -= freed;
+        }
+        if let Some(place) = self.find(hash, term) {
+            place.list = Some(Arc::clone(list));
+            self.list_bytes += len;
+        }
+    }
+}
+
+impl Place {
+    /// `None` where it does not fit.
+    fn new(term: &Term, found: Option<&Entry>) -> Option<Self> {
+        let mut place = Self::default();
+        (place.what, place.field) = (What::Absent, term.field as u8);
+        place.value.0.get_mut(..term.value.len())?.copy_from_slice(&term.value);
+        place.len = u8::try_from(term.value.len()).ok()?;
+        if let Some(entry) = found {
+            place.frequency = entry.frequency;
+            let (what, from, to) = match &entry.list {
+                ListPlace::Inline(range) => (What::Inline, range.start as u64, range.end as u64),
+                ListPlace::Apart(range) => (What::Apart, range.start, range.end),
+            };
+            place.what = what;
+            (place.from, place.to) = (u32::try_from(from).ok()?, u32::try_from(to).ok()?);
+        }
+        Some(place)
+    }
+
+    fn is(&self, term: &Term) -> bool {
+        self.what != What::Empty
+            && self.field == term.field as u8
+            && self.value.0.get(..usize::from(self.len)) == Some(term.value.as_slice())
+    }
+
+    fn entry(&self) -> Option<Entry> {
+        let list = match self.what {
+            What::Empty | What::Absent => return None,
+            What::Inline => ListPlace::Inline(self.from as usize..self.to as usize),
+            What::Apart => ListPlace::Apart(u64::from(self.from)..u64::from(self.to)),
+        };
+        Some(Entry { frequency: self.frequency, list })
+    }
+
+    fn list_bytes(&self) -> usize {
+        self.list.as_ref().map_or(0, |list| list.bytes_len())
+    }
+}
+
+impl Default for Value {
+    fn default() -> Self {
+        Self([0; VALUE_MAX])
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.value.0.zeroize();
+        self.frequency.zeroize();
+        self.from.zeroize();
+        self.to.zeroize();
+        self.len.zeroize();
+    }
+}
+
+const _: () = assert!(size_of::<Place>() == 64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::part::Field;
+    use proptest::prelude::*;
+
+    fn term(n: usize) -> Term {
+        Term { field: if n.is_multiple_of(2) { Field::Tag } else { Field::Subject }, value: vec![7; n / 2] }
+    }
+
+    fn entry(n: usize) -> Option<Entry> {
+        let list = match n % 3 {
+            0 => return None,
+            1 => ListPlace::Inline(n..n + 9),
+            _ => ListPlace::Apart(n as u64..n as u64 + 99),
+        };
+        Some(Entry { frequency: n as u32, list })
+    }
+
+    fn list(n: usize) -> Sparse {
+        Sparse::new(&vec![0; n], n as u32, 1_000).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn knows_the_truth_or_nothing(asked in proptest::collection::vec((0usize..200, any::<bool>()), 0..400), docs in 0u32..200_000) {
+            let known = Known::new(docs);
+            let most = LIST_BYTES_MIN.max(LIST_BYTES * docs as usize);
+            for (n, with_list) in asked {
+                if let Some(found) = known.get(&term(n)) {
+                    prop_assert_eq!(found, entry(n));
+                } else {
+                    known.put(&term(n), entry(n).as_ref());
+                    prop_assert_eq!(known.get(&term(n)).is_some(), n / 2 <= VALUE_MAX);
+                }
+                if with_list {
+                    let got = known.list(&term(n), || Ok(list(n))).unwrap();
+                    prop_assert_eq!(got.bytes_len(), list(n).bytes_len());
+                }
+                prop_assert!(known.len() <= PLACES_MAX && known.list_bytes() <= most);
+            }
+            let sum: usize = known.table.lock().places.iter().map(Place::list_bytes).sum();
+            prop_assert_eq!(sum, known.list_bytes());
+            known.clear();
+            prop_assert!(known.is_empty() && known.list_bytes() == 0);
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_wiped() {
+        let known = Known::new(1_000);
+        known.put(&term(2), entry(2).as_ref());
+        let held = known.list(&term(2), || Ok(list(2))).unwrap();
+        let again = known.list(&term(2), || unreachable!("it was kept")).unwrap();
+        assert!(Arc::ptr_eq(&held, &again));
+        let weak = Arc::downgrade(&held);
+        drop((held, again));
+        assert!(weak.upgrade().is_some());
+        known.clear();
+        assert!(weak.upgrade().is_none(), "nobody holds it any more");
+    }
+}
