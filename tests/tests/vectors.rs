@@ -156,6 +156,16 @@ fn derivations_never_change() {
             "EscrowDB 2026-11-24 cursor v1",
             "722db1d33c8e1277d8d249049acc9f188ccf1896dcf4017ed1d650079384ec97faccfe6a397ce831deb8d775939634c7e066a189f79f0d9e1ce0b9cd4cd78456a4a302f025a0271aca7f7b50",
         ),
+        (
+            Label::RecordId,
+            "EscrowDB 2026-11-24 record id v1",
+            "a8959e580241cbd0d838a65346c3ab8f6693b48ee9a2ef210b3908081345fa5cf87956a52f354b18c9c555c7dd219fbe32dd75e3a1149d7a42c6f56926200fe89ef521de0694d3a710d9492b",
+        ),
+        (
+            Label::JoinId,
+            "EscrowDB 2026-11-24 join id v1",
+            "b854c7e5991300183d6c8413d088f669e2539aaf01e4723040405212e863028dc59ea367628baaa90411a26830779688b60a8b28a4a8749e41b492ff5169a94671202759e3eefdea893f8db5",
+        ),
     ];
     assert_eq!(pinned.len(), Label::ALL.len());
     for (label, context, expected) in pinned {

@@ -35,11 +35,15 @@ pub enum Label {
     Random,
     /// Cursor of a search.
     Cursor,
+    /// Id that is made for a record which has none, so that it is the same when it is given again.
+    RecordId,
+    /// Id of a join that the store makes.
+    JoinId,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::KeyringPage,
         Self::KeyringRoot,
         Self::KeyringFree,
@@ -52,6 +56,8 @@ impl Label {
         Self::Feed,
         Self::Random,
         Self::Cursor,
+        Self::RecordId,
+        Self::JoinId,
     ];
 
     /// A hasher in `derive_key` mode. The key of a context is hashed once a process.
@@ -80,6 +86,8 @@ impl Label {
             Self::Feed => "EscrowDB 2026-11-24 erasure feed v1",
             Self::Random => "EscrowDB 2026-11-24 hedged randomness v1",
             Self::Cursor => "EscrowDB 2026-11-24 cursor v1",
+            Self::RecordId => "EscrowDB 2026-11-24 record id v1",
+            Self::JoinId => "EscrowDB 2026-11-24 join id v1",
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
 use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
 use crate::ingest::frame::Records;
+use crate::ingest::made;
 use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::state::Preset;
 use crate::text;
@@ -99,6 +100,16 @@ impl Past {
             records: HashMap::new(),
         }
     }
+}
+
+/// What is known of a record whose id is derived.
+enum Repeated {
+    /// It was given before.
+    Before(Result<Outcome>),
+    /// It was not, and has this id.
+    New(String, IdHash),
+    /// Somebody must be born first.
+    Unclear,
 }
 
 /// The record that has an identity already.
@@ -260,7 +271,14 @@ impl<'a, 'r> Draft<'a, 'r> {
             if let Some(outcome) = self.existing(record, (id, hashed), *author, subjects)? {
                 return outcome;
             }
-            identity = Some(hashed);
+            identity = Some((Cow::Borrowed(id.as_str()), hashed));
+        } else if let Some(n) = record.repeatable {
+            // Before anybody is born for it: of an old record an erased author may be named here.
+            match self.repeated(record, n, *author, subjects)? {
+                Repeated::Before(outcome) => return outcome,
+                Repeated::New(id, hashed) => identity = Some((id.into(), hashed)),
+                Repeated::Unclear => {}
+            }
         }
         let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
         let author = self.given_or_birth(*author, &record.author)?;
@@ -272,15 +290,29 @@ impl<'a, 'r> Draft<'a, 'r> {
                 named.map(|(n, name)| self.given_or_birth(*n, name)).collect::<Result<_>>()?
             }
         };
+        if identity.is_none()
+            && let Some(n) = record.repeatable
+        {
+            let named = if record.subjects.is_empty() { &[] } else { &*subjects };
+            let named: Vec<_> = named.iter().copied().map(Some).collect();
+            match self.repeated(record, n, Some(author), &named)? {
+                Repeated::Before(outcome) => return outcome,
+                Repeated::New(id, hashed) => identity = Some((id.into(), hashed)),
+                Repeated::Unclear => {}
+            }
+        }
+        let (id, identity) = match identity {
+            Some(known) => known,
+            None => {
+                let id = made::record_id(self.env.random(record.body.as_bytes())?);
+                let hashed = IdHash::of(&id, &record.conversation);
+                (Cow::Owned(id), hashed)
+            }
+        };
         for (number, name) in participants.iter().zip(&record.participants) {
             let number = self.given_or_birth(*number, name)?;
             self.join(record, number)?;
         }
-        let id = match &record.id {
-            Some(id) => Cow::Borrowed(id.as_str()),
-            None => Cow::Owned(format!("r-{}", Handle(self.env.random(record.body.as_bytes())?))),
-        };
-        let identity = identity.unwrap_or_else(|| IdHash::of(&id, &record.conversation));
         let numbered = Numbered { record, id, author, subjects: subjects.sorted() };
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
@@ -290,6 +322,34 @@ impl<'a, 'r> Draft<'a, 'r> {
             Some(number) => Ok(number),
             None => self.number_or_birth(&text::nfc(name)),
         }
+    }
+
+    /// What became of a record without id when it was given before, or else the id that it gets.
+    fn repeated(
+        &self,
+        record: &Record,
+        n: u32,
+        author: Option<PersonNumber>,
+        subjects: &[Option<PersonNumber>],
+    ) -> Result<Repeated> {
+        let Some(named) = subjects.iter().copied().collect::<Option<Vec<_>>>() else {
+            return Ok(Repeated::Unclear);
+        };
+        for also in [None, author] {
+            let id = made::repeated(self.view.tagger(), record, n, &named, also);
+            let hashed = IdHash::of(&id, &record.conversation);
+            match self.existing(record, (&id, hashed), author, subjects)? {
+                None => return Ok(Repeated::New(id, hashed)),
+                // Another's words at the same moment: his own id is the next.
+                Some(Err(e)) if e.kind() == ErrorKind::Invalid && also.is_none() => {
+                    if author.is_none() {
+                        break;
+                    }
+                }
+                Some(outcome) => return Ok(Repeated::Before(outcome)),
+            }
+        }
+        Ok(Repeated::Unclear)
     }
 
     /// What a record with this identity means for the new one; `None` if there is none.

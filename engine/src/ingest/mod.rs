@@ -3,6 +3,7 @@
 pub mod assemble;
 pub mod frame;
 pub mod link;
+pub mod made;
 pub mod queue;
 pub mod rehearse;
 

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::crypto::Secret;
+use crate::crypto::kdf::{Label, expand};
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, RequestId, SegmentId};
 use crate::keyring::entry::{
@@ -35,6 +36,15 @@ impl Tagger {
     /// Key of the entry of an identifier.
     pub fn name_key(&self, identifier: &str) -> Vec<u8> {
         key::name(&name_tag(&self.0, identifier))
+    }
+
+    /// Sixteen bytes that say nothing about `parts` to whoever lacks the store's tag key.
+    pub fn mark(&self, label: Label, parts: &[&[u8]]) -> [u8; 16] {
+        let mut all: Vec<&[u8]> = vec![&*self.0];
+        all.extend(parts);
+        let mut mark = [0; 16];
+        expand(label, &all, &mut mark);
+        mark
     }
 }
 

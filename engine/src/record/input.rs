@@ -32,6 +32,8 @@ use crate::text;
 pub struct Record {
     /// Id, unique in its conversation; without one, one is made.
     pub id: Option<String>,
+    /// Which of several equal records without id this is, see [`Record::repeatable`].
+    pub repeatable: Option<u32>,
     /// Conversation.
     pub conversation: String,
     /// Identifier of the author.
@@ -82,6 +84,7 @@ impl Record {
     ) -> Self {
         Self {
             id: None,
+            repeatable: None,
             conversation: conversation.into(),
             author: author.into(),
             subjects: Vec::new(),
@@ -100,6 +103,19 @@ impl Record {
     #[must_use]
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// Makes a record without id one that can be given again: its id is derived from what it says,
+    /// under a key of the store, and not drawn, so that the same record with the same `n` is a
+    /// duplicate. `n` tells equal records apart that are not repetitions: the first of a file has
+    /// 0, an equal one behind it 1. A record with an id of its own does not need it.
+    ///
+    /// The author is not among what it says, for he may be erased and the record stay; where two
+    /// records differ in nothing else, the later one's id is derived from her author too.
+    #[must_use]
+    pub const fn repeatable(mut self, n: u32) -> Self {
+        self.repeatable = Some(n);
         self
     }
 
