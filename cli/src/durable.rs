@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
+use crate::outside::Outside;
 
 /// A file being written. Dropped without [`DurableFile::commit`], it leaves nothing behind.
 pub(crate) struct DurableFile {
@@ -17,7 +18,8 @@ pub(crate) struct DurableFile {
 impl DurableFile {
     /// Starts a file that will stand at `target`, readable by its owner only: it may hold what
     /// people wrote.
-    pub(crate) fn create(target: &Path) -> Result<Self, Failure> {
+    pub(crate) fn create(target: &Outside) -> Result<Self, Failure> {
+        let target = target.path();
         let name = target
             .file_name()
             .ok_or_else(|| Failure::usage(format!("{} is not the name of a file", target.display())))?;
@@ -34,26 +36,33 @@ impl DurableFile {
     }
 
     /// Makes the content durable under the target's name, replacing what stood there.
-    pub(crate) fn commit(mut self) -> Result<(), Failure> {
-        self.publish().map_err(|e| Failure::io(format!("write {}", self.target.display()), e))
+    pub(crate) fn commit(self) -> Result<(), Failure> {
+        self.sync()?.publish()
     }
 
-    fn publish(&mut self) -> io::Result<()> {
-        let Some(writer) = self.writer.take() else { return Ok(()) };
-        let file = match writer.into_inner() {
-            Ok(file) => file,
-            Err(e) => {
-                // The file must go if its last bytes could not be written.
-                let _ = fs::remove_file(&self.temporary);
-                return Err(e.into_error());
-            }
-        };
-        let done = file.sync_all().and_then(|()| fs::rename(&self.temporary, &self.target));
-        if done.is_err() {
-            let _ = fs::remove_file(&self.temporary);
+    /// Makes the content durable under its temporary name: what is left is a change of names.
+    pub(crate) fn sync(mut self) -> Result<Written, Failure> {
+        let synced = self.writer.as_mut().map_or(Ok(()), |w| w.flush().and_then(|()| w.get_ref().sync_all()));
+        synced.map_err(|e| Failure::io(format!("write {}", self.target.display()), e))?;
+        Ok(Written(self))
+    }
+}
+
+/// A file that is durable but doesn't stand under its name yet. Dropped without
+/// [`Written::publish`], it leaves nothing behind.
+pub(crate) struct Written(DurableFile);
+
+impl Written {
+    /// Gives the file its name, replacing what stood there.
+    pub(crate) fn publish(self) -> Result<(), Failure> {
+        let Self(mut file) = self;
+        let named = fs::rename(&file.temporary, &file.target);
+        if named.is_ok() {
+            file.writer = None;
         }
-        done?;
-        sync_folder(&self.target)
+        named
+            .and_then(|()| sync_folder(&file.target))
+            .map_err(|e| Failure::io(format!("write {}", file.target.display()), e))
     }
 }
 
@@ -76,9 +85,9 @@ impl Drop for DurableFile {
 }
 
 /// Writes a whole file.
-pub(crate) fn write(target: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(crate) fn write(target: &Outside, content: &[u8]) -> Result<(), Failure> {
     let mut file = DurableFile::create(target)?;
-    file.write_all(content).map_err(|e| Failure::io(format!("write {}", target.display()), e))?;
+    file.write_all(content).map_err(|e| Failure::io(format!("write {}", target.path().display()), e))?;
     file.commit()
 }
 
@@ -114,13 +123,15 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("escrow-durable-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let target = folder.join("a.jsonl");
-        write(&target, b"old").unwrap();
-        let mut file = DurableFile::create(&target).unwrap();
+        let place = Outside::apart(None, None, &target).unwrap();
+        write(&place, b"old").unwrap();
+        let mut file = DurableFile::create(&place).unwrap();
         file.write_all(b"new").unwrap();
         drop(file);
+        drop(DurableFile::create(&place).unwrap().sync().unwrap());
         assert_eq!(fs::read(&target).unwrap(), b"old");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
-        write(&target, b"new").unwrap();
+        write(&place, b"new").unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"new");
         fs::remove_dir_all(&folder).unwrap();
     }

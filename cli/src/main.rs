@@ -13,6 +13,7 @@ mod engine;
 mod exit;
 mod json;
 mod out;
+mod outside;
 mod progress;
 
 use crate::args::Cli;

@@ -6,27 +6,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use support::{Run, SAMPLE, Sandbox};
-
-/// Every file of the sandbox and its bytes; the lock's file may be made by a look.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
-        let path = entry.path();
-        match entry.file_type().unwrap() {
-            t if t.is_dir() => found.extend(files(&path)),
-            t if t.is_file() && !path.ends_with("LOCK") => {
-                found.insert(path.clone(), fs::read(path).unwrap());
-            }
-            _ => {}
-        }
-    }
-    found
-}
+use support::{Run, SAMPLE, Sandbox, files};
 
 /// Verbs that read and verbs that write.
 const VERBS: [&str; 5] =

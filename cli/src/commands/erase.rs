@@ -11,6 +11,7 @@ use crate::engine::{self, EraseOptions, GivenUpBy, Plan, Selector};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
+use crate::outside::Outside;
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -51,6 +52,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         return Err(Failure::usage("erasing can't be undone and nobody is here to confirm it")
             .hint("see what would go by --plan, then give --yes"));
     }
+    let place = args.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
     let store = engine::open(global)?;
     if args.plan {
         return print_plan(&store.plan(&selector)?, out);
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         confirm(&store.plan(&selector)?, name)?;
     }
     // Before anything is destroyed: is there a place for the certificate?
-    let file = args.certificate.as_deref().map(DurableFile::create).transpose()?;
+    let file = place.as_ref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
     let certificate = store.erase(&selector, &options)?;
     let own = GivenUpBy::Erasure(certificate.request);

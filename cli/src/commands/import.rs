@@ -16,6 +16,7 @@ use crate::engine::{self, Outcome};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, note};
+use crate::outside::Outside;
 use crate::progress::Progress;
 
 #[derive(clap::Args, Debug)]
@@ -43,12 +44,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             Failure::usage("unknown import format").hint("this version reads jsonl (and auto finds it)")
         );
     }
+    let place = args.rejects.as_deref().map(|file| Outside::of(global, file)).transpose()?;
     let (mut input, len) = input(&args.file)?;
     if args.format == "auto" && !looks_like_jsonl(&mut input)? {
         return Err(Failure::usage("the input doesn't look like JSON Lines")
             .hint("name its format by --format; this version reads jsonl"));
     }
-    let mut rejects = Rejects::new(args.rejects.as_deref(), &args.file)?;
+    let mut rejects = Rejects::new(place.as_ref(), &args.file)?;
     let store = if args.dry_run { engine::open_or_imagine(global)? } else { engine::open(global)? };
     let mut progress = Progress::bytes(len);
     let done = if args.dry_run {
@@ -203,9 +205,9 @@ pub(crate) struct Rejects {
 }
 
 impl Rejects {
-    pub(crate) fn new(file: Option<&Path>, input: &Path) -> Result<Self, Failure> {
+    pub(crate) fn new(file: Option<&Outside>, input: &Path) -> Result<Self, Failure> {
         let same = |a: &Path| a.canonicalize().is_ok_and(|a| input.canonicalize().is_ok_and(|b| a == b));
-        if file.is_some_and(same) {
+        if file.is_some_and(|file| same(file.path())) {
             return Err(Failure::usage("the rejects file would replace the input"));
         }
         Ok(Self { file: file.map(DurableFile::create).transpose()?, count: 0 })

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::{Command, CommandFactory as _};
 use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::args::{Cli, Global};
 use crate::durable;
 use crate::exit::Failure;
 use crate::out::Out;
+use crate::outside::Outside;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -18,21 +19,29 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let mut command = Cli::command();
     command.build();
     let Some(dir) = &args.dir else {
         return Ok(out.bytes(&page(&command)?)?);
     };
+    let mut files = Vec::new();
+    pages(dir, global, &command, &mut files)?;
     fs::create_dir_all(dir).map_err(|e| Failure::io(format!("make {}", dir.display()), e))?;
-    write_pages(dir, &command)
+    files.iter().try_for_each(|(place, text)| durable::write(place, text))
 }
 
-fn write_pages(dir: &Path, command: &Command) -> Result<(), Failure> {
+/// Adds the pages of a command and of those below it, and where they may stand.
+fn pages(
+    dir: &Path,
+    global: &Global,
+    command: &Command,
+    files: &mut Vec<(Outside, Vec<u8>)>,
+) -> Result<(), Failure> {
     let name = command.get_display_name().unwrap_or_else(|| command.get_name());
-    durable::write(&dir.join(format!("{name}.1")), &page(command)?)?;
-    let shown = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
-    shown.into_iter().try_for_each(|sub| write_pages(dir, sub))
+    files.push((Outside::of(global, &dir.join(format!("{name}.1")))?, page(command)?));
+    let mut shown = command.get_subcommands().filter(|c| !c.is_hide_set() && c.get_name() != "help");
+    shown.try_for_each(|sub| pages(dir, global, sub, files))
 }
 
 fn page(command: &Command) -> Result<Vec<u8>, Failure> {

@@ -97,7 +97,7 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
 
 fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
     match command {
-        Command::Demo(args) => demo::run(&args, out),
+        Command::Demo(args) => demo::run(&args, global, out),
         Command::Init(args) => init::run(&args, global, out),
         Command::Import(args) => import::run(&args, global, out),
         Command::Add => add::run(global, out),
@@ -116,7 +116,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Key(command) => key::run(&command, global, out),
         Command::Upgrade => upgrade::run(global, out),
         Command::Completions(args) => completions::run(&args, out),
-        Command::Man(args) => man::run(&args, out),
+        Command::Man(args) => man::run(&args, global, out),
         Command::Roll => roll::run(global),
     }
 }

@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "only tests run this")]
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -137,6 +138,22 @@ impl Run {
         assert!(error["message"].is_string());
         value["error"].clone()
     }
+}
+
+/// Every file of the sandbox and its bytes; the lock's file may be made by a look.
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        let path = entry.path();
+        match entry.file_type().unwrap() {
+            t if t.is_dir() => found.extend(files(&path)),
+            t if t.is_file() && !path.ends_with("LOCK") => {
+                found.insert(path.clone(), std::fs::read(path).unwrap());
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Two customers, three conversations, one agent, one reaction.

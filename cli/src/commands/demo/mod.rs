@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::args::Global;
 use crate::commands::demo::answers::Answers;
 use crate::commands::demo::chat::{AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
 use crate::commands::demo::proof::Objects;
 use crate::commands::demo::scan::{Needles, Seen};
-use crate::commands::export::{subject_query, write_jsonl};
+use crate::commands::export::{Target, subject_query, write_jsonl};
 use crate::commands::import::{Rejects, import};
 use crate::commands::lines::Lines;
 use crate::durable;
@@ -17,6 +18,7 @@ use crate::engine::{self, EraseOptions, Order, Selector, Store};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, clean, clip};
+use crate::outside::Outside;
 use crate::progress::Progress;
 
 mod answers;
@@ -32,7 +34,11 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    if let Some(folder) = &args.dir {
+        // Its own store stands there too: not in another.
+        Outside::of(global, folder)?;
+    }
     let folder = new_folder(args.dir.as_deref())?;
     let mut demo = Demo::new(&folder, out)?;
     demo.import()?;
@@ -63,6 +69,12 @@ struct Place {
     copy: PathBuf,
     export: PathBuf,
     certificate: PathBuf,
+}
+
+impl Place {
+    fn outside(&self, file: &Path) -> Result<Outside, Failure> {
+        Outside::apart(Some(&self.store), Some(&self.slot), file)
+    }
 }
 
 /// What was seen while she was still there.
@@ -170,7 +182,8 @@ impl<'a> Demo<'a> {
 
     fn export(&mut self) -> Result<(), Failure> {
         let reading = engine::session(&self.store, &Default::default());
-        let summary = write_jsonl(&self.place.export, |each| {
+        let target = Target::new(&self.place.export, |file| self.place.outside(file))?;
+        let summary = write_jsonl(&target, |each| {
             engine::each_hit(&reading, &subject_query(her().email), (Order::Oldest, None, None), each)?;
             Ok(())
         })?;
@@ -215,7 +228,8 @@ impl<'a> Demo<'a> {
         let reason = Some("asked to be forgotten".to_owned());
         let options = EraseOptions { reason, ..EraseOptions::default() };
         let certificate = self.store.erase(&Selector::Person(her().email.to_owned()), &options)?;
-        durable::write(&self.place.certificate, (certificate.to_json() + "\n").as_bytes())?;
+        let place = self.place.outside(&self.place.certificate)?;
+        durable::write(&place, (certificate.to_json() + "\n").as_bytes())?;
         self.step(8, "Erase her")?;
         self.fact(&format!("escrow erase --subject {} --yes", her().email))?;
         self.fact(&format!("certificate in {}", self.place.certificate.display()))

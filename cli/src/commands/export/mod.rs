@@ -8,11 +8,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::args::Global;
 use crate::commands::export::form::{Form, Jsonl};
-use crate::durable::{self, DurableFile};
+use crate::durable::DurableFile;
 use crate::engine::{self, Hit, Order, Reading};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
+use crate::outside::Outside;
 
 mod csv;
 mod form;
@@ -51,17 +52,35 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             if known { "this export format is not in this version" } else { "unknown export format" };
         return Err(Failure::usage(message).hint("use --format jsonl, html or csv"));
     };
-    outside(&args.output, &engine::folder(global)?)?;
+    let target = Target::new(&args.output, |file| Outside::of(global, file))?;
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
     let by_conversation = form.by_conversation();
-    let summary = write(&args.output, &mut *form, |each| records(args, &reading, by_conversation, each))?;
+    let summary = write(&target, &mut *form, |each| records(args, &reading, by_conversation, each))?;
     let line = if out.json() {
         summary.to_json(&args.output)
     } else {
         format!("{} records in {}", summary.count, args.output.display())
     };
     Ok(out.line(&line)?)
+}
+
+/// The file of an export and its manifest.
+pub(crate) struct Target {
+    file: Outside,
+    manifest: Outside,
+}
+
+impl Target {
+    /// Both places, if `outside` accepts them.
+    pub(crate) fn new(
+        file: &Path,
+        outside: impl Fn(&Path) -> Result<Outside, Failure>,
+    ) -> Result<Self, Failure> {
+        let mut manifest = file.as_os_str().to_owned();
+        manifest.push(".manifest.json");
+        Ok(Self { file: outside(file)?, manifest: outside(Path::new(&manifest))? })
+    }
 }
 
 /// What was written.
@@ -103,18 +122,20 @@ impl Summary {
 
 /// Writes the records that `source` hands over as JSON Lines, and the manifest.
 pub(crate) fn write_jsonl(
-    target: &Path,
+    target: &Target,
     source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     write(target, &mut Jsonl, source)
 }
 
 fn write(
-    target: &Path,
+    target: &Target,
     form: &mut dyn Form,
     source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
-    let mut file = DurableFile::create(target)?;
+    let name = target.file.path();
+    let mut file = DurableFile::create(&target.file)?;
+    let mut manifest = DurableFile::create(&target.manifest)?;
     let mut hasher = Sha256::new();
     let (mut count, mut bytes) = (0, 0);
     let mut piece = String::new();
@@ -123,7 +144,7 @@ fn write(
         bytes += piece.len() as u64;
         let written = file.write_all(piece.as_bytes());
         piece.clear();
-        written.map_err(|e| Failure::io(format!("write {}", target.display()), e))
+        written.map_err(|e| Failure::io(format!("write {}", name.display()), e))
     };
     form.begin(&mut piece);
     source(&mut |hit| {
@@ -134,10 +155,12 @@ fn write(
     form.end(&mut piece);
     put(&mut piece)?;
     let summary = Summary { format: form.name(), count, bytes, hash: hex(&hasher.finalize()) };
-    file.commit()?;
-    let mut manifest = target.as_os_str().to_owned();
-    manifest.push(".manifest.json");
-    durable::write(Path::new(&manifest), (summary.manifest(target) + "\n").as_bytes())?;
+    writeln!(manifest, "{}", summary.manifest(name))
+        .map_err(|e| Failure::io(format!("write {}", target.manifest.path().display()), e))?;
+    // Both are on the disk before either takes the place of an older one.
+    let (file, manifest) = (file.sync()?, manifest.sync()?);
+    file.publish()?;
+    manifest.publish()?;
     Ok(summary)
 }
 
@@ -208,19 +231,4 @@ fn every_kind() -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Plain text must not come to lie inside the store's folder, where it would look sealed.
-fn outside(file: &Path, folder: &Path) -> Result<(), Failure> {
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    match (parent.canonicalize(), folder.canonicalize()) {
-        (Ok(parent), Ok(folder)) if parent.starts_with(&folder) => {
-            Err(Failure::usage("the export would lie in clear inside the store's folder")
-                .hint("choose another folder"))
-        }
-        _ => Ok(()),
-    }
 }
