@@ -16,13 +16,19 @@ pub(crate) use escrowdb::store::{
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
-use crate::exit::Failure;
+use crate::exit::{Failure, set_unreadable};
 use crate::json::{Field, Value};
 use crate::out::{clean, clip, note};
 
 /// Opens the store the flags name.
 pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
-    Ok(builder(global)?.open()?)
+    let store = builder(global)?.open()?;
+    let unreadable = store.unreadable();
+    if !unreadable.is_empty() {
+        let what: Vec<String> = unreadable.into_iter().map(|segment| segment.what).collect();
+        set_unreadable(what.join("; "));
+    }
+    Ok(store)
 }
 
 /// Opens the store the flags name; if none is named, or there is no such folder, an empty one

@@ -5,10 +5,39 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use escrowdb::{Error, ErrorKind};
 
 use crate::json::Object;
+
+/// What can't be read of the store that was opened, in words.
+static UNREADABLE: OnceLock<String> = OnceLock::new();
+
+/// Remembers for the end of the command that parts of the store can't be read.
+pub(crate) fn set_unreadable(what: String) {
+    let _ = UNREADABLE.set(what);
+}
+
+/// What can't be read of the store; `None` of a sound one.
+pub(crate) fn unreadable() -> Option<&'static str> {
+    UNREADABLE.get().map(String::as_str)
+}
+
+/// What a command that reads answers if a part of the store can't be read: never silently less.
+pub(crate) fn incomplete(result: Result<(), Failure>) -> Result<(), Failure> {
+    let Some(what) = unreadable() else { return result };
+    let hint =
+        "put the file back from a backup; `escrow verify --repair --accept-losses` gives up what it holds";
+    match result {
+        Ok(()) => Err(Error::corrupt(format!("the answer is incomplete: {what}")).hint(hint).into()),
+        Err(failure) if failure.code == code(ErrorKind::NotFound) => {
+            let message = format!("{}, as far as the store can be read: {what}", failure.message);
+            Err(Error::corrupt(message).hint(hint).into())
+        }
+        Err(failure) => Err(failure),
+    }
+}
 
 /// Why a command ends without success.
 #[derive(Debug)]

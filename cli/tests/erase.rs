@@ -95,7 +95,11 @@ fn what_was_lost_is_told() {
     bytes[60..].fill(0);
     std::fs::write(&bodies[0], bytes).unwrap();
     let run = sandbox.run("erase --conversation c1 --yes").ok();
-    assert!(run.err.contains("found lost on the way: segment 1"), "{}", run.err);
+    assert!(
+        run.err.contains("found lost on the way: 3 records between positions 0 and 3 of segment 1"),
+        "{}",
+        run.err
+    );
     assert!(!run.err.contains("anna") && !run.err.contains("c1"), "{}", run.err);
     let whole = Sandbox::with_sample();
     assert!(!whole.run("erase --conversation c2 --yes").ok().err.contains("lost"));

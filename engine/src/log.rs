@@ -43,8 +43,11 @@ use crate::merkle::tree::Frontier;
 use crate::parity::{PAGE_LEN, Page};
 use crate::vfs::{Vfs, VfsFile};
 
+mod lost;
 mod parity;
 mod rescue;
+
+pub use lost::LostLeaves;
 
 /// The hashes of a store's log.
 pub struct Log {
@@ -56,6 +59,10 @@ pub struct Log {
     frontier: Frontier,
     /// Pages that parity gave back and that the file doesn't hold.
     overlay: BTreeMap<(u8, u64), Page>,
+    /// What it lacks and nobody has noted.
+    loss: Option<LostLeaves>,
+    /// All leaves, where the files don't hold them.
+    unwritten: Option<Vec<Hash>>,
 }
 
 /// File of a tile level, once there is one.
@@ -105,6 +112,11 @@ impl Log {
     /// the log is as before and the call may be repeated; after a crash, appending the same
     /// leaves at the same size writes the same bytes.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<()> {
+        self.write_anew()?;
+        self.append_all(leaves)
+    }
+
+    fn append_all(&mut self, leaves: &[Hash]) -> Result<()> {
         let size = self.frontier.size();
         let mut frontier = self.frontier.clone();
         let mut rows: [Vec<u8>; LEVELS as usize] = Default::default();
@@ -174,6 +186,9 @@ impl Log {
 
     /// The leaf at a position.
     pub fn leaf(&self, seq: Seq) -> Result<Hash> {
+        if let Some(leaf) = self.unwritten.as_ref().and_then(|all| all.get(usize::try_from(seq.0).ok()?)) {
+            return Ok(*leaf);
+        }
         self.entry(0, seq.0)
     }
 
@@ -195,7 +210,8 @@ impl Log {
     fn bare(vfs: Arc<dyn Vfs>, dir: &Path) -> Self {
         let levels = Default::default();
         let (frontier, overlay) = (Frontier::default(), BTreeMap::new());
-        Self { vfs, folder: dir.join("log"), levels, new_names: false, frontier, overlay }
+        let folder = dir.join("log");
+        Self { vfs, folder, levels, new_names: false, frontier, overlay, loss: None, unwritten: None }
     }
 
     /// Opens a level and makes sure of the entries that `size` leaves need.

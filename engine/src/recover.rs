@@ -1,6 +1,7 @@
 //! Everything that happens when a store is made or opened. Recovery can be killed at any point
 //! and run again.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,19 +13,24 @@ use crate::env::Env;
 use crate::erase::{finish, pass};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, FileId, Handle, PersonNumber, SegmentId, Seq, StoreId};
-use crate::index::LiveIndex;
+use crate::index::{LiveIndex, Part};
 use crate::ingest::{Queue, frame};
 use crate::journal::{FrameKind, Journal, Replay, parity};
 use crate::keyring::catalog::{self, JournalRole, Tagger};
-use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings as SettingsEntry};
+use crate::keyring::entry::{
+    Counters, Journal as JournalEntry, Person, Segment as SegmentEntry, Settings as SettingsEntry,
+};
+use crate::keyring::losses::By;
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, Report, RootKey, Slot, SlotRecord, Tree};
 use crate::log::Log;
+use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
-use crate::roll::Rolled;
+use crate::roll::Rolled as Built;
+use crate::state::heal::{self, Found, GiveUp};
 use crate::state::keys::ContentKeys;
 use crate::state::{Parts, RESERVE_FILE, Reserve, Settings, State, Writer, commit, journal_name};
 use crate::vfs::{LockGuard, Vfs};
-use crate::view::View;
+use crate::view::{Rolled, View};
 
 /// Stands in the folder while `init` is not finished.
 const INIT_FILE: &str = "INIT";
@@ -140,10 +146,13 @@ impl Request {
         let tree = keyring.tree();
         let keys = Keys::new();
         let subjects = ContentKeys::new(tree.clone());
-        let segments = catalog::segments(&tree)?
-            .into_iter()
-            .map(|(id, segment)| commit::open_segment_in(&env, id, &segment, &keys, subjects.clone()))
-            .collect::<Result<Vec<_>>>()?;
+        let (mut segments, mut missing) = (Vec::new(), Vec::new());
+        for (id, entry) in catalog::segments(&tree)? {
+            match heal::find(&env, id, entry, &keys, subjects.clone())? {
+                Found::Whole(segment) => segments.push(segment),
+                Found::ToRebuild(_, lost) | Found::Lost(lost) => missing.push(lost),
+            }
+        }
         if !catalog::pending(&tree)?.is_empty() {
             // An erasure was under way: before the other root may go, everything that this one
             // must open is read once more.
@@ -153,22 +162,33 @@ impl Request {
                 return Err(Error::corrupt(damage)
                     .hint("nothing was destroyed; restore the named file from a backup and open again"));
             }
+            let mut damaged: Vec<_> =
+                missing.iter().map(|m| (m.id, m.entry.clone(), m.why.clone())).collect();
             for segment in &segments {
                 let rewritten = segment.entry.generation > 0;
-                if let Some(damage) = segment.part.verify_fresh(rewritten).into_iter().next() {
-                    return Err(Error::corrupt(format!("segment {}: {damage}", segment.id))
+                let damage = segment.part.verify_fresh(rewritten).into_iter().next();
+                damaged.extend(damage.map(|damage| (segment.id, segment.entry.clone(), damage)));
+            }
+            // What the other root would open no better is no reason to keep it.
+            let older = if damaged.is_empty() { None } else { older_segments(&env, &slot, &record)? };
+            for (id, entry, damage) in damaged {
+                let same = |(i, e): &(SegmentId, SegmentEntry)| {
+                    *i == id && e.index == entry.index && e.bodies == entry.bodies
+                };
+                if older.as_ref().is_some_and(|older| !older.iter().any(same)) {
+                    return Err(Error::corrupt(format!("segment {id}: {damage}"))
                         .hint("nothing was destroyed; restore the named file from a backup and open again"));
                 }
             }
         }
         let head = keyring.head();
-        let (mut log, repaired) =
-            Log::open_to(Arc::clone(&env.vfs), &env.dir, head.log.size, Hash(head.log.root))?;
+        let (mut log, repaired) = open_log(&env, &head.log, &segments)?;
         (0..repaired).for_each(|_| env.repairs.count());
         log.settle_parity()?;
         let settings = self.settings_of(&tree)?;
         let journals = Journals::replay(&env, &tree, &keys)?;
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
+        view.missing = missing;
         let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
         // Only now is it known that this root opens all there is.
         slot.destroy_others(record.epoch)?;
@@ -228,6 +248,7 @@ impl Request {
                 let _ = state.env.unlink(name);
             }
         }
+        heal::missing(&state, GiveUp::Nothing, By::Opening)?;
         match state.reserve.retry(&state.env, || !state.is_poisoned(), || finish_pending(&state, &queue)) {
             // What waits stays out of sight as far as it is gone, and goes on when there is room.
             Err(e) if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() => {}
@@ -381,6 +402,44 @@ impl Request {
     }
 }
 
+/// Opens the log; one that is damaged beyond parity is made again from the records that live, as far
+/// as they go. A page that was lost, or the whole of it, counts as one repair.
+fn open_log(env: &Env, head: &LogHead, segments: &[Rolled]) -> Result<(Log, u64)> {
+    let root = Hash(head.root);
+    match Log::open_to(Arc::clone(&env.vfs), &env.dir, head.size, root) {
+        Err(e) if e.kind() == ErrorKind::Corrupt => {
+            let mut living = HashMap::new();
+            let mut committer = Committer::new();
+            for segment in segments {
+                for doc in 0..segment.part.doc_count() {
+                    // What doesn't open gives no leaf.
+                    let Ok(record) = segment.part.stored_with_salt(doc) else { continue };
+                    living.insert(record.seq.0, committer.leaf(&record.salt, &record.canonical));
+                }
+            }
+            let log = Log::rebuild(Arc::clone(&env.vfs), &env.dir, head.size, root, &living)?;
+            let repaired = u64::from(log.loss().is_none());
+            Ok((log, repaired))
+        }
+        opened => opened,
+    }
+}
+
+/// The segments that the slot's other root opens; `None` if there is no such root, or it opens nothing.
+fn older_segments(
+    env: &Env,
+    slot: &FileSlot,
+    chosen: &SlotRecord,
+) -> Result<Option<Vec<(SegmentId, SegmentEntry)>>> {
+    let Some(other) = slot.other(chosen)? else { return Ok(None) };
+    let looked = Keyring::look(&*env.vfs, &env.dir, env.store, &other.root, other.epoch);
+    match looked.and_then(|tree| catalog::segments(&tree)) {
+        Ok(segments) => Ok(Some(segments)),
+        Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::WrongKey) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 fn no_root_key(exists: bool) -> Error {
     let message = if exists { "the slot holds no root key" } else { "the slot is missing" };
     Error::new(ErrorKind::WrongKey, message)
@@ -470,7 +529,7 @@ fn roll_recovered(state: &Arc<State>, current: &JournalEntry, next: &JournalEntr
 fn publish_recovered(
     state: &State,
     frozen: &LiveIndex,
-    built: &Rolled,
+    built: &Built,
     id: SegmentId,
     [current, next]: [&JournalEntry; 2],
 ) -> Result<()> {
@@ -487,12 +546,15 @@ fn publish_recovered(
     catalog::put_journal(&mut changes, JournalRole::Next, next)?;
     let counters = commit::rolled_counters(state, &keyring.tree(), id)?;
     catalog::put_counters(&mut changes, &counters)?;
+    catalog::add_losses(&mut changes, &keyring.tree(), commit::lost_leaves(state, By::Opening).as_slice())?;
     let log: LogHead = commit::log_head(&state.log.lock());
     commit::commit_locked(state, &keyring, &changes, log, |view| {
         view.frozen = None;
         view.segments.extend(opened);
         view.remove_born(|n| built.minted.contains(&n));
-    })
+    })?;
+    state.log.lock().loss_is_noted();
+    Ok(())
 }
 
 /// Goes on with erasures that were accepted before the stop.

@@ -10,7 +10,7 @@ use crate::clock::{Bounded, Clock, SystemClock};
 use crate::compact::{self, Background};
 use crate::crypto::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
-use crate::id::{Epoch, StoreId};
+use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
@@ -21,6 +21,7 @@ use crate::session::Session;
 use crate::state::{Settings, State, commit};
 use crate::verify::{self, probe};
 use crate::vfs::{DiskVfs, Vfs};
+use crate::view::Missing;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
@@ -112,6 +113,22 @@ pub struct Stats {
     pub repaired: u64,
     /// Records that were ever given up: nothing brought them back ([`Store::losses`]).
     pub lost: u64,
+}
+
+/// A segment that can't be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// Its number.
+    pub segment: SegmentId,
+    /// How many records it holds.
+    pub records: u64,
+    /// Their lowest log position.
+    pub first: Seq,
+    /// Their highest log position; others between stand elsewhere.
+    pub last: Seq,
+    /// In words: file, damage, positions.
+    pub what: String,
 }
 
 /// Where the root key lives.
@@ -279,6 +296,20 @@ impl Store {
             repaired: self.state.env.repairs.total(),
             lost: catalog::losses(&self.state.view.read().tree)?.records(),
         })
+    }
+
+    /// Segments that can't be read, because their index is lost beyond rescue: what they hold is
+    /// missing in every answer, until their files are back or they are given up, by an erasure or by
+    /// [`Store::verify`] with [`VerifyOptions::accept_losses`]. Empty for a sound store.
+    pub fn unreadable(&self) -> Vec<Unreadable> {
+        let of = |missing: &Missing| Unreadable {
+            segment: missing.id,
+            records: missing.entry.docs.into(),
+            first: missing.entry.min_seq,
+            last: missing.entry.max_seq,
+            what: missing.to_string(),
+        };
+        self.state.view.read().missing.iter().map(of).collect()
     }
 
     /// What was ever found damaged beyond repair and given up: an erasure goes on past damage, and

@@ -1,6 +1,7 @@
 //! What a reader sees: the rolled segments, the frozen and the live index, who is who, and what
 //! is being erased. Queries run under a read lock on it, so they see one moment.
 
+use std::fmt;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
@@ -31,6 +32,29 @@ pub struct Rolled {
     pub part: Arc<Segment>,
 }
 
+/// A segment that the key tree names and that can't be read: its index is lost beyond rescue. What
+/// it holds is missing in every answer, until its file is put back or it is given up.
+#[derive(Clone)]
+pub struct Missing {
+    /// Its number.
+    pub id: SegmentId,
+    /// Its entry.
+    pub entry: Arc<SegmentEntry>,
+    /// What is wrong, by the file's name.
+    pub why: String,
+}
+
+/// In words, for people.
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SegmentEntry { docs, min_seq, max_seq, .. } = &*self.entry;
+        // The cause may have been named by the segment already.
+        let own = format!("segment {}: ", self.id);
+        let why = self.why.strip_prefix(&own).unwrap_or(&self.why);
+        write!(f, "{own}{why}; {docs} records between positions {min_seq} and {max_seq} can't be read")
+    }
+}
+
 /// What a reader sees.
 pub struct View {
     /// One more at every erasure: an iterator that began under another one is revoked.
@@ -39,6 +63,8 @@ pub struct View {
     pub tree: Tree,
     /// Rolled segments.
     pub segments: Vec<Rolled>,
+    /// Segments that can't be read.
+    pub missing: Vec<Missing>,
     /// The live index of the journal that is being rolled.
     pub frozen: Option<Arc<LiveIndex>>,
     /// The live index of the journal that is written.
@@ -95,6 +121,7 @@ impl View {
             generation: 0,
             tree,
             segments,
+            missing: Vec::new(),
             frozen: None,
             live: LiveIndex::new(),
             mask: Mask::default(),

@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use crate::engine;
-use crate::exit::Failure;
+use crate::exit::{Failure, unreadable};
 use crate::json::Object;
 use crate::out::Out;
 
@@ -16,6 +16,11 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
     let count = engine::session(&store, global).count(&args.query)?;
-    let text = if out.json() { Object::new().number("count", count).finish() } else { count.to_string() };
+    let mut line = Object::new();
+    line.number("count", count);
+    if unreadable().is_some() {
+        line.flag("incomplete", true);
+    }
+    let text = if out.json() { line.finish() } else { count.to_string() };
     Ok(out.line(&text)?)
 }

@@ -45,6 +45,13 @@ pub(crate) struct Args {
     yes: bool,
 }
 
+impl Args {
+    /// Whether nothing is to be changed.
+    pub(crate) const fn plan(&self) -> bool {
+        self.plan
+    }
+}
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let (selector, name) = selector(args)?;
     let asks = !args.yes && !args.plan;

@@ -5,9 +5,9 @@ use std::io;
 use clap::Subcommand;
 
 use crate::args::{Cli, Global};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::json::Object;
-use crate::out::Out;
+use crate::out::{Out, note};
 
 mod add;
 mod compact;
@@ -92,7 +92,61 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
     let command = cli.command.ok_or_else(|| {
         Failure::usage("no command given").hint("see `escrow --help`, or start with `escrow demo`")
     })?;
-    dispatch(command, global, out)
+    let kind = kind_of(&command);
+    let result = dispatch(command, global, out);
+    match kind {
+        Answer::Data => {
+            out.flush()?;
+            exit::incomplete(result)
+        }
+        Answer::Erasure if result.is_err() => exit::incomplete(result),
+        Answer::Act => {
+            if let (Ok(()), Some(what)) = (&result, exit::unreadable()) {
+                note(&format!("a part of the store can't be read: {what}"));
+            }
+            result
+        }
+        Answer::Erasure | Answer::Report => result,
+    }
+}
+
+/// What a command's answer is worth if a part of the store can't be read.
+enum Answer {
+    /// Data: it must not be shorter in silence.
+    Data,
+    /// A deed that is done all the same.
+    Act,
+    /// An erasure, which gives up what can't be read; but what it doesn't find may stand there.
+    Erasure,
+    /// It says itself what is damaged, or opens no store.
+    Report,
+}
+
+fn kind_of(command: &Command) -> Answer {
+    match command {
+        Command::Search(_)
+        | Command::Count(_)
+        | Command::Facet(_)
+        | Command::Histogram(_)
+        | Command::Get(_)
+        | Command::Conversation(_)
+        | Command::Subject(_)
+        | Command::Stats
+        | Command::Export(_) => Answer::Data,
+        Command::Erase(args) if args.plan() => Answer::Data,
+        Command::Erase(_) => Answer::Erasure,
+        Command::Verify(_)
+        | Command::Demo(_)
+        | Command::Init(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Answer::Report,
+        Command::Import(_)
+        | Command::Add
+        | Command::Compact
+        | Command::Key(_)
+        | Command::Upgrade
+        | Command::Roll => Answer::Act,
+    }
 }
 
 fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Failure> {

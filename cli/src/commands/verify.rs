@@ -17,6 +17,10 @@ pub(crate) struct Args {
     /// Write back what parity, copies or one turned bit bring back; build anew what can be.
     #[arg(long)]
     repair: bool,
+    /// With --repair: give up what nothing brings back. It leaves the store for good and is named by
+    /// every later check.
+    #[arg(long, requires = "repair")]
+    accept_losses: bool,
 }
 
 fn share(text: &str) -> Result<Share, String> {
@@ -30,6 +34,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let mut options = VerifyOptions::default();
     options.read_data = args.read_data;
     options.repair = args.repair;
+    options.accept_losses = args.accept_losses;
     options.share = args.subset.unwrap_or_default();
     let report = store.verify(&options)?;
     let damaged = report.damage.len();

@@ -110,7 +110,7 @@ fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
     let _no_compaction = state.forbid_compactions();
     let _no_erasure = state.pass.lock();
     state.wait_for_roll();
-    heal::all(state, true, By::Erasure(request))
+    heal::all(state, By::Erasure(request))
 }
 
 /// One request, one erasure: a caller who names another thing would take the answer for its own.

@@ -16,11 +16,12 @@ use crate::ingest::Queue;
 use crate::journal::Journal;
 use crate::keyring::catalog;
 use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
-use crate::keyring::losses::Loss;
+use crate::keyring::losses::{By, Loss};
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Keyring, Prepared, RootKey, SlotRecord, Tree};
 use crate::policy::{self, Decision, Facts};
 use crate::roll;
+use crate::state::heal::{self, GiveUp};
 use crate::state::{State, Writer, commit};
 use crate::view::Rolled;
 
@@ -95,6 +96,10 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     if batch.is_empty() {
         finish::record_and_clear(state, queue, None)?;
         return Ok(PassEnd::Done);
+    }
+    // What can be read again, or in part, stays as far as it goes.
+    if let Some((request, _)) = batch.first() {
+        heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?;
     }
     let mut pass = Pass::new(state, batch)?;
     let result = pass.execute();
@@ -271,6 +276,7 @@ impl<'a> Pass<'a> {
         view.tree = tree;
         view.clear_caches();
         view.segments = reopened.segments;
+        view.missing.clear();
         view.generation += 1;
         let dead = &self.dead;
         match &mut self.roll {
@@ -278,6 +284,8 @@ impl<'a> Pass<'a> {
                 view.frozen = None;
                 view.remove_born(|n| dead.contains(&n) || switched.built.minted.contains(&n));
                 writer.spare = switched.spare.take();
+                // Noted in the tree that is published.
+                state.log.lock().loss_is_noted();
             }
             None => view.remove_born(|n| dead.contains(&n)),
         }

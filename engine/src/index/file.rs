@@ -26,6 +26,7 @@ use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::data::{DocEntry, IndexData};
 use crate::index::dictionary;
 use crate::index::filter::IdFilter;
+use crate::index::headless;
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::tables::{encode_blocks, encode_ids, encode_locations, encode_seqs, encode_times};
 use crate::parity::{Encoder, Page, ParityFile, Repairs, pages_for};
@@ -118,6 +119,7 @@ pub struct IndexFile {
     repairs: Arc<Repairs>,
     /// All pages, opened, while a check reads every section.
     held: RwLock<Option<Zeroizing<Vec<u8>>>>,
+    to_rebuild: bool,
 }
 
 /// Bytes of a table before its sections: pages, documents, times, positions, count.
@@ -305,25 +307,75 @@ impl Table {
 }
 
 impl IndexFile {
-    /// Opens page 0.
-    pub fn open(file: Arc<dyn ReadAt>, of: PageFile, key: Key, repairs: Arc<Repairs>) -> Result<Self> {
+    /// Opens page 0. Of a file that should have so many `pages` less may be there: what is cut off, and
+    /// what page 0 says if that is lost, is [`Self::to_rebuild`].
+    pub fn open(
+        file: Arc<dyn ReadAt>,
+        of: PageFile,
+        key: Key,
+        repairs: Arc<Repairs>,
+        pages: Option<u32>,
+    ) -> Result<Self> {
         let name = file_name(of.file);
-        let file = ParityFile::new(file).map_err(|e| Error::io(format!("measure {name}"), e))?;
-        let file = file.map_err(|len| {
-            Error::corrupt(format!("file {name} has {len} bytes, which is no length of an index"))
+        let found =
+            ParityFile::new(Arc::clone(&file)).map_err(|e| Error::io(format!("measure {name}"), e))?;
+        let fits = |file: &ParityFile| pages.is_none_or(|pages| file.data_pages() == u64::from(pages));
+        let (file, cut) = match (found, pages) {
+            (Ok(file), _) if fits(&file) => (file, false),
+            (_, Some(pages)) => (ParityFile::cut(file, pages.into()), true),
+            (Ok(file), None) => (file, false),
+            (Err(len), None) => {
+                return Err(Error::corrupt(format!(
+                    "file {name} has {len} bytes, which is no length of an index"
+                )));
+            }
+        };
+        let mut index = Self::unread(file, of, key, repairs)?;
+        index.to_rebuild = cut;
+        match index.read_table() {
+            Err(e) if e.kind() == ErrorKind::Corrupt => index.find_block_tables().ok_or(e)?,
+            read => read?,
+        }
+        Ok(index)
+    }
+
+    /// Where page 0 is lost: the block tables can be found without it.
+    fn find_block_tables(&mut self) -> Option<()> {
+        let texts = 1..u64::from(self.table.pages);
+        let texts: Vec<headless::Text> =
+            texts.map(|n| self.text(n * TEXT_LEN as u64, TEXT_LEN as u64).ok()).collect();
+        let len = headless::block_table_len(&texts)? as u64;
+        let second = TEXT_LEN as u64 + len.next_multiple_of(TEXT_LEN as u64);
+        let tables = [(Section::Blocks, TEXT_LEN as u64), (Section::BlocksCopy, second)];
+        self.table.sections = tables.map(|(section, at)| (section as u8, at, len)).to_vec();
+        self.to_rebuild = true;
+        Some(())
+    }
+
+    fn unread(file: ParityFile, of: PageFile, key: Key, repairs: Arc<Repairs>) -> Result<Self> {
+        let pages = u32::try_from(file.data_pages()).map_err(|_| {
+            Error::corrupt(format!("file {} is over the limit of an index", file_name(of.file)))
         })?;
-        Self::open_file(file, of, key, repairs)
+        let table =
+            Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
+        Ok(Self { file, of, key, table, repairs, held: RwLock::default(), to_rebuild: false })
+    }
+
+    fn read_table(&mut self) -> Result<()> {
+        let text = self.text(0, TEXT_LEN as u64)?;
+        self.table = Table::decode(&text, self.table.pages)
+            .map_err(|e| e.context(format!("file {} page 0", self.name())))?;
+        Ok(())
+    }
+
+    /// Whether more than single pages is lost of it: sections that page 0 would name, or its end.
+    pub const fn to_rebuild(&self) -> bool {
+        self.to_rebuild
     }
 
     fn open_file(file: ParityFile, of: PageFile, key: Key, repairs: Arc<Repairs>) -> Result<Self> {
-        let name = file_name(of.file);
-        let pages = u32::try_from(file.data_pages())
-            .map_err(|_| Error::corrupt(format!("file {name} is over the limit of an index")))?;
-        let table =
-            Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
-        let mut index = Self { file, of, key, table, repairs, held: RwLock::default() };
-        let text = index.text(0, TEXT_LEN as u64)?;
-        index.table = Table::decode(&text, pages).map_err(|e| e.context(format!("file {name} page 0")))?;
+        let mut index = Self::unread(file, of, key, repairs)?;
+        index.read_table()?;
         Ok(index)
     }
 

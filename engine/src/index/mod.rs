@@ -25,6 +25,7 @@ pub mod dense;
 pub mod dictionary;
 pub mod file;
 pub mod filter;
+mod headless;
 pub mod known;
 pub mod lists;
 pub mod live;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::codec::Reader;
 use crate::crypto::Key;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dense::Spread;
 use crate::index::dictionary::{Entry, ListPlace, key_of};
@@ -39,6 +39,9 @@ pub struct SegmentFiles<'a> {
     pub index: FileId,
     /// The body files, in the order of their indexes in the block table.
     pub bodies: &'a [FileId],
+    /// Pages that the index has without its parity, if that is known: one that was cut short still
+    /// opens then.
+    pub pages: Option<u32>,
     /// Where rescues are counted.
     pub repairs: &'a Arc<Repairs>,
 }
@@ -80,11 +83,18 @@ impl Segment {
     ) -> Result<Self> {
         let file = map(vfs, files.dir, &file_name(files.index))?;
         let (of, repairs) = (PageFile { store: files.store, file: files.index }, files.repairs);
-        let index = IndexFile::open(file.into(), of, key, Arc::clone(repairs))?;
+        let index = IndexFile::open(file.into(), of, key, Arc::clone(repairs), files.pages)?;
         let mut bodies = Vec::with_capacity(files.bodies.len());
         for id in files.bodies {
-            let file = map(vfs, files.dir, &body_name(*id))?;
-            bodies.push(Arc::new(BodyFile::new(file.into(), files.store, *id, Arc::clone(repairs))?));
+            let body = match map(vfs, files.dir, &body_name(*id)) {
+                Ok(file) => BodyFile::new(file.into(), files.store, *id, Arc::clone(repairs))?,
+                // What stands in the index still holds.
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    BodyFile::lost(files.store, *id, Arc::clone(repairs))
+                }
+                Err(e) => return Err(e),
+            };
+            bodies.push(Arc::new(body));
         }
         let sections = Sections::new(index);
         let filter = Arc::new(sections.load_filter()?);
@@ -130,6 +140,11 @@ impl Segment {
         if let Some(opened) = self.keys.opened() {
             opened.forget(self.sections.index.id());
         }
+    }
+
+    /// Whether more than single pages is lost of its index: it is of no use before it is built anew.
+    pub fn to_rebuild(&self) -> bool {
+        self.sections.index.to_rebuild()
     }
 
     /// Lowest and highest log position; `None` if empty.

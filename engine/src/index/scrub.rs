@@ -1,6 +1,7 @@
 //! Looks at a segment as it stands in its files, page by page and block by block, and writes back
 //! what rescue brings: exactly the bytes that authenticate, synced and read back.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -110,7 +111,14 @@ impl Segment {
         found: &mut Vec<Damage>,
     ) {
         let before = found.len();
-        if !body.has_header() {
+        let ends = |(block, _): &(&BlockRef, u32)| block.offset + u64::from(block.len);
+        let cut = blocks.clone().any(|block| ends(&block) > body.data_len());
+        if cut {
+            found.push(self.cut_body(body, blocks.clone()));
+        }
+        let blocks = blocks.filter(|block| !cut || ends(block) <= body.data_len());
+        let gone = cut && body.is_empty();
+        if !gone && !body.has_header() {
             let name = body_name(body.id());
             // The whole page, if parity has it: with the header stand the first blocks.
             let page = body.file().reconstruct(0).ok().filter(|page| page.starts_with(&header()));
@@ -142,12 +150,33 @@ impl Segment {
         }
     }
 
+    /// A body file that ends before its blocks do, in one line.
+    fn cut_body<'a>(&self, body: &BodyFile, blocks: impl Iterator<Item = (&'a BlockRef, u32)>) -> Damage {
+        let beyond = blocks.filter(|(block, _)| {
+            block.offset + u64::from(block.len) > body.data_len()
+                && self.open_block_as_it_is(body, block).is_err()
+        });
+        let lost: HashSet<u32> = beyond.map(|(_, number)| number).collect();
+        let name = body_name(body.id());
+        let how =
+            if body.is_empty() { "is missing".into() } else { format!("ends at byte {}", body.data_len()) };
+        let what = if lost.is_empty() { "its parity".into() } else { self.records_in(|n| lost.contains(&n)) };
+        Damage {
+            what: format!("file {name} {how}: {what}; lost unless the file is put back"),
+            fate: Fate::Lost,
+        }
+    }
+
     /// Which records stand in a block, in words.
     fn records_of(&self, block: u32) -> String {
+        self.records_in(|number| number == block)
+    }
+
+    fn records_in(&self, wanted: impl Fn(u32) -> bool) -> String {
         let seqs = || -> Result<Vec<u64>> {
             let (keys, places) = (self.sections.load_keys()?, self.sections.load_places()?);
             let docs = 0..self.sections.docs();
-            let inside = docs.filter(|doc| places.get(*doc).is_some_and(|at| at.block == block));
+            let inside = docs.filter(|doc| places.get(*doc).is_some_and(|at| wanted(at.block)));
             Ok(inside.filter_map(|doc| keys.get(doc)).map(|key| key.seq.0).collect())
         };
         match seqs() {

@@ -37,6 +37,13 @@ pub fn encode_blocks(blocks: &[BlockRef]) -> Zeroizing<Vec<u8>> {
 /// Reads a block table.
 pub fn decode_blocks(bytes: &[u8]) -> Result<Vec<BlockRef>> {
     let mut r = Reader::new(bytes);
+    let blocks = read_blocks(&mut r)?;
+    r.finish()?;
+    Ok(blocks)
+}
+
+/// Reads a block table and leaves what stands behind it.
+pub fn read_blocks(r: &mut Reader<'_>) -> Result<Vec<BlockRef>> {
     let count = r.u32()? as usize;
     // A block takes 22 bytes at least.
     if count > r.remaining() / 22 {
@@ -58,7 +65,6 @@ pub fn decode_blocks(bytes: &[u8]) -> Result<Vec<BlockRef>> {
         }
         blocks.push(BlockRef { file, offset, len, r_block, subjects, class, expiry });
     }
-    r.finish()?;
     Ok(blocks)
 }
 

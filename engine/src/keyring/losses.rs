@@ -39,7 +39,8 @@ pub enum What {
 /// What gave it up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// An opening: what was lost had to leave before anything could be written.
+    /// An opening, or the roll behind it: what was lost had to leave before anything could be
+    /// written.
     Opening,
     /// A check that was told to repair.
     Repair,

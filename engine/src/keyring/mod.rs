@@ -149,6 +149,17 @@ impl Keyring {
         Self::assemble(entropy, files, (record, node), (head_file, index, space, root.bytes()), proved_newest)
     }
 
+    /// The tree that another root opens, as it is: nothing is written, not even mended.
+    pub fn look(vfs: &dyn Vfs, dir: &Path, store: StoreId, root: &RootKey, epoch: Epoch) -> Result<Tree> {
+        let head_file = vfs.open(&dir.join(HEAD_FILE)).map_err(|e| Error::io("open HEAD", e))?;
+        let record = head::choose(&read_head(head_file.as_ref()), store, root.bytes(), epoch)?.record;
+        let files = Files::open(vfs, dir, store)?;
+        let lock = Lock::Root { root: root.bytes(), salt: &record.root_salt, epoch };
+        let node = Node::decode(files.read(record.root_page, lock, false)?)?;
+        let pages = Arc::new(Pages::new(Arc::new(files), CACHE_BYTES, false));
+        Ok(Tree::new(pages, Arc::new(node), Arc::new(record)))
+    }
+
     fn assemble(
         entropy: Arc<dyn Entropy>,
         files: Files,

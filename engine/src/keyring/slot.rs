@@ -123,6 +123,21 @@ impl FileSlot {
         })
     }
 
+    /// The other record, beside the one that [`Slot::load`] chose, if a copy of it is whole: an erasure
+    /// was stopped between its commit and its destruction.
+    pub fn other(&self, chosen: &SlotRecord) -> Result<Option<SlotRecord>> {
+        let pages = read(self.open()?.as_ref())?;
+        for copy in pages.chunks_exact(PAGE_LEN) {
+            if let Some(record) = decode(copy)?
+                && record.epoch != chosen.epoch
+                && record.store == chosen.store
+            {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
     fn sync_folder(&self) -> Result<()> {
         let dir = self.path.parent().unwrap_or(Path::new(""));
         self.vfs.sync_dir(dir).map_err(|e| Error::io("sync the slot's folder", e))

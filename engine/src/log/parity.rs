@@ -56,6 +56,9 @@ impl Log {
     /// Makes parity fit the hashes that count, once these are known to be right: after a crash the
     /// page of the last group may know of hashes that don't count, and a lost file is made again.
     pub fn settle_parity(&mut self) -> Result<()> {
+        if self.unwritten.is_some() {
+            return Ok(());
+        }
         for level in 0..LEVELS {
             self.levels[usize::from(level)].tail = Tail::default();
             let len = tile::entries(level, self.size()) * Hash::LEN as u64;

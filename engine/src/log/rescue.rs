@@ -73,6 +73,9 @@ impl Log {
 
     /// Looks at every hash and every parity page. What parity gives back is written if `repair`.
     pub fn scrub(&mut self, repair: bool) -> Vec<Damage> {
+        if let Some(loss) = self.loss_in_words() {
+            return vec![lost(loss)];
+        }
         let size = self.size();
         let mut found = Vec::new();
         for level in 1..LEVELS {

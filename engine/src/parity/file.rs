@@ -25,6 +25,12 @@ impl ParityFile {
         Ok(data.map(|data| Self { file, data }).ok_or(len))
     }
 
+    /// A file that should have so many pages of data, whatever is there of it: what is cut off
+    /// reads as an end that comes too early.
+    pub const fn cut(file: Arc<dyn ReadAt>, data: u64) -> Self {
+        Self { file, data }
+    }
+
     /// Pages of data.
     pub const fn data_pages(&self) -> u64 {
         self.data
@@ -40,7 +46,7 @@ impl ParityFile {
         (self.data + self.groups()) * PAGE_LEN as u64
     }
 
-    /// Whether there are none, which is never so.
+    /// Whether there are none, which is so of a file that is lost only.
     pub const fn is_empty(&self) -> bool {
         self.data == 0
     }
@@ -64,6 +70,9 @@ impl ParityFile {
 
     /// What a page of data held, if all others of its group and their parity page are right.
     pub fn reconstruct(&self, number: u64) -> io::Result<Page> {
+        if self.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let mut sum = self.page(self.data + number % self.groups())?;
         for other in self.group(number % self.groups()).filter(|other| *other != number) {
             xor(&mut *sum, &*self.page(other)?);

@@ -23,16 +23,21 @@ pub struct BodyFile {
 }
 
 impl BodyFile {
-    /// Checks length and header of a body file.
+    /// Checks the header of a body file; one that was cut short is taken as it is.
     pub fn new(file: Arc<dyn ReadAt>, store: StoreId, id: FileId, repairs: Arc<Repairs>) -> Result<Self> {
         let name = file_name(id);
+        let bytes = Arc::clone(&file);
         let file = ParityFile::new(file).map_err(|e| Error::io(format!("measure {name}"), e))?;
-        let file = file.map_err(|len| {
-            Error::corrupt(format!("file {name} has {len} bytes, which is no length of a body file"))
-        })?;
+        // Of one that was cut short the blocks before the end are still there.
+        let file = file.unwrap_or_else(|len| ParityFile::cut(bytes, len.div_ceil(PAGE_LEN as u64)));
         let this = Self { file, store, id, repairs };
         this.check_header()?;
         Ok(this)
+    }
+
+    /// A body file that is not there: no block of it opens.
+    pub fn lost(store: StoreId, id: FileId, repairs: Arc<Repairs>) -> Self {
+        Self { file: ParityFile::cut(Arc::new(Nothing), 0), store, id, repairs }
     }
 
     /// The file's name in the store.
@@ -65,7 +70,7 @@ impl BodyFile {
     /// does not end with 16 zeros, for it is ciphertext.
     pub fn blocks_len(&self) -> Result<u64> {
         const UNIT: usize = 16;
-        let mut units = (self.file.data_len() - HEADER_LEN as u64) / UNIT as u64;
+        let mut units = self.file.data_len().saturating_sub(HEADER_LEN as u64) / UNIT as u64;
         let mut unit = [0u8; UNIT];
         while units > 0 {
             // A page that can't be read counts as written: a number must not fail for what every
@@ -165,6 +170,19 @@ impl BodyFile {
             )));
         }
         Ok(())
+    }
+}
+
+/// The bytes of a file that is not there.
+struct Nothing;
+
+impl ReadAt for Nothing {
+    fn read_at(&self, _buf: &mut [u8], _offset: u64) -> std::io::Result<usize> {
+        Ok(0)
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        Ok(0)
     }
 }
 

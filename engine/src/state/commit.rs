@@ -14,6 +14,7 @@ use crate::index::{LiveIndex, Part, Segment, SegmentFiles, tier};
 use crate::journal::Journal;
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Counters, Journal as JournalEntry, Segment as SegmentEntry};
+use crate::keyring::losses::{By, Loss, What};
 use crate::keyring::{Changes, Keyring, LogHead, Tree};
 use crate::log::Log;
 use crate::roll::{self, Roll};
@@ -224,6 +225,7 @@ fn publish_roll(
     }
     let retired = put_journals(&mut changes, &keyring.tree(), next)?;
     catalog::put_counters(&mut changes, &counters)?;
+    catalog::add_losses(&mut changes, &keyring.tree(), lost_leaves(state, By::Opening).as_slice())?;
     let log = log_head(&state.log.lock());
     commit_locked(state, &keyring, &changes, log, |view| {
         // The frozen index leaves in the moment in which the segment comes.
@@ -231,6 +233,7 @@ fn publish_roll(
         view.segments.extend(opened);
         view.remove_born(|n| built.minted.contains(&n));
     })?;
+    state.log.lock().loss_is_noted();
     Ok(retired)
 }
 
@@ -271,6 +274,30 @@ pub fn forget_leaves(state: &State) {
     let size = state.keyring.lock().head().log.size;
     // If it can't be read, the next roll tries again before it writes.
     let _ = state.log.lock().truncate_memory_to(size);
+}
+
+/// Hashes that the log lacks: the commit that names its new root notes them.
+pub fn lost_leaves(state: &State, by: By) -> Option<Loss> {
+    let lost = state.log.lock().loss()?;
+    let (what, at) = (What::Leaves { root: lost.root.0 }, state.env.clock.now());
+    Some(Loss { what, by, at, segment: None, number: lost.number, first: lost.first, last: lost.last })
+}
+
+/// Gives up the hashes that the log lacks, by a commit of their own. Answers whether there were any.
+pub fn give_up_leaves(state: &State, by: By) -> Result<bool> {
+    let Some(loss) = lost_leaves(state, by) else { return Ok(false) };
+    {
+        let mut log = state.log.lock();
+        log.write_anew()?;
+        log.sync()?;
+    }
+    let keyring = state.keyring.lock();
+    let mut changes = Changes::new();
+    catalog::add_losses(&mut changes, &keyring.tree(), &[loss])?;
+    let head = log_head(&state.log.lock());
+    commit_locked(state, &keyring, &changes, head, |_| {})?;
+    state.log.lock().loss_is_noted();
+    Ok(true)
 }
 
 /// Head of the log as its files stand.
@@ -329,6 +356,7 @@ pub fn open_segment_in(
             store: env.store,
             index: entry.index,
             bodies: &entry.bodies,
+            pages: Some(entry.index_pages),
             repairs: &env.repairs,
         },
         arena.insert(&entry.key)?,

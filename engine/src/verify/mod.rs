@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::id::SegmentId;
+use crate::index::scrub::Found;
 use crate::index::{IndexBuilder, Part, Scrub, file};
 use crate::keyring::losses::By;
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
 use crate::query::eval::hidden;
-use crate::state::{State, heal};
+use crate::state::heal::{self, GiveUp};
+use crate::state::{State, commit};
 use crate::view::{Rolled, View};
 
 pub mod probe;
@@ -39,6 +41,9 @@ pub struct VerifyOptions {
     pub share: Share,
     /// Write back what rescue brings, and build anew what can be.
     pub repair: bool,
+    /// With [`Self::repair`]: give up what nothing brings back. It leaves the store for good, and
+    /// every later report names it.
+    pub accept_losses: bool,
 }
 
 impl VerifyOptions {
@@ -59,6 +64,17 @@ impl VerifyOptions {
     pub const fn share(mut self, share: Share) -> Self {
         self.share = share;
         self
+    }
+
+    /// Give up what nothing brings back, or keep it for a backup that may still have it.
+    #[must_use]
+    pub const fn accept_losses(mut self, yes: bool) -> Self {
+        self.accept_losses = yes;
+        self
+    }
+
+    const fn give_up(&self) -> GiveUp {
+        if self.accept_losses { GiveUp::Segments } else { GiveUp::Nothing }
     }
 
     /// Repair what can be, or not.
@@ -125,10 +141,14 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
     {
         // First, for bodies are compared with leaves.
         let _no_erasure = state.pass.lock();
+        if options.repair && options.accept_losses && commit::give_up_leaves(state, By::Repair)? {
+            report.repaired.push("hashes of the log that are lost were given up".into());
+        }
         for damage in state.log.lock().scrub(options.repair) {
             report.add(format_args!(""), damage);
         }
     }
+    verify_missing(state, options, &mut report)?;
     let ids: Vec<SegmentId> = state.view.read().segments.iter().map(|s| s.id).collect();
     for id in ids {
         // A segment stays as it is while no erasure runs; between two segments one may.
@@ -144,6 +164,25 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
     Ok(report)
 }
 
+/// Segments that can't be read: looked for once more, and given up if that was asked for.
+fn verify_missing(state: &State, options: &VerifyOptions, report: &mut VerifyReport) -> Result<()> {
+    let _no_erasure = state.pass.lock();
+    let before = state.view.read().missing.len();
+    if before > 0 && options.repair {
+        heal::missing(state, options.give_up(), By::Repair)?;
+    }
+    let view = state.view.read();
+    let done = before - view.missing.len();
+    if done > 0 {
+        report.repaired.push(format!("{done} segments that could not be read are back, or given up"));
+    }
+    let named = view.missing.iter().map(|missing| {
+        format!("{missing}; put the file back from a backup, or give it up with --repair --accept-losses")
+    });
+    report.damage.extend(named);
+    Ok(())
+}
+
 fn verify_segment(
     state: &State,
     segment: &Rolled,
@@ -157,21 +196,35 @@ fn verify_segment(
     let (vfs, dir) = (&*state.env.vfs, &*state.env.dir);
     let scrub = Scrub { vfs, dir, share, read_data, repair: options.repair };
     let mut found = segment.part.scrub(&scrub);
+    let done = |found: &mut Found| {
+        found.index.retain(|damage| damage.fate == Fate::Repaired);
+        found.bodies.retain(|damage| damage.fate == Fate::Repaired);
+    };
     let beyond = |found: &[Damage]| found.iter().any(|d| d.fate == Fate::Lost);
     let lost = beyond(&found.index) || beyond(&found.bodies);
     if beyond(&found.index) && !segment.part.verify(false).is_empty() {
         // Postings can be had from bodies.
         if options.repair {
-            match heal::one(state, segment, false, By::Repair) {
-                Ok(gone) if gone.is_empty() => {
-                    found.index.clear();
+            match heal::one(state, segment, options.give_up(), By::Repair) {
+                Ok(gone) => {
+                    done(&mut found);
                     report.repaired.push(format!("segment {id}: the index was built anew from its bodies"));
+                    report.repaired.extend(gone.into_iter().map(|g| format!("segment {id}: given up: {g}")));
                 }
-                Ok(gone) => report.damage.extend(gone.into_iter().map(|g| format!("segment {id}: {g}"))),
                 Err(e) => report.damage.push(format!("segment {id}: {e}; restore the index from a backup")),
             }
-        } else if segment.part.rebuild_readable(&|_| false).is_ok() {
+        } else if segment.part.rebuild_readable(&|_| false).is_ok_and(|(_, lost)| lost.is_empty()) {
             report.repairable += 1;
+        }
+    } else if beyond(&found.bodies) && options.repair && options.accept_losses {
+        match heal::without_lost_bodies(state, segment, By::Repair) {
+            Ok(gone) => {
+                done(&mut found);
+                report.repaired.push(format!(
+                    "segment {id}: given up: {gone} records whose bodies are lost; all others were sealed anew"
+                ));
+            }
+            Err(e) => report.damage.push(format!("segment {id}: {e}")),
         }
     }
     for damage in found.index.into_iter().chain(found.bodies) {
@@ -232,7 +285,8 @@ fn compare_log(state: &State, view: &View, report: &mut VerifyReport) -> Result<
             report.leaves
         ));
     }
-    let held: u64 = view.segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+    let entries = view.segments.iter().map(|s| &s.entry).chain(view.missing.iter().map(|m| &m.entry));
+    let held: u64 = entries.map(|entry| u64::from(entry.docs)).sum();
     let losses = catalog::losses(&view.tree)?;
     report.given_up = losses.iter().map(ToString::to_string).collect();
     report.records_lost = losses.records();

@@ -122,7 +122,8 @@ pub(crate) fn index_file(bytes: &[u8]) -> bool {
     disk.create(&Path::new(DIR).join(file::file_name(of.file))).unwrap().write_at(&file, 0).unwrap();
     let repairs = Arc::new(Repairs::default());
     let dir = Path::new(DIR);
-    let files = SegmentFiles { dir, store: STORE_ID, index: of.file, bodies: &[], repairs: &repairs };
+    let files =
+        SegmentFiles { dir, store: STORE_ID, index: of.file, bodies: &[], pages: None, repairs: &repairs };
     let key = Keys::new().insert(&ROOT).unwrap();
     let Ok(segment) = Segment::open(&disk, files, key, Arc::new(Nobody)) else { return false };
     ask_segment(&segment);

@@ -74,6 +74,7 @@ impl Pass<'_> {
         let state = self.state;
         let segments = state.view.read().segments.clone();
         self.before = segments.iter().map(|s| u64::from(s.entry.docs)).sum();
+        self.give_up_missing();
         let pass_bytes = state.reserve.pass_bytes(state.settings.pass_bytes);
         let mut bytes = 0u64;
         for segment in segments {
@@ -101,21 +102,34 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Whom a segment names that can't be read is not known, so its key dies with every erasure: its
+    /// file may come back, and must not speak of anybody then.
+    fn give_up_missing(&mut self) {
+        let all = self.state.view.read().missing.clone();
+        for missing in all {
+            let entry = &missing.entry;
+            self.before += u64::from(entry.docs);
+            self.rewritten.push((missing.id, None));
+            self.old_files.extend(entry.file_names());
+            if let Some((_, waiting)) = self.batch.first_mut() {
+                waiting.progress.segments += 1;
+            }
+            self.lost.push(self.loss(missing.id, u64::from(entry.docs), entry.min_seq, entry.max_seq));
+        }
+    }
+
     /// Notes records that left a segment because they were lost before. They are not among those
     /// that somebody asked to remove.
     fn lose(&mut self, segment: SegmentId, seqs: &[Seq]) {
         let (Some(first), Some(last)) = (seqs.iter().min(), seqs.iter().max()) else { return };
-        // What several requests of one pass meet is told by the first.
+        self.lost.push(self.loss(segment, seqs.len() as u64, *first, *last));
+    }
+
+    /// What several requests of one pass meet is told by the first.
+    fn loss(&self, segment: SegmentId, number: u64, first: Seq, last: Seq) -> Loss {
         let by = self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request));
-        self.lost.push(Loss {
-            what: What::Records,
-            by,
-            at: self.state.env.clock.now(),
-            segment: Some(segment),
-            number: seqs.len() as u64,
-            first: *first,
-            last: *last,
-        });
+        let (at, segment) = (self.state.env.clock.now(), Some(segment));
+        Loss { what: What::Records, by, at, segment, number, first, last }
     }
 
     pub(super) fn rewrite(&mut self, segment: &Rolled, docs: &RoaringBitmap) -> Result<Option<SegmentEntry>> {

@@ -9,6 +9,7 @@ use crate::id::{Epoch, PersonNumber};
 use crate::index::Part;
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
+use crate::keyring::losses::By;
 use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, Keyring, LogHead, Prepared};
 use crate::log::Log;
@@ -39,7 +40,12 @@ impl Pass<'_> {
                 None => catalog::remove_segment(&mut changes, *id),
             }
         }
-        catalog::add_losses(&mut changes, tree, &self.lost)?;
+        let mut lost = self.lost.clone();
+        if self.roll.is_some() {
+            let by = self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request));
+            lost.extend(commit::lost_leaves(state, by));
+        }
+        catalog::add_losses(&mut changes, tree, &lost)?;
         let mut log = keyring.head().log;
         if let Some(switched) = &self.roll {
             changes.extend(switched.built.people.clone());

@@ -88,7 +88,8 @@ fn open(
     keys: Arc<dyn SubjectKeys>,
 ) -> Result<Segment> {
     let repairs = Arc::default();
-    let files = SegmentFiles { dir: Path::new(DIR), store: STORE, index, bodies, repairs: &repairs };
+    let files =
+        SegmentFiles { dir: Path::new(DIR), store: STORE, index, bodies, pages: None, repairs: &repairs };
     Segment::open(disk, files, Keys::new().insert(key).unwrap(), keys)
 }
 
@@ -454,8 +455,14 @@ fn a_wiped_key_revokes_what_was_not_opened() {
     let written = write_index(&disk, Path::new(DIR), STORE, INDEX, &data, &OsEntropy).unwrap();
     let keys = Keys::new();
     let repairs = Arc::default();
-    let files =
-        SegmentFiles { dir: Path::new(DIR), store: STORE, index: INDEX, bodies: &[BODY], repairs: &repairs };
+    let files = SegmentFiles {
+        dir: Path::new(DIR),
+        store: STORE,
+        index: INDEX,
+        bodies: &[BODY],
+        pages: None,
+        repairs: &repairs,
+    };
     let segment = Segment::open(&disk, files, keys.insert(&written.key).unwrap(), everybody()).unwrap();
     keys.wipe();
     assert_eq!(segment.record(0).map(|_| ()).unwrap_err().kind(), ErrorKind::Revoked);

@@ -1,0 +1,264 @@
+//! Files of a segment that are lost, and that come back: nothing stops an opening of what is still
+//! there, nothing stops an erasure, nothing is lost without a word, and nothing erased comes back.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use escrowdb::erase::Selector;
+use escrowdb::id::Micros;
+use escrowdb::session::Session;
+use escrowdb::store::{Builder, EraseOptions, GivenUpBy, Order, Record, Store, VerifyOptions};
+use escrowdb::vfs::MemoryVfs;
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+const PAGE: usize = 4096;
+const ANNA: &str = "p7@example.org";
+/// Records in the segment, with those that say who somebody is, and in the journal.
+const ROLLED: u64 = 1540;
+const SAID: u64 = 1500;
+const LATE: u64 = 20;
+
+fn builder(disk: &MemoryVfs) -> Builder {
+    Store::builder("/s").slot("/s.slot").vfs(Arc::new(disk.clone())).background(false)
+}
+
+fn record(i: u64) -> Record {
+    let who = format!("p{}@example.org", i % 40);
+    let body = format!("message {i} {}", i.wrapping_mul(2_654_435_761)).repeat(4);
+    Record::new(format!("c{}", i % 40), who, Micros(i as i64 * 1_000_000), body)
+        .id(format!("m{i}"))
+        .tag(format!("number:{}", i % 7))
+}
+
+/// A closed store: a segment with all people in it, a journal with some of their records.
+fn files() -> Files {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).create().unwrap();
+    store.append(&(0..SAID).map(record).collect::<Vec<_>>()).unwrap();
+    store.roll().unwrap();
+    store.append(&(SAID..SAID + LATE).map(record).collect::<Vec<_>>()).unwrap();
+    store.close().unwrap();
+    disk.snapshot()
+}
+
+fn named(files: &Files, end: &str) -> PathBuf {
+    files.keys().find(|p| p.to_string_lossy().ends_with(end)).unwrap().clone()
+}
+
+fn without(files: &Files, end: &str) -> MemoryVfs {
+    let mut files = files.clone();
+    files.remove(&named(&files, end)).unwrap();
+    MemoryVfs::from_files(files)
+}
+
+/// The disk as it is, with one file as it was.
+fn back(disk: &MemoryVfs, files: &Files, end: &str) -> MemoryVfs {
+    let mut now = disk.snapshot();
+    let path = named(files, end);
+    now.insert(path.clone(), files[&path].clone());
+    MemoryVfs::from_files(now)
+}
+
+fn all() -> VerifyOptions {
+    VerifyOptions::new().read_data(true)
+}
+
+fn count(store: &Store, query: &str) -> u64 {
+    store.session(Session::default()).count(query).unwrap()
+}
+
+/// How many bodies a query shows.
+fn bodies(store: &Store, query: &str) -> usize {
+    let mut found = 0;
+    store
+        .session(Session::default())
+        .search_each(query, Order::Oldest, |hit| {
+            found += usize::from(!hit.body.is_empty());
+            true
+        })
+        .unwrap();
+    found
+}
+
+fn erase(store: &Store) -> escrowdb::store::Certificate {
+    store.erase(&Selector::Person(ANNA.into()), &EraseOptions::default()).unwrap()
+}
+
+/// Everything of Anna's that lies in `files`, tried with every key that `store` has.
+fn annas_that_open(store: &Store, files: &Files) -> usize {
+    let old = MemoryVfs::from_files(files.clone());
+    let objects = builder(&old).open().unwrap().sealed_objects_holding(ANNA).unwrap();
+    assert!(objects.len() > 5);
+    store.opened_by_living_keys(Path::new("/s"), &objects).unwrap()
+}
+
+fn index_pages(files: &Files) -> (usize, usize) {
+    let all = files[&named(files, ".idx")].len() / PAGE;
+    let data = all - all.div_ceil(33);
+    (data, all - data)
+}
+
+#[test]
+fn an_index_without_its_first_page_or_its_end_is_built_anew() {
+    let files = files();
+    let path = named(&files, ".idx");
+    let (data, groups) = index_pages(&files);
+    let mut cases: Vec<(String, Files)> = Vec::new();
+    for other in [groups, data - 1 - (data - 1) % groups] {
+        let mut lost = files.clone();
+        let bytes = lost.get_mut(&path).unwrap();
+        for page in [0, other] {
+            bytes[page * PAGE..(page + 1) * PAGE].fill(0x33);
+        }
+        cases.push((format!("pages 0 and {other}"), lost));
+    }
+    for cut in [3 * data / 4 * PAGE, data * PAGE + 100] {
+        let mut lost = files.clone();
+        lost.get_mut(&path).unwrap().truncate(cut);
+        cases.push((format!("cut at {cut}"), lost));
+    }
+    for (what, lost) in cases {
+        let disk = MemoryVfs::from_files(lost);
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(store.unreadable(), [], "{what}");
+        assert_eq!(count(&store, "*"), SAID + LATE, "{what}");
+        assert_eq!(bodies(&store, "tag:number:3"), bodies_of_tag(3), "{what}");
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty() && report.given_up.is_empty(), "{what} {report:?}");
+    }
+}
+
+fn bodies_of_tag(n: u64) -> usize {
+    (0..SAID + LATE).filter(|i| i % 7 == n).count()
+}
+
+#[test]
+fn a_store_opens_without_an_index_and_is_whole_when_it_is_back() {
+    let files = files();
+    let disk = without(&files, ".idx");
+    let store = builder(&disk).open().unwrap();
+    let [lost] = &store.unreadable()[..] else { panic!("one is named") };
+    assert_eq!((lost.records, lost.first.0, lost.last.0), (ROLLED, 0, ROLLED - 1));
+    assert!(lost.what.contains(".idx is missing"), "{}", lost.what);
+    assert_eq!(count(&store, "*"), LATE);
+    let report = store.verify(&all().repair(true)).unwrap();
+    assert_eq!(report.damage.len(), 1, "{report:?}");
+    assert!(report.damage[0].contains("1540 records between positions 0 and 1539"), "{report:?}");
+    // It goes on living, and nothing was given up.
+    store.append(&[Record::new("new", "new@example.org", Micros(1), "x")]).unwrap();
+    store.roll().unwrap();
+    store.close().unwrap();
+    let disk = back(&disk, &files, ".idx");
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(store.unreadable(), []);
+    assert_eq!(count(&store, "*"), SAID + LATE + 1);
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty() && report.given_up.is_empty(), "{report:?}");
+}
+
+/// Whom a lost index names nobody knows: its key dies with the erasure, so that the file may come
+/// back from anywhere.
+#[test]
+fn an_erasure_gives_up_a_segment_without_index_and_it_stays_dead() {
+    let files = files();
+    let disk = without(&files, ".idx");
+    let store = builder(&disk).open().unwrap();
+    let certificate = erase(&store);
+    assert_eq!((certificate.records_removed, certificate.records_lost), (0, ROLLED));
+    assert_eq!((store.unreadable(), count(&store, "*")), (vec![], LATE));
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty(), "{report:?}");
+    assert_eq!((report.given_up.len(), report.records_lost), (1, ROLLED));
+    store.close().unwrap();
+    // Index and bodies come back.
+    let disk = back(&back(&disk, &files, ".idx"), &files, ".seg");
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(count(&store, "*"), LATE);
+    assert!(!disk.snapshot().contains_key(&named(&files, ".idx")), "a stranger, removed");
+    let disk = back(&back(&disk, &files, ".idx"), &files, ".seg");
+    drop(store);
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(annas_that_open(&store, &files), 0);
+    let losses = store.losses().unwrap();
+    assert_eq!(
+        losses.iter().map(|l| (l.number, l.by)).collect::<Vec<_>>(),
+        [(ROLLED, GivenUpBy::Erasure(certificate.request))]
+    );
+}
+
+#[test]
+fn bodies_that_are_away_while_somebody_is_erased_come_back_without_hers() {
+    let files = files();
+    let disk = without(&files, ".seg");
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(store.unreadable(), [], "the index answers");
+    assert_eq!(count(&store, "*"), SAID + LATE);
+    let hers = count(&store, &format!("subject:{ANNA}"));
+    let report = store.verify(&all().repair(true)).unwrap();
+    let named: Vec<_> = report.damage.iter().filter(|d| d.contains(".seg is missing")).collect();
+    assert!(named.len() == 1 && named[0].contains("1540 records at positions 0 to 1539"), "{report:?}");
+    let certificate = erase(&store);
+    assert_eq!((certificate.records_removed, certificate.records_lost), (hers + 1, 0), "the index named her");
+    store.close().unwrap();
+    let disk = back(&disk, &files, ".seg");
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(annas_that_open(&store, &files), 0);
+    assert_eq!(bodies(&store, "*") as u64, SAID + LATE - hers, "all others are alive");
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty() && report.given_up.is_empty(), "{report:?}");
+}
+
+#[test]
+fn what_a_cut_body_file_lost_is_given_up_when_asked_and_named_for_good() {
+    let files = files();
+    let path = named(&files, ".seg");
+    for cut in [files[&path].len() / 2 / PAGE * PAGE, files[&path].len() / 2 + 77, 100] {
+        let mut lost = files.clone();
+        lost.get_mut(&path).unwrap().truncate(cut);
+        let disk = MemoryVfs::from_files(lost);
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(count(&store, "*"), SAID + LATE, "the index answers");
+        let report = store.verify(&all().repair(true)).unwrap();
+        assert!(!report.damage.is_empty() && report.given_up.is_empty(), "{cut} {report:?}");
+        let report = store.verify(&all().repair(true).accept_losses(true)).unwrap();
+        assert!(report.damage.is_empty(), "{cut} {report:?}");
+        assert_eq!(report.given_up.len(), 1);
+        store.close().unwrap();
+        let store = builder(&disk).open().unwrap();
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty(), "{cut} {report:?}");
+        assert!(report.records_lost > 0 && report.records_lost <= ROLLED);
+        assert_eq!(store.stats().unwrap().lost, report.records_lost);
+        let people = count(&store, "kind:person");
+        assert_eq!(count(&store, "*") + people + report.records_lost, ROLLED + LATE);
+        assert_eq!(bodies(&store, "*") as u64, count(&store, "*"), "what is counted opens");
+        // The whole file comes back too late, and from another place.
+        let disk = back(&disk, &files, ".seg");
+        drop(store);
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(count(&store, "*") + people + report.records_lost, ROLLED + LATE);
+        erase(&store);
+        let disk = back(&disk, &files, ".seg");
+        drop(store);
+        assert_eq!(annas_that_open(&builder(&disk).open().unwrap(), &files), 0);
+    }
+}
+
+#[test]
+fn a_segment_that_is_not_waited_for_any_more_leaves_when_asked() {
+    let files = files();
+    let disk = without(&files, ".idx");
+    let store = builder(&disk).open().unwrap();
+    let report = store.verify(&VerifyOptions::new().repair(true).accept_losses(true)).unwrap();
+    assert!(report.damage.is_empty(), "{report:?}");
+    assert_eq!((store.unreadable(), report.records_lost), (vec![], ROLLED));
+    store.close().unwrap();
+    let store = builder(&back(&disk, &files, ".idx")).open().unwrap();
+    assert_eq!(count(&store, "*"), LATE);
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty() && report.given_up.len() == 1, "{report:?}");
+}
