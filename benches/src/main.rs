@@ -71,18 +71,17 @@ fn run(args: Vec<String>) -> Result<()> {
 
 fn options(args: &[String]) -> Result<Options> {
     let mut options = Options { records: 100_000, shape: Shape::Local, dir: own_dir(), seed: 42, only: None };
-    let mut args = args.iter();
-    while let Some(name) = args.next() {
-        let value = args.next().ok_or(USAGE)?;
-        match name.as_str() {
+    each(args, |name, value| {
+        match name {
             "--records" => options.records = value.parse()?,
             "--workload" => options.shape = parse_shape(value)?,
             "--dir" => options.dir = PathBuf::from(value),
             "--seed" => options.seed = value.parse()?,
-            "--only" => options.only = Some(value.clone()),
+            "--only" => options.only = Some(value.to_owned()),
             _ => return Err(USAGE.into()),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }
 
@@ -95,60 +94,61 @@ fn comparison(args: &[String]) -> Result<compare::Options> {
         patience: Duration::from_secs(60),
         json: false,
     };
-    let mut args = args.iter();
-    while let Some(name) = args.next() {
-        if name == "--json" {
-            options.json = true;
-            continue;
-        }
-        let value = args.next().ok_or(USAGE)?;
-        match name.as_str() {
+    each(args, |name, value| {
+        match name {
             "--records" => options.records = value.parse()?,
             "--workload" => options.shape = parse_shape(value)?,
             "--dir" => options.dir = PathBuf::from(value),
             "--seed" => options.seed = value.parse()?,
             "--patience" => options.patience = Duration::from_secs(value.parse()?),
+            JSON => options.json = true,
             _ => return Err(USAGE.into()),
         }
-    }
+        Ok(())
+    })?;
     Ok(options)
 }
 
 fn people(args: &[String]) -> Result<names::Options> {
     let mut options = names::Options { people: 1_000_000, dir: own_dir(), json: false };
-    let mut args = args.iter();
-    while let Some(name) = args.next() {
-        match (name.as_str(), args.as_slice().first()) {
-            ("--json", _) => {
-                options.json = true;
-                continue;
-            }
-            ("--people", Some(value)) => options.people = value.parse()?,
-            ("--dir", Some(value)) => options.dir = PathBuf::from(value),
+    each(args, |name, value| {
+        match name {
+            "--people" => options.people = value.parse()?,
+            "--dir" => options.dir = PathBuf::from(value),
+            JSON => options.json = true,
             _ => return Err(USAGE.into()),
         }
-        args.next();
-    }
+        Ok(())
+    })?;
     Ok(options)
 }
 
 fn segments(args: &[String]) -> Result<duplicates::Options> {
     let mut options = duplicates::Options { segments: 150, each: 65_536, dir: own_dir(), json: false };
-    let mut args = args.iter();
-    while let Some(name) = args.next() {
-        match (name.as_str(), args.as_slice().first()) {
-            ("--json", _) => {
-                options.json = true;
-                continue;
-            }
-            ("--segments", Some(value)) => options.segments = value.parse()?,
-            ("--each", Some(value)) => options.each = value.parse()?,
-            ("--dir", Some(value)) => options.dir = PathBuf::from(value),
+    each(args, |name, value| {
+        match name {
+            "--segments" => options.segments = value.parse()?,
+            "--each" => options.each = value.parse()?,
+            "--dir" => options.dir = PathBuf::from(value),
+            JSON => options.json = true,
             _ => return Err(USAGE.into()),
         }
-        args.next();
-    }
+        Ok(())
+    })?;
     Ok(options)
+}
+
+/// The one option without a value.
+const JSON: &str = "--json";
+
+/// Calls `set` with each option and its value.
+fn each(args: &[String], mut set: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
+    let mut args = args.iter();
+    while let Some(name) = args.next() {
+        let value = if name == JSON { "" } else { args.next().ok_or(USAGE)? };
+        set(name, value)?;
+    }
+    Ok(())
 }
 
 /// A folder of this process in the system's temporary one.
