@@ -154,6 +154,9 @@ def read_head(folder, epoch, store, root):
             continue
         text = unseal("head", [root], page[48:80], page[:80], page[80:])
         sequence = int.from_bytes(page[40:48], "little")
+        # What is only needed to write (120..124) doesn't stop a reader.
+        if text:
+            need(not any(page[10:16] + text[116:120] + text[124:]), "the store needs what this reader doesn't know")
         if text and (best is None or sequence > best["sequence"]):
             best = {"sequence": sequence, "root_page": int.from_bytes(text[:4], "little"), "root_salt": text[4:36],
                     "pages": int.from_bytes(text[36:40], "little"), "leaves": int.from_bytes(text[76:84], "little"),

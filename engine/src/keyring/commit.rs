@@ -85,7 +85,8 @@ impl Keyring {
         let free = batch.seal_free_list(&w, &freed, current)?;
         let Batch { draft, places, bytes, .. } = batch;
 
-        let head = Head { sequence: current + 1, epoch, log, pages: draft.pages() };
+        let sequence = current.checked_add(1).ok_or_else(|| Error::invalid("HEAD has no sequence left"))?;
+        let head = Head { sequence, epoch, log, pages: draft.pages() };
         let record = Record { head, root_page, root_salt, free };
         let salt =
             random(self.entropy.as_ref(), &root, &[&root_salt[..], &head.sequence.to_le_bytes()].concat())?;

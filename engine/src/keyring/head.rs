@@ -4,8 +4,12 @@
 //!   0  magic "ESCDHEAD"      8  version   9  algorithm   10  zero ×6
 //!  16  store id             32  epoch    40  sequence    48  salt, 32 bytes
 //!  80  seal, 48 bytes      128  ciphertext to the end of the page:
-//!      root page u32 ‖ root salt 32 ‖ pages u32 ‖ free list page u32, key 32 ‖ log size u64, root 32 ‖ zeros
+//!      root page u32 ‖ root salt 32 ‖ pages u32 ‖ free list page u32, key 32 ‖ log size u64, root 32
+//!      ‖ needed u32 ‖ needed to write u32 ‖ zeros
 //! ```
+//!
+//! What a later version writes that this one would overlook, it announces by a bit of *needed* or
+//! *needed to write*. This version knows none, and reads to write: it refuses both.
 //!
 //! The first 80 bytes are the associated data; the key comes from the slot's root and the salt.
 
@@ -28,6 +32,8 @@ const MAGIC: [u8; 8] = *b"ESCDHEAD";
 const VERSION: u8 = 1;
 const CLEAR_LEN: usize = 80;
 const TEXT_AT: usize = CLEAR_LEN + SEAL_LEN;
+/// Zeros behind version and algorithm.
+const UNUSED: std::ops::Range<usize> = 10..16;
 
 /// Size and root hash of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +121,11 @@ impl Record {
         let free_page = r.u32()?;
         let free_key = secret(&mut r)?;
         let log = LogHead { size: r.u64()?, root: r.array()? };
+        let clear = &page[UNUSED];
+        let unknown = [clear, r.tail()].into_iter().flatten().any(|byte| *byte != 0);
+        if unknown {
+            return Err(Error::newer("the store needs what this program doesn't know"));
+        }
         Ok(Self {
             head: Head { sequence: claim.sequence, epoch: claim.epoch, log, pages },
             root_page,
@@ -178,8 +189,13 @@ pub(super) fn choose(file: &[u8], store: StoreId, root: &[u8; 32], epoch: Epoch)
     }
     let mut opened: Vec<(usize, Record)> = Vec::new();
     for (i, page) in pages.iter().enumerate() {
-        if let Ok(record) = Record::open(page, store, root, epoch) {
-            opened.push((i, record));
+        match Record::open(page, store, root, epoch) {
+            Ok(record) => opened.push((i, record)),
+            // It opens, so what it says was written: an older record would be a step back.
+            Err(e) if e.kind() == ErrorKind::Unsupported && claims[i].as_ref().is_some_and(Claim::known) => {
+                return Err(e);
+            }
+            Err(_) => {}
         }
     }
     let Some(newest) = opened.iter().map(|(_, r)| r.head.sequence).max() else {
@@ -293,6 +309,36 @@ mod tests {
         let mut newer = p4.clone();
         newer[8] = 2;
         assert_eq!(kind(&file(&p4, &newer), STORE, &ROOT, Epoch(1)), ErrorKind::Unsupported);
+    }
+
+    /// A record sealed with these bytes of its page set.
+    fn with(sequence: u64, bytes: &[(usize, u8)]) -> Vec<u8> {
+        let (mut page, salt) = (page(sequence, 1, &ROOT), [sequence as u8; 32]);
+        let key = |clear: &[u8]| derive(Label::Head, &[&ROOT], &salt, clear);
+        let (clear, text) = page.split_at_mut(TEXT_AT);
+        let (clear, seal) = clear.split_at_mut(CLEAR_LEN);
+        key(clear).open(&(&*seal).try_into().unwrap(), text).unwrap();
+        for (at, byte) in bytes {
+            if *at < CLEAR_LEN { clear[*at] = *byte } else { text[at - TEXT_AT] = *byte }
+        }
+        let fresh = key(clear).seal(text).unwrap();
+        seal.copy_from_slice(&fresh);
+        page
+    }
+
+    #[test]
+    fn what_a_later_version_needs_is_refused_and_not_overlooked() {
+        let p4 = page(4, 1, &ROOT);
+        assert_eq!(chosen(&file(&p4, &with(5, &[]))).unwrap(), (5, true));
+        // needed, needed to write, the end of the text, the clear zeros
+        for at in [TEXT_AT + 116, TEXT_AT + 119, TEXT_AT + 123, PAGE_LEN - 1, 10, 15] {
+            let newer = with(5, &[(at, 1)]);
+            let refused = choose(&file(&p4, &newer), STORE, &ROOT, Epoch(1)).err().unwrap();
+            assert_eq!(refused.kind(), ErrorKind::Unsupported, "{at}");
+            // A record that was replaced needs nothing any more; it can't stand beside a newer one.
+            let lost = [&p4[..], &p4, &newer, &[0; PAGE_LEN]].concat();
+            assert_eq!(choose(&lost, STORE, &ROOT, Epoch(1)).err().unwrap().kind(), ErrorKind::Unsupported);
+        }
     }
 
     #[test]
