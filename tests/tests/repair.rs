@@ -233,3 +233,23 @@ fn a_segment_without_survivors_that_open_goes_whole() {
     store.append(&[Record::new("c", "anna@example.org", Micros(9), "again")]).unwrap();
     assert_eq!(count(&store), 1);
 }
+
+/// The header of a body file had one wrong bit, and parity was damaged too. Neither costs anything
+/// alone; the repair wrote what parity said over the whole first page, blocks that were right
+/// included, and called it repaired.
+#[test]
+fn a_header_is_mended_without_the_blocks_behind_it() {
+    let mut files = files();
+    let path = named(&files, ".seg");
+    let whole = files[&path].clone();
+    let bytes = files.get_mut(&path).unwrap();
+    bytes[3] ^= 1;
+    let parity = bytes.len() - PAGE;
+    bytes[parity + 100] ^= 0x5a;
+    let disk = MemoryVfs::from_files(files);
+    let store = builder(&disk).open().unwrap();
+    let found = store.verify(&all().repair(true)).unwrap();
+    assert_eq!(found.damage, Vec::<String>::new());
+    assert_eq!(found.repaired.len(), 2, "{}", found.repaired.join("\n"));
+    assert!(disk.snapshot()[&path] == whole);
+}

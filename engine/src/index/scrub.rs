@@ -120,15 +120,14 @@ impl Segment {
         let gone = cut && body.is_empty();
         if !gone && !body.has_header() {
             let name = body_name(body.id());
-            // The whole page, if parity has it: with the header stand the first blocks.
-            let page = body.file().reconstruct(0).ok().filter(|page| page.starts_with(&header()));
-            let bytes = page.as_ref().map_or(&header()[..], |page| &page[..]).to_vec();
+            // Nothing else of the page: what parity says of the blocks behind it each of them proves.
+            let bytes = header();
             let damage = Error::corrupt(format!("file {name} page 0: it does not begin as a body file"));
             let reads = || match body.has_header() {
                 true => Ok(()),
                 false => Err(Error::corrupt("reads back as other bytes")),
             };
-            found.push(mend(how, &name, 0, Some(&bytes), &damage, &reads));
+            found.push(mend(how, &name, 0, Some(&bytes[..]), &damage, &reads));
         }
         for (block, number) in blocks.clone().filter(|(_, number)| how.share.has(u64::from(*number))) {
             let Err(damage) = self.open_block_as_it_is(body, block) else { continue };
