@@ -50,34 +50,34 @@ impl Order {
 
     /// Ranges of `docs`, one for each output: as few as the limits allow, of about the same weight.
     pub fn cuts(&self, inputs: &[IndexData], limits: &Limits) -> Vec<Range<u32>> {
-        let weights = self.weights(inputs, limits);
-        let total: u64 = weights.iter().sum();
-        let outputs = total.div_ceil(FULL).max(1);
-        let share = total.div_ceil(outputs).max(1);
+        let bytes = self.bytes(inputs);
+        let total = limits.weigh(self.docs.len() as u64, bytes.iter().sum());
+        let share = total.div_ceil(total.div_ceil(FULL).max(1));
         let mut cuts = Vec::new();
-        let (mut from, mut weight) = (0u32, 0u64);
-        for (w, at) in weights.iter().zip(0u32..) {
-            let is_over = weight + w > FULL || at - from >= limits.docs;
-            if at > from && (is_over || weight >= share) {
+        let (mut from, mut held) = (0u32, 0);
+        for (own, at) in bytes.iter().zip(0u32..) {
+            let docs = u64::from(at - from);
+            let is_over = limits.weigh(docs + 1, held + own) > FULL;
+            if docs > 0 && (is_over || limits.weigh(docs, held) >= share) {
                 cuts.push(from..at);
-                (from, weight) = (at, 0);
+                (from, held) = (at, 0);
             }
-            weight += w;
+            held += own;
         }
         cuts.push(from..self.docs.len() as u32);
         cuts
     }
 
-    /// Each document's part of a full segment; the bytes of a block are shared among its records.
-    fn weights(&self, inputs: &[IndexData], limits: &Limits) -> Vec<u64> {
+    /// Each document's bytes: those of a block are shared among its records.
+    fn bytes(&self, inputs: &[IndexData]) -> Vec<u64> {
         let counts: Vec<Vec<u64>> = inputs.iter().map(docs_by_block).collect();
-        let weight = |from: &From| {
+        let bytes = |from: &From| {
             let data = inputs.get(from.input as usize)?;
             let block = data.docs.get(from.doc as usize)?.at.block as usize;
             let in_block = counts.get(from.input as usize)?.get(block)?;
-            Some(limits.weigh(1, u64::from(data.blocks.get(block)?.len) / (*in_block).max(1)))
+            Some(u64::from(data.blocks.get(block)?.len) / (*in_block).max(1))
         };
-        self.docs.iter().map(|from| weight(from).unwrap_or(1)).collect()
+        self.docs.iter().map(|from| bytes(from).unwrap_or(0)).collect()
     }
 
     /// Place of a document in the order.
@@ -140,4 +140,131 @@ pub fn docs_by_block(data: &IndexData) -> Vec<u64> {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::compact::policy::{BodyFacts, Facts, Policy};
+    use crate::id::{FileId, Micros, SegmentId, Seq};
+    use crate::index::data::DocEntry;
+    use crate::segment::{BlockRef, Location};
+
+    const LIMITS: Limits = Limits { docs: 64, body_bytes: 64 << 10 };
+
+    /// A segment of records with so many bytes, each in a block of its own.
+    #[derive(Clone)]
+    struct Segment {
+        facts: Facts,
+        data: IndexData,
+    }
+
+    fn segment(id: u64, docs: &[(Micros, Seq, u32)]) -> Segment {
+        let (mut data, mut live) = (IndexData::default(), 0);
+        for ((time, seq, len), block) in docs.iter().zip(0u32..) {
+            let at = Location { block, slot: 0 };
+            data.docs.push(DocEntry { time: *time, seq: *seq, at, id_hash: 0, conv_hash: 0 });
+            let (r_block, subjects) = (Zeroizing::new([0; 16]), Vec::new());
+            data.blocks.push(BlockRef {
+                file: 0,
+                offset: live,
+                len: *len,
+                r_block,
+                subjects,
+                class: 0,
+                expiry: 0,
+            });
+            live += u64::from(*len);
+        }
+        let facts = Facts {
+            id: SegmentId(id),
+            index: FileId::default(),
+            docs: docs.len() as u32,
+            first: docs.iter().map(|d| d.0).min().unwrap_or_default(),
+            last: docs.iter().map(|d| d.0).max().unwrap_or_default(),
+            index_bytes: 0,
+            bodies: vec![BodyFacts { bytes: live, live, dead: 0 }],
+            settled: false,
+        };
+        Segment { facts, data }
+    }
+
+    fn of(input: &IndexData, doc: u32) -> (Micros, Seq, u32) {
+        let entry = input.docs[doc as usize];
+        (entry.time, entry.seq, input.blocks[entry.at.block as usize].len)
+    }
+
+    /// Steps until none is due, as the store runs them. How many, and what is left.
+    fn run(policy: Policy, mut all: Vec<Segment>) -> (usize, Vec<Segment>) {
+        let mut id = 1000;
+        for steps in 0.. {
+            let facts: Vec<Facts> = all.iter().map(|s| s.facts.clone()).collect();
+            let Some(step) = policy.choose(&facts, &LIMITS) else { return (steps, all) };
+            assert!(steps < 400, "it doesn't end");
+            let is_in = |s: &Segment| step.segments.contains(&s.facts.id);
+            let inputs: Vec<IndexData> = all.iter().filter(|s| is_in(s)).map(|s| s.data.clone()).collect();
+            let order = Order::of(&inputs);
+            let cuts = order.cuts(&inputs, &LIMITS);
+            for cut in &cuts {
+                let docs = &order.docs[cut.start as usize..cut.end as usize];
+                let bytes = docs.iter().map(|f| u64::from(of(&inputs[f.input as usize], f.doc).2)).sum();
+                assert!(LIMITS.weigh(docs.len() as u64, bytes) <= FULL || docs.len() == 1);
+            }
+            if cuts.len() > step.outputs_max {
+                all.iter_mut().filter(|s| is_in(s)).for_each(|s| s.facts.settled = true);
+                continue;
+            }
+            all.retain(|s| !is_in(s));
+            for cut in cuts {
+                let docs = &order.docs[cut.start as usize..cut.end as usize];
+                let docs: Vec<_> = docs.iter().map(|f| of(&inputs[f.input as usize], f.doc)).collect();
+                id += 1;
+                all.push(segment(id, &docs));
+            }
+        }
+        unreachable!()
+    }
+
+    /// Segments of many short records and a few long ones were small by either measure, and record
+    /// by record weighed twice as much: four came out of four, for ever.
+    #[test]
+    fn short_and_long_records_come_to_an_end() {
+        let uneven = |id: u64| {
+            let len = |i: u64| if i < 2 { 14_000 } else { 40 };
+            let docs = (0..28).map(|i| (Micros((i * 4 + id) as i64), Seq(id * 100 + i), len(i)));
+            segment(id, &docs.collect::<Vec<_>>())
+        };
+        for policy in [Policy::BACKGROUND, Policy::THOROUGH] {
+            let (steps, left) = run(policy, (0..4).map(uneven).collect());
+            assert!(steps == 1 && left.len() < 4, "{steps} steps, {} left", left.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_history_comes_to_an_end(
+            sizes in proptest::collection::vec(
+                proptest::collection::vec((0i64..60, prop_oneof![Just(20u32), Just(300), 2_000u32..33_000]), 1..60),
+                1..12,
+            ),
+        ) {
+            let mut seq = 0;
+            let segments: Vec<Segment> = sizes.iter().zip(0u64..).map(|(docs, id)| {
+                let mut docs: Vec<_> = docs.iter().map(|(time, len)| {
+                    seq += 1;
+                    (Micros(*time + id as i64 * 20), Seq(seq), *len)
+                }).collect();
+                docs.sort_unstable();
+                segment(id, &docs)
+            }).collect();
+            let count = |all: &[Segment]| all.iter().map(|s| s.facts.docs).sum::<u32>();
+            let before = count(&segments);
+            for policy in [Policy::BACKGROUND, Policy::THOROUGH] {
+                prop_assert_eq!(count(&run(policy, segments.clone()).1), before);
+            }
+        }
+    }
 }

@@ -149,16 +149,20 @@ impl<'a> Work<'a> {
         }
         let facts = self.survey.look(state)?;
         let Some(chosen) = self.policy.choose(&facts, &self.limits) else { return Ok(false) };
-        let inputs: Vec<_> = facts.iter().filter(|f| chosen.contains(&f.id)).collect();
-        match step::run(self.right, &inputs, &self.limits, &self.policy) {
-            Ok(written) => {
+        let inputs: Vec<_> = facts.iter().filter(|f| chosen.segments.contains(&f.id)).collect();
+        match step::run(self.right, &inputs, chosen.outputs_max, &self.limits, &self.policy) {
+            Ok(Some(written)) => {
                 self.report.steps += 1;
                 self.report.bytes_written += written;
                 Ok(true)
             }
+            Ok(None) => {
+                self.survey.settle(&chosen.segments);
+                Ok(true)
+            }
             Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() => {
                 // What can't be read is left as it is, for `verify` to name.
-                self.report.damaged += self.survey.avoid_damaged(state, &chosen)?;
+                self.report.damaged += self.survey.avoid_damaged(state, &chosen.segments)?;
                 Ok(true)
             }
             Err(e) => Err(e),

@@ -11,6 +11,10 @@
 //! - **Thinned** ones are written anew when too much of their body files is dead. With a share of
 //!   one quarter at most three bytes are written for each byte given back.
 //! - **Overlapping** full ones are merged by time if that at least halves the sum of their spans.
+//!
+//! Weights don't add up: segments may be small by records and by bytes, and their records lie so
+//! that as many come out as went in. Such a step is given up before it writes anything, and its
+//! segments are *settled*: they are not merged again as they are. So compaction comes to an end.
 
 use crate::id::{FileId, Micros, SegmentId};
 
@@ -31,6 +35,17 @@ pub struct Facts {
     pub index_bytes: u64,
     /// Its body files, in the order of the block table.
     pub bodies: Vec<BodyFacts>,
+    /// Whether merging it was tried and would not have made fewer segments.
+    pub settled: bool,
+}
+
+/// A step that is worth it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its segments.
+    pub segments: Vec<SegmentId>,
+    /// Most segments that may come out; with more, nothing is gained.
+    pub outputs_max: usize,
 }
 
 /// What is known of a body file.
@@ -81,16 +96,18 @@ impl Policy {
     pub const THOROUGH: Self = Self { fan_in: 2, dead_part: 32, tiered: false };
 
     /// The segments of the next step; `None` if nothing is due.
-    pub fn choose(&self, all: &[Facts], limits: &Limits) -> Option<Vec<SegmentId>> {
-        self.small(all, limits)
-            .or_else(|| self.thinned(all))
-            .or_else(|| self.overlapping(all, limits))
-            .filter(|chosen| !chosen.is_empty())
+    pub fn choose(&self, all: &[Facts], limits: &Limits) -> Option<Step> {
+        // Fewer segments, or as many that overlap less: so it comes to an end.
+        let of = |segments: Vec<SegmentId>, fewer| Step { outputs_max: segments.len() - fewer, segments };
+        let small = self.small(all, limits).map(|segments| of(segments, 1));
+        small
+            .or_else(|| self.thinned(all).map(|segments| Step { segments, outputs_max: usize::MAX }))
+            .or_else(|| self.overlapping(all, limits).map(|segments| of(segments, 0)))
     }
 
     fn small(&self, all: &[Facts], limits: &Limits) -> Option<Vec<SegmentId>> {
-        let mut small: Vec<(&Facts, u64)> =
-            all.iter().map(|f| (f, limits.weight(f))).filter(|(_, w)| *w <= FULL / 2).collect();
+        let weighed = all.iter().filter(|f| !f.settled).map(|f| (f, limits.weight(f)));
+        let mut small: Vec<(&Facts, u64)> = weighed.filter(|(_, w)| *w <= FULL / 2).collect();
         small.sort_by_key(|(f, _)| (f.first, f.id));
         let tiers: Vec<u32> = if self.tiered { (0..=16).rev().collect() } else { vec![0] };
         for tier in tiers {
@@ -124,7 +141,8 @@ impl Policy {
     }
 
     fn overlapping(&self, all: &[Facts], limits: &Limits) -> Option<Vec<SegmentId>> {
-        let mut full: Vec<&Facts> = all.iter().filter(|f| limits.weight(f) > FULL / 2).collect();
+        let is_full = |f: &&Facts| !f.settled && limits.weight(f) > FULL / 2;
+        let mut full: Vec<&Facts> = all.iter().filter(is_full).collect();
         full.sort_by_key(|f| (f.first, f.last, f.id));
         let mut best: Option<(u64, Vec<SegmentId>)> = None;
         for (i, start) in full.iter().enumerate() {
@@ -209,11 +227,12 @@ mod tests {
             last: Micros(last),
             index_bytes: 4096,
             bodies,
+            settled: false,
         }
     }
 
-    fn ids(chosen: Option<Vec<SegmentId>>) -> Vec<u64> {
-        chosen.unwrap_or_default().into_iter().map(|id| id.0).collect()
+    fn ids(chosen: Option<Step>) -> Vec<u64> {
+        chosen.into_iter().flat_map(|step| step.segments).map(|id| id.0).collect()
     }
 
     #[test]
@@ -266,12 +285,13 @@ mod tests {
                     let facts: Vec<_> = all.iter().map(|(f, _)| f.clone()).collect();
                     let Some(chosen) = Policy::BACKGROUND.choose(&facts, &limits) else { break };
                     let (inputs, rest): (Vec<_>, Vec<_>) =
-                        all.into_iter().partition(|(f, _)| chosen.contains(&f.id));
+                        all.into_iter().partition(|(f, _)| chosen.segments.contains(&f.id));
                     all = rest;
                     let sum: u64 = inputs.iter().map(|(f, _)| u64::from(f.docs)).sum();
                     let times = inputs.iter().map(|(_, n)| n + 1).max().unwrap_or(0);
                     written += sum;
                     let outputs = sum.div_ceil(65_536);
+                    assert!(outputs <= chosen.outputs_max as u64);
                     for n in 0..outputs {
                         let first = inputs[0].0.first.0 + n as i64;
                         let id = 1_000_000 + all.len() as u64 + i * 1_000 + n;

@@ -1,5 +1,6 @@
 //! One step: build the outputs, read them back, publish them in one commit, unlink the old files.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,8 +38,15 @@ struct Output {
     has_new: bool,
 }
 
-/// Runs a step over these segments. Answers the bytes that were written.
-pub fn run(right: &Compacting, facts: &[&Facts], limits: &Limits, policy: &Policy) -> Result<u64> {
+/// Runs a step over these segments. Answers the bytes that were written; `None`, and nothing is
+/// changed, if more than `outputs_max` segments would come out.
+pub fn run(
+    right: &Compacting,
+    facts: &[&Facts],
+    outputs_max: usize,
+    limits: &Limits,
+    policy: &Policy,
+) -> Result<Option<u64>> {
     let state = right.state();
     let mut files = NewFiles { env: &state.env, names: Vec::new() };
     // A caller who waits is in a hurry.
@@ -52,8 +60,9 @@ pub fn run(right: &Compacting, facts: &[&Facts], limits: &Limits, policy: &Polic
         }
         right.go_on()
     };
-    let result = check_room(state, facts)
-        .and_then(|()| build_and_publish(right, (&env, &go_on), facts, limits, policy, &mut files));
+    let result = check_room(state, facts).and_then(|()| {
+        build_and_publish(right, (&env, &go_on), facts, outputs_max, (limits, policy), &mut files)
+    });
     match result {
         Ok(written) => Ok(written),
         // Nobody depends on the new files, but a disk that failed to write once is not trusted.
@@ -76,13 +85,20 @@ fn build_and_publish(
     right: &Compacting,
     (env, go_on): (&Env, &dyn Fn() -> Result<()>),
     facts: &[&Facts],
-    limits: &Limits,
-    policy: &Policy,
+    outputs_max: usize,
+    (limits, policy): (&Limits, &Policy),
     files: &mut NewFiles<'_>,
-) -> Result<u64> {
+) -> Result<Option<u64>> {
     let state = right.state();
     let segments = inputs(state, facts)?;
-    let outputs = build(state, (env, go_on), &segments, facts, limits, policy, files)?;
+    let data = decode(&segments, go_on)?;
+    let order = Order::of(&data);
+    let cuts = order.cuts(&data, limits);
+    if cuts.len() > outputs_max {
+        return Ok(None);
+    }
+    let inputs = Inputs { segments: &segments, data: &data, facts, order: &order };
+    let outputs = build(state, (env, go_on), &inputs, cuts, policy, files)?;
     let docs: u64 = outputs.iter().map(|o| u64::from(o.entry.docs)).sum();
     if docs != segments.iter().map(|s| u64::from(s.entry.docs)).sum::<u64>() {
         return Err(Error::corrupt("a merge holds another number of records than it should"));
@@ -97,7 +113,7 @@ fn build_and_publish(
         let _ = state.env.unlink(name);
     }
     state.keep_reserve();
-    Ok(written)
+    Ok(Some(written))
 }
 
 /// A step needs room for what it writes before it gives any back. Where the room is known it is
@@ -122,24 +138,23 @@ fn inputs(state: &State, facts: &[&Facts]) -> Result<Vec<Rolled>> {
     facts.iter().map(|f| find(f).ok_or_else(|| Error::new(ErrorKind::Busy, "a segment changed"))).collect()
 }
 
+fn decode(segments: &[Rolled], go_on: &dyn Fn() -> Result<()>) -> Result<Vec<IndexData>> {
+    let decode = |segment: &Rolled| {
+        go_on()?;
+        segment.part.decode_all().map_err(|e| e.context(format!("segment {}", segment.id)))
+    };
+    segments.iter().map(decode).collect()
+}
+
 fn build(
     state: &State,
     (env, go_on): (&Env, &dyn Fn() -> Result<()>),
-    segments: &[Rolled],
-    facts: &[&Facts],
-    limits: &Limits,
+    inputs: &Inputs<'_>,
+    cuts: Vec<Range<u32>>,
     policy: &Policy,
     files: &mut NewFiles<'_>,
 ) -> Result<Vec<Output>> {
-    let mut data = Vec::with_capacity(segments.len());
-    for segment in segments {
-        go_on()?;
-        data.push(segment.part.decode_all().map_err(|e| e.context(format!("segment {}", segment.id)))?);
-    }
-    let order = Order::of(&data);
-    let cuts = order.cuts(&data, limits);
-    let generation = segments.iter().map(|s| s.entry.generation).max().unwrap_or(0) + 1;
-    let inputs = Inputs { segments, data: &data, facts, order: &order };
+    let generation = inputs.segments.iter().map(|s| s.entry.generation).max().unwrap_or(0) + 1;
     let mut outputs = Vec::with_capacity(cuts.len());
     for cut in cuts {
         let body = env.file_id()?;
@@ -147,7 +162,7 @@ fn build(
         // Named before they are written: a part of a file is removed too.
         files.names.push(body_file_name(body).into());
         let bodies = inputs.build(env, &*state.subjects, place, &cut, policy, go_on)?;
-        let terms = order.terms(&data, &cut, go_on)?;
+        let terms = inputs.order.terms(inputs.data, &cut, go_on)?;
         // Numbers blocks by their first documents.
         let fresh = IndexData { docs: bodies.docs, terms, blocks: bodies.blocks };
         let fresh = fresh.without(&RoaringBitmap::new(), &[]);

@@ -43,6 +43,11 @@ impl Survey {
         Ok(all)
     }
 
+    /// Merging these made no fewer segments: they are not merged again as they are.
+    pub fn settle(&mut self, ids: &[SegmentId]) {
+        self.known.values_mut().filter(|f| ids.contains(&f.id)).for_each(|f| f.settled = true);
+    }
+
     /// Leaves the damaged among these segments alone from now on, or all of them if none seems
     /// to be. Answers how many.
     pub fn avoid_damaged(&mut self, state: &State, ids: &[SegmentId]) -> Result<u64> {
@@ -120,5 +125,6 @@ fn facts(segment: &Rolled) -> Result<Facts> {
         last,
         index_bytes: segment.part.index_len(),
         bodies,
+        settled: false,
     })
 }
