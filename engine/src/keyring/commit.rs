@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 use zeroize::Zeroizing;
 
@@ -11,6 +13,7 @@ use crate::crypto::{Entropy, hedged, hedged_secret};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, StoreId};
 use crate::keyring::build::{self, Child, Fresh};
+use crate::keyring::files::Files;
 use crate::keyring::free::{self, CHUNK_LEN, Draft};
 use crate::keyring::head::{Head, LogHead, Record};
 use crate::keyring::node::{Builder, ENTRY_LEN_MAX, KEY_LEN_MAX, LINK_LEN, Node};
@@ -18,6 +21,11 @@ use crate::keyring::page::{self, BODY_AT, Link, Lock, NO_PAGE, PAGE_LEN, Secret}
 use crate::keyring::slot::RootKey;
 use crate::keyring::tree::Tree;
 use crate::keyring::{Changes, Keyring, Writer, write_head};
+
+/// A commit that replaces so many pages is written while the rest of it is sealed …
+const AHEAD: usize = 256;
+/// … in pieces of so many bytes.
+const PIECE: usize = 128 * PAGE_LEN;
 
 /// A commit that is durable and named by the alternate HEAD record, but not current.
 pub struct Prepared {
@@ -66,12 +74,15 @@ impl Keyring {
         };
 
         let oldest = w.oldest(current);
+        let files = &*self.pages.files;
         let mut batch = Batch {
             draft: w.space.draft(current, oldest),
             places: Vec::new(),
             bytes: Vec::new(),
+            handed: 0,
+            writer: None,
             entropy: self.entropy.as_ref(),
-            store: self.pages.files.store(),
+            store: files.store(),
             root: &root,
             epoch,
         };
@@ -81,9 +92,20 @@ impl Keyring {
             freed.push(before.root_page);
         }
         freed.extend(free_pages(self, &before)?);
-        let (root_page, root_salt, root_node) = batch.seal_root(&fresh)?;
+        let (sealed, ahead) = thread::scope(|scope| {
+            let (sender, queue) = channel();
+            let writer = (freed.len() >= AHEAD)
+                .then(|| thread::Builder::new().spawn_scoped(scope, || write_ahead(files, queue)).ok())
+                .flatten();
+            batch.writer = writer.is_some().then_some(sender);
+            let sealed = batch.seal_root(&fresh);
+            batch.writer = None;
+            (sealed, writer.map_or(Ok(Ok(())), |writer| writer.join().unwrap_or_else(|_| Err(panicked()))))
+        });
+        self.poison(ahead?)?;
+        let (root_page, root_salt, root_node) = sealed?;
         let free = batch.seal_free_list(&w, &freed, current)?;
-        let Batch { draft, places, bytes, .. } = batch;
+        let Batch { draft, places, bytes, handed, .. } = batch;
 
         let sequence = current.checked_add(1).ok_or_else(|| Error::invalid("HEAD has no sequence left"))?;
         let head = Head { sequence, epoch, log, pages: draft.pages() };
@@ -93,11 +115,10 @@ impl Keyring {
         let head_page = record.seal(self.pages.files.store(), &root, &salt)?;
         let index = 1 - w.index;
 
-        let files = &self.pages.files;
         files.reserve(draft.pages())?;
         // No living snapshot reaches these numbers: what the cache holds of them is of dead ones.
         self.pages.cache.lock().forget(&places);
-        files.write(&places, &bytes)?;
+        files.write(places.get(handed..).unwrap_or_default(), &bytes)?;
         self.poison(files.sync())?;
         self.poison(write_head(w.head_file.as_ref(), index, &head_page))?;
 
@@ -206,11 +227,38 @@ fn free_pages(keyring: &Keyring, record: &Record) -> Result<Vec<u32>> {
     Ok(out)
 }
 
+/// Pages by their places, sealed.
+type Piece = (Vec<u32>, Vec<u8>);
+
+/// Writes what was sealed, to places that nothing leads to yet, and syncs it: so the device is at
+/// work while the rest is sealed. What stands last is synced once more by the commit itself. The
+/// inner result is that of the syncs.
+fn write_ahead(files: &Files, queue: Receiver<Piece>) -> Result<Result<()>> {
+    while let Ok(first) = queue.recv() {
+        for (places, bytes) in std::iter::once(first).chain(queue.try_iter()) {
+            files.reserve(places.last().map_or(0, |last| last + 1))?;
+            files.write(&places, &bytes)?;
+        }
+        let synced = files.sync();
+        if synced.is_err() {
+            return Ok(synced);
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn panicked() -> Error {
+    Error::io("write keyring pages", std::io::Error::other("the thread that wrote panicked"))
+}
+
 /// The pages of one commit, sealed one behind the other in ascending places.
 struct Batch<'a> {
     draft: Draft,
     places: Vec<u32>,
+    /// The pages from place number `handed` on; those before went to `writer`.
     bytes: Vec<u8>,
+    handed: usize,
+    writer: Option<Sender<Piece>>,
     entropy: &'a dyn Entropy,
     store: StoreId,
     root: &'a [u8; 32],
@@ -300,6 +348,16 @@ impl Batch<'_> {
         page[BODY_AT..].copy_from_slice(body);
         page::seal(page, lock, self.store, place)?;
         self.places.push(place);
+        self.hand_over();
         Ok(place)
+    }
+
+    /// Gives the writer a piece as soon as there is one.
+    fn hand_over(&mut self) {
+        let Some(writer) = self.writer.as_ref().filter(|_| self.bytes.len() >= PIECE) else { return };
+        let places = self.places.get(self.handed..).unwrap_or_default().to_vec();
+        // A writer that failed takes nothing any more, and its error ends the commit.
+        let _ = writer.send((places, std::mem::take(&mut self.bytes)));
+        self.handed = self.places.len();
     }
 }

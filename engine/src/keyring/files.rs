@@ -138,14 +138,18 @@ impl Files {
 
     /// Writes pages (numbers ascending, bytes in the same order), runs of neighbours at once.
     pub(super) fn write(&self, places: &[u32], bytes: &[u8]) -> Result<()> {
-        for (copy, name) in self.copies.iter().zip(PAGE_FILES) {
-            let mut at = 0;
-            for run in places.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
-                let len = run.len() * PAGE_LEN;
-                copy.write_at(&bytes[at..at + len], offset(run[0]))
-                    .map_err(|e| Error::io(format_args!("write {name}"), e))?;
-                at += len;
-            }
+        let mut rest = bytes;
+        let mut pieces = Vec::new();
+        for run in places.chunk_by(|a, b| a.checked_add(1) == Some(*b)) {
+            let (piece, more) = rest
+                .split_at_checked(run.len() * PAGE_LEN)
+                .ok_or_else(|| Error::invalid("keyring: a page to write has no bytes"))?;
+            pieces.push((offset(run[0]), piece));
+            rest = more;
+        }
+        let [a, b] = &self.copies;
+        for (result, name) in a.write_with(b.as_ref(), &pieces).into_iter().zip(PAGE_FILES) {
+            result.map_err(|e| Error::io(format_args!("write {name}"), e))?;
         }
         Ok(())
     }

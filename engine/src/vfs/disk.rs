@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate, statvfs};
 
 use crate::vfs::mapped::MappedFile;
-use crate::vfs::{Layer, LockGuard, ReadAt, Vfs, VfsFile, without_dots};
+use crate::vfs::{Layer, LockGuard, ReadAt, Vfs, VfsFile, without_dots, write_pieces};
+
+/// Two files are written at once from so many bytes on: below, a thread costs more.
+const BESIDE: usize = 256 << 10;
 
 /// Files are readable by their owner only.
 const MODE: u32 = 0o600;
@@ -160,23 +163,36 @@ impl VfsFile for DiskFile {
         self.0.sync_data()
     }
 
+    fn write_with(&self, other: &dyn VfsFile, pieces: &[(u64, &[u8])]) -> [io::Result<()>; 2] {
+        let write = |file: &dyn VfsFile| write_pieces(file, pieces);
+        if pieces.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() < BESIDE {
+            return [write(self), write(other)];
+        }
+        beside(|| write(self), || write(other))
+    }
+
     fn sync_with(&self, other: &dyn VfsFile) -> [io::Result<()>; 2] {
-        std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, || other.sync()) {
-            Ok(beside) => {
-                let own = self.sync();
-                [
-                    own,
-                    beside.join().unwrap_or_else(|_| Err(io::Error::other("a thread that synced panicked"))),
-                ]
-            }
-            Err(_) => [self.sync(), other.sync()],
-        })
+        beside(|| self.sync(), || other.sync())
     }
 
     fn evict(&self) -> io::Result<()> {
         fadvise(&self.0, 0, None, Advice::DontNeed)?;
         Ok(())
     }
+}
+
+/// Runs both, the second in a thread of its own if the system gives one.
+fn beside(
+    own: impl Fn() -> io::Result<()>,
+    other: impl Fn() -> io::Result<()> + Send + Sync,
+) -> [io::Result<()>; 2] {
+    std::thread::scope(|scope| match std::thread::Builder::new().spawn_scoped(scope, &other) {
+        Ok(beside) => {
+            let own = own();
+            [own, beside.join().unwrap_or_else(|_| Err(io::Error::other("a thread that wrote panicked")))]
+        }
+        Err(_) => [own(), other()],
+    })
 }
 
 #[cfg(test)]

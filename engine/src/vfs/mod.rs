@@ -57,6 +57,15 @@ pub trait VfsFile: ReadAt {
     /// Cuts or grows (with zeros) to `len` bytes.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
+    /// Writes the same pieces, each at its place, to this file and to another one; at once where that
+    /// is quicker, and else the other one only if nothing failed here.
+    fn write_with(&self, other: &dyn VfsFile, pieces: &[(u64, &[u8])]) -> [io::Result<()>; 2] {
+        match write_pieces(self, pieces) {
+            Ok(()) => [Ok(()), write_pieces(other, pieces)],
+            Err(e) => [Err(e), Ok(())],
+        }
+    }
+
     /// Makes the file at least `len` bytes long with blocks reserved.
     fn allocate(&self, len: u64) -> io::Result<()>;
 
@@ -72,6 +81,11 @@ pub trait VfsFile: ReadAt {
     /// Asks that the next read comes from the device rather than from a cache. Call after
     /// [`Self::sync`].
     fn evict(&self) -> io::Result<()>;
+}
+
+/// Writes pieces one after the other.
+pub(crate) fn write_pieces<F: VfsFile + ?Sized>(file: &F, pieces: &[(u64, &[u8])]) -> io::Result<()> {
+    pieces.iter().try_for_each(|(at, bytes)| file.write_at(bytes, *at))
 }
 
 /// A file system as the engine needs it.
