@@ -29,11 +29,11 @@ pub(crate) struct Cli {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Global {
     /// Folder of the store.
-    #[arg(long, global = true, env = "ESCROW_STORE", value_name = "DIR")]
+    #[arg(long, global = true, env = "ESCROW_STORE", hide_env_values = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
 
     /// Where the root key is kept: file:PATH. Default: DIR.slot beside the store's folder.
-    #[arg(long, global = true, env = "ESCROW_SLOT", value_name = "file:PATH")]
+    #[arg(long, global = true, env = "ESCROW_SLOT", hide_env_values = true, value_name = "file:PATH")]
     pub(crate) slot: Option<String>,
 
     /// Print JSON Lines, errors too.
@@ -46,15 +46,15 @@ pub(crate) struct Global {
     pub(crate) no_mmap: bool,
 
     /// Who is asking. For the audit record, which this version does not keep yet.
-    #[arg(long = "as", global = true, env = "ESCROW_AS", value_name = "ACTOR")]
+    #[arg(long = "as", global = true, env = "ESCROW_AS", hide_env_values = true, value_name = "ACTOR")]
     pub(crate) actor: Option<String>,
 
     /// What for. For the audit record too.
-    #[arg(long, global = true, env = "ESCROW_PURPOSE", value_name = "P")]
+    #[arg(long, global = true, env = "ESCROW_PURPOSE", hide_env_values = true, value_name = "P")]
     pub(crate) purpose: Option<String>,
 
     /// The case it belongs to. For the audit record too.
-    #[arg(long, global = true, env = "ESCROW_CASE", value_name = "C")]
+    #[arg(long, global = true, env = "ESCROW_CASE", hide_env_values = true, value_name = "C")]
     pub(crate) case: Option<String>,
 }
 

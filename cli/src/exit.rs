@@ -74,6 +74,11 @@ impl Failure {
         Error::io(what, error).into()
     }
 
+    /// Help was asked for: it is the data, and no failure.
+    pub(crate) fn help(text: String) -> Self {
+        Self { kind: HELP, code: 0, message: text, hint: None }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -86,9 +91,12 @@ impl Failure {
         let text = match (self.kind, json) {
             (QUIET, _) => String::new(),
             (HELP, _) => {
-                // Help was asked for: it is the data.
-                let _ = io::stdout().write_all(self.message.as_bytes());
-                String::new()
+                let mut out = io::stdout();
+                let printed = out.write_all(self.message.as_bytes()).and_then(|()| out.flush());
+                return match printed {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(e) => Self::from(e).report(json),
+                };
             }
             (_, true) => self.to_json() + "\n",
             (_, false) => self.to_text(),
@@ -134,19 +142,6 @@ impl From<io::Error> for Failure {
         }
         Self::io("write output", error)
     }
-}
-
-/// The failure for arguments that didn't parse; help is one of them.
-pub(crate) fn usage(error: clap::Error) -> Failure {
-    use clap::error::ErrorKind as Clap;
-    let text = error.render().to_string();
-    if error.kind() == Clap::DisplayHelp {
-        return Failure { kind: HELP, code: 0, message: text, hint: None };
-    }
-    let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
-    // Clap appends usage and tips after an empty line.
-    let (message, hint) = text.split_once("\n\n").unwrap_or((text, "see `escrow --help`"));
-    Failure::usage(message).hint(hint)
 }
 
 fn code(kind: ErrorKind) -> u8 {

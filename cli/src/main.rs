@@ -15,6 +15,7 @@ mod json;
 mod out;
 mod outside;
 mod progress;
+mod usage;
 
 use crate::args::Cli;
 use crate::exit::Failure;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     // Known before parsing, because parse errors have a JSON form too.
     let json = arguments.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
-    let result = Cli::try_parse_from(arguments).map_err(exit::usage).and_then(run);
+    let result = Cli::try_parse_from(arguments).map_err(|e| usage::failure(&e)).and_then(run);
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(json),

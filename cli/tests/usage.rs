@@ -1,5 +1,7 @@
 //! Wrong calls end with exit 2 and say what to do; flags work on both sides of the command.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 mod support;
 
 use support::Sandbox;
@@ -116,4 +118,61 @@ fn help_and_version_are_data() {
     let run = sandbox.args(&["--version", "--json"], "").ok();
     assert_eq!(run.lines()[0]["version"], env!("CARGO_PKG_VERSION"));
     assert!(run.lines()[0]["format"].is_u64());
+}
+
+/// `erase anna@x.org` answered "unexpected argument 'anna@x.org' found": a name typed in the wrong
+/// place went into the error, and from there into logs. No error repeats what was typed; help
+/// doesn't show what the environment holds.
+#[test]
+fn wrong_calls_are_not_echoed() {
+    let sandbox = Sandbox::with_store();
+    for line in [
+        "erase geheim7@example.org",
+        "count author:Anna geheim7",
+        "get m1 geheim7",
+        "search * --limit geheim7",
+        "search * --order geheim7",
+        "search * --geheim7",
+        "search * --limit=1=geheim7 --order",
+        "search * --json=geheim7",
+        "histogram * --per geheim7",
+        "facet * --by geheim7",
+        "erase --record m --request-id geheim7",
+        "verify --subset geheim7",
+        "import --format geheim7 x",
+        "export --query geheim7: --output x",
+        "search * --cursor geheim7",
+        "init --preset geheim7",
+        "completions geheim7",
+        "subject link a b geheim7",
+        "geheim7",
+        "help geheim7",
+        "key geheim7",
+    ] {
+        for form in [line.to_owned(), format!("--json {line}")] {
+            let run = sandbox.run(&form).exits(2);
+            assert!(!run.err.contains("geheim7"), "{form}: {}", run.err);
+            assert_eq!(run.out, "", "{form}");
+        }
+    }
+    for help in ["--help", "key", "man"] {
+        let output =
+            sandbox.command(&[help]).env("ESCROW_AS", "geheim7").env("ESCROW_CASE", "geheim7").output();
+        let output = output.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(text.contains("escrow") && !text.contains("geheim7"), "{text}");
+    }
+}
+
+/// Help that could not be printed ended with 0.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_is_lost_is_an_error() {
+    let sandbox = Sandbox::new();
+    for line in ["--help", "help", "help erase", "man", "completions bash", "--version"] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let full = std::fs::File::create("/dev/full").unwrap();
+        let output = sandbox.command(&words).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{line}");
+    }
 }

@@ -13,7 +13,7 @@ pub(crate) struct Args {
     #[arg(allow_hyphen_values = true)]
     query: String,
     /// At most so many hits. Default: 50 for people, all with --json.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<u64>,
     /// By time of the event.
     #[arg(long, value_enum, default_value_t = Order::Newest)]
@@ -28,6 +28,10 @@ enum Order {
     Newest,
     Oldest,
     Relevance,
+}
+
+fn at_least_one(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a whole number, 1 or more".to_owned())
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
