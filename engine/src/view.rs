@@ -10,7 +10,7 @@ use zeroize::Zeroize;
 
 use crate::error::Result;
 use crate::id::{PersonNumber, SegmentId, Seq};
-use crate::index::filter::IdFilter;
+use crate::index::filter::{IdFilter, Probe};
 use crate::index::tier;
 use crate::index::{Batch, Entry, Held, IdHash, LiveIndex, Mask, Part, People, Segment};
 use crate::keyring::Tree;
@@ -105,6 +105,20 @@ impl Drop for Names {
 /// The rolled segments, newest first, by the filter that stands before them.
 pub struct Gates<'a>(Vec<(Option<&'a Arc<IdFilter>>, Vec<&'a Segment>)>);
 
+impl<'a> Gates<'a> {
+    /// Whether any rolled segment may hold the record; never wrong when it says no. It takes no
+    /// branch, so that of many records asked one behind the other the processor fetches the cache
+    /// lines of the next ones while it waits for those of the first.
+    pub fn may_hold(&self, probe: &Probe) -> bool {
+        self.0.iter().fold(false, |any, (tier, segments)| {
+            any | match tier {
+                Some(tier) => tier.may_hold(probe),
+                None => segments.iter().fold(false, |any, segment| any | segment.may_hold(probe)),
+            }
+        })
+    }
+}
+
 /// Where a record stands.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -170,21 +184,44 @@ impl View {
         id: &str,
         identity: IdHash,
     ) -> Result<Option<(Place<'v>, Seq, Stored)>> {
+        match self.find_unrolled(conversation, id, identity)? {
+            None => self.find_rolled(gates, conversation, id, identity),
+            found => Ok(found),
+        }
+    }
+
+    /// The same among records that stand in journals.
+    pub fn find_unrolled(
+        &self,
+        conversation: &str,
+        id: &str,
+        identity: IdHash,
+    ) -> Result<Option<(Place<'_>, Seq, Stored)>> {
         for live in [&self.live].into_iter().chain(self.frozen.as_deref()) {
             if let Some(found) = identical(live, &live.with_identity(identity), conversation, id)? {
                 return Ok(Some(found));
             }
         }
+        Ok(None)
+    }
+
+    /// The same among rolled records.
+    pub fn find_rolled<'v>(
+        &'v self,
+        gates: &Gates<'v>,
+        conversation: &str,
+        id: &str,
+        identity: IdHash,
+    ) -> Result<Option<(Place<'v>, Seq, Stored)>> {
+        let probe = identity.probe();
         for (tier, segments) in &gates.0 {
-            if tier.is_some_and(|tier| !tier.may_contain(identity.id, identity.conversation)) {
+            if tier.is_some_and(|tier| !tier.may_hold(&probe)) {
                 continue;
             }
-            for segment in segments.iter().copied() {
-                if segment.may_contain(identity)
-                    && let Some(found) =
-                        identical(segment, &segment.with_identity(identity)?, conversation, id)?
-                {
-                    return Ok(Some(found));
+            for segment in segments.iter().copied().filter(|segment| segment.may_hold(&probe)) {
+                let found = identical(segment, &segment.with_identity(identity)?, conversation, id)?;
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
         }

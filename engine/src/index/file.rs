@@ -448,6 +448,22 @@ impl IndexFile {
         self.text(offset, len).map_err(|e| self.at(section, e))
     }
 
+    /// Bytes of a section: only the pages on which they lie are opened.
+    pub fn part_of(&self, section: Section, from: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
+        let place = self.table.sections.iter().find(|s| s.0 == section as u8);
+        let (_, offset, whole) =
+            *place.ok_or_else(|| self.at(section, Error::corrupt("the section is missing")))?;
+        if from.checked_add(len).is_none_or(|end| end > whole) {
+            return Err(self.at(section, Error::corrupt("the section is too short")));
+        }
+        self.text(offset + from, len).map_err(|e| self.at(section, e))
+    }
+
+    /// Length of a section; 0 if it is missing.
+    pub fn len_of(&self, section: Section) -> u64 {
+        self.table.sections.iter().find(|s| s.0 == section as u8).map_or(0, |(_, _, len)| *len)
+    }
+
     /// The bytes of a section that is there twice: each page from the first copy, or from the same
     /// place of the second where the first doesn't open. Both begin on a page and are the same bytes.
     pub fn section_of_two(&self, first: Section, second: Section) -> Result<Zeroizing<Vec<u8>>> {

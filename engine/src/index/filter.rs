@@ -36,6 +36,28 @@ impl IdHash {
     pub fn of(id: &str, conversation: &str) -> Self {
         Self { id: text_hash(id), conversation: text_hash(conversation) }
     }
+
+    /// How filters are asked for it.
+    pub fn probe(self) -> Probe {
+        let h = mix(self.id, self.conversation);
+        Probe { place: h >> 32, bits: SALT.map(|s| 1 << ((h as u32).wrapping_mul(s) >> 27)) }
+    }
+}
+
+/// An identity as filters are asked for it: mixed once, however many are asked.
+#[derive(Clone, Copy)]
+pub struct Probe {
+    /// Says which block, in parts of 2^32.
+    place: u64,
+    /// One bit in each word of the block.
+    bits: [u32; WORDS],
+}
+
+impl Probe {
+    /// Which of `blocks` blocks.
+    const fn block(&self, blocks: usize) -> usize {
+        ((self.place * blocks as u64) >> 32) as usize
+    }
 }
 
 /// A filter over pairs of id hash and conversation hash.
@@ -47,9 +69,10 @@ impl IdFilter {
         let blocks = (count * BITS_PER_KEY).div_ceil(BLOCK_LEN * 8).max(1);
         let mut filter = Self(Zeroizing::new(vec![0; blocks * BLOCK_LEN]));
         for (id, conversation) in keys {
-            let h = mix(id, conversation);
-            let at = filter.block(h);
-            for (word, bit) in filter.0[at..at + BLOCK_LEN].as_chunks_mut::<4>().0.iter_mut().zip(bits(h)) {
+            let probe = IdHash { id, conversation }.probe();
+            let at = probe.block(blocks) * BLOCK_LEN;
+            let block = filter.0[at..at + BLOCK_LEN].as_chunks_mut::<4>().0;
+            for (word, bit) in block.iter_mut().zip(probe.bits) {
                 *word = (u32::from_le_bytes(*word) | bit).to_le_bytes();
             }
         }
@@ -71,24 +94,28 @@ impl IdFilter {
 
     /// Whether the pair may be there; never wrong when it says no.
     pub fn may_contain(&self, id: u32, conversation: u32) -> bool {
-        let h = mix(id, conversation);
-        let at = self.block(h);
-        self.0[at..at + BLOCK_LEN]
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .zip(bits(h))
-            .all(|(word, bit)| u32::from_le_bytes(*word) & bit != 0)
+        self.may_hold(&IdHash { id, conversation }.probe())
     }
 
-    fn block(&self, h: u64) -> usize {
-        let blocks = (self.0.len() / BLOCK_LEN) as u64;
-        (((h >> 32) * blocks) >> 32) as usize * BLOCK_LEN
+    /// The same for a probe that was made before.
+    pub fn may_hold(&self, probe: &Probe) -> bool {
+        // Without a branch a word: each would be guessed before its cache line has come, and half
+        // of the guesses would be wrong. So the lines of many filters come side by side.
+        let block = self.block(probe.block(self.blocks()));
+        let missing = |missing, (word, bit): (&[u8; 4], &u32)| missing | (bit & !u32::from_le_bytes(*word));
+        block.as_chunks::<4>().0.iter().zip(&probe.bits).fold(0, missing) == 0
     }
-}
 
-fn bits(h: u64) -> impl Iterator<Item = u32> {
-    SALT.into_iter().map(move |s| 1 << ((h as u32).wrapping_mul(s) >> 27))
+    /// How many blocks it has.
+    fn blocks(&self) -> usize {
+        self.0.len() / BLOCK_LEN
+    }
+
+    /// The bytes of a block.
+    fn block(&self, number: usize) -> &[u8; BLOCK_LEN] {
+        const NONE: &[u8; BLOCK_LEN] = &[0; BLOCK_LEN];
+        self.0.get(number * BLOCK_LEN..).and_then(|rest| rest.first_chunk()).unwrap_or(NONE)
+    }
 }
 
 /// The finaliser of SplitMix64: a bijection, so two pairs collide only if they are equal. Without

@@ -15,7 +15,7 @@ use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dense::Spread;
 use crate::index::dictionary::{Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
-use crate::index::filter::{IdFilter, IdHash};
+use crate::index::filter::{IdFilter, IdHash, Probe};
 use crate::index::known::Known;
 use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
@@ -203,7 +203,12 @@ impl Segment {
 
     /// Whether the record may be here; never wrong when it says no.
     pub fn may_contain(&self, identity: IdHash) -> bool {
-        (*self.filter).as_ref().is_none_or(|f| f.may_contain(identity.id, identity.conversation))
+        self.may_hold(&identity.probe())
+    }
+
+    /// The same for a probe that was made before.
+    pub fn may_hold(&self, probe: &Probe) -> bool {
+        (*self.filter).as_ref().is_none_or(|filter| filter.may_hold(probe))
     }
 
     /// Documents whose identity has this hash, ascending.
@@ -215,7 +220,7 @@ impl Segment {
     }
 
     fn with_id(&self, id: u32, conversation: Option<u32>) -> Result<Vec<u32>> {
-        let ids = self.sections.ids()?;
+        let ids = self.sections.ids_around(id)?;
         let fits = |i: u32, c: u32| i == id && conversation.is_none_or(|wanted| wanted == c);
         let found = ids.seek((id, conversation.unwrap_or(0), 0)).take_while(|(i, c, _)| fits(*i, *c));
         let mut docs: Vec<u32> = found.map(|(_, _, doc)| doc).filter(|doc| *doc < self.doc_count()).collect();

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use parking_lot::RwLock;
 use zeroize::Zeroizing;
@@ -28,6 +29,8 @@ pub struct Sections {
     keys: Lazy<SortKeys>,
     places: Lazy<Places>,
     ids: Lazy<IdTable>,
+    /// How often ids were sought without it.
+    sought: AtomicU32,
     by_seq: Lazy<Vec<u32>>,
 }
 
@@ -51,6 +54,12 @@ pub struct IdTable {
     entry_len: usize,
 }
 
+/// How often ids are sought by single pages before the table is read whole: about as many pages.
+const SOUGHT_APART_MAX: u32 = 64;
+/// Entries read on each side of where an id should stand: one and a half standard deviations in
+/// a full segment, about two pages together.
+const IDS_REACH: u64 = 192;
+
 /// Made at first use, and again after it was cleared.
 pub(crate) struct Lazy<T>(RwLock<Option<Arc<T>>>);
 
@@ -65,6 +74,7 @@ impl Sections {
             keys: Lazy::new(),
             places: Lazy::new(),
             ids: Lazy::new(),
+            sought: AtomicU32::new(0),
             by_seq: Lazy::new(),
         }
     }
@@ -77,6 +87,7 @@ impl Sections {
         self.keys.clear();
         self.places.clear();
         self.ids.clear();
+        self.sought.store(0, Ordering::Relaxed);
         self.by_seq.clear();
     }
 
@@ -113,6 +124,18 @@ impl Sections {
     /// Table of ids.
     pub fn ids(&self) -> Result<Arc<IdTable>> {
         self.ids.get(|| self.load_ids())
+    }
+
+    /// The table of ids, or a part of it in which every entry of this hash stands. To seek a few
+    /// ids in each of many segments, few pages of each are opened; who seeks more reads it whole.
+    pub fn ids_around(&self, id: u32) -> Result<Arc<IdTable>> {
+        if let Some(ids) = self.ids.peek() {
+            return Ok(ids);
+        }
+        if self.sought.fetch_add(1, Ordering::Relaxed) >= SOUGHT_APART_MAX {
+            return self.ids();
+        }
+        self.load_ids_around(id).map(Arc::new)
     }
 
     /// Documents in order of their log positions; made from the column, never stored.
@@ -168,12 +191,36 @@ impl Sections {
 
     /// Table of ids.
     pub fn load_ids(&self) -> Result<IdTable> {
-        let bytes = self.index.section(Section::Ids)?;
+        let entry_len = self.id_entry_len()?;
+        Ok(IdTable { bytes: self.index.section(Section::Ids)?, entry_len })
+    }
+
+    fn id_entry_len(&self) -> Result<usize> {
         let entry_len = 8 + ids_width(self.docs());
-        if bytes.len() as u64 != u64::from(self.docs()) * entry_len as u64 {
+        if self.index.len_of(Section::Ids) != u64::from(self.docs()) * entry_len as u64 {
             return Err(self.index.at(Section::Ids, Error::corrupt("length of the id table is wrong")));
         }
-        Ok(IdTable { bytes, entry_len })
+        Ok(entry_len)
+    }
+
+    /// Hashes are spread evenly, so one says about where it stands; further parts are read until
+    /// others stand on both sides.
+    fn load_ids_around(&self, id: u32) -> Result<IdTable> {
+        let (docs, entry_len) = (u64::from(self.docs()), self.id_entry_len()?);
+        let middle = (u64::from(id) * docs) >> 32;
+        let mut reach = IDS_REACH;
+        loop {
+            let (from, to) = (middle.saturating_sub(reach), docs.min(middle.saturating_add(reach)));
+            let len = entry_len as u64;
+            let bytes = self.index.part_of(Section::Ids, from * len, (to - from) * len)?;
+            let table = IdTable { bytes, entry_len };
+            let first = from == 0 || table.get(0).is_some_and(|(first, _, _)| first < id);
+            let last = table.get(table.len().saturating_sub(1));
+            if first && (to == docs || last.is_some_and(|(last, _, _)| last > id)) {
+                return Ok(table);
+            }
+            reach = reach.saturating_mul(4);
+        }
     }
 
     /// The filter; from the table of ids if its own pages are damaged; none if both are. What is
@@ -332,6 +379,10 @@ impl<T> Lazy<T> {
         let value = Arc::new(load()?);
         *place = Some(Arc::clone(&value));
         Ok(value)
+    }
+
+    fn peek(&self) -> Option<Arc<T>> {
+        self.0.read().clone()
     }
 
     /// Forgets what was made.

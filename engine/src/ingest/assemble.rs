@@ -11,12 +11,13 @@ use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
 use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
+use crate::ingest::asked::{self, Asked};
 use crate::ingest::frame::Records;
 use crate::ingest::made;
 use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::state::Preset;
 use crate::text;
-use crate::view::{Gates, View};
+use crate::view::{Gates, Place, View};
 
 /// What became of one record of an append.
 #[derive(Debug)]
@@ -212,13 +213,25 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok((Batch { payload, entries }, self.past.next_seq, self.past.next_person))
     }
 
-    /// Adds a caller's record, its people and its participants' joins. An `Err` is trouble with
-    /// the store; trouble with the record is an outcome.
-    pub fn add(&mut self, record: &'r Record) -> Result<Outcome> {
+    /// Adds a caller's records, their people and their participants' joins. An `Err` is trouble
+    /// with the store; trouble with a record is an outcome.
+    pub fn add_all(&mut self, records: &'r [Record]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(records.len());
+        let mut asked = Vec::with_capacity(records.len().min(asked::TOGETHER));
+        for records in records.chunks(asked::TOGETHER) {
+            asked::ask(&self.gates, records, &mut asked);
+            for (record, asked) in records.iter().zip(&asked) {
+                outcomes.push(self.add(record, asked.as_ref())?);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn add(&mut self, record: &'r Record, asked: Option<&Asked>) -> Result<Outcome> {
         if let Err(error) = record.validate() {
             return Ok(Outcome::Rejected(error));
         }
-        match self.try_add(record) {
+        match self.try_add(record, asked) {
             Ok(outcome) => Ok(outcome),
             Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Invalid) => Ok(Outcome::Rejected(e)),
             Err(e) => Err(e),
@@ -233,12 +246,12 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(Outcome::Added(self.push(stored)?))
     }
 
-    fn try_add(&mut self, record: &'r Record) -> Result<Outcome> {
+    fn try_add(&mut self, record: &'r Record, asked: Option<&Asked>) -> Result<Outcome> {
         if self.view.mask.conversations.contains(&record.conversation) {
             return Err(busy());
         }
         let mut known = std::mem::take(&mut self.known);
-        let outcome = self.look_up(record, &mut known).and_then(|()| self.add_known(record, &known));
+        let outcome = self.look_up(record, &mut known).and_then(|()| self.add_known(record, &known, asked));
         known.clear();
         self.known = known;
         outcome
@@ -262,16 +275,20 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     /// Adds a record whose people were looked up.
-    fn add_known(&mut self, record: &'r Record, known: &[Option<PersonNumber>]) -> Result<Outcome> {
+    fn add_known(
+        &mut self,
+        record: &'r Record,
+        known: &[Option<PersonNumber>],
+        asked: Option<&Asked>,
+    ) -> Result<Outcome> {
         let (author, others) = known.split_first().unwrap_or((&None, &[]));
         let (subjects, participants) = others.split_at(record.subjects.len().min(others.len()));
         let mut identity = None;
-        if let Some(id) = &record.id {
-            let hashed = IdHash::of(id, &record.conversation);
-            if let Some(outcome) = self.existing(record, (id, hashed), *author, subjects)? {
+        if let (Some(id), Some(asked)) = (&record.id, asked) {
+            if let Some(outcome) = self.existing(record, (id, asked), *author, subjects)? {
                 return outcome;
             }
-            identity = Some((Cow::Borrowed(id.as_str()), hashed));
+            identity = Some((Cow::Borrowed(id.as_str()), asked.identity));
         } else if let Some(n) = record.repeatable {
             // Before anybody is born for it: of an old record an erased author may be named here.
             match self.repeated(record, n, *author, subjects)? {
@@ -338,7 +355,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         for also in [None, author] {
             let id = made::repeated(self.view.tagger(), record, n, &named, also);
             let hashed = IdHash::of(&id, &record.conversation);
-            match self.existing(record, (&id, hashed), author, subjects)? {
+            match self.existing(record, (&id, &Asked::not_yet(hashed)), author, subjects)? {
                 None => return Ok(Repeated::New(id, hashed)),
                 // Another's words at the same moment: his own id is the next.
                 Some(Err(e)) if e.kind() == ErrorKind::Invalid && also.is_none() => {
@@ -356,18 +373,17 @@ impl<'a, 'r> Draft<'a, 'r> {
     fn existing(
         &self,
         record: &Record,
-        (id, identity): (&str, IdHash),
+        (id, asked): (&str, &Asked),
         author: Option<PersonNumber>,
         subjects: &[Option<PersonNumber>],
     ) -> Result<Option<Result<Outcome>>> {
+        let identity = asked.identity;
         let found;
         let (seq, old) = if let Some(entry) = self.entry(&record.conversation, id, identity) {
             (entry.seq, Old::Whole(entry.record()))
         } else if let Some(past) = self.past_record(&record.conversation, id) {
             (past.seq, Old::Past(past))
-        } else if let Some((_, seq, stored)) =
-            self.view.find_hashed(&self.gates, &record.conversation, id, identity)?
-        {
+        } else if let Some((_, seq, stored)) = self.find(&record.conversation, id, asked)? {
             found = Zeroizing::new(stored);
             if self.view.hides(&found, seq) {
                 return Err(busy());
@@ -397,6 +413,14 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
         Ok(Some(Err(Error::invalid("a record with this conversation and id exists with other content")
             .hint("give the record an id of its own; corrections are records of their own"))))
+    }
+
+    /// The record with this identity that was there before this draft.
+    fn find(&self, conversation: &str, id: &str, asked: &Asked) -> Result<Option<(Place<'_>, Seq, Stored)>> {
+        match self.view.find_unrolled(conversation, id, asked.identity)? {
+            None if asked.rolled => self.view.find_rolled(&self.gates, conversation, id, asked.identity),
+            found => Ok(found),
+        }
     }
 
     /// Subjects that the preset gives a record that names none: those of the conversation's oldest

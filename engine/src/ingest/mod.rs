@@ -1,5 +1,6 @@
 //! Append: records are checked, numbered, sealed as one frame, synced, indexed, acknowledged.
 
+pub mod asked;
 pub mod assemble;
 pub mod frame;
 pub mod link;

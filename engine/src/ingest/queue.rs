@@ -292,7 +292,7 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
     let mut answers = Vec::with_capacity(group.len());
     for input in group {
         let outcomes: Result<Vec<Outcome>> = match input {
-            Input::Records(records) => records.iter().map(|r| draft.add(r)).collect(),
+            Input::Records(records) => draft.add_all(records),
             Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
         };
         answers.push(outcomes?);

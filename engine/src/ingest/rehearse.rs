@@ -36,7 +36,7 @@ impl<'s> Rehearsal<'s> {
         };
         let view = self.state.view.read();
         let mut draft = Draft::after(&self.state.env, &view, self.state.settings.preset, past);
-        let outcomes = records.iter().map(|record| draft.add(record)).collect::<Result<_>>()?;
+        let outcomes = draft.add_all(records)?;
         self.past = Some(draft.into_past()?);
         Ok(outcomes)
     }

@@ -81,9 +81,20 @@ fn make_tier_if_due(state: &Arc<State>) {
     }
     let Some(rolling) = state.try_rolling() else { return };
     in_background(state, rolling, |state| {
-        let segments = state.view.read().without_tier();
-        tier::build(&segments.unwrap_or_default());
+        // One behind the other, for as long as nobody waits for the right to roll.
+        while let Some(segments) = tier_wanted(state) {
+            tier::build(&segments);
+        }
     });
+}
+
+/// The segments of the next tier, unless something else is more urgent.
+fn tier_wanted(state: &State) -> Option<Vec<Arc<Segment>>> {
+    if state.is_closed() || state.rolls.lock().forbidden {
+        return None;
+    }
+    let view = state.view.read();
+    if is_full(state, &view) { None } else { view.without_tier() }
 }
 
 /// Runs `work`, which holds the right to roll, on a thread of its own, or at once.

@@ -448,6 +448,34 @@ fn a_tier_knows_the_ids_of_all_its_segments_and_ends_with_them() {
     assert!(weak.upgrade().is_none(), "a tier is held by its segments only");
 }
 
+/// A few ids are sought by the pages on which they should stand, many in the whole table.
+#[test]
+fn ids_are_found_by_single_pages_as_in_the_whole_table() {
+    let disk = MemoryVfs::new();
+    let mut records = some_records(3_000);
+    // Many entries of one hash, further than one part reaches.
+    for (_, stored) in records.iter_mut().skip(1_000).step_by(2) {
+        stored.id = "same".into();
+    }
+    let segment = written(&disk, &roll(&disk, &live_of(&records)), INDEX, &[BODY], everybody());
+    let whole = segment.sections.load_ids().unwrap();
+    for (_, stored) in records.iter().step_by(37) {
+        let query = IdQuery::new(&stored.id, None);
+        let wanted = whole.iter().filter(|(id, _, _)| *id == query.hash.id).count();
+        assert_eq!(segment.id_candidates(&query).unwrap().len(), wanted, "{}", stored.id);
+    }
+    assert!(segment.id_candidates(&IdQuery::new("same", None)).unwrap().len() >= 1_000);
+    // Nothing stands there, at either end or between.
+    for id in ["", "nobody", "x1", "x2", "x3", "x4"] {
+        assert!(segment.id_candidates(&IdQuery::new(id, None)).unwrap().is_empty());
+    }
+    let part = segment.sections.ids_around(7).unwrap();
+    assert_eq!(part.iter().count(), whole.iter().count(), "it was read whole after so many");
+    segment.clear();
+    let part = segment.sections.ids_around(7).unwrap();
+    assert!(part.iter().count() < whole.iter().count() / 2, "and by pages again");
+}
+
 #[test]
 fn a_wiped_key_revokes_what_was_not_opened() {
     let disk = MemoryVfs::new();
