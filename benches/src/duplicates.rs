@@ -40,7 +40,7 @@ pub fn run(options: &Options) -> Result<String> {
 }
 
 fn measure(options: &Options) -> Result<String> {
-    let planned = options.segments * options.each + 2 * (BATCH * BATCHES) as u64;
+    let planned = options.segments * options.each + 3 * (BATCH * BATCHES) as u64;
     let mut workload = Workload::new(Shape::Local, planned, 42);
     let mut report = Report::default();
 
@@ -70,11 +70,15 @@ fn measure(options: &Options) -> Result<String> {
     }
     let full = store(&dir).open()?;
     let segments = full.stats()?.segments;
+    // Filters over many segments are made behind the first batches.
+    let first = paced(&full, &mut workload)?;
     let many = paced(&full, &mut workload)?;
     full.close()?;
 
     let goal = Goal::AtMost { must: 4.0, aim: 2.5 };
-    for (what, paced) in [("no segment", bare), (&*format!("{segments} segments"), many)] {
+    let opened = format!("{segments} segments, the first {BATCHES} batches after opening");
+    let later = format!("{segments} segments, the {BATCHES} after them");
+    for (what, paced) in [("no segment", bare), (&*opened, first), (&*later, many)] {
         report.add(
             Row::new(format!("acknowledged path, {what}: a record of the median batch"))
                 .figures([Some(Figure::Time(paced.median)), None, None])
