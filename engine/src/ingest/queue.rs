@@ -312,6 +312,7 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
     written.map_err(|e| if writer.survives(&e) { e } else { state.poison(e) })?;
     writer.next_seq = next_seq;
     writer.next_person = next_person;
+    state.reserve.note_journal(writer.active.len());
     // The frame is durable: a record that the index lacks would be left out by the next roll.
     state.view.write().add_batch(batch).map_err(|e| state.poison(e))?;
     Ok(answers)

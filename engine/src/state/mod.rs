@@ -254,7 +254,7 @@ impl State {
     /// The same, only if the journal outgrew what is kept: some way ahead of it, for as long as
     /// there is no segment each append would make the file longer, and sync it, otherwise.
     pub fn keep_reserve_for_journal(&self) {
-        let wanted = reserve::RESERVE_LEN_MIN + 2 * self.writer.lock().active.len();
+        let wanted = self.reserve.wanted_for_journal();
         if !self.reserve.is_short_of(wanted) {
             return;
         }

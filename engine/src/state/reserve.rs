@@ -27,6 +27,8 @@ pub struct Reserve {
     given: AtomicU64,
     /// The length that a full disk refused last.
     refused: AtomicU64,
+    /// Length of the journal after the last append.
+    journal: AtomicU64,
 }
 
 impl Reserve {
@@ -66,6 +68,17 @@ impl Reserve {
         self.held.store(0, Ordering::Release);
         self.given.store(held, Ordering::Release);
         true
+    }
+
+    /// Notes how long an append has made the journal. Who looks after the reserve needs no lock
+    /// then: whoever holds the writer's syncs the next frame.
+    pub fn note_journal(&self, len: u64) {
+        self.journal.store(len, Ordering::Release);
+    }
+
+    /// What is wanted for the journal as it was noted last.
+    pub fn wanted_for_journal(&self) -> u64 {
+        RESERVE_LEN_MIN + 2 * self.journal.load(Ordering::Acquire)
     }
 
     /// Whether an append has made so much that a longer reserve is due.
