@@ -100,27 +100,56 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
     }
     let body_written = !fate.partial.is_empty();
     let mut lost = Vec::new();
-    if !fate.partial.is_empty() {
-        let (open, unreadable) = open_blocks(segment, &fate.partial)?;
+    let mut open = OpenBlocks::new();
+    if body_written {
+        let unreadable;
+        (open, unreadable) = open_blocks(segment, &fate.partial)?;
         for (entry, doc) in data.docs.iter().zip(0..) {
             if unreadable.contains(&entry.at.block) && removed.insert(doc) {
                 lost.push(entry.seq);
             }
         }
-        reform(&open, &mut data, &removed, target)?;
     }
     let numbers = Numbers::without(sections.docs(), &removed);
-    let ids = thin::ids(&*sections.ids()?, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
-    let dead: Vec<[u8; 8]> = removal.people.iter().map(|p| person_value(*p)).collect();
-    let keep = |field: Field, value: &[u8]| {
-        !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
+    let (table, dictionary, lists) = (sections.ids()?, sections.dictionary()?, sections.postings()?);
+    // What reads and writes files stays in one order; the terms, half of the work, need none.
+    let bodies_and_ids = || {
+        if body_written {
+            reform(&open, &mut data, &removed, target)?;
+        }
+        let ids = thin::ids(&table, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
+        Ok::<_, Error>((data.without(&removed, &[]), ids))
     };
-    let (dictionary, lists) = (sections.dictionary()?, sections.postings()?);
-    let terms = thin::terms(&dictionary, &lists, &numbers, keep)
-        .map_err(|e| sections.index.at(Section::Dictionary, e))?;
-    let data = data.without(&removed, &[]);
+    let terms = || {
+        let dead: Vec<[u8; 8]> = removal.people.iter().map(|p| person_value(*p)).collect();
+        let keep = |field: Field, value: &[u8]| {
+            !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
+        };
+        thin::terms(&dictionary, &lists, &numbers, keep)
+            .map_err(|e| sections.index.at(Section::Dictionary, e))
+    };
+    let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
+    let ((data, ids), terms) = (bodies_and_ids?, terms?);
     let text = encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })?;
     Ok(Rewritten { data, text, body_written, lost })
+}
+
+/// Runs `aside` on a thread of its own while `here` runs; before it where there is no thread.
+fn beside<A: Send, B>(aside: impl FnOnce() -> Result<A> + Send, here: impl FnOnce() -> B) -> (Result<A>, B) {
+    let mut aside = Some(aside);
+    let mut done = None;
+    let mut run = || {
+        if let Some(work) = aside.take() {
+            done = Some(work());
+        }
+    };
+    let here = std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new().name("escrowdb-erase".into()).spawn_scoped(scope, &mut run);
+        drop(spawned);
+        here()
+    });
+    run();
+    (done.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "no thread could be started"))), here)
 }
 
 /// A record dies with any of its subjects.
