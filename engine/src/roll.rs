@@ -33,7 +33,7 @@ pub struct Rolled {
     /// Hash of the text of the segment's index, to compare with what reads back.
     pub digest: Digest,
     /// Numbers of these people.
-    pub minted: Vec<PersonNumber>,
+    pub minted: HashSet<PersonNumber>,
     /// Records that were left out.
     pub left_out: u64,
 }

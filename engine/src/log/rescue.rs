@@ -19,6 +19,9 @@ use crate::vfs::Vfs;
 /// Pages of a tile.
 const TILE_PAGES: u64 = WIDTH * Hash::LEN as u64 / PAGE_LEN as u64;
 
+/// Hashes of a page.
+const HASHES_A_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;
+
 const _: () = assert!(TILE_PAGES == 2);
 
 impl Log {
@@ -79,11 +82,10 @@ impl Log {
         let size = self.size();
         let mut found = Vec::new();
         for level in 1..LEVELS {
-            for index in 0..tile::entries(level, size) {
-                if let Err(damage) = self.check_parent(level, index) {
-                    found.push(self.mend_parent(level, index, repair, &damage));
-                }
-            }
+            let (mended, lost) = self.mend_level(level, 0..tile::entries(level, size), repair);
+            // What stood in the way of another page may be mended now.
+            let (later, lost) = self.mend_level(level, lost.into_iter().map(|(index, _)| index), repair);
+            found.extend(mended.into_iter().chain(later).chain(lost.into_iter().map(|(_, damage)| damage)));
         }
         match self.edge(size) {
             Ok(edge) if edge == self.frontier => {}
@@ -96,6 +98,25 @@ impl Log {
         found
     }
 
+    /// Mends the parents of a level that don't fit their tiles; answers what is mended, and what is not
+    /// with its index.
+    fn mend_level(
+        &mut self,
+        level: u8,
+        parents: impl Iterator<Item = u64>,
+        repair: bool,
+    ) -> (Vec<Damage>, Vec<(u64, Damage)>) {
+        let (mut mended, mut lost) = (Vec::new(), Vec::new());
+        for index in parents {
+            let Err(damage) = self.check_parent(level, index) else { continue };
+            match self.mend_parent(level, index, repair, &damage) {
+                damage if damage.fate == Fate::Lost => lost.push((index, damage)),
+                damage => mended.push(damage),
+            }
+        }
+        (mended, lost)
+    }
+
     /// A parent and its tile that don't fit: which of three pages was lost?
     fn mend_parent(&mut self, level: u8, index: u64, repair: bool, damage: &Error) -> Damage {
         let below = level - 1;
@@ -105,7 +126,12 @@ impl Log {
             let entries = tile::entries(level_of, self.size());
             let Some(rebuilt) = self.rebuilt(level_of, page, entries) else { continue };
             self.overlay.insert((level_of, page), rebuilt.clone());
-            if self.check_parent(level, index).is_ok() {
+            // The tile proves all hashes of its own pages, and one of its parent's.
+            let proved = match level_of == level {
+                true => self.fits_below(level, page),
+                false => self.check_parent(level, index).is_ok(),
+            };
+            if proved {
                 let written = repair && self.put_back(level_of, page, &rebuilt, self.size()).is_ok();
                 if written {
                     self.overlay.remove(&(level_of, page));
@@ -118,7 +144,38 @@ impl Log {
             }
             self.overlay.remove(&(level_of, page));
         }
-        lost(damage.to_string())
+        self.fold_again(level, index, repair, damage).unwrap_or_else(|| lost(damage.to_string()))
+    }
+
+    /// A parent computed again from its tile, if what stands above says that it is the right one.
+    fn fold_again(&mut self, level: u8, index: u64, repair: bool, damage: &Error) -> Option<Damage> {
+        let folded = self.fold_tile(level - 1, index).ok()?;
+        let (page, at) = (index / HASHES_A_PAGE, (index % HASHES_A_PAGE) as usize * Hash::LEN);
+        let (from, len) = (page * PAGE_LEN as u64, tile::entries(level, self.size()) * Hash::LEN as u64);
+        let mut bytes: Page = Box::new([0; PAGE_LEN]);
+        self.read_bytes(level, from, &mut bytes[..(len - from).min(PAGE_LEN as u64) as usize]).ok()?;
+        bytes[at..at + Hash::LEN].copy_from_slice(&folded.0);
+        let before = self.overlay.insert((level, page), bytes.clone());
+        let above = (level + 1, index / WIDTH);
+        let proved = match above.0 < LEVELS && above.1 < tile::entries(above.0, self.size()) {
+            true => self.check_parent(above.0, above.1).is_ok(),
+            false => self.edge(self.size()).is_ok_and(|edge| edge == self.frontier),
+        };
+        let written = proved && repair && self.put_back(level, page, &bytes, self.size()).is_ok();
+        match before {
+            Some(before) if !proved => drop(self.overlay.insert((level, page), before)),
+            None if !proved || written => drop(self.overlay.remove(&(level, page))),
+            _ => {}
+        }
+        let done = if written { "computed again and written" } else { "can be computed again" };
+        let what = format!("{} page {page}: {damage}; {done}", name(level));
+        proved.then(|| Damage { what, fate: Fate::of(written) })
+    }
+
+    /// Whether every hash of a page is that of its tile.
+    fn fits_below(&self, level: u8, page: u64) -> bool {
+        let end = tile::entries(level, self.size()).min((page + 1) * HASHES_A_PAGE);
+        (page * HASHES_A_PAGE..end).all(|index| self.check_parent(level, index).is_ok())
     }
 
     fn scrub_parity(&mut self, repair: bool) -> Vec<Damage> {
@@ -228,6 +285,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// One wrong hash above the leaves, and another place of its parity wrong: the page from parity
+    /// fitted where it was looked at, and was written with a hash that had been right lost in it.
+    #[test]
+    fn a_page_of_parents_is_proved_whole() {
+        let (disk, root) = filled(66_000);
+        let whole = disk.snapshot();
+        file(&disk, "log/level-1").write_at(&[0x5a; 32], 5 * 32).unwrap();
+        file(&disk, "log/parity-1").write_at(&[0x5a; 32], 60 * 32).unwrap();
+        let (mut log, _) = open(&disk, 66_000, root).unwrap();
+        let found = log.scrub(true);
+        assert!(found.iter().all(|d| d.fate == Fate::Repaired), "{found:?}");
+        assert_eq!(log.scrub(false), []);
+        assert_eq!(disk.snapshot(), whole);
     }
 
     /// A page of the edge that was rebuilt at opening stayed in memory in place of the file's, so
