@@ -2,18 +2,24 @@
 
 use super::*;
 
-/// A disk whose Nth call from now fails, and every one after it.
+/// A disk whose Nth call from now fails, and every one after it; or that one only.
 #[derive(Clone)]
 struct Failing {
     disk: MemoryVfs,
-    left: Arc<AtomicUsize>,
+    left: Arc<Left>,
 }
 
-struct FailingFile(Box<dyn VfsFile>, Arc<AtomicUsize>);
+struct Left {
+    calls: AtomicUsize,
+    once: bool,
+}
 
-fn step(left: &AtomicUsize) -> io::Result<()> {
-    let spent = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err();
-    if spent { Err(io::Error::other("injected")) } else { Ok(()) }
+struct FailingFile(Box<dyn VfsFile>, Arc<Left>);
+
+fn step(left: &Left) -> io::Result<()> {
+    let next = |n: usize| n.checked_sub(1).or(left.once.then_some(usize::MAX));
+    let before = left.calls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, next);
+    if matches!(before, Err(_) | Ok(0)) { Err(io::Error::other("injected")) } else { Ok(()) }
 }
 
 impl ReadAt for FailingFile {
@@ -64,38 +70,64 @@ impl Layer for Failing {
 
 /// Every write, allocation and sync of a commit fails in turn: the old state or the new one is
 /// there after reopening, and a failed sync or HEAD write poisons.
+fn fails_anywhere(base: &MemoryVfs, more: &Changes, once: bool) -> (usize, usize) {
+    let before = all(&open(base).tree());
+    let mut whole = before.clone();
+    whole.extend(more.iter().filter_map(|(k, v)| Some((k.clone(), v.as_ref()?.to_vec()))));
+    let (mut poisoned, mut plain) = (0, 0);
+    for n in 0.. {
+        let disk = copy(base);
+        let left = Arc::new(Left { calls: AtomicUsize::new(usize::MAX), once });
+        let k = open_as(Failing { disk: disk.clone(), left: Arc::clone(&left) }, 1).unwrap();
+        left.calls.store(n, Ordering::SeqCst);
+        let done = k.prepare(more, LOG, None);
+        left.calls.store(usize::MAX, Ordering::SeqCst);
+        let after = open(&copy(&disk));
+        sound(&after);
+        let there = all(&after.tree());
+        if done.is_ok() {
+            assert!(there == whole);
+            break;
+        }
+        assert!(there == before || there == whole);
+        assert!(all(&k.tree()) == before);
+        if k.is_poisoned() {
+            poisoned += 1;
+            assert_eq!(k.prepare(&set(0..1), LOG, None).err().unwrap().kind(), ErrorKind::Poisoned);
+        } else {
+            plain += 1;
+            assert!(there == before);
+            commit(&k, more);
+            sound(&k);
+        }
+    }
+    (poisoned, plain)
+}
+
 #[test]
 fn a_commit_that_fails_anywhere_is_whole_or_absent() {
     let base = MemoryVfs::new();
     let first = create(&base, &set(0..2000));
     commit(&first, &set(2000..2010));
     commit(&first, &set(2010..2020));
-    let (mut poisoned, mut plain) = (0, 0);
-    for n in 0.. {
-        let disk = copy(&base);
-        let left = Arc::new(AtomicUsize::new(usize::MAX));
-        let k = open_as(Failing { disk: disk.clone(), left: Arc::clone(&left) }, 1).unwrap();
-        left.store(n, Ordering::SeqCst);
-        let done = k.prepare(&set(3000..3100), LOG, None);
-        left.store(usize::MAX, Ordering::SeqCst);
-        let after = open(&copy(&disk));
-        sound(&after);
-        let count = all(&after.tree()).len();
-        if done.is_ok() {
-            assert_eq!(count, 2120);
-            break;
-        }
-        assert!(count == 2020 || count == 2120);
-        assert_eq!(all(&k.tree()).len(), 2020);
-        if k.is_poisoned() {
-            poisoned += 1;
-            assert_eq!(k.prepare(&set(0..1), LOG, None).err().unwrap().kind(), ErrorKind::Poisoned);
-        } else {
-            plain += 1;
-            assert_eq!(count, 2020);
-            commit(&k, &set(3000..3100));
-            sound(&k);
-        }
+    for once in [false, true] {
+        let (poisoned, plain) = fails_anywhere(&base, &set(3000..3100), once);
+        assert!(poisoned >= 5 && plain >= 4, "{poisoned} {plain}");
     }
-    assert!(poisoned >= 5 && plain >= 4, "{poisoned} {plain}");
+}
+
+/// The same for a commit so large that it is written while it is sealed.
+#[test]
+fn a_large_commit_that_fails_anywhere_is_whole_or_absent() {
+    let large = |with: u8| -> Changes {
+        (0..1300).map(|i| (pair(i).0, Some(Zeroizing::new(vec![with; 1000])))).collect()
+    };
+    let base = MemoryVfs::new();
+    let first = create(&base, &large(1));
+    commit(&first, &set(2000..2010));
+    commit(&first, &set(2010..2020));
+    for once in [false, true] {
+        let (poisoned, plain) = fails_anywhere(&base, &large(2), once);
+        assert!(poisoned >= 5 && plain >= 4, "{poisoned} {plain}");
+    }
 }
