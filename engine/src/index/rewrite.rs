@@ -134,7 +134,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
     Ok(Rewritten { data, text, body_written, lost })
 }
 
-/// Runs `aside` on a thread of its own while `here` runs; before it where there is no thread.
+/// Runs `aside` on a thread of its own while `here` runs; after it where no thread can be started.
 fn beside<A: Send, B>(aside: impl FnOnce() -> Result<A> + Send, here: impl FnOnce() -> B) -> (Result<A>, B) {
     let mut aside = Some(aside);
     let mut done = None;
