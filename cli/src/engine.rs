@@ -17,7 +17,7 @@ use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
 use crate::exit::{Failure, set_unreadable};
-use crate::json::{Field, Value};
+use crate::json::{Field, Object, Value};
 use crate::out::{clean, clip, note};
 
 /// Opens the store the flags name.
@@ -145,10 +145,21 @@ pub(crate) fn record_json(hit: &Hit) -> String {
     line
 }
 
-/// A record with its position in the log before the fields of an export.
+/// A record with its position in the log before the fields of an export. Fields that an import kept
+/// under a name of ours stand in an object `extra`: nobody can forge a position.
 pub(crate) fn stored_json(hit: &Hit) -> String {
-    let record = record_json(hit);
-    format!("{{\"seq\":{},{}", hit.seq, record.trim_start_matches('{'))
+    let is_ours = |(name, _): &&(String, String)| OWN_NAMES.contains(&name.as_str());
+    let mut hit = hit.clone();
+    let mut ours = Object::new();
+    let set_aside: Vec<_> = hit.extra.iter().filter(is_ours).cloned().collect();
+    for (name, json) in &set_aside {
+        ours.raw(name, json);
+    }
+    hit.extra.retain(|field| !is_ours(&field));
+    if !set_aside.is_empty() {
+        hit.extra.push(("extra".to_owned(), ours.finish()));
+    }
+    format!("{{\"seq\":{},{}", hit.seq, record_json(&hit).trim_start_matches('{'))
 }
 
 fn with_view(hit: &Hit, print: impl FnOnce(&jsonl::View)) {
@@ -242,6 +253,8 @@ pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
     ]
 }
 
+/// Names that answers carry beside the fields of a record, and the one that keeps them apart.
+const OWN_NAMES: [&str; 3] = ["seq", "cursor", "extra"];
 /// Hits fetched at once.
 const PAGE: u64 = 500;
 /// Columns of text shown of a body.

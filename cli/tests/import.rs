@@ -112,3 +112,74 @@ fn large_inputs_go_in_by_batches() {
     assert_eq!(run.lines(), [json!({"imported": 2500, "duplicates": 0, "rejected": 0})]);
     assert_eq!(sandbox.run("--json search *").ok().lines().len(), 2500);
 }
+
+/// A bad first line refused the whole file where the format was to be found: nothing went in. It is a
+/// line like the others, whatever stands in it.
+#[test]
+fn a_bad_first_line_is_one_bad_line() {
+    let record = SAMPLE.lines().next().unwrap();
+    let mark = "\u{feff}";
+    for first in [
+        "not a record".to_owned(),
+        format!("{mark}{mark}{record}"),
+        "\0".to_owned(),
+        record[60..].to_owned(),
+        format!("[{record}]"),
+        format!("{mark}[]"),
+        "\"{\"".to_owned(),
+        "id,conversation,author".to_owned(),
+    ] {
+        for format in ["auto", "jsonl"] {
+            let sandbox = Sandbox::with_store();
+            sandbox.write("in.jsonl", format!("{first}\n{SAMPLE}"));
+            let line = format!("--json import --format {format} --rejects r in.jsonl");
+            let counts = &sandbox.run(&line).ok().lines()[0];
+            assert_eq!((&counts["imported"], &counts["rejected"]), (&json!(4), &json!(1)), "{first:?}");
+            assert!(sandbox.read("r").starts_with("{\"line\":1,"), "{first:?}");
+        }
+    }
+}
+
+/// What is one array would be a list of bad lines.
+#[test]
+fn an_array_is_refused_as_a_whole() {
+    let sandbox = Sandbox::with_store();
+    let items = SAMPLE.trim_end().replace('\n', ",\n");
+    for text in [
+        format!("[{items}]"),
+        format!("[\n{items}\n]\n"),
+        format!("\u{feff} [ {items}\n]"),
+        "[{}]\n".to_owned(),
+    ] {
+        for file in ["in.json", "-"] {
+            sandbox.write("in.json", &text);
+            let run = sandbox.run_with(&format!("--json import {file}"), &text).exits(2);
+            assert_eq!(run.error()["message"], "the input is a JSON array, not JSON Lines");
+            assert_eq!(sandbox.count("*"), 0);
+        }
+    }
+}
+
+/// Fields kept by `--lenient` under the names of our own doubled these in `get` and `conversation`: an
+/// input could forge the position of a record. They stand apart there, and an export carries them as
+/// they were.
+#[test]
+fn kept_fields_forge_no_position() {
+    let sandbox = Sandbox::with_store();
+    let record = SAMPLE.lines().next().unwrap();
+    let kept = r#""seq":77,"mood":"good","cursor":"x","extra":{"seq":1}"#;
+    let line = format!("{},{kept}}}\n", &record[..record.len() - 1]);
+    sandbox.run_with("import --lenient -", &line).ok();
+    for verb in ["get m1", "conversation c1"] {
+        let run = sandbox.run(&format!("--json {verb}")).ok();
+        let expected = r#""mood":"good","extra":{"seq":77,"cursor":"x","extra":{"seq":1}}}"#;
+        assert!(run.out.starts_with("{\"seq\":1,"), "{}", run.out);
+        assert!(run.out.ends_with(&format!("{expected}\n")), "{}", run.out);
+    }
+    sandbox.run("export --query * --output o").ok();
+    assert_eq!(sandbox.read("o"), line);
+    let copy = Sandbox::with_store();
+    copy.run_with("import --lenient -", sandbox.read("o")).ok();
+    copy.run("export --query * --output o").ok();
+    assert_eq!(copy.read("o"), line);
+}

@@ -84,6 +84,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         || format!("the erasure is done; --request-id {} repeats its certificate", certificate.request);
     match (printed, filed) {
         (_, Err(failure)) => return Err(failure.hint(again())),
+        (Err(e), Ok(None)) if e.kind() == io::ErrorKind::BrokenPipe => {
+            note(&again());
+            return Err(e.into());
+        }
         (Err(e), Ok(None)) => {
             return Err(Failure::failed(format!("the certificate could not be printed: {e}")).hint(again()));
         }

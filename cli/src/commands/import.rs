@@ -2,7 +2,7 @@
 //! and reason, never by content.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use escrowdb::Error;
@@ -21,7 +21,8 @@ use crate::progress::Progress;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// Format of the input: jsonl, or auto to tell it from the beginning.
+    /// Format of the input: jsonl; or auto, which takes everything as JSON Lines that is not one
+    /// JSON array.
     #[arg(long, value_name = "F", default_value = "auto")]
     format: String,
     /// The file, or - for stdin.
@@ -46,9 +47,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     let place = args.rejects.as_deref().map(|file| Outside::of(global, file)).transpose()?;
     let (mut input, len) = input(&args.file)?;
-    if args.format == "auto" && !looks_like_jsonl(&mut input)? {
-        return Err(Failure::usage("the input doesn't look like JSON Lines")
-            .hint("name its format by --format; this version reads jsonl"));
+    if args.format == "auto" {
+        input = not_an_array(input)?;
     }
     let mut rejects = Rejects::new(place.as_ref(), &args.file)?;
     let store = if args.dry_run { engine::open_or_imagine(global)? } else { engine::open(global)? };
@@ -263,11 +263,21 @@ fn input(file: &Path) -> Result<(Box<dyn BufRead>, Option<u64>), Failure> {
     Ok((Box::new(BufReader::with_capacity(BUFFER, opened)), len))
 }
 
-/// Whether the input begins with `{`, or with nothing at all.
-fn looks_like_jsonl(input: &mut impl BufRead) -> Result<bool, Failure> {
-    let beginning = input.fill_buf().map_err(|e| Failure::io("read input", e))?;
-    let beginning = beginning.strip_prefix("\u{feff}".as_bytes()).unwrap_or(beginning).trim_ascii_start();
-    Ok(beginning.first().is_none_or(|b| *b == b'{'))
+/// The input again, if it is not one JSON array: of such a file every line would be a bad one.
+/// Whatever else stands in the first line is that line's matter.
+fn not_an_array(mut input: Box<dyn BufRead>) -> Result<Box<dyn BufRead>, Failure> {
+    let mut first = Vec::new();
+    let read = (&mut input).take(BUFFER as u64).read_until(b'\n', &mut first);
+    read.map_err(|e| Failure::io("read input", e))?;
+    let text = first.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&first).trim_ascii();
+    let closed = std::str::from_utf8(text).is_ok_and(jsonl::is_one_line_value);
+    // An array that is closed in its line is a bad line if others follow.
+    let mut alone = || input.fill_buf().map(<[u8]>::is_empty).map_err(|e| Failure::io("read input", e));
+    if text.starts_with(b"[") && (!closed || alone()?) {
+        return Err(Failure::usage("the input is a JSON array, not JSON Lines")
+            .hint("write each record on a line of its own (`jq -c '.[]'` does), or say --format jsonl"));
+    }
+    Ok(Box::new(io::Cursor::new(first).chain(input)))
 }
 
 /// Records of a batch; one fsync each.
