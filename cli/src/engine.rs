@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use escrowdb::clock::{Clock as _, SystemClock};
 use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
 use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 pub(crate) use escrowdb::store::{
-    EraseOptions, GivenUpBy, Hit, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject, Selector,
-    Share, Store, VerifyOptions,
+    EraseOptions, GivenUpBy, Hit, Loss, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject,
+    Selector, Share, Store, VerifyOptions,
 };
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
@@ -22,7 +23,23 @@ use crate::out::{clean, clip, note};
 
 /// Opens the store the flags name.
 pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
-    let store = builder(global)?.open()?;
+    open_by(builder(global)?)
+}
+
+/// The same for a command that damage must not stop: records in a frame of the journal that is damaged
+/// beyond rescue are given up, and named on stderr.
+pub(crate) fn open_past_damage(global: &Global) -> Result<Store, Failure> {
+    let before = SystemClock.now();
+    let store = open_by(builder(global)?.accept_losses(true))?;
+    let fresh = |loss: &Loss| loss.by == GivenUpBy::Opening && loss.at >= before;
+    for loss in store.losses()?.iter().filter(|loss| fresh(loss)) {
+        note(&format!("found lost on the way: {loss}"));
+    }
+    Ok(store)
+}
+
+fn open_by(builder: Builder) -> Result<Store, Failure> {
+    let store = builder.open()?;
     let unreadable = store.unreadable();
     if !unreadable.is_empty() {
         let what: Vec<String> = unreadable.into_iter().map(|segment| segment.what).collect();

@@ -104,6 +104,9 @@ pub struct Replay {
     pub at_rest: bool,
     /// Frames that were set right.
     pub repaired: u64,
+    /// Frames that are lost and have batches behind them, whose positions tell how many records they
+    /// held; and frames that have none.
+    pub lost: (u64, u64),
 }
 
 /// Path of a journal in a store's folder.
@@ -134,9 +137,24 @@ impl Journal {
 
     /// Opens a journal and reads every frame. One wrong bit of a frame is set right.
     pub fn replay(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
-        let mut journal = Self::open(vfs, dir, store, id, key)?;
+        Self::open(vfs, dir, store, id, key)?.read_all(vfs, dir, false)
+    }
+
+    /// The same past frames that are damaged beyond rescue, for a caller who gives them up.
+    pub fn replay_what_is_left(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        store: StoreId,
+        id: FileId,
+        key: Key,
+    ) -> Result<Replay> {
+        Self::open(vfs, dir, store, id, key)?.read_all(vfs, dir, true)
+    }
+
+    fn read_all(self, vfs: &dyn Vfs, dir: &Path, past_damage: bool) -> Result<Replay> {
+        let (id, mut journal) = (self.id, self);
         let closed = Closed::find(vfs, dir, id);
-        let (mut frames, mut repaired) = (Vec::new(), 0);
+        let (mut frames, mut repaired, mut at_end, mut gaps) = (Vec::new(), 0, 0, Vec::new());
         loop {
             let (end, number, previous) = (journal.end, journal.frames, journal.previous);
             let covered = closed.as_ref().filter(|closed| end < closed.len);
@@ -158,6 +176,16 @@ impl Journal {
                     repaired += u64::from(matches!(rescued, Ok(Some(_))));
                     match (rescued, covered) {
                         (Ok(Some(rescued)), _) => rescued,
+                        (_, Some(closed)) if past_damage => {
+                            match journal.skip_damage(closed.len)? {
+                                Ok(skipped) => gaps.push((frames.len(), skipped)),
+                                Err(lost) => {
+                                    at_end = lost;
+                                    break;
+                                }
+                            }
+                            continue;
+                        }
                         (_, Some(closed)) => {
                             return Err(match failed {
                                 Err(e) if e.kind() == ErrorKind::Unsupported => e,
@@ -176,29 +204,45 @@ impl Journal {
                     journal.previous = seal;
                     frames.push(frame);
                 }
+                Read::Nothing | Read::Broken if past_damage && journal.has_damage()? => {
+                    match journal.skip_damage(journal.allocated)? {
+                        Ok(skipped) => gaps.push((frames.len(), skipped)),
+                        Err(lost) => {
+                            at_end = lost;
+                            break;
+                        }
+                    }
+                }
                 Read::Nothing | Read::Broken => break,
             }
         }
+        let lost = lost_frames(&frames, &gaps, at_end);
         if closed.is_some() {
             // Nothing was written behind: what stands there is damage that costs nothing.
             let torn = journal.bytes_behind().unwrap_or(true);
-            return Ok(Replay { journal, frames, torn, at_rest: true, repaired });
+            return Ok(Replay { journal, frames, torn, at_rest: true, repaired, lost });
         }
         let torn = journal.bytes_behind()?;
-        if torn && let Some(behind) = journal.synced_frame_behind(journal.end)? {
+        if torn
+            && lost.1 == 0
+            && let Some(behind) = journal.synced_frame_behind(journal.end)?
+        {
             return Err(Error::corrupt(format!(
                 "journal {id}.jrn: frame {} at offset {} is damaged and a frame follows it at {behind}",
                 journal.frames, journal.end
             ))
-            .hint("restore the file from a backup; nothing was changed"));
+            .hint(
+            "restore the file from a backup, or give up what it held: `escrow verify --repair --accept-losses`; \
+             nothing was changed",
+        ));
         }
-        Ok(Replay { journal, frames, torn, at_rest: false, repaired })
+        Ok(Replay { journal, frames, torn, at_rest: false, repaired, lost })
     }
 
     /// A journal that is known to hold no frame and can't be read.
     pub fn unreadable(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
         let journal = Self::open(vfs, dir, store, id, key)?;
-        Ok(Replay { journal, frames: Vec::new(), torn: true, at_rest: false, repaired: 0 })
+        Ok(Replay { journal, frames: Vec::new(), torn: true, at_rest: false, repaired: 0, lost: (0, 0) })
     }
 
     /// Writes the mark `closed`, and before it the parity of the journal with that mark. A disk
@@ -237,7 +281,10 @@ impl Journal {
              brings it back",
             self.id, self.frames, closed.frames, self.end
         ))
-        .hint("restore the file from a backup; nothing was changed")
+        .hint(
+            "restore the file from a backup, or give up what it held: `escrow verify --repair --accept-losses`; \
+             nothing was changed",
+        )
     }
 
     /// How many frames from the first on open with a key, and nothing else about the file.
@@ -440,6 +487,16 @@ enum Read {
     Frame { frame: Frame, seal: Seal, end: u64 },
     Nothing,
     Broken,
+}
+
+/// Of the frames that were passed over, before the frame of a number each: see [`Replay::lost`].
+fn lost_frames(frames: &[Frame], gaps: &[(usize, u64)], at_end: u64) -> (u64, u64) {
+    let last_batch = frames.iter().rposition(|frame| frame.kind == FrameKind::Batch);
+    let mut lost = (0, at_end);
+    for (before, number) in gaps {
+        *(if last_batch.is_some_and(|last| last >= *before) { &mut lost.0 } else { &mut lost.1 }) += number;
+    }
+    lost
 }
 
 fn header(text_len: u32, after_unsynced: bool) -> [u8; HEADER_LEN] {

@@ -47,7 +47,7 @@ mod lost;
 mod parity;
 mod rescue;
 
-pub use lost::LostLeaves;
+pub use lost::{LOST, LostLeaves};
 
 /// The hashes of a store's log.
 pub struct Log {

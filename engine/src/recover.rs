@@ -20,9 +20,9 @@ use crate::keyring::catalog::{self, JournalRole, Tagger};
 use crate::keyring::entry::{
     Counters, Journal as JournalEntry, Person, Segment as SegmentEntry, Settings as SettingsEntry,
 };
-use crate::keyring::losses::By;
+use crate::keyring::losses::{By, Loss, What};
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, Report, RootKey, Slot, SlotRecord, Tree};
-use crate::log::Log;
+use crate::log::{LOST, Log};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
 use crate::roll::Rolled as Built;
@@ -186,7 +186,7 @@ impl Request {
         (0..repaired).for_each(|_| env.repairs.count());
         log.settle_parity()?;
         let settings = self.settings_of(&tree)?;
-        let journals = Journals::replay(&env, &tree, &keys)?;
+        let mut journals = Journals::replay(&env, &tree, &keys, self.settings.accept_losses)?;
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
         view.missing = missing;
         let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
@@ -194,6 +194,7 @@ impl Request {
         slot.destroy_others(record.epoch)?;
 
         let unclean = journals.unclean;
+        let lost = std::mem::take(&mut journals.lost);
         let old = journals.names();
         let reserve = Reserve::find(&env)?;
         let (active, spare, fresh) = if unclean {
@@ -232,7 +233,7 @@ impl Request {
             let rolled = state.reserve.retry(
                 &state.env,
                 || !state.is_poisoned(),
-                || roll_recovered(&state, &current, &next),
+                || roll_recovered(&state, &current, &next, &lost),
             );
             if let Err(e) = rolled {
                 if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() {
@@ -451,13 +452,16 @@ struct Journals {
     current: Replay,
     next: Replay,
     unclean: bool,
+    /// Positions whose frames are damaged beyond rescue: the first, and how many.
+    lost: Vec<(Seq, u64)>,
 }
 
 impl Journals {
-    fn replay(env: &Env, tree: &Tree, keys: &Keys) -> Result<Self> {
+    fn replay(env: &Env, tree: &Tree, keys: &Keys, past_damage: bool) -> Result<Self> {
         let open = |role| {
             let entry = catalog::journal(tree, role)?;
-            Journal::replay(&*env.vfs, &env.dir, env.store, entry.file, keys.insert(&entry.key)?)
+            let replay = if past_damage { Journal::replay_what_is_left } else { Journal::replay };
+            replay(&*env.vfs, &env.dir, env.store, entry.file, keys.insert(&entry.key)?)
         };
         let current = open(JournalRole::Current)?;
         let next = match open(JournalRole::Next) {
@@ -473,8 +477,9 @@ impl Journals {
             env.repairs.count();
         }
         let closed = current.frames.last().is_some_and(|f| f.kind == FrameKind::Closed);
-        let unclean = !closed || current.torn || next.torn || !next.frames.is_empty();
-        Ok(Self { current, next, unclean })
+        let damaged = current.lost != (0, 0) || next.lost != (0, 0);
+        let unclean = !closed || current.torn || next.torn || !next.frames.is_empty() || damaged;
+        Ok(Self { current, next, unclean, lost: Vec::new() })
     }
 
     fn names(&self) -> Vec<PathBuf> {
@@ -483,10 +488,16 @@ impl Journals {
     }
 
     /// Puts every record into the live index: `current` first, then `next`.
-    fn fill(&self, view: &mut View, mut counters: Counters) -> Result<Counters> {
+    fn fill(&mut self, view: &mut View, mut counters: Counters) -> Result<Counters> {
+        let mut may_lack = false;
         for replay in [&self.current, &self.next] {
+            may_lack |= replay.lost.0 > 0;
             for f in replay.frames.iter().filter(|f| f.kind == FrameKind::Batch) {
                 for e in frame::decode(&f.payload)? {
+                    if may_lack && e.seq > counters.seq {
+                        note_lost(&mut self.lost, counters.seq, e.seq.0 - counters.seq.0);
+                        counters.seq = e.seq;
+                    }
                     if e.seq != counters.seq {
                         return Err(Error::corrupt(format!(
                             "journal {}.jrn: log position {} follows where {} should",
@@ -502,21 +513,53 @@ impl Journals {
                         counters.person = counters.person.max(after);
                     }
                     view.add_born(&e.stored);
+                    // Who that is stood in the frame that is lost: nobody could ask for its erasure.
+                    if may_lack && !knows_all(view, &e.stored.subjects)? {
+                        note_lost(&mut self.lost, e.seq, 1);
+                        continue;
+                    }
                     view.add_live(e)?;
                 }
+            }
+            // How many records stood in the last frames nobody can say; at least one in each.
+            if replay.lost.1 > 0 {
+                note_lost(&mut self.lost, counters.seq, replay.lost.1);
+                counters.seq = Seq(counters.seq.0 + replay.lost.1);
             }
         }
         Ok(counters)
     }
 }
 
+fn knows_all(view: &View, people: &[PersonNumber]) -> Result<bool> {
+    for person in people {
+        if !view.knows(*person)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Notes positions that are lost; neighbours become one.
+fn note_lost(lost: &mut Vec<(Seq, u64)>, first: Seq, number: u64) {
+    match lost.last_mut() {
+        Some((before, n)) if before.0 + *n == first.0 => *n += number,
+        _ => lost.push((first, number)),
+    }
+}
+
 /// After an unclean stop both journals go into one segment and two fresh ones take their place:
 /// a frame that was written and lost again might mention anybody.
-fn roll_recovered(state: &Arc<State>, current: &JournalEntry, next: &JournalEntry) -> Result<()> {
+fn roll_recovered(
+    state: &Arc<State>,
+    current: &JournalEntry,
+    next: &JournalEntry,
+    lost: &[(Seq, u64)],
+) -> Result<()> {
     let frozen = state.view.read().frozen.clone().unwrap_or_default();
     let id = catalog::counters(&state.view.read().tree)?.segment;
     let built = commit::build_roll(state, &frozen, &RoaringBitmap::new(), &[], id)?;
-    let published = publish_recovered(state, &frozen, &built, id, [current, next]);
+    let published = publish_recovered(state, &frozen, &built, id, [current, next], lost);
     if let Err(e) = &published
         && e.kind() == ErrorKind::NoSpace
         && !state.is_poisoned()
@@ -532,8 +575,16 @@ fn publish_recovered(
     built: &Built,
     id: SegmentId,
     [current, next]: [&JournalEntry; 2],
+    lost: &[(Seq, u64)],
 ) -> Result<()> {
     commit::write_leaves(state, frozen)?;
+    if let Some((first, number)) = lost.last() {
+        let mut log = state.log.lock();
+        let end = first.0 + number;
+        let missing = end.saturating_sub(log.frontier().size());
+        log.append(&vec![LOST; missing as usize])?;
+        log.sync()?;
+    }
     state.env.sync_dir()?;
     let keyring = state.keyring.lock();
     let mut changes = built.people.clone();
@@ -546,7 +597,17 @@ fn publish_recovered(
     catalog::put_journal(&mut changes, JournalRole::Next, next)?;
     let counters = commit::rolled_counters(state, &keyring.tree(), id)?;
     catalog::put_counters(&mut changes, &counters)?;
-    catalog::add_losses(&mut changes, &keyring.tree(), commit::lost_leaves(state, By::Opening).as_slice())?;
+    let mut losses: Vec<Loss> = commit::lost_leaves(state, By::Opening).into_iter().collect();
+    losses.extend(lost.iter().map(|(first, number)| Loss {
+        what: What::Records,
+        by: By::Opening,
+        at: state.env.clock.now(),
+        segment: None,
+        number: *number,
+        first: *first,
+        last: Seq(first.0 + number - 1),
+    }));
+    catalog::add_losses(&mut changes, &keyring.tree(), &losses)?;
     let log: LogHead = commit::log_head(&state.log.lock());
     commit::commit_locked(state, &keyring, &changes, log, |view| {
         view.frozen = None;

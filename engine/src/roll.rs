@@ -15,7 +15,7 @@ use crate::index::{self, DocEntry, Field, IndexData, LiveIndex, Part, Term};
 use crate::keyring::Changes;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::{Person, Segment as SegmentEntry};
-use crate::log::Log;
+use crate::log::{LOST, Log};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
 use crate::record::Kind;
@@ -226,8 +226,14 @@ pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
     {
         log.truncate_memory_to(first.0)?;
     }
-    let leaves: Vec<Hash> = leaves.into_iter().map(|(_, hash)| hash).collect();
-    log.append(&leaves)?;
+    // A position that a damaged frame held has no record.
+    let mut all: Vec<Hash> = Vec::with_capacity(leaves.len());
+    let before = log.frontier().size();
+    for (seq, leaf) in leaves {
+        all.resize(seq.0.saturating_sub(before) as usize, LOST);
+        all.push(leaf);
+    }
+    log.append(&all)?;
     log.sync()
 }
 

@@ -536,6 +536,15 @@ impl Builder {
         self
     }
 
+    /// Whether an opening gives up what nothing brings back and what it can't do without: records in a
+    /// frame of the journal that is damaged beyond rescue. Otherwise it fails, and changes nothing. What
+    /// is given up is named by [`Store::losses`] from then on.
+    #[must_use]
+    pub const fn accept_losses(mut self, yes: bool) -> Self {
+        self.settings.accept_losses = yes;
+        self
+    }
+
     /// Where a new store's data lives.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {

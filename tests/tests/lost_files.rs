@@ -262,3 +262,118 @@ fn a_segment_that_is_not_waited_for_any_more_leaves_when_asked() {
     let report = store.verify(&all()).unwrap();
     assert!(report.damage.is_empty() && report.given_up.len() == 1, "{report:?}");
 }
+
+/// A store with records in the journal only, eight frames of ten, and somebody in each.
+fn journal() -> (Files, PathBuf, Vec<usize>) {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).create().unwrap();
+    for batch in 0..8 {
+        store.append(&(batch * 10..batch * 10 + 10).map(record).collect::<Vec<_>>()).unwrap();
+    }
+    store.close().unwrap();
+    let mut files = disk.snapshot();
+    files.retain(|path, _| path.extension().is_none_or(|e| e != "par"));
+    let holds = |p: &&PathBuf| p.extension().is_some_and(|e| e == "jrn") && files[*p].starts_with(b"EJF1");
+    let path = files.keys().find(holds).unwrap().clone();
+    let bytes = &files[&path];
+    let frames = (0..bytes.len()).step_by(16).filter(|i| bytes[*i..].starts_with(b"EJF1")).collect();
+    (files, path, frames)
+}
+
+#[test]
+fn a_frame_of_the_journal_is_given_up_only_when_asked_and_stops_no_erasure() {
+    let (files, path, frames) = journal();
+    assert_eq!(frames.len(), 10, "opened, eight batches, closed");
+    // The third batch; two in a row; the first; the last; and one whose seal is gone, with all behind.
+    for (lost, seal, records) in [
+        (vec![3], false, 1),
+        (vec![3, 4], false, 2),
+        (vec![1], false, 1),
+        (vec![8], false, 1),
+        (vec![7], true, 2),
+    ] {
+        let mut damaged = files.clone();
+        for frame in &lost {
+            let bytes = damaged.get_mut(&path).unwrap();
+            let at = frames[*frame] + if seal { 40 } else { 200 };
+            for i in [0, 5, 9] {
+                bytes[at + i] ^= 4;
+            }
+        }
+        let disk = MemoryVfs::from_files(damaged.clone());
+        let refused = builder(&disk).open().map(drop).unwrap_err();
+        assert_eq!(refused.kind(), escrowdb::ErrorKind::Corrupt, "{lost:?}");
+        assert_eq!(disk.snapshot(), damaged, "{lost:?}: nothing was changed");
+        let store = builder(&disk).accept_losses(true).open().unwrap();
+        let found = store.losses().unwrap();
+        assert!(!found.is_empty() && found.iter().all(|l| l.by == GivenUpBy::Opening), "{lost:?} {found:?}");
+        let people = count(&store, "kind:person");
+        // How many stood in the last frames nobody can say.
+        if !seal && lost != [8] {
+            let gone = found.iter().map(|l| l.number).sum::<u64>();
+            assert_eq!(count(&store, "*") + people + gone, 80 + 40, "{lost:?} {found:?}");
+            assert!(gone >= records * 10, "{lost:?} {found:?}");
+        }
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty(), "{lost:?} {report:?}");
+        assert_eq!(report.given_up.len(), found.len());
+        let known = count(&store, &format!("subject:{ANNA}")) > 0;
+        if known {
+            erase(&store);
+        }
+        store.append(&[Record::new("new", "new@example.org", Micros(1), "x")]).unwrap();
+        store.close().unwrap();
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(count(&store, "conversation:new"), 1);
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty() && report.given_up.len() == found.len(), "{lost:?} {report:?}");
+    }
+}
+
+#[test]
+fn a_log_without_leaves_is_made_again_or_goes_on_with_what_lives() {
+    let files = files();
+    let path = named(&files, "level-0");
+    let store = builder(&without(&files, "level-0")).open().unwrap();
+    let report = store.verify(&all()).unwrap();
+    assert!(report.damage.is_empty() && report.given_up.is_empty(), "every record lives: {report:?}");
+    drop(store);
+    // Somebody was erased: her leaves are nowhere else.
+    let disk = MemoryVfs::from_files(files.clone());
+    let store = builder(&disk).open().unwrap();
+    let hers = erase(&store).records_removed;
+    store.close().unwrap();
+    let files = disk.snapshot();
+    let disk = without(&files, "level-0");
+    let store = builder(&disk).open().unwrap();
+    assert_eq!(count(&store, "*"), SAID + LATE - (hers - 1), "no answer lacks anything");
+    let report = store.verify(&all().repair(true)).unwrap();
+    assert!(report.damage.len() == 1 && report.damage[0].contains("log/level-0: "), "{report:?}");
+    assert!(report.given_up.is_empty());
+    drop(store);
+    let mut back = disk.snapshot();
+    back.insert(path.clone(), files[&path].clone());
+    let store = builder(&MemoryVfs::from_files(back)).open().unwrap();
+    assert!(store.verify(&all()).unwrap().damage.is_empty(), "put back, nothing was given up");
+    drop(store);
+    // An erasure goes through, and so does a check that is told to give up.
+    for erases in [true, false] {
+        let disk = MemoryVfs::from_files(disk.snapshot());
+        let store = builder(&disk).open().unwrap();
+        if erases {
+            let other = Selector::Person("p9@example.org".into());
+            store.append(&[record(49)]).unwrap();
+            store.append(&[Record::new("n", "p9@example.org", Micros(2), "x")]).unwrap();
+            store.erase(&other, &EraseOptions::default()).unwrap();
+        } else {
+            let report = store.verify(&all().repair(true).accept_losses(true)).unwrap();
+            assert!(report.damage.is_empty(), "{report:?}");
+        }
+        store.close().unwrap();
+        let store = builder(&disk).open().unwrap();
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty(), "{erases} {report:?}");
+        assert_eq!((report.given_up.len(), report.records_lost), (1, 0), "{erases} {report:?}");
+        assert!(report.given_up[0].contains("hashes of the log"), "{report:?}");
+    }
+}

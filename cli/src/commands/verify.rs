@@ -30,7 +30,7 @@ fn share(text: &str) -> Result<Share, String> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let store = engine::open(global)?;
+    let store = if args.accept_losses { engine::open_past_damage(global)? } else { engine::open(global)? };
     let mut options = VerifyOptions::default();
     options.read_data = args.read_data;
     options.repair = args.repair;

@@ -147,17 +147,44 @@ impl Journal {
         Some(bytes.get(from..from + (range.end - range.start) as usize)?.to_vec())
     }
 
+    /// Whether the frame that comes next is damaged and not torn.
+    pub(super) fn has_damage(&self) -> Result<bool> {
+        Ok(self.bytes_behind()? && self.synced_frame_behind(self.end)?.is_some())
+    }
+
+    /// Goes on to the first frame behind a damaged one that opens: the damaged one's seal is needed for
+    /// that, and is proved by it. Answers how many frames were passed over, or, as an error, how many
+    /// there are if none behind them opens.
+    pub(super) fn skip_damage(&mut self, limit: u64) -> Result<std::result::Result<u64, u64>> {
+        let (mut damaged, mut lost) = (self.end, 1);
+        loop {
+            let Some(next) = self.frame_behind(damaged, limit, false)? else { return Ok(Err(lost)) };
+            let mut seal = [0; SEAL_LEN];
+            if self.read(&mut seal, damaged + (HEADER_LEN + SALT_LEN) as u64)?
+                && matches!(self.read_frame(next, self.frames + lost, &seal), Ok(Read::Frame { .. }))
+            {
+                (self.frames, self.end, self.previous) = (self.frames + lost, next, seal);
+                return Ok(Ok(lost));
+            }
+            (damaged, lost) = (next, lost + 1);
+        }
+    }
+
     /// Where a frame begins behind `offset` that was written after everything before it was synced.
     pub(super) fn synced_frame_behind(&self, offset: u64) -> Result<Option<u64>> {
+        self.frame_behind(offset, self.allocated, true)
+    }
+
+    fn frame_behind(&self, offset: u64, limit: u64, synced: bool) -> Result<Option<u64>> {
         let mut buf = vec![0u8; 64 * 1024];
         let mut at = offset + STEP as u64;
-        while at + (HEADER_LEN as u64) <= self.allocated {
-            let n = buf.len().min(usize::try_from(self.allocated - at).unwrap_or(usize::MAX));
+        while at + (HEADER_LEN as u64) <= limit {
+            let n = buf.len().min(usize::try_from(limit - at).unwrap_or(usize::MAX));
             if !self.read(&mut buf[..n], at)? {
                 break;
             }
             for (i, bytes) in (0u64..).zip(buf[..n].chunks_exact(STEP)) {
-                if is_header(bytes) && bytes[6] & FLAG_AFTER_UNSYNCED == 0 {
+                if is_header(bytes) && (!synced || bytes[6] & FLAG_AFTER_UNSYNCED == 0) {
                     return Ok(Some(at + i * STEP as u64));
                 }
             }

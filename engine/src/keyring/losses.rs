@@ -183,6 +183,8 @@ impl Loss {
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.what {
+            // A frame of the journal may have held more than its place tells.
+            What::Records if self.segment.is_none() => write!(f, "at least {} records", self.number)?,
             What::Records => write!(f, "{} records", self.number)?,
             What::Leaves { .. } => write!(f, "{} hashes of the log", self.number)?,
         }

@@ -17,7 +17,7 @@ use crate::parity::PAGE_LEN;
 use crate::vfs::Vfs;
 
 /// Stands for a leaf that is lost.
-const LOST: Hash = Hash([0; 32]);
+pub const LOST: Hash = Hash([0; 32]);
 /// Leaves of a page.
 const PER_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;
 

@@ -31,6 +31,8 @@ pub struct Settings {
     pub background: bool,
     /// Whether segments are compacted in the background.
     pub compaction: bool,
+    /// Whether an opening gives up a frame of the journal that is damaged beyond rescue.
+    pub accept_losses: bool,
     /// When an append is acknowledged.
     pub durability: Durability,
     /// Who is the subject of a record that names none.
@@ -51,6 +53,7 @@ impl Default for Settings {
             queue_bytes: 64 << 20,
             background: true,
             compaction: true,
+            accept_losses: false,
             durability: Durability::Synced,
             preset: Preset::Peer,
             origin: String::new(),
