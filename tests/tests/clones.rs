@@ -42,7 +42,8 @@ fn record(id: &str, who: &str, text: &str) -> Record {
 }
 
 fn erase(store: &Store, who: &str) -> Result<()> {
-    let options = EraseOptions { reason: None, request: Some(RequestId([9; 16])) };
+    let request = RequestId([who.as_bytes()[0]; 16]);
+    let options = EraseOptions { reason: None, request: Some(request) };
     store.erase(&Selector::Person(who.into()), &options).map(drop)
 }
 

@@ -30,6 +30,7 @@ use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Waiting};
 use crate::policy::{self, Decision, Facts};
 use crate::state::{State, commit, heal};
+use crate::view::View;
 
 pub use certificate::Certificate;
 pub use plan::Plan;
@@ -45,7 +46,8 @@ pub struct EraseOptions {
     /// key tree until the erasure, and dies with it.
     pub reason: Option<String>,
     /// Name of the request, random if not given. A repeated one answers with the certificate of
-    /// the first, whatever it selects now and without the reason, which is kept nowhere.
+    /// the first, without the reason, which is kept nowhere. One that selects something else, or
+    /// somebody who came back, is *invalid*: whoever is there is not who was erased.
     pub request: Option<RequestId>,
 }
 
@@ -68,7 +70,14 @@ pub fn erase(
         Some(id) => id,
         None => RequestId(state.env.random(b"request")?),
     };
-    let find = || certificate::find(&state.view.read(), request);
+    let find = || {
+        let view = state.view.read();
+        match certificate::find(&view, request)? {
+            Some(done) if done.what == selector.what() && !is_alive(&view, selector)? => Ok(Some(done)),
+            Some(_) => Err(other_request()),
+            None => Ok(None),
+        }
+    };
     let known = match find() {
         Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() && heal_all(state, request)? > 0 => {
             find()?
@@ -76,7 +85,7 @@ pub fn erase(
         found => found?,
     };
     if let Some(done) = known {
-        return if done.what == selector.what() { Ok(done) } else { Err(other_request()) };
+        return Ok(done);
     }
     let try_erase = || {
         state.reserve.retry(
@@ -114,9 +123,20 @@ fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
 }
 
 /// One request, one erasure: a caller who names another thing would take the answer for its own.
-/// What was erased is not kept, so of an answered request only its kind can be compared.
+/// What was erased is not kept, but it is not alive: who names something that is means another.
 fn other_request() -> Error {
     Error::invalid("the request id stands for another erasure").hint("give each request an id of its own")
+}
+
+/// Whether a selector names somebody or something that is not erased.
+fn is_alive(view: &View, selector: &Selector) -> Result<bool> {
+    match target::resolve(view, selector) {
+        Ok(_) => Ok(true),
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(false),
+        // Several records have the id.
+        Err(e) if e.kind() == ErrorKind::Invalid => Ok(true),
+        Err(e) => Err(e),
+    }
 }
 
 /// E0: the request is in the key tree from here on; a crash does not lose it. One that is there
@@ -134,12 +154,18 @@ fn announce(
         let target = target::resolve(&view, selector);
         if let Some((_, pending)) = accepted {
             let same = match pending {
-                // What it names may be gone in part already, and unknown.
+                // Of what an earlier pass has met nothing may be left that answers to a name.
                 Pending::Waiting(waiting) => {
-                    waiting.target.code() == selector.code() && target.is_ok_and(|t| t == waiting.target)
-                        || waiting.progress.epoch_after.0 > 0
+                    let begun = waiting.progress.epoch_after.0 > 0;
+                    waiting.target.code() == selector.code()
+                        && match target {
+                            Ok(target) => target == waiting.target,
+                            Err(e) if e.kind() == ErrorKind::NotFound => begun,
+                            Err(e) if e.kind() == ErrorKind::Invalid => false,
+                            Err(e) => return Err(e),
+                        }
                 }
-                Pending::Done(done) => done.what == selector.code(),
+                Pending::Done(done) => done.what == selector.code() && !is_alive(&view, selector)?,
             };
             return if same { Ok(()) } else { Err(other_request()) };
         }

@@ -279,7 +279,8 @@ fn positions(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>) -> Chec
     let mut removed = 0;
     for e in ledger.erasures.iter().filter(|e| done.contains(&e.request)) {
         let options = EraseOptions { reason: None, request: Some(e.request) };
-        removed += store.erase(&e.target.selector(), &options).map_err(failed)?.records_removed;
+        // Who came back is not who was erased: the unknown ask.
+        removed += store.erase(&e.target.unknown(), &options).map_err(failed)?.records_removed;
     }
     let size = store.stats().map_err(failed)?.log_size;
     let there = store.session(Session::new()).count(EVERYTHING).map_err(failed)?;

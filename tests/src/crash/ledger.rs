@@ -130,6 +130,16 @@ impl Target {
         }
     }
 
+    /// A selector of the same sort that names nothing.
+    pub fn unknown(&self) -> Selector {
+        let none = "nobody and nothing".to_owned();
+        match self {
+            Self::Person(_) => Selector::Person(none),
+            Self::Conversation(_) => Selector::Conversation(none),
+            Self::Record(_) => Selector::Record { id: none, conversation: None },
+        }
+    }
+
     /// Whether its name stands in a record or beside it.
     pub fn names(&self, rec: &Rec) -> bool {
         match self {
