@@ -994,7 +994,8 @@ class Suite:
         months = collections.Counter(r["time"][:7] for r in rows)
         r = e.must("histogram", "*", "--per", "month")
         t.equal({x["from"][:7]: x["count"] for x in r.lines() if x["count"]}, dict(months), f"chats {name}: months", r.command)
-        joined = {(r["conversation"], p) for r in rows for p in r.get("participants") or []}
+        joined = {(r["conversation"], p, frozenset([p, *(r.get("subjects") or [r["author"]])]))
+                  for r in rows for p in r.get("participants") or []}
         t.equal(e.count("kind:join"), len(joined), f"chats {name}: who took part", e.shell("count", "kind:join"))
         path = os.path.join(self.folder, "chats.out")
         r = e.must("export", "--query", "*", "--output", path)

@@ -173,9 +173,17 @@ fn every_set_is_found_and_comes_out_as_it_went_in() {
         let store = open(&disk, 1_000 + rng.below(60_000) as u32).create().unwrap();
         fill(&store, records);
         compare(&store, records, &mut rng);
-        // Everybody who takes part has joined.
-        let joins: std::collections::BTreeSet<_> =
-            records.iter().flat_map(|r| r.participants.iter().map(|p| (&r.conversation, p))).collect();
+        // Everybody who takes part has joined, once for each set of those who can have it erased.
+        let joins = |r: &'_ Record| {
+            let whose: std::collections::BTreeSet<String> = r.subjects.iter().cloned().collect();
+            let join = |p: &String| {
+                let mut whose = whose.clone();
+                whose.insert(p.clone());
+                (r.conversation.clone(), p.clone(), whose)
+            };
+            r.participants.iter().map(join).collect::<Vec<_>>()
+        };
+        let joins: std::collections::BTreeSet<_> = records.iter().flat_map(joins).collect();
         let reading = store.session(Session::new());
         assert_eq!(reading.count("kind:join").unwrap(), joins.len() as u64, "{name}");
         // A repeated import adds nothing.

@@ -43,6 +43,8 @@ pub struct Certificate {
     pub records_lost: u64,
     /// Content keys destroyed.
     pub content_keys_destroyed: u64,
+    /// People who were not asked for, and are forgotten because nothing but what went told of them.
+    pub people_forgotten: u64,
     /// Index keys destroyed: as many segments were re-keyed.
     pub segments_rekeyed: u64,
     /// Journal keys destroyed.
@@ -79,9 +81,10 @@ impl Certificate {
             s.push_str(&format!("{}\"{handle}\"", if i > 0 { "," } else { "" }));
         }
         s.push_str(&format!(
-            "],\"records_removed\":{},\"records_lost\":{},\"keys_destroyed\":{{\"root\":1,\"content\":{},\"index\":{},\"journal\":{}}}",
+            "],\"records_removed\":{},\"records_lost\":{},\"people_forgotten\":{},\"keys_destroyed\":{{\"root\":1,\"content\":{},\"index\":{},\"journal\":{}}}",
             self.records_removed,
             self.records_lost,
+            self.people_forgotten,
             self.content_keys_destroyed,
             self.segments_rekeyed,
             self.journal_keys_destroyed
@@ -130,6 +133,7 @@ impl Certificate {
             self.records_removed,
             self.records_lost,
             self.content_keys_destroyed,
+            self.people_forgotten,
             self.segments_rekeyed,
             self.journal_keys_destroyed,
             self.epoch_before.0,
@@ -171,11 +175,12 @@ impl Certificate {
         };
         let n = r.count(body.len() / 16)?;
         let handles = (0..n).map(|_| Ok(Handle(r.array()?))).collect::<Result<_>>()?;
-        let mut numbers = [0u64; 10];
+        let mut numbers = [0u64; 11];
         for n in &mut numbers {
             *n = r.varint()?;
         }
-        let [removed, lost, content, index, journal, before, after, committed, destroyed, late] = numbers;
+        let [removed, lost, content, forgotten, index, journal, before, after, committed, destroyed, late] =
+            numbers;
         let grade = match r.slice()? {
             b"A" => "A",
             b"B" => "B",
@@ -189,6 +194,7 @@ impl Certificate {
             records_removed: removed,
             records_lost: lost,
             content_keys_destroyed: content,
+            people_forgotten: forgotten,
             segments_rekeyed: index,
             journal_keys_destroyed: journal,
             epoch_before: Epoch(before),
@@ -239,6 +245,7 @@ pub fn from_done(
         records_removed: done.removed,
         records_lost: lost,
         content_keys_destroyed: done.content_keys,
+        people_forgotten: done.forgotten,
         segments_rekeyed: done.segments,
         journal_keys_destroyed: done.journals,
         epoch_before: done.epoch_before,
@@ -283,6 +290,7 @@ mod tests {
             records_removed: 41,
             records_lost: 3,
             content_keys_destroyed: 2,
+            people_forgotten: 5,
             segments_rekeyed: 3,
             journal_keys_destroyed: 1,
             epoch_before: Epoch(4),

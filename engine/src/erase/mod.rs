@@ -27,7 +27,7 @@ use crate::ingest::Queue;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::losses::By;
-use crate::keyring::pending::{Done, Pending, Waiting};
+use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::policy::{self, Decision, Facts};
 use crate::state::{State, commit, heal};
 use crate::view::View;
@@ -159,7 +159,7 @@ fn announce(
                     let begun = waiting.progress.epoch_after.0 > 0;
                     waiting.target.code() == selector.code()
                         && match target {
-                            Ok(target) => target == waiting.target,
+                            Ok(target) => target::is_same(&target, &waiting.target),
                             Err(e) if e.kind() == ErrorKind::NotFound => begun,
                             Err(e) if e.kind() == ErrorKind::Invalid => false,
                             Err(e) => return Err(e),
@@ -184,9 +184,11 @@ fn announce(
         }
     };
     let mut changes = Changes::new();
+    // An entry has room for long texts or for many joins.
+    let crowded = matches!(&target, Target::Record { joins, .. } if joins.len() > 16);
     let waiting = Waiting {
         target,
-        reason: options.reason.clone(),
+        reason: options.reason.clone().filter(|_| !crowded),
         asked: state.env.clock.now(),
         progress: Done::default(),
     };

@@ -1,13 +1,16 @@
 //! What is to be erased: from names to numbers, and to the documents that go.
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::id::PersonNumber;
+use crate::id::{PersonNumber, Seq};
 use crate::index::{Field, IdQuery, Mask, Part, People, Term};
 use crate::keyring::catalog;
-use crate::keyring::pending::Target;
+use crate::keyring::pending::{JOINS_MAX, Target};
 use crate::policy::Action;
+use crate::record::input::JOIN_PREFIX;
+use crate::record::{Kind, Stored};
 use crate::text;
 use crate::view::View;
 
@@ -37,7 +40,7 @@ pub enum Selector {
     Person(String),
     /// All records of a conversation.
     Conversation(String),
-    /// One record.
+    /// One record, and the joins that were made from the participants it named.
     Record {
         /// Its id.
         id: String,
@@ -107,7 +110,9 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
                         continue;
                     }
                     let seq = part.key(doc)?.seq;
-                    let target = Target::Record { conversation: stored.conversation, id: stored.id, seq };
+                    let joins = joins_of(view, &stored, seq)?;
+                    let target =
+                        Target::Record { conversation: stored.conversation, id: stored.id, seq, joins };
                     if found.replace(target).is_some() {
                         return Err(Error::invalid("the id stands in several conversations")
                             .hint("name the conversation too"));
@@ -117,6 +122,53 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
             found.ok_or_else(|| Error::not_found("no such record"))
         }
     }
+}
+
+/// Whether two targets are one. Which joins a record's erasure takes along was settled when it was
+/// announced; others may have come since.
+pub fn is_same(a: &Target, b: &Target) -> bool {
+    match (a, b) {
+        (Target::Record { seq: a, .. }, Target::Record { seq: b, .. }) => a == b,
+        _ => a == b,
+    }
+}
+
+/// Joins that the record made, or that can't be told from those: of its conversation, with its time,
+/// and with its subjects besides the one who joined.
+fn joins_of(view: &View, record: &Stored, seq: Seq) -> Result<Vec<Seq>> {
+    let mut joins = Vec::new();
+    if record.kind == Kind::Join {
+        return Ok(joins);
+    }
+    let old = view.segments.iter().filter(|s| (s.entry.first..=s.entry.last).contains(&record.time));
+    let old = old.map(|s| &*s.part as &dyn Part);
+    let new = view.frozen.iter().map(|f| &**f as &dyn Part).chain([&view.live as &dyn Part]);
+    for part in old.chain(new) {
+        let mut docs = part.postings(&Term {
+            field: Field::Conversation,
+            value: record.conversation.clone().into_bytes(),
+        })?;
+        docs &= part.postings(&Term { field: Field::Kind, value: vec![Kind::Join as u8] })?;
+        for doc in docs {
+            let key = part.key(doc)?;
+            if key.time != record.time {
+                continue;
+            }
+            let join = Zeroizing::new(part.record(doc)?);
+            let mut subjects = record.subjects.clone();
+            subjects.push(join.author);
+            subjects.sort_unstable();
+            subjects.dedup();
+            if join.id.starts_with(JOIN_PREFIX) && join.subjects == subjects {
+                joins.push(key.seq);
+            }
+        }
+    }
+    // Its own stand right before it.
+    joins.sort_unstable_by_key(|join| join.0.abs_diff(seq.0));
+    joins.truncate(JOINS_MAX);
+    joins.sort_unstable();
+    Ok(joins)
 }
 
 /// A person and everybody linked to her, ascending.
@@ -159,7 +211,13 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
         Target::Conversation(name) => {
             part.postings(&Term { field: Field::Conversation, value: name.clone().into_bytes() })
         }
-        Target::Record { seq, .. } => Ok(part.doc_of(*seq)?.into_iter().collect()),
+        Target::Record { seq, joins, .. } => {
+            let mut docs = RoaringBitmap::new();
+            for seq in [seq].into_iter().chain(joins) {
+                docs.extend(part.doc_of(*seq)?);
+            }
+            Ok(docs)
+        }
     }
 }
 
@@ -186,8 +244,9 @@ pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> 
     let named = match target {
         Target::Persons(numbers) => numbers.iter().any(|n| mask.hides(*n)),
         Target::Conversation(name) => mask.conversations.contains(name),
-        Target::Record { conversation, seq, .. } => {
-            mask.records.contains(seq) || mask.conversations.contains(conversation)
+        Target::Record { conversation, seq, joins, .. } => {
+            let mut seqs = [seq].into_iter().chain(joins);
+            seqs.any(|seq| mask.records.contains(seq)) || mask.conversations.contains(conversation)
         }
     };
     if named || mask.is_empty() {
@@ -211,6 +270,7 @@ fn masked_targets(mask: &Mask) -> Vec<Target> {
         conversation: String::new(),
         id: String::new(),
         seq: *seq,
+        joins: Vec::new(),
     }));
     all
 }
@@ -220,6 +280,6 @@ pub fn mask(mask: &mut Mask, target: &Target) {
     match target {
         Target::Persons(numbers) => mask.persons.extend(numbers),
         Target::Conversation(name) => mask.conversations.push(name.clone()),
-        Target::Record { seq, .. } => mask.records.push(*seq),
+        Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
     }
 }

@@ -9,11 +9,12 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Handle, PersonNumber, Seq};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
 use crate::ingest::asked::{self, Asked};
 use crate::ingest::frame::Records;
 use crate::ingest::made;
+use crate::record::input::JOIN_PREFIX;
 use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::state::Preset;
 use crate::text;
@@ -54,7 +55,8 @@ pub struct Past {
     next_seq: Seq,
     next_person: PersonNumber,
     born: HashMap<String, PersonNumber>,
-    joined: HashSet<(String, PersonNumber)>,
+    /// Marks of joins that are there.
+    joined: HashSet<[u8; 16]>,
     customers: HashMap<String, Option<Oldest>>,
     /// Records of former batches of a rehearsal; none where records are really appended.
     records: HashMap<PastKey, PastRecord>,
@@ -64,7 +66,6 @@ pub struct Past {
 impl Drop for Past {
     fn drop(&mut self) {
         self.born.drain().for_each(|(mut name, _)| name.zeroize());
-        self.joined.drain().for_each(|(mut conversation, _)| conversation.zeroize());
         self.customers.drain().for_each(|(mut conversation, _)| conversation.zeroize());
     }
 }
@@ -104,7 +105,7 @@ impl Past {
 }
 
 /// What is known of a record whose id is derived.
-enum Repeated {
+enum Derived {
     /// It was given before.
     Before(Result<Outcome>),
     /// It was not, and has this id.
@@ -136,10 +137,23 @@ impl Old<'_> {
 
     fn equals(&self, new: &StoredRef<'_>) -> bool {
         match self {
-            Self::Whole(stored) => stored == new,
-            Self::Past(past) => past.hash == *blake3::hash(&new.encode()).as_bytes(),
+            Self::Whole(stored) => comparable(*stored) == comparable(*new),
+            Self::Past(past) => past.hash == content_hash(*new),
         }
     }
+}
+
+/// What must be equal of equal records. A join that the store makes has time and channel of
+/// whichever record named the person first, here or in another store.
+fn comparable(record: StoredRef<'_>) -> StoredRef<'_> {
+    if record.kind == Kind::Join && record.id.starts_with(JOIN_PREFIX) {
+        return StoredRef { time: Micros::default(), channel: "", ..record };
+    }
+    record
+}
+
+fn content_hash(record: StoredRef<'_>) -> [u8; 32] {
+    *blake3::hash(&Zeroizing::new(comparable(record).encode())).as_bytes()
 }
 
 /// Sort key and subjects of the oldest record of a conversation.
@@ -182,8 +196,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
         for entry in entries {
             let record = entry.record();
-            let canonical = self.records.bytes().get(entry.held.from as usize..entry.held.to as usize);
-            let hash = *blake3::hash(canonical.unwrap_or_default()).as_bytes();
+            let hash = content_hash(record);
             let past = PastRecord {
                 seq: entry.seq,
                 author: record.author,
@@ -284,20 +297,21 @@ impl<'a, 'r> Draft<'a, 'r> {
         let (author, others) = known.split_first().unwrap_or((&None, &[]));
         let (subjects, participants) = others.split_at(record.subjects.len().min(others.len()));
         let mut identity = None;
-        if let (Some(id), Some(asked)) = (&record.id, asked) {
+        if let (Some(id), Some(asked), false) = (&record.id, asked, record.is_made_join()) {
             if let Some(outcome) = self.existing(record, (id, asked), *author, subjects)? {
                 return outcome;
             }
             identity = Some((Cow::Borrowed(id.as_str()), asked.identity));
-        } else if let Some(n) = record.repeatable {
+        } else {
             // Before anybody is born for it: of an old record an erased author may be named here.
-            match self.repeated(record, n, *author, subjects)? {
-                Repeated::Before(outcome) => return outcome,
-                Repeated::New(id, hashed) => identity = Some((id.into(), hashed)),
-                Repeated::Unclear => {}
+            match self.derived(record, *author, subjects)? {
+                Derived::Before(outcome) => return outcome,
+                Derived::New(id, hashed) => identity = Some((id.into(), hashed)),
+                Derived::Unclear => {}
             }
         }
-        let implied = if subjects.is_empty() { self.implied_subjects(record)? } else { None };
+        let implied =
+            if subjects.is_empty() && !record.is_made_join() { self.implied_subjects(record)? } else { None };
         let author = self.given_or_birth(*author, &record.author)?;
         let subjects = match implied {
             Some(numbers) => Subjects::from(numbers),
@@ -307,16 +321,18 @@ impl<'a, 'r> Draft<'a, 'r> {
                 named.map(|(n, name)| self.given_or_birth(*n, name)).collect::<Result<_>>()?
             }
         };
-        if identity.is_none()
-            && let Some(n) = record.repeatable
-        {
+        let mut subjects = subjects.sorted();
+        if identity.is_none() {
             let named = if record.subjects.is_empty() { &[] } else { &*subjects };
             let named: Vec<_> = named.iter().copied().map(Some).collect();
-            match self.repeated(record, n, Some(author), &named)? {
-                Repeated::Before(outcome) => return outcome,
-                Repeated::New(id, hashed) => identity = Some((id.into(), hashed)),
-                Repeated::Unclear => {}
+            match self.derived(record, Some(author), &named)? {
+                Derived::Before(outcome) => return outcome,
+                Derived::New(id, hashed) => identity = Some((id.into(), hashed)),
+                Derived::Unclear => {}
             }
+        }
+        if record.is_made_join() {
+            subjects = made::join_subjects(&subjects, author);
         }
         let (id, identity) = match identity {
             Some(known) => known,
@@ -328,9 +344,9 @@ impl<'a, 'r> Draft<'a, 'r> {
         };
         for (number, name) in participants.iter().zip(&record.participants) {
             let number = self.given_or_birth(*number, name)?;
-            self.join(record, number)?;
+            self.join(record, number, &subjects)?;
         }
-        let numbered = Numbered { record, id, author, subjects: subjects.sorted() };
+        let numbered = Numbered { record, id, author, subjects };
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
 
@@ -341,32 +357,41 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
     }
 
-    /// What became of a record without id when it was given before, or else the id that it gets.
-    fn repeated(
+    /// What became of a record whose id is derived when it was given before, or else its id.
+    fn derived(
         &self,
         record: &Record,
-        n: u32,
         author: Option<PersonNumber>,
         subjects: &[Option<PersonNumber>],
-    ) -> Result<Repeated> {
-        let Some(named) = subjects.iter().copied().collect::<Option<Vec<_>>>() else {
-            return Ok(Repeated::Unclear);
-        };
-        for also in [None, author] {
-            let id = made::repeated(self.view.tagger(), record, n, &named, also);
-            let hashed = IdHash::of(&id, &record.conversation);
-            match self.existing(record, (&id, &Asked::not_yet(hashed)), author, subjects)? {
-                None => return Ok(Repeated::New(id, hashed)),
-                // Another's words at the same moment: his own id is the next.
-                Some(Err(e)) if e.kind() == ErrorKind::Invalid && also.is_none() => {
-                    if author.is_none() {
-                        break;
-                    }
-                }
-                Some(outcome) => return Ok(Repeated::Before(outcome)),
-            }
+    ) -> Result<Derived> {
+        if record.repeatable.is_none() && !record.is_made_join() {
+            return Ok(Derived::Unclear);
         }
-        Ok(Repeated::Unclear)
+        let Some(named) = subjects.iter().copied().collect::<Option<Vec<_>>>() else {
+            return Ok(Derived::Unclear);
+        };
+        let tagger = self.view.tagger();
+        let look_up = |id: String, subjects: &[Option<PersonNumber>]| {
+            let hashed = IdHash::of(&id, &record.conversation);
+            let found = self.existing(record, (&id, &Asked::not_yet(hashed)), author, subjects)?;
+            Ok(found.map_or(Derived::New(id, hashed), Derived::Before))
+        };
+        if record.is_made_join() {
+            let Some(person) = author else { return Ok(Derived::Unclear) };
+            let all = made::join_subjects(&named, person);
+            let id = made::join_id(made::join_mark(tagger, &record.conversation, person, &all));
+            return look_up(id, &all.iter().copied().map(Some).collect::<Vec<_>>());
+        }
+        let Some(n) = record.repeatable else { return Ok(Derived::Unclear) };
+        let first = look_up(made::repeated(tagger, record, n, &named, None), subjects)?;
+        match &first {
+            // Another's words at the same moment: the author's own id is the next.
+            Derived::Before(Err(e)) if e.kind() == ErrorKind::Invalid => match author {
+                Some(_) => look_up(made::repeated(tagger, record, n, &named, author), subjects),
+                None => Ok(Derived::Unclear),
+            },
+            _ => Ok(first),
+        }
     }
 
     /// What a record with this identity means for the new one; `None` if there is none.
@@ -398,9 +423,9 @@ impl<'a, 'r> Draft<'a, 'r> {
             _ if subjects.is_empty() => author.map(|n| vec![n]),
             _ => subjects.iter().copied().collect(),
         };
-        // An erased author is unknown to both sides: whoever is named now can't be compared.
+        // An erased author is unknown to both sides: whoever is unknown now can't be told from him.
         let erased = !self.view.knows(old.author())? && !self.past.born.values().any(|n| *n == old.author());
-        let author = if erased { Some(old.author()) } else { author };
+        let author = if erased { author.or(Some(old.author())) } else { author };
         let same = match (author, numbers) {
             (Some(author), Some(numbers)) => {
                 let (id, subjects) = (Cow::Borrowed(id), Subjects::from(numbers).sorted());
@@ -492,29 +517,38 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(number)
     }
 
-    /// Records that a person took part, once a conversation.
-    fn join(&mut self, record: &Record, person: PersonNumber) -> Result<()> {
-        let key = (record.conversation.clone(), person);
-        if self.past.joined.contains(&key) {
+    /// Records that a person took part, once a conversation and set of subjects. The join goes with
+    /// whoever's erasure takes the record that named her.
+    fn join(&mut self, record: &Record, person: PersonNumber, naming: &Subjects) -> Result<()> {
+        let subjects = made::join_subjects(naming, person);
+        let mark = made::join_mark(self.view.tagger(), &record.conversation, person, &subjects);
+        if self.past.joined.contains(&mark) {
             return Ok(());
         }
-        let id = format!("join/{person}");
+        let id = made::join_id(mark);
         let identity = IdHash::of(&id, &record.conversation);
-        let taken = self.entry(&record.conversation, &id, identity).is_some()
-            || self.view.find_hashed(&self.gates, &record.conversation, &id, identity)?.is_some();
+        let mut taken = self.entry(&record.conversation, &id, identity).is_some();
+        if !taken
+            && let Some((_, seq, stored)) = self.find(&record.conversation, &id, &Asked::not_yet(identity))?
+        {
+            if self.view.hides(&Zeroizing::new(stored), seq) {
+                return Err(busy());
+            }
+            taken = true;
+        }
         if !taken {
             self.push(Stored {
                 id,
                 conversation: record.conversation.clone(),
                 author: person,
-                subjects: vec![person],
+                subjects: subjects.to_vec(),
                 time: record.time,
                 channel: record.channel.clone(),
                 kind: Kind::Join,
                 ..Stored::default()
             })?;
         }
-        self.past.joined.insert(key);
+        self.past.joined.insert(mark);
         Ok(())
     }
 
@@ -561,12 +595,7 @@ impl<'a, 'r> Draft<'a, 'r> {
 }
 
 /// The record that says who a number is.
-pub fn person_record(
-    number: PersonNumber,
-    handle: Handle,
-    identifiers: Vec<String>,
-    time: crate::id::Micros,
-) -> Stored {
+pub fn person_record(number: PersonNumber, handle: Handle, identifiers: Vec<String>, time: Micros) -> Stored {
     Stored {
         id: format!("person/{number}"),
         author: number,

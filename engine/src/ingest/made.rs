@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 use crate::crypto::kdf::Label;
 use crate::id::{Handle, PersonNumber};
 use crate::keyring::catalog::Tagger;
-use crate::record::{Record, StoredRef};
+use crate::record::input::JOIN_PREFIX;
+use crate::record::{Record, StoredRef, Subjects};
 
 /// Id of the `n`-th of several equal records without id. The author is left out, because he may be
 /// erased and the record stay; he stands in it only where another's record has that id already.
@@ -41,6 +42,23 @@ pub fn repeated(
     let author = author.map(|number| number.0.to_be_bytes());
     let author = author.as_ref().map_or(&[][..], |bytes| bytes);
     record_id(tagger.mark(Label::RecordId, &[&content, &n.to_le_bytes(), author]))
+}
+
+/// Marks a join that the store makes: who took part in which conversation, and whose records
+/// named her. Each set of subjects has a join of its own, for it dies with the first of them.
+pub fn join_mark(tagger: &Tagger, conversation: &str, person: PersonNumber, subjects: &Subjects) -> [u8; 16] {
+    let bytes: Vec<u8> = subjects.iter().flat_map(|number| number.0.to_be_bytes()).collect();
+    tagger.mark(Label::JoinId, &[conversation.as_bytes(), &person.0.to_be_bytes(), &bytes])
+}
+
+/// Id of a join, of its mark.
+pub fn join_id(mark: [u8; 16]) -> String {
+    format!("{JOIN_PREFIX}{}", Handle(mark))
+}
+
+/// Subjects of a join: those of the record that named the person, and the person.
+pub fn join_subjects(naming: &[PersonNumber], person: PersonNumber) -> Subjects {
+    naming.iter().copied().chain([person]).collect::<Subjects>().sorted()
 }
 
 /// Id of a record, of sixteen bytes.

@@ -12,6 +12,7 @@
 //! 5 journal   0 current, 1 next      Journal
 //! 6 pending   request id 16          Pending
 //! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 high-water time, 7 losses
+//! 8 forgotten request id 16 ‖ number u64 BE    nothing
 //! ```
 
 use unicode_normalization::UnicodeNormalization;
@@ -68,6 +69,8 @@ pub enum EntryKind {
     Pending = 6,
     /// Of the store itself.
     Store = 7,
+    /// A person whom an erasure of several passes forgets with what told of her.
+    Forgotten = 8,
 }
 
 impl EntryKind {

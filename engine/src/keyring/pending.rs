@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 /// Handles of one request at most: as many as people can be linked.
 const HANDLES_MAX: usize = 16;
+/// Joins that go with one record at most, so that an entry holds them: more than one can name.
+pub const JOINS_MAX: usize = 100;
 
 /// Whom or what an erasure takes, by number where there is one.
 #[derive(Clone, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub enum Target {
         id: String,
         /// Its log position.
         seq: Seq,
+        /// Positions of joins that were made from the participants it named.
+        joins: Vec<Seq>,
     },
 }
 
@@ -43,6 +47,8 @@ pub struct Done {
     pub removed: u64,
     /// Content keys destroyed.
     pub content_keys: u64,
+    /// People forgotten because nothing but what went told of them.
+    pub forgotten: u64,
     /// Segments re-keyed.
     pub segments: u64,
     /// Journal keys destroyed.
@@ -95,10 +101,12 @@ impl Target {
                 numbers.iter().for_each(|n| out.put_varint(n.0));
             }
             Self::Conversation(name) => out.put_slice(name.as_bytes()),
-            Self::Record { conversation, id, seq } => {
+            Self::Record { conversation, id, seq, joins } => {
                 out.put_slice(conversation.as_bytes());
                 out.put_slice(id.as_bytes());
                 out.put_varint(seq.0);
+                out.put_varint(joins.len() as u64);
+                joins.iter().for_each(|seq| out.put_varint(seq.0));
             }
         }
     }
@@ -111,7 +119,12 @@ impl Target {
                 Ok(Self::Persons(numbers))
             }
             2 => Ok(Self::Conversation(text(r)?)),
-            3 => Ok(Self::Record { conversation: text(r)?, id: text(r)?, seq: Seq(r.varint()?) }),
+            3 => {
+                let (conversation, id, seq) = (text(r)?, text(r)?, Seq(r.varint()?));
+                let n = r.count(JOINS_MAX)?;
+                let joins = (0..n).map(|_| Ok(Seq(r.varint()?))).collect::<Result<_>>()?;
+                Ok(Self::Record { conversation, id, seq, joins })
+            }
             _ => Err(unknown("target")),
         }
     }
@@ -125,6 +138,7 @@ impl Done {
         for n in [
             self.removed,
             self.content_keys,
+            self.forgotten,
             self.segments,
             self.journals,
             self.epoch_before.0,
@@ -144,6 +158,7 @@ impl Done {
             handles,
             removed: r.varint()?,
             content_keys: r.varint()?,
+            forgotten: r.varint()?,
             segments: r.varint()?,
             journals: r.varint()?,
             epoch_before: Epoch(r.varint()?),
@@ -226,7 +241,12 @@ mod tests {
         let targets = [
             Target::Persons(vec![PersonNumber(1), PersonNumber(300)]),
             Target::Conversation("c".into()),
-            Target::Record { conversation: "c".into(), id: "i".into(), seq: Seq(5) },
+            Target::Record {
+                conversation: "c".into(),
+                id: "i".into(),
+                seq: Seq(5),
+                joins: vec![Seq(3), Seq(4)],
+            },
         ];
         for target in targets {
             let waiting =

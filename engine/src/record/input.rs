@@ -15,6 +15,9 @@ use crate::record::limits::{
 };
 use crate::text;
 
+/// Begins the ids of joins that the store makes from participants.
+pub const JOIN_PREFIX: &str = "join/";
+
 /// A record to append.
 ///
 /// ```
@@ -52,7 +55,8 @@ pub struct Record {
     pub body: String,
     /// Id of the record answered.
     pub reply_to: Option<String>,
-    /// Identifiers of those who take part; they become join records.
+    /// Identifiers of those who take part; they become join records, which die with this one's
+    /// subjects.
     pub participants: Vec<String>,
     /// Further JSON fields, kept sealed and exported: name and JSON text.
     pub extra: Vec<(String, String)>,
@@ -168,6 +172,12 @@ impl Record {
         self
     }
 
+    /// Whether it says of itself that it is a join which a store made from
+    /// [`participants`](Self::participants). Its id is made anew.
+    pub fn is_made_join(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| id.starts_with(JOIN_PREFIX))
+    }
+
     /// Checks the record against [`limits`](crate::record::limits).
     ///
     /// # Errors
@@ -182,9 +192,15 @@ impl Record {
         if let Some(id) = &self.id {
             check_text("id", id, TEXT_LEN_MAX)?;
         }
+        let made_join = self.is_made_join();
+        if made_join && self.kind != Kind::Join {
+            return Err(Error::invalid(format!("id: {JOIN_PREFIX} begins ids of joins only")));
+        }
         check_text("conversation", &self.conversation, TEXT_LEN_MAX)?;
         check_identifier("author", &self.author)?;
-        check_each("subjects", &self.subjects, SUBJECTS_MAX, check_identifier)?;
+        // A join that was made has those of the record that named the person, and the person.
+        let most = SUBJECTS_MAX + usize::from(made_join);
+        check_each("subjects", &self.subjects, most, check_identifier)?;
         if !self.channel.is_empty() {
             check_text("channel", &self.channel, TEXT_LEN_MAX)?;
         }
@@ -315,6 +331,11 @@ mod tests {
             (Record { body: "x".repeat(BODY_LEN_MAX + 1), ..record() }, "body: longer than 1048576 bytes"),
             (record().reply_to(&long), "reply_to: longer than 512 bytes"),
             (Record { participants: many(PARTICIPANTS_MAX), ..record() }, "participants: more than 64"),
+            (record().id("join/7"), "id: join/ begins ids of joins only"),
+            (
+                Record { subjects: many(SUBJECTS_MAX + 1), ..record().id("join/7").kind(Kind::Join) },
+                "subjects: more than 17",
+            ),
             (record().kind(Kind::Opened), "kind: opened is written by the store only"),
             (Record { time: Micros(i64::MAX), ..record() }, "time: outside the years 0001 to 9999"),
             (record().extra("body", "1"), "extra: the name of a field stands twice"),

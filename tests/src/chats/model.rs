@@ -50,6 +50,13 @@ struct Row {
     plain: Plain,
 }
 
+impl Row {
+    /// Whether the store made it from a participant; its id is not that of a record.
+    fn is_made_join(&self) -> bool {
+        self.plain.kind == Kind::Join && self.plain.id.is_empty()
+    }
+}
+
 impl Model {
     /// Nothing and nobody.
     pub const fn new(preset: Preset, now: Micros) -> Self {
@@ -87,10 +94,13 @@ impl Model {
             };
             let mut new = plain_of(record);
             new.id = old.plain.id.clone();
-            // An erased author is unknown to both sides and can't be compared.
+            // An erased author is unknown, and so is who can't be told from him.
             let erased = !self.people.values().any(|n| *n == old.author);
             let same = new == old.plain
-                && (erased || self.people.get(&record.author) == Some(&old.author))
+                && match self.people.get(&record.author) {
+                    Some(author) => *author == old.author,
+                    None => erased,
+                }
                 && subjects.as_ref() == Some(&old.subjects);
             return if same { Fate::Duplicate(old.seq) } else { Fate::Rejected };
         }
@@ -102,16 +112,19 @@ impl Model {
         };
         for participant in &record.participants {
             let number = self.number_of(participant);
+            let mut whose = subjects.clone();
+            whose.insert(number);
             let joined = |row: &Row| {
-                row.plain.kind == Kind::Join
+                row.is_made_join()
                     && row.author == number
+                    && row.subjects == whose
                     && row.plain.conversation == record.conversation
             };
             if !self.rows.iter().any(joined) {
                 let mut join = plain_of(&Record::new(&record.conversation, participant, record.time, ""));
                 join.kind = Kind::Join;
                 join.channel.clone_from(&record.channel);
-                self.push(number, [number].into(), join);
+                self.push(number, whose, join);
             }
         }
         Fate::Added(self.push(author, subjects, plain_of(record)))
@@ -137,12 +150,24 @@ impl Model {
                 });
                 match gone.len() {
                     0 => Err(ErrorKind::NotFound),
-                    1 => Ok(gone),
+                    1 => Ok(go(&|row| gone.contains(&row.seq) || self.is_join_of(row, &gone))),
                     _ => Err(ErrorKind::Invalid),
                 }
             }
             _ => Err(ErrorKind::Invalid),
         }
+    }
+
+    /// Whether a join can't be told from one that a record of `seqs` made.
+    fn is_join_of(&self, join: &Row, seqs: &BTreeSet<u64>) -> bool {
+        let made = |row: &Row| {
+            let mut whose = row.subjects.clone();
+            whose.insert(join.author);
+            row.plain.kind != Kind::Join
+                && (&row.plain.conversation, row.plain.time) == (&join.plain.conversation, join.plain.time)
+                && whose == join.subjects
+        };
+        join.is_made_join() && self.rows.iter().any(|row| seqs.contains(&row.seq) && made(row))
     }
 
     /// Erases, and takes the position of the act. Answers how many records went.

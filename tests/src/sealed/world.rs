@@ -61,6 +61,20 @@ struct Said {
     signed: bool,
 }
 
+/// That somebody took part: it goes with whatever takes a record of these subjects.
+#[derive(Clone)]
+struct Join {
+    conversation: String,
+    name: String,
+    whose: BTreeSet<String>,
+    time: Micros,
+}
+
+/// Those whose record it is.
+fn whose(r: &Record) -> BTreeSet<String> {
+    r.subjects.iter().chain(r.subjects.is_empty().then_some(&r.author)).cloned().collect()
+}
+
 /// A store and what it must hold.
 pub struct World {
     /// The disk.
@@ -76,7 +90,7 @@ pub struct World {
     /// Everybody: whether he is known now.
     people: BTreeMap<String, bool>,
     links: Vec<(String, String)>,
-    joins: BTreeSet<(String, String)>,
+    joins: Vec<Join>,
     dead_people: BTreeSet<u64>,
     places: BTreeSet<crate::sealed::Place>,
     buried: BTreeSet<String>,
@@ -98,7 +112,7 @@ impl World {
             said: Vec::new(),
             people: BTreeMap::new(),
             links: Vec::new(),
-            joins: BTreeSet::new(),
+            joins: Vec::new(),
             dead_people: BTreeSet::new(),
             places: BTreeSet::new(),
             buried: BTreeSet::new(),
@@ -174,7 +188,13 @@ impl World {
             self.people.insert(name.clone(), true);
         }
         for name in &record.participants {
-            self.joins.insert((record.conversation.clone(), name.clone()));
+            let (conversation, name) = (record.conversation.clone(), name.clone());
+            let mut whose = whose(&record);
+            whose.insert(name.clone());
+            let is = |j: &Join| (&j.conversation, &j.name, &j.whose) == (&conversation, &name, &whose);
+            if !self.joins.iter().any(is) {
+                self.joins.push(Join { conversation, name, whose, time: record.time });
+            }
         }
         self.said.push(Said { record, marks, living: true, signed: true });
         id
@@ -261,19 +281,25 @@ impl World {
                     self.people.insert(name.clone(), false);
                 }
                 self.links.retain(|(a, _)| !gone.contains(a));
-                self.joins.retain(|(_, name)| !gone.contains(name));
+                self.joins.retain(|join| join.whose.is_disjoint(&gone));
                 for said in &mut self.said {
                     let r = &said.record;
-                    let mut whose = r.subjects.iter().chain(r.subjects.is_empty().then_some(&r.author));
-                    said.living &= !whose.any(|s| gone.contains(s));
+                    said.living &= whose(r).is_disjoint(&gone);
                     said.signed &= !gone.contains(&r.author);
                 }
             }
             Selector::Conversation(name) => {
-                self.joins.retain(|(c, _)| c != name);
+                self.joins.retain(|join| join.conversation != *name);
                 self.said.iter_mut().for_each(|s| s.living &= s.record.conversation != *name);
             }
             Selector::Record { id, .. } => {
+                for r in self.said.iter().map(|s| &s.record).filter(|r| r.id.as_ref() == Some(id)) {
+                    self.joins.retain(|join| {
+                        let mut all = whose(r);
+                        all.insert(join.name.clone());
+                        (&join.conversation, join.time, &join.whose) != (&r.conversation, r.time, &all)
+                    });
+                }
                 self.said.iter_mut().for_each(|s| s.living &= s.record.id.as_ref() != Some(id));
             }
             _ => unreachable!("no other selector is known"),
@@ -365,7 +391,7 @@ impl World {
             .iter()
             .filter(living_words)
             .map(|s| &s.record.conversation)
-            .chain(self.joins.iter().map(|(c, _)| c))
+            .chain(self.joins.iter().map(|join| &join.conversation))
             .collect();
         let mut dead: BTreeSet<String> = self.said.iter().flat_map(|s| s.marks.iter().cloned()).collect();
         dead.extend(self.said.iter().map(|s| s.record.conversation.clone()));

@@ -101,7 +101,8 @@ fn entries() -> Vec<Seed> {
         .unwrap()
         .to_vec()
     };
-    let record = Target::Record { conversation: "c".into(), id: "m1".into(), seq: Seq(4) };
+    let record =
+        Target::Record { conversation: "c".into(), id: "m1".into(), seq: Seq(4), joins: vec![Seq(2)] };
     vec![
         kind(0, "person", &person),
         kind(1, "identifier", &entry::Identifier(Zeroizing::new("anna@example.org".into()))),

@@ -76,6 +76,22 @@ pub fn parse_pending(key: &[u8]) -> Option<RequestId> {
     Some(RequestId(key.strip_prefix(&[EntryKind::Pending as u8])?.try_into().ok()?))
 }
 
+/// A person whom an erasure on its way forgets.
+pub fn forgotten(request: RequestId, number: PersonNumber) -> Vec<u8> {
+    [forgotten_prefix(request), number.0.to_be_bytes().to_vec()].concat()
+}
+
+/// Prefix of everybody whom an erasure on its way forgets.
+pub fn forgotten_prefix(request: RequestId) -> Vec<u8> {
+    of(EntryKind::Forgotten, &request.0)
+}
+
+/// The number in a key of kind forgotten.
+pub fn parse_forgotten(key: &[u8]) -> Option<PersonNumber> {
+    let (_, number) = key.strip_prefix(&[EntryKind::Forgotten as u8])?.split_first_chunk::<16>()?;
+    Some(PersonNumber(u64::from_be_bytes(number.try_into().ok()?)))
+}
+
 /// Key of name tags.
 pub fn tag_key() -> Vec<u8> {
     of(EntryKind::Store, &[1])
