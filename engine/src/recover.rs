@@ -257,6 +257,8 @@ impl Request {
         }
         state.env.unlink(INIT_FILE)?;
         if proved_newest {
+            // What was finished above may have started a roll, whose files no tree names yet.
+            state.wait_for_roll();
             unlink_strangers(&state)?;
         }
         state.keep_reserve();

@@ -166,12 +166,13 @@ impl Certificate {
             .ok_or_else(|| Error::corrupt("an `erased` record names no request"))?;
         let mut r = Reader::new(&body);
         if r.u8()? != VERSION {
-            return Err(Error::corrupt("an `erased` record has an unknown version"));
+            return Err(Error::newer("an `erased` record has an unknown version"));
         }
         let what = match r.u8()? {
             1 => "person",
             2 => "conversation",
-            _ => "record",
+            3 => "record",
+            _ => return Err(Error::newer("something unknown was erased")),
         };
         let n = r.count(body.len() / 16)?;
         let handles = (0..n).map(|_| Ok(Handle(r.array()?))).collect::<Result<_>>()?;
@@ -184,9 +185,11 @@ impl Certificate {
         let grade = match r.slice()? {
             b"A" => "A",
             b"B" => "B",
-            _ => "C",
+            b"C" => "C",
+            _ => return Err(Error::newer("the slot had an unknown grade")),
         };
         let origin = String::from_utf8_lossy(r.slice()?).into_owned();
+        r.finish()?;
         Ok(Self {
             request,
             what,

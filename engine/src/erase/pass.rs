@@ -275,7 +275,7 @@ impl<'a> Pass<'a> {
         let mut view = state.view.write();
         view.tree = tree;
         view.clear_caches();
-        view.segments = reopened.segments;
+        let before = std::mem::replace(&mut view.segments, reopened.segments);
         view.missing.clear();
         view.generation += 1;
         let dead = &self.dead;
@@ -297,6 +297,8 @@ impl<'a> Pass<'a> {
         *state.cursor_key.write() = reopened.cursor;
         let old = std::mem::replace(&mut *state.keys.write(), reopened.arena);
         old.wipe();
+        // Whoever still read in one of them opens nothing any more; what was opened goes.
+        before.iter().for_each(|segment| segment.part.clear());
         Ok(())
     }
 

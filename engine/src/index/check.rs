@@ -263,7 +263,7 @@ fn decode_terms(dictionary: &Dictionary, lists: &[u8], docs: u32) -> Result<Term
     while let Some(entry) = cursor.advance()? {
         let (number, value) = cursor.key().split_first().unwrap_or((&0, &[]));
         let field = field_of(*number)
-            .ok_or_else(|| Error::corrupt(format!("unknown field {number} in the dictionary")))?;
+            .ok_or_else(|| Error::newer(format!("field {number} of the dictionary is unknown")))?;
         if terms.last().is_some_and(|last| last.order() >= (field, value)) || entry.frequency == 0 {
             return Err(Error::corrupt("terms are not in order or empty"));
         }

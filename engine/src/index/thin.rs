@@ -118,7 +118,7 @@ pub fn terms(
         let key = cursor.key();
         let (number, value) = key.split_first().unwrap_or((&0, &[]));
         let field = field_of(*number)
-            .ok_or_else(|| Error::corrupt(format!("unknown field {number} in the dictionary")))?;
+            .ok_or_else(|| Error::newer(format!("field {number} of the dictionary is unknown")))?;
         if **before >= *key || entry.frequency == 0 {
             return Err(Error::corrupt("terms are not in order or empty"));
         }

@@ -27,6 +27,9 @@ const CHECKED_LEN: usize = 40;
 /// Pages before the parity.
 const HEADER_PAGES: u64 = 2;
 
+/// The mark `closed` is shorter.
+const MARK_LEN_MAX: u64 = PAGE_LEN as u64;
+
 /// What is known of a journal that was closed.
 pub(super) struct Closed {
     parity: Vec<u8>,
@@ -89,7 +92,13 @@ impl Closed {
             return None;
         }
         let file: Box<dyn ReadAt> = vfs.open(&path).ok()?;
-        let mut parity = vec![0; file.len().ok()?.checked_sub(HEADER_PAGES * PAGE_LEN as u64)? as usize];
+        let len = file.len().ok()?.checked_sub(HEADER_PAGES * PAGE_LEN as u64)?;
+        // The length is proved by nothing yet. The mark that is covered may reach over the journal's end.
+        let journal = vfs.open(&super::path(dir, id)).ok()?.len().ok()?;
+        if len > pages_for((journal + MARK_LEN_MAX).div_ceil(PAGE_LEN as u64)) * PAGE_LEN as u64 {
+            return None;
+        }
+        let mut parity = vec![0; usize::try_from(len).ok()?];
         file.read_exact_at(&mut parity, HEADER_PAGES * PAGE_LEN as u64).ok()?;
         let (len, frames) = (0..HEADER_PAGES).find_map(|page| {
             let mut header = vec![0; PAGE_LEN];

@@ -75,7 +75,7 @@ impl Stored {
 
     fn read_entry(&mut self, key: u64, entries: &mut Entries) -> Result<()> {
         match key {
-            KIND => self.kind = Kind::try_from(entries.narrow::<u8>()?)?,
+            KIND => self.kind = entries.kind()?,
             TIME => self.time = Micros(entries.signed()?),
             CONVERSATION => self.conversation = entries.text()?,
             ID => self.id = entries.text()?,
@@ -210,7 +210,7 @@ impl PersonFields {
                 PERSON_NUMBER => person.number = PersonNumber(entries.unsigned()?),
                 PERSON_HANDLE => person.handle = Handle(entries.bytes16()?),
                 PERSON_IDENTIFIERS => person.identifiers = entries.array(Entries::text)?,
-                _ => return Err(entries.bad("a map key of a person that is not used")),
+                _ => return Err(Error::newer("a field of a person is unknown")),
             }
         }
         Ok(person)
@@ -248,6 +248,12 @@ impl Entries<'_> {
 
     fn narrow<T: TryFrom<u64>>(&mut self) -> Result<T> {
         T::try_from(self.unsigned()?).map_err(|_| self.bad("an integer over its range"))
+    }
+
+    fn kind(&mut self) -> Result<Kind> {
+        let number = self.unsigned()?;
+        let known = u8::try_from(number).ok().map(Kind::try_from);
+        known.unwrap_or_else(|| Err(Error::newer(format!("record kind {number} is unknown"))))
     }
 
     fn signed(&mut self) -> Result<i64> {
@@ -405,7 +411,7 @@ mod tests {
             (b"\xa1\x0f\x00", "record: a map key that is not used before offset 2"),
             (b"\xa2\x02\x00\x02\x00", "record: a map key that does not ascend before offset 4"),
             (b"\xa1\x20\x00", "record: no unsigned integer before offset"),
-            (b"\xa1\x01\x19\x01\x00", "record: an integer over its range before offset 5"),
+            (b"\xa1\x01\x19\x01\x00", "newer format: record kind 256 is unknown"),
             (b"\xa1\x03\x7f\x60\xff", "record: no text of definite length before offset 3"),
             (b"\xa1\x10\xf9\x00\x00", "record: no canonical value before offset 2"),
             (b"\xa1\x10", "record: no canonical value before offset 2"),

@@ -303,7 +303,7 @@ impl TryFrom<u8> for Method {
         match v {
             0 => Ok(Self::Stored),
             1 => Ok(Self::Lz4),
-            _ => Err(Error::corrupt(format!("unknown compression method {v} of a body block"))),
+            _ => Err(Error::newer(format!("compression method {v} of a body block is unknown"))),
         }
     }
 }

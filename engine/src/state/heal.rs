@@ -195,7 +195,7 @@ fn open_fresh(
     let env = &state.env;
     let build = || {
         let (entry, digest) = write()?;
-        env.sync_dir()?;
+        env.sync_dir().map_err(|e| state.poison(e))?;
         env.evict(file_name(file))?;
         if body.is_some() {
             entry.body_names().iter().try_for_each(|name| env.evict(name))?;

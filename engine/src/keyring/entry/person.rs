@@ -53,6 +53,9 @@ impl Entry for Person {
             linked: many(&mut r, LINKED_MAX, |r| Ok(PersonNumber(r.varint()?)))?,
         };
         r.finish()?;
+        if this.state != 0 {
+            return Err(Error::newer("the state of a person is unknown"));
+        }
         if this.identifiers > IDENTIFIERS_MAX {
             return Err(Error::corrupt("a person entry names more identifiers than there can be"));
         }
