@@ -153,16 +153,22 @@ impl Journal {
 
     fn read_all(self, vfs: &dyn Vfs, dir: &Path, past_damage: bool) -> Result<Replay> {
         let (id, mut journal) = (self.id, self);
-        let closed = Closed::find(vfs, dir, id);
+        let mut closed = Closed::find(vfs, dir, id);
         let (mut frames, mut repaired, mut at_end, mut gaps) = (Vec::new(), 0, 0, Vec::new());
         loop {
             let (end, number, previous) = (journal.end, journal.frames, journal.previous);
             let covered = closed.as_ref().filter(|closed| end < closed.len);
             if closed.is_some() && covered.is_none() {
-                break;
+                if !matches!(journal.read_frame(end, number, &previous), Ok(Read::Frame { .. } | Read::Newer))
+                {
+                    break;
+                }
+                // Of an earlier closing, put back by somebody: frames were written since.
+                closed = None;
+                continue;
             }
             let read = match journal.read_frame(end, number, &previous) {
-                Ok(read @ Read::Frame { .. }) => read,
+                Ok(read @ (Read::Frame { .. } | Read::Newer)) => read,
                 Ok(Read::Nothing) if covered.is_none() => Read::Nothing,
                 failed => {
                     let parity = match covered {
@@ -203,6 +209,11 @@ impl Journal {
                     journal.end = end;
                     journal.previous = seal;
                     frames.push(frame);
+                }
+                Read::Newer => {
+                    return Err(Error::newer(format!(
+                        "journal {id}.jrn: frame {number} is of an unknown sort"
+                    )));
                 }
                 Read::Nothing | Read::Broken if past_damage && journal.has_damage()? => {
                     match journal.skip_damage(journal.allocated)? {
@@ -453,7 +464,10 @@ impl Journal {
             return Ok(None);
         }
         let end = offset + (FRONT_LEN + text.len()) as u64;
-        Ok(Some(Read::Frame { frame: parse(&text)?, seal, end }))
+        if !has_known_flags(header) {
+            return Ok(Some(Read::Newer));
+        }
+        Ok(Some(parse(&text)?.map_or(Read::Newer, |frame| Read::Frame { frame, seal, end })))
     }
 
     /// Fills `buf`; false if the file ends before.
@@ -484,7 +498,13 @@ impl Journal {
 }
 
 enum Read {
-    Frame { frame: Frame, seal: Seal, end: u64 },
+    Frame {
+        frame: Frame,
+        seal: Seal,
+        end: u64,
+    },
+    /// It opens, and a later version wrote it.
+    Newer,
     Nothing,
     Broken,
 }
@@ -514,9 +534,10 @@ fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
     let mut r = Reader::new(bytes);
     let magic: [u8; 4] = r.array()?;
     let (version, algorithm) = (r.u8()?, r.u8()?);
-    let flags = r.u16()?;
+    // Flags are under the seal: what is unknown of them is told of a frame that opens.
+    let _flags = r.u16()?;
     let len = r.u32()? as usize;
-    if magic != MAGIC || flags > u16::from(FLAG_AFTER_UNSYNCED) || r.u32()? != 0 || version == 0 {
+    if magic != MAGIC || version == 0 {
         return Ok(None);
     }
     if version > VERSION || algorithm != ALGORITHM {
@@ -528,7 +549,12 @@ fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
     Ok(fits.then_some(len))
 }
 
-fn parse(text: &[u8]) -> Result<Frame> {
+fn has_known_flags(header: &[u8]) -> bool {
+    header[6] <= FLAG_AFTER_UNSYNCED && header[7] == 0 && header[12..].iter().all(|b| *b == 0)
+}
+
+/// What stands in a text; `None` if its kind is unknown.
+fn parse(text: &[u8]) -> Result<Option<Frame>> {
     let mut r = Reader::new(text);
     let len = r.u32()? as usize;
     let mut payload = Reader::new(r.bytes(len)?);
@@ -536,9 +562,9 @@ fn parse(text: &[u8]) -> Result<Frame> {
         1 => FrameKind::Batch,
         2 => FrameKind::Opened,
         3 => FrameKind::Closed,
-        other => return Err(Error::corrupt(format!("a journal frame has the unknown kind {other}"))),
+        _ => return Ok(None),
     };
-    Ok(Frame { kind, payload: Zeroizing::new(payload.tail().to_vec()) })
+    Ok(Some(Frame { kind, payload: Zeroizing::new(payload.tail().to_vec()) }))
 }
 
 #[cfg(test)]
@@ -631,6 +657,55 @@ mod tests {
         file.write_at(&b, 0).unwrap();
         file.write_at(&a, n as u64).unwrap();
         assert_eq!(replay(&vfs).err().unwrap().kind(), ErrorKind::Corrupt);
+    }
+
+    /// A frame with an unknown flag, number or kind was taken as torn, and what stood in it and
+    /// behind it was gone without a word.
+    #[test]
+    fn a_frame_of_a_later_version_is_refused_and_not_torn() {
+        for (at, byte) in [(6, 2), (7, 1), (12, 1), (15, 1), (FRONT_LEN + 4, 4)] {
+            let vfs = MemoryVfs::new();
+            let mut j = Journal::create(&vfs, dir(), STORE, ID, key()).unwrap();
+            j.append(&OsEntropy, FrameKind::Batch, b"one").unwrap();
+            let (mut frame, _) = j.seal_frame(&OsEntropy, FrameKind::Batch, b"two").unwrap();
+            let (front, text) = frame.split_at_mut(FRONT_LEN);
+            let (header, rest) = front.split_at_mut(HEADER_LEN);
+            let (salt, seal) = rest.split_at_mut(SALT_LEN);
+            let place = (j.frames, j.previous);
+            let old: Seal = (&*seal).try_into().unwrap();
+            j.one_time(header, salt, place.0, &place.1).unwrap().open(&old, text).unwrap();
+            if at < HEADER_LEN {
+                header[at] = byte
+            } else {
+                text[at - FRONT_LEN] = byte
+            }
+            let fresh = j.one_time(header, salt, place.0, &place.1).unwrap().seal(text).unwrap();
+            seal.copy_from_slice(&fresh);
+            j.write_frame(&frame, fresh).unwrap();
+            for past_damage in [false, true] {
+                let again = Journal::open(&vfs, dir(), STORE, ID, key()).unwrap();
+                let refused = again.read_all(&vfs, dir(), past_damage).err().unwrap();
+                assert_eq!(refused.kind(), ErrorKind::Unsupported, "{at}");
+            }
+        }
+    }
+
+    /// The parity of an earlier closing came back from a backup: what was written since that closing
+    /// was taken for damage that costs nothing, and was gone.
+    #[test]
+    fn parity_of_an_earlier_closing_hides_nothing() {
+        let vfs = MemoryVfs::new();
+        let mut j = Journal::create(&vfs, dir(), STORE, ID, key()).unwrap();
+        j.append(&OsEntropy, FrameKind::Batch, b"one").unwrap();
+        j.close(&vfs, dir(), &OsEntropy).unwrap();
+        let old = vfs.snapshot()[&parity::path(dir(), ID)].clone();
+        j.mark_opened(&vfs, dir(), &OsEntropy).unwrap();
+        j.append(&OsEntropy, FrameKind::Batch, b"two").unwrap();
+        j.sync().unwrap();
+        vfs.create(&parity::path(dir(), ID)).unwrap().write_at(&old, 0).unwrap();
+        let r = replay(&vfs).unwrap();
+        assert_eq!(r.frames.len(), 4);
+        assert!(&r.frames[3].payload[..] == b"two" && !r.at_rest && !r.torn);
     }
 
     #[test]

@@ -161,7 +161,10 @@ impl Journal {
             let Some(next) = self.frame_behind(damaged, limit, false)? else { return Ok(Err(lost)) };
             let mut seal = [0; SEAL_LEN];
             if self.read(&mut seal, damaged + (HEADER_LEN + SALT_LEN) as u64)?
-                && matches!(self.read_frame(next, self.frames + lost, &seal), Ok(Read::Frame { .. }))
+                && matches!(
+                    self.read_frame(next, self.frames + lost, &seal),
+                    Ok(Read::Frame { .. } | Read::Newer)
+                )
             {
                 (self.frames, self.end, self.previous) = (self.frames + lost, next, seal);
                 return Ok(Ok(lost));
