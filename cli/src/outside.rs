@@ -20,6 +20,9 @@ pub(crate) struct Outside(PathBuf);
 impl Outside {
     /// Accepts `target` if it is apart from the store and the slot that the flags name.
     pub(crate) fn of(global: &Global, target: &Path) -> Result<Self, Failure> {
+        if target == Path::new("-") {
+            return Err(Failure::usage("- stands for no file here").hint("name a file"));
+        }
         let folder = global.store.as_deref().filter(|folder| !folder.as_os_str().is_empty());
         let slot = match (folder, &global.slot) {
             (None, None) => None,

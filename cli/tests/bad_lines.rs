@@ -101,6 +101,7 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
         (one("time", "2026-01-01T24:00:00Z"), "time: no such time of day"),
         (one("time", "2026-01-01T00:00:00.1234567Z"), "time: finer than microseconds"),
         (one("time", "0000-12-31T00:00:00Z"), "time: outside the years 0001 to 9999"),
+        (["\x0c", "\x0b"].concat().into_bytes(), "not a JSON object"),
         (one("time", "0001-01-01T00:00:00+00:01"), "time: outside the years 0001 to 9999"),
         (one("time", "9999-12-31T23:59:59-00:01"), "time: outside the years 0001 to 9999"),
         (one("time", "10000-01-01T00:00:00Z"), "time: not an RFC 3339 time"),

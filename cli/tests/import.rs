@@ -183,3 +183,25 @@ fn kept_fields_forge_no_position() {
     copy.run("export --query * --output o").ok();
     assert_eq!(copy.read("o"), line);
 }
+
+/// Records without ids doubled with every repeated import, and after one that was mended or killed. They
+/// are found again, and equal ones in one file are as many as they are.
+#[test]
+fn records_without_ids_are_found_again() {
+    let sandbox = Sandbox::with_store();
+    let line = |body: &str| line("x", body).replace("\"id\":\"x\",", "");
+    let (a, b) = (line("a"), line("b"));
+    assert!(!a.contains("\"id\""));
+    let input = [&a, &b, &a, "bad\n", &a].map(|l| l.to_owned()).concat();
+    sandbox.write("in", &input);
+    let counts =
+        |flags: &str| sandbox.run(&format!("--json import in --rejects r{flags}")).ok().lines().remove(0);
+    assert_eq!(counts(" --dry-run")["imported"], 4);
+    assert_eq!(counts(""), json!({"imported": 4, "duplicates": 0, "rejected": 1}));
+    assert_eq!(counts(""), json!({"imported": 0, "duplicates": 4, "rejected": 1}));
+    // One of the equal ones was the bad line.
+    sandbox.write("in", input.replace("bad\n", &a));
+    assert_eq!(counts(" --dry-run")["imported"], 1);
+    assert_eq!(counts(""), json!({"imported": 1, "duplicates": 4, "rejected": 0}));
+    assert_eq!(sandbox.count("*"), 5);
+}

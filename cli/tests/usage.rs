@@ -176,3 +176,38 @@ fn help_that_is_lost_is_an_error() {
         assert_eq!(output.status.code(), Some(1), "{line}");
     }
 }
+
+/// `init --origin` took names that no verifier key can carry.
+#[test]
+fn an_origin_is_the_name_of_a_key() {
+    let sandbox = Sandbox::new();
+    for name in ["", "a b", "a+b", "a\nb", "a\u{a0}b", "a\u{7}"] {
+        let run = sandbox.args(&["--store", "s", "--json", "init", "--origin", name], "").exits(2);
+        assert_eq!(run.error()["kind"], "invalid", "{name:?}");
+        assert!(!sandbox.has("s") && !sandbox.has("s.slot"));
+    }
+    sandbox.run("init --origin log.example.org/chats").ok();
+}
+
+/// `-` became the name of a file.
+#[test]
+fn a_dash_is_no_file() {
+    let sandbox = Sandbox::with_sample();
+    for line in
+        ["export --query * --output -", "import x --rejects -", "erase --record m1 --yes --certificate -"]
+    {
+        assert_eq!(sandbox.run(&format!("--json {line}")).exits(2).error()["kind"], "usage", "{line}");
+    }
+    assert!(!sandbox.has("-"));
+}
+
+/// A conversation of edits only was said not to be there.
+#[test]
+fn a_conversation_of_other_kinds_is_there() {
+    let sandbox = Sandbox::with_store();
+    let edit =
+        r#"{"id":"e","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","kind":"edit","body":""}"#;
+    sandbox.run_with("add", edit).ok();
+    assert_eq!(sandbox.run("--json conversation c").ok().out, "");
+    sandbox.run("--json conversation d").exits(3);
+}

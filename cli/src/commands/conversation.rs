@@ -1,9 +1,10 @@
-//! `conversation`: everything that was said in one, oldest first.
+//! `conversation`: what was said and done in one, oldest first: the kinds that `*` finds.
 
 use crate::args::Global;
+use crate::commands::export::conversation_query;
 use crate::engine;
 use crate::exit::Failure;
-use crate::out::Out;
+use crate::out::{Out, note};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -13,7 +14,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
-    let hits = engine::session(&store, global).conversation(&args.conversation)?;
+    let reading = engine::session(&store, global);
+    let hits = reading.conversation(&args.conversation)?;
+    if hits.is_empty() && reading.count(&conversation_query(&args.conversation))? > 0 {
+        note("only records of other kinds: export --conversation writes them");
+        return Ok(());
+    }
     if hits.is_empty() {
         return Err(Failure::not_found("no such conversation"));
     }

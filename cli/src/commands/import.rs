@@ -11,6 +11,7 @@ use escrowdb::record::{Record, jsonl};
 use crate::args::Global;
 use crate::commands::lines::{Line, Lines};
 use crate::commands::resume::Resume;
+use crate::commands::twins::Twins;
 use crate::durable::DurableFile;
 use crate::engine::{self, Outcome};
 use crate::exit::Failure;
@@ -53,21 +54,37 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let mut rejects = Rejects::new(place.as_ref(), &args.file)?;
     let store = if args.dry_run { engine::open_or_imagine(global)? } else { engine::open(global)? };
     let mut progress = Progress::bytes(len);
+    let mut twins = Twins::new();
     let done = if args.dry_run {
         let mut rehearsal = store.rehearsal();
         let mut look = |batch: &[Record]| Ok(rehearsal.append(batch)?);
-        import(&mut Lines::new(input), args.lenient, &mut rejects, &mut progress, &mut look, None)
+        import(
+            &mut Lines::new(input),
+            (args.lenient, &mut twins),
+            &mut rejects,
+            &mut progress,
+            &mut look,
+            None,
+        )
     } else {
         let mut append = |batch: &[Record]| Ok(store.append(batch)?);
         let mut resume = Resume::find(&store, &args.file)?;
         let mut lines = Lines::new(input);
         if let Some(noted) = resume.as_ref().map(Resume::noted).filter(|n| n.offset > 0) {
             note(&format!("goes on behind line {}, where an earlier import was cut", noted.lines));
+            count_skipped(&args.file, noted.offset, (args.lenient, &mut twins))?;
             progress.advance(noted.offset);
             lines = Lines::behind(input_at(&args.file, noted.offset)?, noted.lines);
         }
-        import(&mut lines, args.lenient, &mut rejects, &mut progress, &mut append, resume.as_mut())
-            .and_then(|counts| resume.map_or(Ok(()), Resume::finish).map(|()| counts))
+        import(
+            &mut lines,
+            (args.lenient, &mut twins),
+            &mut rejects,
+            &mut progress,
+            &mut append,
+            resume.as_mut(),
+        )
+        .and_then(|counts| resume.map_or(Ok(()), Resume::finish).map(|()| counts))
     };
     progress.finish();
     let counts = done?;
@@ -89,7 +106,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
 /// Appends every line of `lines` in batches; each batch is all there or not at all.
 pub(crate) fn import<R: BufRead>(
     lines: &mut Lines<R>,
-    lenient: bool,
+    (lenient, twins): (bool, &mut Twins),
     rejects: &mut Rejects,
     progress: &mut Progress,
     append: &mut impl FnMut(&[Record]) -> Result<Vec<Outcome>, Failure>,
@@ -108,11 +125,11 @@ pub(crate) fn import<R: BufRead>(
                 rejects.add(number, &Error::invalid("the line is longer than 8 MiB"))?;
                 continue;
             }
-            Line::Whole(line) if line.trim_ascii().is_empty() => continue,
+            Line::Whole(line) if line.iter().all(|b| b" \t\r".contains(b)) => continue,
             Line::Whole(line) => line,
         };
         match jsonl::parse(&line, lenient) {
-            Ok(record) => batch.push(number, record, bytes),
+            Ok(record) => batch.push(number, twins.number(record), bytes),
             Err(error) => rejects.add(number, &error)?,
         }
         if batch.is_full() {
@@ -125,6 +142,23 @@ pub(crate) fn import<R: BufRead>(
     }
     batch.append(append, rejects, &mut counts)?;
     Ok(counts)
+}
+
+/// Counts the records without ids in the part of a file that is in the store already: an equal one
+/// behind it must have the number that it had.
+fn count_skipped(file: &Path, len: u64, (lenient, twins): (bool, &mut Twins)) -> Result<(), Failure> {
+    let mut lines = Lines::new(input_at(file, 0)?);
+    let mut left = len;
+    while left > 0 {
+        let Some((_, line, bytes)) = lines.next().map_err(|e| Failure::io("read input", e))? else { break };
+        left = left.saturating_sub(bytes);
+        if let Line::Whole(line) = line
+            && let Ok(record) = jsonl::parse(&line, lenient)
+        {
+            twins.number(record);
+        }
+    }
+    Ok(())
 }
 
 /// What became of the lines.

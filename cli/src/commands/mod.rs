@@ -30,6 +30,7 @@ mod roll;
 mod search;
 mod stats;
 mod subject;
+mod twins;
 mod upgrade;
 mod verify;
 
@@ -54,7 +55,7 @@ pub(crate) enum Command {
     Histogram(histogram::Args),
     /// Show one record.
     Get(get::Args),
-    /// Show a whole conversation, oldest first.
+    /// Show what was said and done in a conversation, oldest first.
     Conversation(conversation::Args),
     /// Show people or say that two identifiers are one person.
     #[command(subcommand)]

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::id::Micros;
 
 /// Reads an RFC 3339 instant. The zone is required, `:60` is refused, years are 0001 to 9999
-/// (as written and in UTC), and digits beyond microseconds must be zeros.
+/// in UTC, and digits beyond microseconds must be zeros.
 ///
 /// ```
 /// use escrowdb::id::Micros;
@@ -25,9 +25,6 @@ pub fn parse(text: &str) -> Result<Micros> {
     let year = number(&head[0..4])?;
     let (month, day) = (number(&head[5..7])?, number(&head[8..10])?);
     let (hour, minute, second) = (number(&head[11..13])?, number(&head[14..16])?, number(&head[17..19])?);
-    if year == 0 {
-        return Err(outside_years());
-    }
     if !(1..=12).contains(&month) || !(1..=days_in_month(year, month)).contains(&day) {
         return Err(Error::invalid("no such day in the calendar"));
     }
@@ -328,6 +325,13 @@ mod tests {
                 date = date.tomorrow().unwrap();
             }
         }
+    }
+
+    /// The first hours of the year 1 were refused where they are written in the zone's year 0.
+    #[test]
+    fn years_are_counted_in_utc() {
+        assert_eq!(parse("0000-12-31T23:00:00-01:00").unwrap(), parse("0001-01-01T00:00:00Z").unwrap());
+        assert!(parse("0000-12-31T22:59:59-01:00").is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::commands::demo::scan::{Needles, Seen};
 use crate::commands::export::{Target, subject_query, write_jsonl};
 use crate::commands::import::{Rejects, import};
 use crate::commands::lines::Lines;
+use crate::commands::twins::Twins;
 use crate::durable;
 use crate::engine::{self, EraseOptions, Order, Selector, Store};
 use crate::exit::Failure;
@@ -147,7 +148,7 @@ impl<'a> Demo<'a> {
         let store = &self.store;
         let mut append = |batch: &[_]| Ok(store.append(batch)?);
         let lines = &mut Lines::new(text.as_bytes());
-        import(lines, false, &mut rejects, &mut progress, &mut append, None)?;
+        import(lines, (false, &mut Twins::new()), &mut rejects, &mut progress, &mut append, None)?;
         match rejects.finish()? {
             0 => Ok(()),
             n => Err(Failure::rejected(format!("{n} lines of the demo's own sample were rejected"))),

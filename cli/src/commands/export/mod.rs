@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// Whatever a query finds.
     #[arg(long, group = "what", value_name = "Q", allow_hyphen_values = true)]
     query: Option<String>,
-    /// Format of the file: jsonl (an import reads it), html (to read and print) or csv (for
+    /// Format of the file: jsonl (an import reads it, but for records whose
+    /// author was erased), html (to read and print) or csv (for
     /// spreadsheets).
     #[arg(long, value_name = "F", default_value = "jsonl")]
     format: String,
@@ -178,7 +179,7 @@ fn records(
             format!("{} {}", field_query("subject", subject), every_kind())
         }
         (_, Some(conversation), _) => {
-            let query = format!("{} {}", field_query("conversation", conversation), every_kind());
+            let query = conversation_query(conversation);
             if reading.count(&query)? == 0 {
                 return Err(Failure::not_found("no such conversation"));
             }
@@ -210,6 +211,11 @@ fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure>
     }
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
+}
+
+/// The query for every kind of record of a conversation.
+pub(crate) fn conversation_query(name: &str) -> String {
+    format!("{} {}", field_query("conversation", name), every_kind())
 }
 
 /// The query for everything a person is a subject of.
