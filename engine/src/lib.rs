@@ -122,8 +122,7 @@ pub mod view;
 pub use error::{Error, ErrorKind, Result};
 pub use store::Store;
 
-/// Version of the on-disk format. Not frozen yet: stores of this version may become unreadable to
-/// a later program until the first release says otherwise.
+/// Version of the on-disk format. Frozen: every later program reads it (`docs/FORMAT.md`, section 14).
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The README's example compiles and runs.
