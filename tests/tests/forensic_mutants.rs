@@ -276,6 +276,7 @@ fn pending_carried_with_its_selector() {
         reason: None,
         asked: Micros(0),
         progress: Done::default(),
+        forgotten: Vec::new(),
     };
     caught(&e.with_entry(key::pending(RequestId([3; 16])), &Pending::Waiting(waiting)), &["word"]);
 }

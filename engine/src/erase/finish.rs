@@ -37,6 +37,9 @@ pub fn record_and_clear(
         })
         .collect();
     queue.append_own(state, records)?;
+    // The act must be durable before what it is written from leaves the tree. Where an append syncs
+    // it is; a journal that was frozen meanwhile was synced then.
+    state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
     let mut changes = Changes::new();
     for (request, _) in &done {
         catalog::remove_pending(&mut changes, *request);

@@ -13,6 +13,7 @@
 //! E9 answer     the certificate
 //! ```
 
+pub mod alone;
 pub mod certificate;
 pub mod finish;
 pub mod pass;
@@ -191,6 +192,8 @@ fn announce(
         reason: options.reason.clone().filter(|_| !crowded),
         asked: state.env.clock.now(),
         progress: Done::default(),
+        // Found when nobody can be named any more, see `alone`.
+        forgotten: Vec::new(),
     };
     catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
     let log = keyring.head().log;

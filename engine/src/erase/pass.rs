@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::MutexGuard;
+use roaring::RoaringBitmap;
 
 use crate::crypto::Keys;
+use crate::erase::alone;
 use crate::erase::finish;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
@@ -82,6 +84,7 @@ fn unmask(state: &State) -> Result<()> {
     for (_, waiting) in catalog::waiting(&view.tree)? {
         if waiting.progress.epoch_after.0 > 0 {
             target::mask(&mut mask, &waiting.target);
+            mask.persons.extend(&waiting.forgotten);
         }
     }
     if mask.persons.is_empty() {
@@ -118,13 +121,16 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
 /// E1. Searches no longer see what waits; appends and selectors for it answer busy; frames that
 /// were being written are written. No roll runs and none starts.
 fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
+    let mut alone: BTreeMap<RequestId, Vec<PersonNumber>> = BTreeMap::new();
     loop {
-        let batch = {
+        let mut batch = {
             let keyring = state.keyring.lock();
-            let batch = catalog::waiting(&keyring.tree())?;
+            let mut batch = catalog::waiting(&keyring.tree())?;
             let mut mask = Mask::default();
-            for (_, waiting) in &batch {
+            for (request, waiting) in &mut batch {
+                waiting.forgotten.extend(alone.get(request).into_iter().flatten());
                 target::mask(&mut mask, &waiting.target);
+                mask.persons.extend(&waiting.forgotten);
             }
             let mut view = state.view.write();
             view.mask = mask;
@@ -135,10 +141,48 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         // Whoever writes a frame has finished it when this lock is ours; later drafts see the mask.
         drop(state.writer.lock());
         let now = catalog::waiting(&state.keyring.lock().tree())?;
-        if now.len() == batch.len() {
+        if now.len() != batch.len() {
+            continue;
+        }
+        // Whoever is alone in what goes is masked too, and looked for again: a frame that was on its
+        // way may name him.
+        let found = find_alone(state, &now)?;
+        if found == alone {
+            batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
             return Ok(batch);
         }
+        alone = found;
     }
+}
+
+/// Whom each of these erasures forgets, besides those whom it forgets already. Who is alone in what
+/// several take goes with the last of them.
+fn find_alone(
+    state: &State,
+    batch: &[(RequestId, Waiting)],
+) -> Result<BTreeMap<RequestId, Vec<PersonNumber>>> {
+    let view = state.view.read();
+    let parts = view.parts();
+    let mut gone = vec![RoaringBitmap::new(); parts.len()];
+    let mut dead = Vec::new();
+    for (_, waiting) in batch {
+        dead.extend(&waiting.forgotten);
+        if let Target::Persons(numbers) = &waiting.target {
+            dead.extend(numbers);
+        }
+    }
+    let mut all = BTreeMap::new();
+    for (request, waiting) in batch {
+        for (part, gone) in parts.iter().zip(&mut gone) {
+            *gone |= target::doomed_in(*part, waiting)?;
+        }
+        let alone = alone::left_alone(&view, &parts, &gone, &dead)?;
+        if !alone.is_empty() {
+            dead.extend(&alone);
+            all.insert(*request, alone);
+        }
+    }
+    Ok(all)
 }
 
 struct Pass<'a> {
@@ -183,6 +227,7 @@ impl<'a> Pass<'a> {
             if let Target::Persons(numbers) = &waiting.target {
                 dead.extend(numbers);
             }
+            dead.extend(&waiting.forgotten);
         }
         dead.sort_unstable();
         dead.dedup();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::erase::alone;
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::PersonNumber;
@@ -32,7 +33,8 @@ pub struct Plan {
     pub segments: u64,
     /// Whether a journal would be replaced.
     pub journal: bool,
-    /// People who would be forgotten: the person and those linked to her.
+    /// People who would be forgotten: the person, those linked to her, and whoever is known from what
+    /// goes only.
     pub people: u64,
     /// Other people who are subjects of records that go.
     pub others_affected: u64,
@@ -48,12 +50,24 @@ pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
     let (mut plan, mut mentions) = {
         let view = state.view.read();
         let target = target::resolve(&view, selector)?;
-        let hits = target::matching(&view, &target)?;
+        let mut hits = target::matching(&view, &target)?;
         let people: Vec<PersonNumber> = match &target {
             Target::Persons(numbers) => numbers.clone(),
             _ => Vec::new(),
         };
-        let plan = count(&view, &target, &hits, &people)?;
+        let alone = alone::left_alone(&view, &view.parts(), &hits.0, &people)?;
+        let mut plan = count(&view, &target, &hits, &people)?;
+        plan.people += alone.len() as u64;
+        for (i, (part, docs)) in view.parts().into_iter().zip(&mut hits.0).enumerate() {
+            let before = (docs.len(), docs.is_empty());
+            for number in &alone {
+                *docs |= part.postings(&Term::person(Field::Subject, *number))?;
+            }
+            plan.records += docs.len() - before.0;
+            let touched = before.1 && !docs.is_empty() && !target::mentions(part, &target)?;
+            plan.segments += u64::from(touched && i < view.segments.len());
+            plan.journal |= touched && i >= view.segments.len();
+        }
         let mut names = Vec::new();
         for number in &people {
             names.extend(view.identifiers(*number)?);

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::{Field, IdQuery, Mask, Part, People, Term};
 use crate::keyring::catalog;
-use crate::keyring::pending::{JOINS_MAX, Target};
+use crate::keyring::pending::{JOINS_MAX, Target, Waiting};
 use crate::policy::Action;
 use crate::record::input::JOIN_PREFIX;
 use crate::record::{Kind, Stored};
@@ -22,15 +22,14 @@ use crate::view::View;
 /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
 /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
 /// let one = Selector::Record { id: "m1".into(), conversation: Some("c1".into()) };
-/// assert_eq!(store.plan(&one)?.records, 1);
+/// assert_eq!((store.plan(&one)?.records, store.plan(&one)?.people), (2, 1));
 /// store.erase(&one, &EraseOptions::default())?;
 /// // The erased are unknown.
 /// let again = store.erase(&one, &EraseOptions::default());
 /// assert_eq!(again.map_err(|e| e.kind()).err(), Some(escrowdb::ErrorKind::NotFound));
-/// // She is still known, without records.
-/// let anna = Selector::Person("anna@example.org".into());
-/// assert_eq!(store.session(Session::new()).person("anna@example.org")?.records, 0);
-/// store.erase(&anna, &EraseOptions::default())?;
+/// // Nothing else told of her: she is unknown too.
+/// let anna = store.session(Session::new()).person("anna@example.org").map(drop);
+/// assert_eq!(anna.map_err(|e| e.kind()).err(), Some(escrowdb::ErrorKind::NotFound));
 /// # Ok::<(), escrowdb::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
@@ -219,6 +218,21 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
             Ok(docs)
         }
     }
+}
+
+/// Documents of one part that go with an erasure: what it takes, and what says who those are that it
+/// forgets.
+pub fn doomed_in(part: &dyn Part, waiting: &Waiting) -> Result<RoaringBitmap> {
+    let mut docs = matching_in(part, &waiting.target)?;
+    for number in &waiting.forgotten {
+        docs |= part.postings(&Term::person(Field::Subject, *number))?;
+    }
+    Ok(docs)
+}
+
+/// Whether an erasure must write a part anew.
+pub fn touches(part: &dyn Part, waiting: &Waiting) -> Result<bool> {
+    Ok(mentions(part, &waiting.target)? || !doomed_in(part, waiting)?.is_empty())
 }
 
 /// Documents of every part that go.

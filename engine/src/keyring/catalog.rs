@@ -7,7 +7,8 @@ use crate::crypto::kdf::{Label, expand};
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, RequestId, SegmentId};
 use crate::keyring::entry::{
-    Counters, Entry, EntryKind, Identifier, Journal, Person, Segment, Settings, StoreKey, key, name_tag,
+    Counters, Entry, EntryKind, Forgotten, Identifier, Journal, Person, Segment, Settings, StoreKey, key,
+    name_tag,
 };
 use crate::keyring::losses::{Loss, Losses};
 use crate::keyring::pending::{Done, Pending, Waiting};
@@ -229,8 +230,32 @@ pub fn pending(tree: &Tree) -> Result<Vec<(RequestId, Pending)>> {
 
 /// Erasures that wait for a pass.
 pub fn waiting(tree: &Tree) -> Result<Vec<(RequestId, Waiting)>> {
-    let all = pending(tree)?.into_iter();
-    Ok(all.filter_map(|(id, p)| if let Pending::Waiting(w) = p { Some((id, w)) } else { None }).collect())
+    let mut waiting = Vec::new();
+    for (id, pending) in pending(tree)? {
+        if let Pending::Waiting(mut one) = pending {
+            for (k, _) in tree.scan(&key::forgotten_prefix(id))? {
+                one.forgotten.extend(key::parse_forgotten(&k));
+            }
+            waiting.push((id, one));
+        }
+    }
+    Ok(waiting)
+}
+
+/// Keeps whom an erasure forgets for its next pass, or lets go of them with its last.
+pub fn put_forgotten(
+    changes: &mut Changes,
+    tree: &Tree,
+    request: RequestId,
+    people: &[PersonNumber],
+) -> Result<()> {
+    for (k, _) in tree.scan(&key::forgotten_prefix(request))? {
+        changes.insert(k, None);
+    }
+    for number in people {
+        put(changes, key::forgotten(request, *number), &Forgotten)?;
+    }
+    Ok(())
 }
 
 /// Erasures whose answer is due.

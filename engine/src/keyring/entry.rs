@@ -31,7 +31,7 @@ mod person;
 mod store;
 
 pub use file::{Journal, Segment};
-pub use person::{Evidence, Identifier, Person};
+pub use person::{Evidence, Forgotten, Identifier, Person};
 pub use store::{Counters, Preset, Settings, StoreKey};
 
 /// 32 secret bytes, wiped on drop.

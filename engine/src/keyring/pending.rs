@@ -72,6 +72,9 @@ pub struct Waiting {
     pub asked: Micros,
     /// What earlier passes did.
     pub progress: Done,
+    /// People who are forgotten with it: nothing but what goes tells of them. They stand in entries
+    /// of their own, see [`catalog`](crate::keyring::catalog::waiting).
+    pub forgotten: Vec<PersonNumber>,
 }
 
 /// State of an erasure.
@@ -205,7 +208,8 @@ impl Entry for Pending {
                     _ => return Err(unknown("mark")),
                 };
                 let asked = Micros(unzigzag(r.varint()?));
-                Self::Waiting(Waiting { target, reason, asked, progress: Done::get(&mut r)? })
+                let progress = Done::get(&mut r)?;
+                Self::Waiting(Waiting { target, reason, asked, progress, forgotten: Vec::new() })
             }
             2 => Self::Done(Done::get(&mut r)?),
             _ => return Err(unknown("state")),
@@ -249,8 +253,13 @@ mod tests {
             },
         ];
         for target in targets {
-            let waiting =
-                Waiting { target, reason: Some("r".into()), asked: Micros(1), progress: progress.clone() };
+            let waiting = Waiting {
+                target,
+                reason: Some("r".into()),
+                asked: Micros(1),
+                progress: progress.clone(),
+                forgotten: Vec::new(),
+            };
             for p in [Pending::Waiting(waiting), Pending::Done(progress.clone())] {
                 let bytes = p.encode().unwrap();
                 assert!(Pending::decode(&bytes).unwrap() == p);

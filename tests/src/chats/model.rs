@@ -132,6 +132,23 @@ impl Model {
 
     /// Positions of the records that go with a selector.
     pub fn doomed(&self, selector: &Selector) -> Result<BTreeSet<u64>, ErrorKind> {
+        let mut gone = self.taken(selector)?;
+        let named = |row: &Row, number: u64| row.author == number || row.subjects.contains(&number);
+        for number in self.people.values() {
+            let here = |row: &&Row| named(row, *number) && gone.contains(&row.seq);
+            let elsewhere =
+                |row: &Row| named(row, *number) && !gone.contains(&row.seq) && row.plain.kind != Kind::Person;
+            let linked = self.links.get(number).is_some_and(|with| !with.is_empty());
+            if !linked && self.rows.iter().any(|row| here(&row)) && !self.rows.iter().any(elsewhere) {
+                let own = self.rows.iter().filter(|r| r.plain.kind == Kind::Person && r.author == *number);
+                gone.extend(own.map(|row| row.seq).collect::<Vec<_>>());
+            }
+        }
+        Ok(gone)
+    }
+
+    /// Positions of the records that a selector names.
+    fn taken(&self, selector: &Selector) -> Result<BTreeSet<u64>, ErrorKind> {
         let go = |test: &dyn Fn(&Row) -> bool| self.rows.iter().filter(|r| test(r)).map(|r| r.seq).collect();
         match selector {
             Selector::Person(name) => {
@@ -173,11 +190,11 @@ impl Model {
     /// Erases, and takes the position of the act. Answers how many records went.
     pub fn erase(&mut self, selector: &Selector) -> Result<u64, ErrorKind> {
         let doomed = self.doomed(selector)?;
-        if let Selector::Person(name) = selector {
-            let group = self.group(self.people[name]);
-            self.people.retain(|_, number| !group.contains(number));
-            self.links.retain(|number, _| !group.contains(number));
-        }
+        // Who is known has a record that says so.
+        let own = self.rows.iter().filter(|r| r.plain.kind == Kind::Person && doomed.contains(&r.seq));
+        let unknown: BTreeSet<u64> = own.map(|row| row.author).collect();
+        self.people.retain(|_, number| !unknown.contains(number));
+        self.links.retain(|number, _| !unknown.contains(number));
         self.rows.retain(|row| !doomed.contains(&row.seq));
         self.seq += 1;
         Ok(doomed.len() as u64)

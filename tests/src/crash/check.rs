@@ -17,7 +17,7 @@ use escrowdb::session::Session;
 use escrowdb::store::{EraseOptions, Outcome, Store, VerifyOptions};
 use escrowdb::vfs::Vfs;
 
-use crate::crash::ledger::{Erasure, Ledger, Target, Tried};
+use crate::crash::ledger::{Erasure, Ledger, Rec, Target, Tried};
 use crate::crash::world::{SLOT, Setup, person, rec, record_id};
 use crate::evidence::{Evidence, PAGE};
 use crate::recording_vfs::{Op, RecordingVfs};
@@ -206,7 +206,7 @@ fn record(
     let blank = |answer: Option<bool>| {
         ledger.erasures.iter().filter(|e| done.contains(&e.request)).any(|e| {
             let as_author = Tried {
-                rec: crate::crash::ledger::Rec { subject: tried.rec.author.clone(), ..tried.rec.clone() },
+                rec: Rec { subject: tried.rec.author.clone(), ..tried.rec.clone() },
                 ..tried.clone()
             };
             matches!(e.target, Target::Person(_)) && takes(e, &as_author) == answer
@@ -259,6 +259,12 @@ fn numbers(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>) -> Checke
         let mut erasures = ledger.erasures.iter().filter(of_her).filter(|e| done.contains(&e.request));
         let gone = erasures.clone().any(|e| *at < e.asked);
         let unsure = erasures.any(|e| e.erased.is_none_or(|d| *at < d));
+        // With the last record that tells of her she is forgotten, too.
+        let named = |rec: &Rec| rec.subject == who || rec.author == who;
+        let taken = |e: &Erasure| ledger.records.values().any(|t| named(&t.rec) && e.target.takes(&t.rec));
+        if ledger.erasures.iter().any(|e| done.contains(&e.request) && !of_her(&e) && taken(e)) {
+            continue;
+        }
         match reading.person(who) {
             Ok(person) if gone => {
                 ensure(person.number.0 != *number, "S6", || format!("{who} has her old number again"))?

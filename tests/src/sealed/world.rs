@@ -304,6 +304,16 @@ impl World {
             }
             _ => unreachable!("no other selector is known"),
         }
+        // Of whom nothing tells any more, nobody knows.
+        for (name, known) in &mut self.people {
+            let said = self
+                .said
+                .iter()
+                .filter(|s| s.living)
+                .any(|s| whose(&s.record).contains(name) || s.record.author == *name && s.signed);
+            let linked = self.links.iter().any(|(a, b)| a == name || b == name);
+            *known &= said || linked || self.joins.iter().any(|join| join.whose.contains(name));
+        }
     }
 
     /// The positive control: everything living is found, so that finding nothing later means

@@ -96,6 +96,7 @@ fn entries() -> Vec<Seed> {
             reason: Some("asked by letter".into()),
             asked: Micros(5),
             progress: done.clone(),
+            forgotten: Vec::new(),
         })
         .encode()
         .unwrap()

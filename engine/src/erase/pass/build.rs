@@ -26,7 +26,7 @@ impl Pass<'_> {
             let view = state.view.read();
             let mut touched = false;
             for (_, waiting) in &self.batch {
-                touched |= target::mentions(&view.live, &waiting.target)?;
+                touched |= target::touches(&view.live, waiting)?;
             }
             (touched, view.frozen.is_some())
         };
@@ -61,7 +61,7 @@ impl Pass<'_> {
     pub(super) fn take_matching(&mut self, part: &dyn Part) -> Result<RoaringBitmap> {
         let mut all = RoaringBitmap::new();
         for (_, waiting) in &mut self.batch {
-            let docs = target::matching_in(part, &waiting.target)?;
+            let docs = target::doomed_in(part, waiting)?;
             waiting.progress.removed += (&docs - &all).len();
             all |= docs;
         }
@@ -80,7 +80,7 @@ impl Pass<'_> {
         for segment in segments {
             let mut touched = false;
             for (_, waiting) in &self.batch {
-                touched |= target::mentions(&*segment.part, &waiting.target)?;
+                touched |= target::touches(&*segment.part, waiting)?;
             }
             if !touched {
                 continue;
@@ -90,7 +90,7 @@ impl Pass<'_> {
                 break;
             }
             for (_, waiting) in &mut self.batch {
-                if target::mentions(&*segment.part, &waiting.target)? {
+                if target::touches(&*segment.part, waiting)? {
                     waiting.progress.segments += 1;
                 }
             }

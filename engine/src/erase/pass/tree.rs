@@ -78,6 +78,12 @@ impl Pass<'_> {
                     }
                 }
             }
+            for (_, _, keyed) in handles.iter().filter(|h| waiting.forgotten.contains(&h.0)) {
+                progress.forgotten += 1;
+                progress.content_keys += u64::from(*keyed);
+            }
+            let forgotten = if self.more { &*waiting.forgotten } else { &[] };
+            catalog::put_forgotten(&mut changes, tree, *request, forgotten)?;
             progress.what = waiting.target.code();
             if progress.epoch_after.0 == 0 {
                 progress.epoch_before = epoch;

@@ -96,6 +96,20 @@ impl Entry for PersonNumber {
     }
 }
 
+/// That an erasure on its way forgets somebody; who it is stands in the key.
+pub struct Forgotten;
+
+impl Entry for Forgotten {
+    fn encode(&self) -> Result<Value> {
+        done(start())
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        versioned(value, "mark of a forgotten person")?.finish()?;
+        Ok(Self)
+    }
+}
+
 /// Key of evidence that outlives an erased person. Reserved.
 pub struct Evidence {
     /// The person's K_evidence.

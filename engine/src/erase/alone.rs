@@ -1,0 +1,94 @@
+//! People of whom nothing but what goes tells: a store that never held it would not know them. They
+//! are forgotten with it, as if they had been asked for.
+//!
+//! Who was linked by hand stays. Each candidate costs two look-ups a part at most, and the search
+//! ends at the first part that has something else of him, newest first.
+
+use std::collections::BTreeSet;
+
+use roaring::RoaringBitmap;
+
+use crate::error::{ErrorKind, Result};
+use crate::id::PersonNumber;
+use crate::index::{Field, Part, Term};
+use crate::keyring::catalog;
+use crate::record::Kind;
+use crate::view::View;
+
+/// Records that are opened to see who is in them; of more the lists of people are asked.
+const OPENED_MAX: u64 = 256;
+
+/// Whoever is alone in `docs`, which go, for each of `parts`, and is not one of `dead`. Ascending.
+pub fn left_alone(
+    view: &View,
+    parts: &[&dyn Part],
+    docs: &[RoaringBitmap],
+    dead: &[PersonNumber],
+) -> Result<Vec<PersonNumber>> {
+    let mut candidates = BTreeSet::new();
+    for (part, docs) in parts.iter().zip(docs) {
+        people_of(*part, docs, &mut candidates)?;
+    }
+    let mut alone = Vec::new();
+    for number in candidates {
+        if number != PersonNumber::STORE
+            && !dead.contains(&number)
+            && view.knows(number)?
+            && catalog::links(&view.tree, number)?.is_empty()
+            && !is_elsewhere(parts, docs, number)?
+        {
+            alone.push(number);
+        }
+    }
+    Ok(alone)
+}
+
+/// Authors and subjects of `docs`.
+fn people_of(part: &dyn Part, docs: &RoaringBitmap, people: &mut BTreeSet<PersonNumber>) -> Result<()> {
+    if docs.len() <= OPENED_MAX {
+        match opened(part, docs, people) {
+            // What doesn't open is in the lists all the same.
+            Err(e) if e.kind() == ErrorKind::Corrupt => {}
+            done => return done,
+        }
+    }
+    for field in [Field::Author, Field::Subject] {
+        for (value, _) in part.terms(field)? {
+            let Ok(bytes) = <[u8; 8]>::try_from(value.as_slice()) else { continue };
+            let number = PersonNumber(u64::from_be_bytes(bytes));
+            if !people.contains(&number) && !part.postings(&Term::person(field, number))?.is_disjoint(docs) {
+                people.insert(number);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn opened(part: &dyn Part, docs: &RoaringBitmap, people: &mut BTreeSet<PersonNumber>) -> Result<()> {
+    for doc in docs {
+        let stored = zeroize::Zeroizing::new(part.record(doc)?);
+        people.extend(stored.subjects.iter().copied().chain([stored.author]));
+    }
+    Ok(())
+}
+
+/// Whether anything but what goes, and the record that says who he is, names a person.
+fn is_elsewhere(parts: &[&dyn Part], docs: &[RoaringBitmap], number: PersonNumber) -> Result<bool> {
+    for (part, docs) in parts.iter().zip(docs).rev() {
+        for field in [Field::Subject, Field::Author] {
+            let term = Term::person(field, number);
+            if part.frequency(&term)? == 0 {
+                continue;
+            }
+            let mut left = part.postings(&term)?;
+            left -= docs;
+            if !left.is_empty() {
+                left -= part.postings(&Term::kind(Kind::Person))?;
+            }
+            if !left.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}

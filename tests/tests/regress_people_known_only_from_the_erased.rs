@@ -1,0 +1,82 @@
+//! `carol` was known from one conversation only. It was erased, and she was still there: her name,
+//! her keys, and one more in the number of people. A store that never held that conversation would
+//! not know her.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use std::sync::Arc;
+
+use escrowdb::Store;
+use escrowdb::id::Micros;
+use escrowdb::session::Session;
+use escrowdb::store::{EraseOptions, Record, Selector};
+use escrowdb::vfs::MemoryVfs;
+
+const NAMES: [&str; 7] = ["anna", "carol", "guest", "agent", "linked", "friend", "late"];
+
+fn filled(disk: &MemoryVfs, rolls: bool, pass_bytes: u64) -> Store {
+    let store = Store::builder("/chats")
+        .vfs(Arc::new(disk.clone()))
+        .pass_bytes(pass_bytes)
+        .background(false)
+        .create()
+        .unwrap();
+    let record = |c: &str, author: &str| Record::new(c, author, Micros(1), "hello");
+    // Who they are stands in other segments than what they said.
+    for batch in [
+        vec![record("p", "anna"), record("p", "friend")],
+        vec![record("q", "carol").participant("guest").id("m1")],
+        vec![record("q", "agent").subject("carol"), record("q", "anna"), record("q", "linked")],
+        vec![record("q", "carol"), record("p", "late").id("m2")],
+    ] {
+        store.append(&batch).unwrap();
+        if rolls {
+            store.roll().unwrap();
+        }
+    }
+    store.link("linked", "friend").unwrap();
+    store
+}
+
+fn known(store: &Store) -> Vec<&'static str> {
+    let reading = store.session(Session::new());
+    NAMES.into_iter().filter(|name| reading.person(name).is_ok()).collect()
+}
+
+#[test]
+fn nobody_is_known_from_what_is_erased_only() {
+    let cases = [
+        (Selector::Conversation("q".into()), vec!["anna", "linked", "friend", "late"], 3, 3),
+        (Selector::Record { id: "m2".into(), conversation: None }, NAMES[..6].to_vec(), 1, 1),
+        (
+            Selector::Record { id: "m1".into(), conversation: None },
+            vec!["anna", "carol", "agent", "linked", "friend", "late"],
+            1,
+            1,
+        ),
+        (Selector::Person("carol".into()), vec!["anna", "linked", "friend", "late"], 2, 3),
+    ];
+    for (rolls, pass_bytes) in [(false, 1 << 28), (true, 1 << 28), (true, 1)] {
+        for (selector, left, forgotten, people) in &cases {
+            let disk = MemoryVfs::new();
+            let store = filled(&disk, rolls, pass_bytes);
+            assert_eq!(known(&store), NAMES);
+            let plan = store.plan(selector).unwrap();
+            let certificate = store.erase(selector, &EraseOptions::default()).unwrap();
+            assert_eq!(known(&store), *left, "{}", selector.what());
+            assert_eq!(certificate.people_forgotten, *forgotten);
+            assert_eq!((plan.people, plan.records), (*people, certificate.records_removed));
+            assert_eq!(store.stats().unwrap().people, left.len() as u64);
+            let reading = store.session(Session::new());
+            assert_eq!(reading.count("kind:person").unwrap(), left.len() as u64);
+            store.close().unwrap();
+            let store = Store::builder("/chats").vfs(Arc::new(disk)).background(false).open().unwrap();
+            assert_eq!(known(&store), *left);
+            // Who comes back is new.
+            store.append(&[Record::new("n", "carol", Micros(9), "again")]).unwrap();
+            assert!(known(&store).contains(&"carol"));
+            store.roll().unwrap();
+            assert!(known(&store).contains(&"carol"));
+        }
+    }
+}
