@@ -514,6 +514,12 @@ impl Journals {
                         let after = PersonNumber(person.number.0.saturating_add(1));
                         counters.person = counters.person.max(after);
                     }
+                    if may_lack {
+                        // Numbers that were given in the frame that is lost are not given again.
+                        let named = e.stored.subjects.iter().chain([&e.stored.author]).max();
+                        let after = PersonNumber(named.map_or(0, |number| number.0.saturating_add(1)));
+                        counters.person = counters.person.max(after);
+                    }
                     view.add_born(&e.stored);
                     // Who that is stood in the frame that is lost: nobody could ask for its erasure.
                     if may_lack && !knows_all(view, &e.stored.subjects)? {

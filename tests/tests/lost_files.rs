@@ -377,3 +377,40 @@ fn a_log_without_leaves_is_made_again_or_goes_on_with_what_lives() {
         assert!(report.given_up[0].contains("hashes of the log"), "{report:?}");
     }
 }
+
+/// The number of somebody whose name was lost with a frame was given again, so that what he had
+/// written for others was shown as written by the next newcomer.
+#[test]
+fn a_number_that_was_given_in_a_lost_frame_is_not_given_again() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).create().unwrap();
+    let said = |id: &str, author: &str, subject: &str| {
+        Record::new("c", author, Micros(1), "x").id(id).subject(subject)
+    };
+    store.append(&[said("a", ANNA, ANNA)]).unwrap();
+    store.append(&[said("b", "agent@example.org", "agent@example.org")]).unwrap();
+    store.append(&[said("c", "agent@example.org", ANNA)]).unwrap();
+    store.close().unwrap();
+    let mut files = disk.snapshot();
+    files.retain(|path, _| path.extension().is_none_or(|e| e != "par"));
+    for bytes in files.values_mut().filter(|bytes| bytes.starts_with(b"EJF1")) {
+        let frames: Vec<usize> =
+            (0..bytes.len()).step_by(16).filter(|i| bytes[*i..].starts_with(b"EJF1")).collect();
+        for i in [0, 5, 9] {
+            bytes[frames[2] + 200 + i] ^= 4;
+        }
+    }
+    let store = builder(&MemoryVfs::from_files(files)).accept_losses(true).open().unwrap();
+    store.append(&[said("n", "new@example.org", "new@example.org")]).unwrap();
+    let mut authors = Vec::new();
+    let reading = store.session(Session::default());
+    reading
+        .search_each("*", Order::Oldest, |hit| {
+            authors.push((hit.id.clone(), hit.author.clone()));
+            true
+        })
+        .unwrap();
+    authors.sort();
+    let named = |id: &str, author: Option<&str>| (id.to_owned(), author.map(str::to_owned));
+    assert_eq!(authors, [named("a", Some(ANNA)), named("c", None), named("n", Some("new@example.org"))]);
+}
