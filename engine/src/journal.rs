@@ -109,6 +109,15 @@ pub struct Replay {
     pub lost: (u64, u64),
 }
 
+/// An error if a payload of this length is too long for a frame.
+pub fn check_batch_len(len: usize) -> Result<()> {
+    if len > TEXT_LEN_MAX - (4 + 1) {
+        return Err(Error::invalid(format!("a batch of {len} bytes is over the limit of {TEXT_LEN_MAX}"))
+            .hint("append fewer records at once"));
+    }
+    Ok(())
+}
+
 /// Path of a journal in a store's folder.
 pub fn path(dir: &Path, id: FileId) -> PathBuf {
     dir.join(format!("{id}.jrn"))
@@ -363,14 +372,8 @@ impl Journal {
 
     /// The next frame, sealed.
     fn seal_frame(&self, entropy: &dyn Entropy, kind: FrameKind, payload: &[u8]) -> Result<(Vec<u8>, Seal)> {
+        check_batch_len(payload.len())?;
         let text_len = (4 + 1 + payload.len()).next_multiple_of(PAD);
-        if text_len > TEXT_LEN_MAX {
-            return Err(Error::invalid(format!(
-                "a batch of {} bytes is over the limit of {TEXT_LEN_MAX}",
-                payload.len()
-            ))
-            .hint("append fewer records at once"));
-        }
         let mut frame = vec![0u8; FRONT_LEN + text_len];
         frame[..HEADER_LEN].copy_from_slice(&header(text_len as u32, !self.synced));
         let (front, text) = frame.split_at_mut(FRONT_LEN);

@@ -208,6 +208,11 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(self.past)
     }
 
+    /// Bytes of the records so far.
+    pub fn bytes(&self) -> usize {
+        self.records.bytes().len()
+    }
+
     /// The records in order of position, with their salts, and the counters after them.
     pub fn finish(mut self) -> Result<(Batch<'r>, Seq, PersonNumber)> {
         let mut salts = Zeroizing::new(vec![0; 16 * self.entries.len()]);
@@ -235,6 +240,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             asked::ask(&self.gates, records, &mut asked);
             for (record, asked) in records.iter().zip(&asked) {
                 outcomes.push(self.add(record, asked.as_ref())?);
+                self.records.check_len()?;
             }
         }
         Ok(outcomes)

@@ -13,8 +13,12 @@ use crate::id::Seq;
 pub use crate::index::Entry;
 use crate::index::terms::grow;
 use crate::index::{Held, IdHash};
+use crate::journal;
 use crate::merkle::commitment::SALT_LEN;
 use crate::record::{Stored, StoredRef};
+
+/// Bytes of a payload's head at most.
+const HEAD_LEN_MAX: usize = 20;
 
 /// Collects the records of a payload. What grows is wiped.
 #[derive(Default)]
@@ -43,6 +47,11 @@ impl Records {
         Ok(held)
     }
 
+    /// An error once the records are too many for one frame.
+    pub fn check_len(&self) -> Result<()> {
+        journal::check_batch_len(HEAD_LEN_MAX + self.bytes.len())
+    }
+
     /// The records so far, without their head.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -51,7 +60,7 @@ impl Records {
     /// The payload, exactly as long as it must be, and how long its head is. The salts of the
     /// records are still empty.
     pub fn finish(self, first: Seq) -> (Zeroizing<Vec<u8>>, u32) {
-        let mut head = Vec::with_capacity(20);
+        let mut head = Vec::with_capacity(HEAD_LEN_MAX);
         head.put_varint(first.0);
         head.put_varint(self.count);
         let mut payload = Zeroizing::new(Vec::with_capacity(head.len() + self.bytes.len()));

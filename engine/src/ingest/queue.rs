@@ -2,6 +2,10 @@
 //! frame with one sync, hands the lead to the first of those who came meanwhile, and then wakes
 //! those whose batches it wrote. A batch is in one frame, so it is whole or absent.
 //!
+//! What a batch is written as is known when it was drafted: with people who are unknown and joins it
+//! can be many times what it says. A frame takes no more batches once it is long enough, and a batch
+//! that can't be drafted fails alone; the others go back to the front of the queue.
+//!
 //! Each caller sleeps on a condition of his own: with one for all, every frame wakes every caller,
 //! also those whose turn has not come. The lead goes on before anybody is woken, so that the
 //! device has its next frame while they come back with their next batches. Before it takes what
@@ -15,10 +19,13 @@ use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::{PersonNumber, Seq};
+use crate::index::Batch;
 use crate::ingest::assemble::{Draft, Outcome};
 use crate::journal::FrameKind;
 use crate::record::{Record, Stored};
-use crate::state::{Durability, State, commit};
+use crate::state::{Durability, State, Writer, commit};
+use crate::view::View;
 
 /// Bytes of records that go into one frame together.
 const FRAME_BYTES: usize = 8 << 20;
@@ -165,7 +172,7 @@ impl Queue {
             inner.led = true;
             drop(inner);
             let leader = Leader { queue: self, state, group: Vec::new(), bytes };
-            let answer = try_write(state, &[&input]);
+            let (_, answer) = try_write(state, &[&input]);
             drop(leader);
             commit::roll_if_due(state);
             return answer.map(|mut answers| answers.pop().unwrap_or_default());
@@ -180,8 +187,8 @@ impl Queue {
         }
         let group = self.gather();
         let bytes = group.iter().map(|t| t.bytes).sum();
-        let leader = Leader { queue: self, state, group, bytes };
-        write_group(state, &leader.group);
+        let mut leader = Leader { queue: self, state, group, bytes };
+        leader.write();
         drop(leader);
         commit::roll_if_due(state);
         // The first in the queue is in the group.
@@ -216,6 +223,30 @@ struct Leader<'a> {
     bytes: usize,
 }
 
+impl Leader<'_> {
+    /// Writes the first batches of the group as one frame, answers these, and lets the rest wait on.
+    fn write(&mut self) {
+        let inputs: Vec<&Input<'_>> = self.group.iter().map(|t| &t.input).collect();
+        let (count, answers) = try_write(self.state, &inputs);
+        let later = self.group.split_off(count.min(self.group.len()));
+        if !later.is_empty() {
+            let mut inner = self.queue.inner.lock();
+            for ticket in later.into_iter().rev() {
+                self.bytes -= ticket.bytes;
+                inner.waiting.push_front(ticket);
+            }
+        }
+        match answers {
+            Ok(answers) => {
+                for (ticket, answer) in self.group.iter().zip(answers) {
+                    ticket.set(Turn::Answered(Ok(answer)));
+                }
+            }
+            Err(e) => answer_all(&self.group, &e),
+        }
+    }
+}
+
 impl Drop for Leader<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -243,7 +274,9 @@ fn size_of_record(record: &Record) -> usize {
     let lists = [&record.tags, &record.subjects, &record.participants];
     let lists = lists.into_iter().flatten().map(String::len).sum::<usize>();
     let extra = record.extra.iter().map(|(name, json)| name.len() + json.len()).sum::<usize>();
-    record.body.len() + record.conversation.len() + lists + extra + 256
+    let texts = [&record.id, &record.reply_to].into_iter().flatten().map(String::len).sum::<usize>();
+    let names = record.conversation.len() + record.author.len() + record.channel.len();
+    record.body.len() + names + texts + lists + extra + 256
 }
 
 fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
@@ -259,19 +292,6 @@ fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
     group
 }
 
-/// Writes the batches of a group as one frame and answers each.
-fn write_group(state: &Arc<State>, group: &[Arc<Ticket>]) {
-    let inputs: Vec<&Input<'_>> = group.iter().map(|t| &t.input).collect();
-    match try_write(state, &inputs) {
-        Ok(answers) => {
-            for (ticket, answer) in group.iter().zip(answers) {
-                ticket.set(Turn::Answered(Ok(answer)));
-            }
-        }
-        Err(e) => answer_all(group, &e),
-    }
-}
-
 fn answer_all(group: &[Arc<Ticket>], e: &Error) {
     for ticket in group {
         let copy = Error::new(e.kind(), e.to_string());
@@ -283,24 +303,71 @@ fn answer_all(group: &[Arc<Ticket>], e: &Error) {
     }
 }
 
-fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome>>> {
-    commit::wait_for_room(state)?;
-    let mut writer = state.writer.lock();
-    state.check_writable()?;
-    let view = state.view.read();
-    let mut draft = Draft::new(&state.env, &view, state.settings.preset, writer.next_seq, writer.next_person);
-    let mut answers = Vec::with_capacity(group.len());
-    for input in group {
-        let outcomes: Result<Vec<Outcome>> = match input {
-            Input::Records(records) => draft.add_all(records),
-            Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
-        };
-        answers.push(outcomes?);
+/// Drafts batches of a group, from the first on, until a frame is long enough. Of a batch that can't
+/// be drafted nothing is kept: those before it go without it, and the first fails alone.
+fn draft<'a, 'r>(
+    state: &'a State,
+    view: &'a View,
+    writer: &Writer,
+    mut group: &[&'r Input<'_>],
+) -> Result<(Draft<'a, 'r>, Vec<Vec<Outcome>>)> {
+    'again: loop {
+        let preset = state.settings.preset;
+        let mut draft = Draft::new(&state.env, view, preset, writer.next_seq, writer.next_person);
+        let mut answers = Vec::with_capacity(group.len());
+        for (i, input) in group.iter().enumerate() {
+            if draft.bytes() > FRAME_BYTES {
+                break;
+            }
+            let outcomes: Result<Vec<Outcome>> = match input {
+                Input::Records(records) => draft.add_all(records),
+                Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
+            };
+            match outcomes {
+                Ok(outcomes) => answers.push(outcomes),
+                Err(e) if i == 0 => return Err(e),
+                Err(_) => {
+                    group = group.get(..i).unwrap_or_default();
+                    continue 'again;
+                }
+            }
+        }
+        return Ok((draft, answers));
     }
-    let (batch, next_seq, next_person) = draft.finish()?;
+}
+
+/// Writes the first batches of a group as one frame. Answers how many batches this answers, and what.
+fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> (usize, Result<Vec<Vec<Outcome>>>) {
+    let all = group.len();
+    if let Err(e) = commit::wait_for_room(state) {
+        return (all, Err(e));
+    }
+    let mut writer = state.writer.lock();
+    if let Err(e) = state.check_writable() {
+        return (all, Err(e));
+    }
+    let view = state.view.read();
+    let (draft, answers) = match draft(state, &view, &writer, group) {
+        Ok(drafted) => drafted,
+        Err(e) => return (1, Err(e)),
+    };
+    let count = answers.len();
+    let batch = draft.finish();
     drop(view);
+    let written = batch.and_then(|(batch, seq, person)| write_frame(state, &mut writer, batch, seq, person));
+    (count, written.map(|()| answers))
+}
+
+/// Writes a frame. Its records are found from now on.
+fn write_frame(
+    state: &State,
+    writer: &mut Writer,
+    batch: Batch<'_>,
+    next_seq: Seq,
+    next_person: PersonNumber,
+) -> Result<()> {
     if batch.entries.is_empty() {
-        return Ok(answers);
+        return Ok(());
     }
     let written = writer
         .ensure_opened(&state.env)
@@ -314,6 +381,5 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> Result<Vec<Vec<Outcome
     writer.next_person = next_person;
     state.reserve.note_journal(writer.active.len());
     // The frame is durable: a record that the index lacks would be left out by the next roll.
-    state.view.write().add_batch(batch).map_err(|e| state.poison(e))?;
-    Ok(answers)
+    state.view.write().add_batch(batch).map_err(|e| state.poison(e))
 }
