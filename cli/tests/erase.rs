@@ -16,8 +16,9 @@ fn without_yes_and_a_terminal_nothing_happens() {
 fn a_plan_changes_nothing() {
     let sandbox = Sandbox::with_sample();
     let plan = &sandbox.run("--json erase --subject anna@example.org --plan").ok().lines()[0];
-    // Two messages, and the record that says who she is: as many as the certificate will count.
-    assert_eq!(plan["records"], 3);
+    // Two messages, and the records that say who she is and who answered her, of whom nothing else
+    // tells: as many as the certificate will count.
+    assert_eq!((&plan["records"], &plan["people"]), (&4.into(), &2.into()));
     assert!(plan["mentions"].is_array());
     sandbox.run("erase --subject anna@example.org --plan").ok();
     assert_eq!(sandbox.count("*"), 4);
@@ -30,7 +31,8 @@ fn an_erased_person_is_unknown() {
     let run =
         sandbox.run("--json erase --subject anna@example.org --reason asked --certificate c.json --yes").ok();
     assert_eq!(run.lines().len(), 1);
-    assert_eq!(run.lines()[0]["records_removed"], 3);
+    assert_eq!(run.lines()[0]["records_removed"], 4);
+    assert_eq!(run.lines()[0]["people_forgotten"], 1);
     assert_eq!(sandbox.read("c.json"), run.out);
     assert!(!run.out.contains("anna@example.org"));
     assert_eq!(sandbox.count("*"), 2);
