@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::compact::merge::{From, Order};
 use crate::compact::policy::{Facts, Policy};
@@ -15,7 +14,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, PersonNumber};
 use crate::index::{DocEntry, IndexData};
-use crate::segment::{BlockRef, BodyPlace, BodyWriter, Location, OpenBlock, SubjectKeys};
+use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, Location, SubjectKeys};
 use crate::view::Rolled;
 
 /// Files of the inputs that an output keeps at most: more is left to a later step, which gathers
@@ -25,8 +24,6 @@ const KEPT_MAX: usize = 16;
 const FILLED_LEN: u64 = 3 * 1024;
 /// A file stays only if no more than one in so many of its blocks is needlessly small.
 const TINY_PART: u64 = 4;
-/// Bytes of sealed blocks that are kept open while one subject's records are gathered.
-const OPEN_LEN_MAX: usize = 8 << 20;
 
 /// A file of an input.
 type Source = (u32, u8);
@@ -120,7 +117,7 @@ impl Inputs<'_> {
             return Ok(Vec::new());
         }
         let mut writer = BodyWriter::new();
-        let mut open = OpenBlocks::default();
+        let mut open = Gathered::new();
         let mut before = None;
         for (group, n) in moving {
             if before.replace(*group).is_some_and(|b| b != *group) {
@@ -131,7 +128,10 @@ impl Inputs<'_> {
             let from = from.get(*n as usize).copied().ok_or_else(lost)?;
             let (entry, block) = self.look(from)?;
             let segment = self.segments.get(from.input as usize).ok_or_else(lost)?;
-            let opened = open.get((from.input, entry.at.block), block, segment, go_on)?;
+            let opened = open.get((from.input, entry.at.block), || {
+                go_on()?;
+                segment.part.open_block(block).map_err(|e| e.context(format!("segment {}", segment.id)))
+            })?;
             let record = opened.get(entry.at.slot).filter(|r| r.seq == entry.seq).ok_or_else(|| {
                 Error::corrupt(format!("segment {}: record {} is not in its block", segment.id, entry.seq))
             })?;
@@ -214,40 +214,4 @@ fn group(block: &BlockRef) -> Group<'_> {
 
 fn lost() -> Error {
     Error::corrupt("a document of a merge has no place")
-}
-
-/// Blocks that are open while one group is gathered.
-#[derive(Default)]
-struct OpenBlocks {
-    blocks: HashMap<(u32, u32), Arc<OpenBlock>>,
-    bytes: usize,
-}
-
-impl OpenBlocks {
-    fn get(
-        &mut self,
-        key: (u32, u32),
-        block: &BlockRef,
-        segment: &Rolled,
-        go_on: &dyn Fn() -> Result<()>,
-    ) -> Result<Arc<OpenBlock>> {
-        if let Some(open) = self.blocks.get(&key) {
-            return Ok(Arc::clone(open));
-        }
-        go_on()?;
-        if self.bytes > OPEN_LEN_MAX {
-            self.clear();
-        }
-        let open =
-            segment.part.open_block(block).map_err(|e| e.context(format!("segment {}", segment.id)))?;
-        let open = Arc::new(open);
-        self.bytes += block.len as usize;
-        self.blocks.insert(key, Arc::clone(&open));
-        Ok(open)
-    }
-
-    fn clear(&mut self) {
-        self.blocks.clear();
-        self.bytes = 0;
-    }
 }

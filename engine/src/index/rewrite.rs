@@ -4,8 +4,7 @@
 //! open with nothing. Blocks with survivors and dead records are re-formed: the survivors are
 //! sealed into a new body file under new secrets, and the old block leaves the table too.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
@@ -19,8 +18,7 @@ use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
 use crate::index::thin::{self, Numbers};
-use crate::record::Stored;
-use crate::segment::{BodyPlace, BodyWriter, OpenBlock, SubjectKeys};
+use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
 
 /// What an erasure does to the blocks of a segment.
@@ -100,10 +98,9 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
     }
     let body_written = !fate.partial.is_empty();
     let mut lost = Vec::new();
-    let mut open = OpenBlocks::new();
+    let mut open = Gathered::new();
     if body_written {
-        let unreadable;
-        (open, unreadable) = open_blocks(segment, &fate.partial)?;
+        let unreadable = lost_blocks(segment, &data.blocks, &fate.partial, &mut open)?;
         for (entry, doc) in data.docs.iter().zip(0..) {
             if unreadable.contains(&entry.at.block) && removed.insert(doc) {
                 lost.push(entry.seq);
@@ -115,7 +112,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
     // What reads and writes files stays in one order; the terms, half of the work, need none.
     let bodies_and_ids = || {
         if body_written {
-            reform(&open, &mut data, &removed, target)?;
+            reform(segment, open, &fate.partial, &mut data, &removed, target)?;
         }
         let ids = thin::ids(&table, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
         Ok::<_, Error>((data.without(&removed, &[]), ids))
@@ -162,39 +159,66 @@ fn with_subjects(segment: &Segment, removal: &Removal<'_>) -> Result<RoaringBitm
     Ok(removed)
 }
 
-/// Blocks by their numbers.
-type OpenBlocks = HashMap<u32, Arc<OpenBlock>>;
-
-/// Opens blocks; answers those that are lost, too.
-fn open_blocks(segment: &Segment, numbers: &[u32]) -> Result<(OpenBlocks, HashSet<u32>)> {
-    let (mut open, mut lost) = (HashMap::with_capacity(numbers.len()), HashSet::new());
+/// Those of `numbers` that are lost. What it opened stays open as far as there is room: most often
+/// that is all of it.
+fn lost_blocks(
+    segment: &Segment,
+    blocks: &[BlockRef],
+    numbers: &[u32],
+    open: &mut Gathered<u32>,
+) -> Result<HashSet<u32>> {
+    let mut lost = HashSet::new();
     for number in numbers {
-        match segment.block(*number) {
-            Ok(block) => drop(open.insert(*number, block)),
+        match open.get(*number, || open_block(segment, blocks, *number)) {
+            Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::Corrupt => drop(lost.insert(*number)),
             Err(e) => return Err(e),
         }
     }
-    Ok((open, lost))
+    Ok(lost)
 }
 
+fn open_block(segment: &Segment, blocks: &[BlockRef], number: u32) -> Result<OpenBlock> {
+    let place = blocks.get(number as usize).ok_or_else(|| Error::corrupt("a block is missing"))?;
+    segment.open_block(place)
+}
+
+/// Seals the survivors in the blocks `numbers` into a new file, one group after the other, so that
+/// neither all old blocks are open at once nor all new ones.
 fn reform(
-    open: &OpenBlocks,
+    segment: &Segment,
+    mut open: Gathered<u32>,
+    numbers: &[u32],
     data: &mut IndexData,
     removed: &RoaringBitmap,
     target: &Target<'_>,
 ) -> Result<()> {
+    let numbers: HashSet<u32> = numbers.iter().copied().collect();
+    let mut moving = Vec::new();
+    for (entry, doc) in data.docs.iter().zip(0..) {
+        if !removed.contains(doc)
+            && numbers.contains(&entry.at.block)
+            && let Some(block) = data.blocks.get(entry.at.block as usize)
+        {
+            moving.push(((&*block.subjects, block.class, block.expiry), doc, entry));
+        }
+    }
+    moving.sort_unstable_by_key(|(group, doc, _)| (*group, *doc));
     let mut writer = BodyWriter::new();
-    let mut moved = Vec::new();
-    for (entry, doc) in data.docs.iter().zip(0..).filter(|(_, doc)| !removed.contains(*doc)) {
-        let Some(block) = open.get(&entry.at.block) else { continue };
+    let mut moved = Vec::with_capacity(moving.len());
+    let mut before = None;
+    for (group, doc, entry) in moving {
+        if before.replace(group).is_some_and(|before| before != group) {
+            writer.close_groups()?;
+        }
+        let block = open.get(entry.at.block, || open_block(segment, &data.blocks, entry.at.block))?;
         let record = block
             .get(entry.at.slot)
             .filter(|r| r.seq == entry.seq)
             .ok_or_else(|| Error::corrupt(format!("record {} is not in its block", entry.seq)))?;
-        let stored = Zeroizing::new(Stored::decode(record.canonical)?);
-        moved.push((doc, writer.add(&stored, record.seq, &record.salt, record.canonical)?));
+        moved.push((doc, writer.add_to(group.0, group.1, record.seq, &record.salt, record.canonical)?));
     }
+    drop(open);
     let blocks = writer.finish(target.vfs, target.body, target.keys, target.entropy)?;
     data.replace_blocks(&moved, blocks)
 }

@@ -13,6 +13,7 @@
 //! Nothing in the file says where a block begins: the table of blocks stands in the index.
 
 pub mod block;
+pub mod gather;
 pub mod opened;
 pub mod reader;
 mod rescue;
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::id::PersonNumber;
 
 pub use block::{BlockRef, OpenBlock};
+pub use gather::Gathered;
 pub use opened::OpenBlocks;
 pub use reader::BodyFile;
 pub use writer::{BodyPlace, BodyWriter, Location};
