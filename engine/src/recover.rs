@@ -145,7 +145,7 @@ impl Request {
         slot.heal(&record)?;
         let tree = keyring.tree();
         let keys = Keys::new();
-        let subjects = ContentKeys::new(tree.clone());
+        let subjects = ContentKeys::new(tree.clone(), self.settings.index_bytes);
         let (mut segments, mut missing) = (Vec::new(), Vec::new());
         for (id, entry) in catalog::segments(&tree)? {
             match heal::find(&env, id, entry, &keys, subjects.clone())? {

@@ -500,6 +500,14 @@ impl Builder {
         self
     }
 
+    /// Bytes of opened indexes that are kept in memory, of all segments together (default 256 MiB):
+    /// queries over more read indexes anew each time.
+    #[must_use]
+    pub const fn index_bytes(mut self, bytes: usize) -> Self {
+        self.settings.index_bytes = bytes;
+        self
+    }
+
     /// Bytes of records that may wait to be written (default 64 MiB).
     #[must_use]
     pub const fn queue_bytes(mut self, bytes: usize) -> Self {
@@ -598,3 +606,6 @@ impl From<Opened> for Store {
         Self { state: opened.state, queue: opened.queue, background }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -325,7 +325,7 @@ fn opened<T>(disk: &MemoryVfs, mut look: impl FnMut(&IndexData, &Tree) -> T) -> 
         repairs: Arc::default(),
     };
     let keys = Keys::new();
-    let subjects = ContentKeys::new(tree.clone());
+    let subjects = ContentKeys::new(tree.clone(), usize::MAX);
     let mut seen = Vec::new();
     for (id, entry) in catalog::segments(&tree).unwrap() {
         let segment = open_segment_in(&env, id, &entry, &keys, subjects.clone()).unwrap();

@@ -79,6 +79,11 @@ impl Column {
         (self.bytes.len() / self.width) as u32
     }
 
+    /// Bytes that it takes.
+    pub fn bytes_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()

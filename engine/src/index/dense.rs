@@ -62,6 +62,11 @@ impl Spread {
         self.0.lock().clear();
     }
 
+    /// Bytes that are kept at most, in a segment with so many documents.
+    pub fn memory_max(docs: u32) -> usize {
+        KEPT * (docs as usize).div_ceil(8)
+    }
+
     /// Bytes that are kept.
     pub fn bytes(&self) -> usize {
         self.0.lock().iter().map(|(_, bits)| bits.len()).sum()

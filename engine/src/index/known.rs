@@ -89,8 +89,7 @@ impl Known {
         let hash = self.hash(term);
         let mut table = self.table.lock();
         if table.places.is_empty() {
-            let places = (self.docs / DOCS_A_PLACE).next_power_of_two() as usize;
-            table.places.resize_with(places.clamp(PLACES_MIN, PLACES_MAX), Place::default);
+            table.places.resize_with(self.places(), Place::default);
         }
         if table.find(hash, term).is_none() {
             table.insert(hash, place);
@@ -104,8 +103,22 @@ impl Known {
             return Ok(list);
         }
         let list = Arc::new(make()?);
-        self.table.lock().keep(hash, term, &list, LIST_BYTES_MIN.max(LIST_BYTES * self.docs as usize));
+        self.table.lock().keep(hash, term, &list, self.list_bytes_max());
         Ok(list)
+    }
+
+    /// Bytes that it takes at most.
+    pub fn memory_max(&self) -> usize {
+        self.places() * size_of::<Place>() + self.list_bytes_max()
+    }
+
+    fn places(&self) -> usize {
+        let places = (self.docs / DOCS_A_PLACE).next_power_of_two() as usize;
+        places.clamp(PLACES_MIN, PLACES_MAX)
+    }
+
+    fn list_bytes_max(&self) -> usize {
+        LIST_BYTES_MIN.max(LIST_BYTES * self.docs as usize)
     }
 
     /// Forgets, and thereby wipes, all of it.

@@ -14,7 +14,7 @@
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
-//! probe.rs  rare lists            known.rs  terms that were looked up last
+//! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
 //! ```
 
 pub mod batch;
@@ -29,6 +29,7 @@ mod headless;
 pub mod known;
 pub mod lists;
 pub mod live;
+mod opened;
 pub mod page;
 pub mod part;
 pub mod postings;

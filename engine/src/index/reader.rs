@@ -12,15 +12,13 @@ use crate::codec::Reader;
 use crate::crypto::Key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
-use crate::index::dense::Spread;
 use crate::index::dictionary::{Entry, ListPlace, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash, Probe};
-use crate::index::known::Known;
 use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
 use crate::index::postings;
-use crate::index::sections::{Lazy, Sections, list_apart};
+use crate::index::sections::{Sections, list_apart};
 use crate::parity::{Repairs, pages_for};
 use crate::record::{Kind, Stored};
 use crate::segment::block::BlockRecord;
@@ -46,17 +44,13 @@ pub struct SegmentFiles<'a> {
     pub repairs: &'a Arc<Repairs>,
 }
 
-/// A rolled segment. Opened parts are kept until [`Self::clear`].
+/// A rolled segment. Opened parts are kept until [`Self::clear`], or until others need the room.
 pub struct Segment {
     pub(crate) sections: Sections,
     bodies: Vec<Arc<BodyFile>>,
     keys: Arc<dyn SubjectKeys>,
     filter: Arc<Option<IdFilter>>,
-    known: Known,
     default_docs: OnceLock<u64>,
-    /// The documents of default kinds.
-    default_bits: Lazy<Zeroizing<Vec<u8>>>,
-    spread: Spread,
     /// The filter that it shares with others; `None` if it stands by itself.
     tier: OnceLock<Option<Arc<IdFilter>>>,
 }
@@ -96,7 +90,7 @@ impl Segment {
             };
             bodies.push(Arc::new(body));
         }
-        let sections = Sections::new(index);
+        let sections = Sections::new(index, keys.budget());
         let filter = Arc::new(sections.load_filter()?);
         Ok(Self::with(sections, bodies, keys, filter))
     }
@@ -104,7 +98,7 @@ impl Segment {
     /// The same files under another handle of K_index and other content keys. Page 0 is opened
     /// again; nothing that was opened before is kept but the id filter.
     pub fn under(&self, key: Key, keys: Arc<dyn SubjectKeys>) -> Result<Self> {
-        let sections = Sections::new(self.sections.index.under(key)?);
+        let sections = Sections::new(self.sections.index.under(key)?, keys.budget());
         Ok(Self::with(sections, self.bodies.clone(), keys, Arc::clone(&self.filter)))
     }
 
@@ -114,26 +108,18 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
         filter: Arc<Option<IdFilter>>,
     ) -> Self {
-        Self {
-            known: Known::new(sections.docs()),
-            sections,
-            bodies,
-            keys,
-            filter,
-            default_docs: OnceLock::new(),
-            default_bits: Lazy::new(),
-            spread: Spread::default(),
-            tier: OnceLock::new(),
-        }
+        Self { sections, bodies, keys, filter, default_docs: OnceLock::new(), tier: OnceLock::new() }
     }
 
     /// Forgets, and thereby wipes, everything that was opened, except the id filter.
     pub fn clear(&self) {
         self.sections.clear();
-        self.known.clear();
-        self.default_bits.clear();
-        self.spread.clear();
         self.forget_blocks();
+    }
+
+    /// Whether anything of its index is kept open.
+    pub fn is_opened(&self) -> bool {
+        self.sections.bytes_kept() > 0
     }
 
     fn forget_blocks(&self) {
@@ -319,13 +305,13 @@ impl Segment {
 
     fn find(&self, term: &Term) -> Result<Option<Entry>> {
         // A plan asks for each term twice, for its frequency and for its list.
-        if let Some(found) = self.known.get(term) {
+        if let Some(found) = self.sections.opened.known.get(term) {
             return Ok(found);
         }
         let dictionary = self.sections.dictionary()?;
         let found =
             dictionary.find(&key_of(term)).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
-        self.known.put(term, found.as_ref());
+        self.sections.opened.known.put(term, found.as_ref());
         Ok(found)
     }
 
@@ -388,7 +374,7 @@ impl Part for Segment {
     }
 
     fn sift_default(&self, docs: &mut RoaringBitmap) -> Result<()> {
-        let default = self.default_bits.get(|| {
+        let make = || {
             let mut bits = Zeroizing::new(vec![0u8; (self.doc_count() as usize).div_ceil(8)]);
             for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
                 for doc in self.postings(&Term::kind(kind))? {
@@ -398,7 +384,8 @@ impl Part for Segment {
                 }
             }
             Ok(bits)
-        })?;
+        };
+        let default = self.sections.opened.get(|o| &o.default_bits, make)?;
         if docs.len() > u64::from(self.doc_count()) / 16 {
             *docs &= RoaringBitmap::from_lsb0_bytes(0, &default);
             return Ok(());
@@ -514,7 +501,7 @@ impl Part for Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        self.forget_blocks();
+        self.clear();
     }
 }
 

@@ -1,10 +1,9 @@
-//! The sections of one index file, each opened at first use and kept until cleared.
+//! The sections of one index file, each opened at first use and kept as long as there is room.
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 
-use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
 use crate::codec::Reader;
@@ -14,24 +13,17 @@ use crate::index::column::Column;
 use crate::index::dictionary::{Dictionary, ListPlace};
 use crate::index::file::{IndexFile, Section};
 use crate::index::filter::IdFilter;
+use crate::index::opened::{Memory, Opened};
 use crate::index::part::SortKey;
 use crate::index::tables::{decode_blocks, ids_width};
-use crate::segment::{BlockRef, Location};
+use crate::segment::{BlockRef, Budget, Location};
 
 /// Sections as the parts of a segment need them. `load_…` reads anew and keeps nothing; the plain
-/// names keep what they read.
+/// names keep what they read, within the store's [`Budget`].
 pub struct Sections {
     /// The file.
     pub index: IndexFile,
-    blocks: Lazy<Vec<BlockRef>>,
-    dictionary: Lazy<Dictionary>,
-    postings: Lazy<Zeroizing<Vec<u8>>>,
-    keys: Lazy<SortKeys>,
-    places: Lazy<Places>,
-    ids: Lazy<IdTable>,
-    /// How often ids were sought without it.
-    sought: AtomicU32,
-    by_seq: Lazy<Vec<u32>>,
+    pub(super) opened: Arc<Opened>,
 }
 
 /// Event times and log positions of documents.
@@ -60,35 +52,21 @@ const SOUGHT_APART_MAX: u32 = 64;
 /// a full segment, about two pages together.
 const IDS_REACH: u64 = 192;
 
-/// Made at first use, and again after it was cleared.
-pub(crate) struct Lazy<T>(RwLock<Option<Arc<T>>>);
-
 impl Sections {
-    /// Nothing is read yet.
-    pub fn new(index: IndexFile) -> Self {
-        Self {
-            index,
-            blocks: Lazy::new(),
-            dictionary: Lazy::new(),
-            postings: Lazy::new(),
-            keys: Lazy::new(),
-            places: Lazy::new(),
-            ids: Lazy::new(),
-            sought: AtomicU32::new(0),
-            by_seq: Lazy::new(),
-        }
+    /// Nothing is read yet; what will be counts on `budget`.
+    pub fn new(index: IndexFile, budget: Arc<Budget>) -> Self {
+        let opened = Arc::new(Opened::new(index.table().docs, budget));
+        Self { index, opened }
     }
 
-    /// Forgets, and thereby wipes, what was read.
+    /// Forgets, and thereby wipes, what was read, and what queries made of it.
     pub fn clear(&self) {
-        self.blocks.clear();
-        self.dictionary.clear();
-        self.postings.clear();
-        self.keys.clear();
-        self.places.clear();
-        self.ids.clear();
-        self.sought.store(0, Ordering::Relaxed);
-        self.by_seq.clear();
+        self.opened.clear();
+    }
+
+    /// Bytes that are kept.
+    pub fn bytes_kept(&self) -> usize {
+        self.opened.bytes()
     }
 
     /// Number of documents.
@@ -98,55 +76,56 @@ impl Sections {
 
     /// The block table.
     pub fn blocks(&self) -> Result<Arc<Vec<BlockRef>>> {
-        self.blocks.get(|| self.load_blocks())
+        self.opened.get(|o| &o.blocks, || self.load_blocks())
     }
 
     /// The dictionary.
     pub fn dictionary(&self) -> Result<Arc<Dictionary>> {
-        self.dictionary.get(|| self.load_dictionary())
+        self.opened.get(|o| &o.dictionary, || self.load_dictionary())
     }
 
     /// Long lists.
     pub fn postings(&self) -> Result<Arc<Zeroizing<Vec<u8>>>> {
-        self.postings.get(|| self.index.section(Section::Postings))
+        self.opened.get(|o| &o.postings, || self.index.section(Section::Postings))
     }
 
     /// Event times and log positions.
     pub fn keys(&self) -> Result<Arc<SortKeys>> {
-        self.keys.get(|| self.load_keys())
+        self.opened.get(|o| &o.keys, || self.load_keys())
     }
 
     /// Blocks and slots.
     pub fn places(&self) -> Result<Arc<Places>> {
-        self.places.get(|| self.load_places())
+        self.opened.get(|o| &o.places, || self.load_places())
     }
 
     /// Table of ids.
     pub fn ids(&self) -> Result<Arc<IdTable>> {
-        self.ids.get(|| self.load_ids())
+        self.opened.get(|o| &o.ids, || self.load_ids())
     }
 
     /// The table of ids, or a part of it in which every entry of this hash stands. To seek a few
     /// ids in each of many segments, few pages of each are opened; who seeks more reads it whole.
     pub fn ids_around(&self, id: u32) -> Result<Arc<IdTable>> {
-        if let Some(ids) = self.ids.peek() {
+        if let Some(ids) = self.opened.ids.peek() {
             return Ok(ids);
         }
-        if self.sought.fetch_add(1, Ordering::Relaxed) >= SOUGHT_APART_MAX {
+        if self.opened.sought.fetch_add(1, Ordering::Relaxed) >= SOUGHT_APART_MAX {
             return self.ids();
         }
         self.load_ids_around(id).map(Arc::new)
     }
 
     /// Documents in order of their log positions; made from the column, never stored.
-    pub fn by_seq(&self) -> Result<Arc<Vec<u32>>> {
-        self.by_seq.get(|| {
+    pub fn by_seq(&self) -> Result<Arc<Zeroizing<Vec<u32>>>> {
+        let make = || {
             let keys = self.keys()?;
-            let mut order: Vec<(u64, u32)> = keys.seqs.iter().zip(0..).collect();
+            let mut order: Zeroizing<Vec<(u64, u32)>> = Zeroizing::new(keys.seqs.iter().zip(0..).collect());
             // Long ascending runs, for most records came in order of time: a stable sort uses them.
             order.sort();
-            Ok(order.into_iter().map(|(_, doc)| doc).collect())
-        })
+            Ok(Zeroizing::new(order.iter().map(|(_, doc)| *doc).collect()))
+        };
+        self.opened.get(|o| &o.by_seq, make)
     }
 
     /// Whether both copies of the block table say the same.
@@ -243,6 +222,24 @@ impl Sections {
         let mut r = Reader::new(&bytes);
         let column = Column::decode(&mut r, self.docs());
         column.and_then(|c| r.finish().map(|()| c)).map_err(|e| self.index.at(section, e))
+    }
+}
+
+impl Memory for SortKeys {
+    fn memory(&self) -> usize {
+        self.times.bytes_len() + self.seqs.bytes_len()
+    }
+}
+
+impl Memory for Places {
+    fn memory(&self) -> usize {
+        self.blocks.bytes_len() + self.slots.bytes_len()
+    }
+}
+
+impl Memory for IdTable {
+    fn memory(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -359,34 +356,4 @@ pub fn list_apart<'a>(lists: &'a [u8], range: &Range<u64>) -> Result<&'a [u8]> {
     range
         .and_then(|(from, to)| lists.get(from..to))
         .ok_or_else(|| Error::corrupt("a posting list lies outside its section"))
-}
-
-impl<T> Lazy<T> {
-    /// Not made yet.
-    pub(crate) fn new() -> Self {
-        Self(RwLock::new(None))
-    }
-
-    /// What was made, or what `load` makes.
-    pub(crate) fn get(&self, load: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
-        if let Some(value) = &*self.0.read() {
-            return Ok(Arc::clone(value));
-        }
-        let mut place = self.0.write();
-        if let Some(value) = &*place {
-            return Ok(Arc::clone(value));
-        }
-        let value = Arc::new(load()?);
-        *place = Some(Arc::clone(&value));
-        Ok(value)
-    }
-
-    fn peek(&self) -> Option<Arc<T>> {
-        self.0.read().clone()
-    }
-
-    /// Forgets what was made.
-    pub(crate) fn clear(&self) {
-        *self.0.write() = None;
-    }
 }

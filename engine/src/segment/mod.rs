@@ -13,11 +13,14 @@
 //! Nothing in the file says where a block begins: the table of blocks stands in the index.
 
 pub mod block;
+pub mod budget;
 pub mod gather;
 pub mod opened;
 pub mod reader;
 mod rescue;
 pub mod writer;
+
+use std::sync::Arc;
 
 use crate::crypto::Secret;
 
@@ -25,6 +28,7 @@ use crate::error::Result;
 use crate::id::PersonNumber;
 
 pub use block::{BlockRef, OpenBlock};
+pub use budget::Budget;
 pub use gather::Gathered;
 pub use opened::OpenBlocks;
 pub use reader::BodyFile;
@@ -38,5 +42,10 @@ pub trait SubjectKeys: Send + Sync {
     /// Where blocks stay that were opened with these keys; nowhere by default.
     fn opened(&self) -> Option<&OpenBlocks> {
         None
+    }
+
+    /// What the indexes that are read with these keys count on, all together; one each by default.
+    fn budget(&self) -> Arc<Budget> {
+        Arc::default()
     }
 }

@@ -9,18 +9,21 @@ use crate::error::Result;
 use crate::id::PersonNumber;
 use crate::keyring::Tree;
 use crate::keyring::catalog;
-use crate::segment::{OpenBlocks, SubjectKeys};
+use crate::segment::{Budget, OpenBlocks, SubjectKeys};
 
-/// Looks content keys up in the current key tree, and keeps blocks that were opened with them.
+/// Looks content keys up in the current key tree, keeps blocks that were opened with them,
+/// and bounds what is kept of indexes.
 pub struct ContentKeys {
     tree: RwLock<Tree>,
     opened: OpenBlocks,
+    budget: Arc<Budget>,
 }
 
 impl ContentKeys {
-    /// Looks up in `tree`.
-    pub fn new(tree: Tree) -> Arc<Self> {
-        Arc::new(Self { tree: RwLock::new(tree), opened: OpenBlocks::default() })
+    /// Looks up in `tree`; what is kept of indexes takes `index_bytes` at most.
+    pub fn new(tree: Tree, index_bytes: usize) -> Arc<Self> {
+        let budget = Arc::new(Budget::new(index_bytes));
+        Arc::new(Self { tree: RwLock::new(tree), opened: OpenBlocks::default(), budget })
     }
 
     /// Looks up in `tree` from now on.
@@ -37,5 +40,9 @@ impl SubjectKeys for ContentKeys {
 
     fn opened(&self) -> Option<&OpenBlocks> {
         Some(&self.opened)
+    }
+
+    fn budget(&self) -> Arc<Budget> {
+        Arc::clone(&self.budget)
     }
 }

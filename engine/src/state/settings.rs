@@ -25,6 +25,8 @@ pub struct Settings {
     pub close_roll_records: u32,
     /// Bytes of new index files in one pass of an erasure.
     pub pass_bytes: u64,
+    /// Bytes of opened indexes that are kept in memory.
+    pub index_bytes: usize,
     /// Bytes of records that may wait to be written before appends block.
     pub queue_bytes: usize,
     /// Whether rolls run on a thread of their own.
@@ -50,6 +52,7 @@ impl Default for Settings {
             roll_bytes: 64 << 20,
             close_roll_records: 4_096,
             pass_bytes: 256 << 20,
+            index_bytes: crate::segment::budget::LIMIT,
             queue_bytes: 64 << 20,
             background: true,
             compaction: true,

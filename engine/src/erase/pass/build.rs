@@ -6,9 +6,9 @@ use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{SegmentId, Seq};
-use crate::index::Part;
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal, Rewritten};
+use crate::index::{Part, Segment};
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::keyring::losses::{By, Loss, What};
@@ -78,28 +78,40 @@ impl Pass<'_> {
         let pass_bytes = state.reserve.pass_bytes(state.settings.pass_bytes);
         let mut bytes = 0u64;
         for segment in segments {
-            let mut touched = false;
-            for (_, waiting) in &self.batch {
-                touched |= target::touches(&*segment.part, waiting)?;
+            let touched = self.touches(&segment.part)?;
+            self.more = touched && bytes >= pass_bytes;
+            if touched && !self.more {
+                let fresh = self.rewrite_one(&segment)?;
+                bytes += fresh.as_ref().map_or(0, |f| u64::from(f.index_pages) * 4096);
+                self.rewritten.push((segment.id, fresh));
             }
-            if !touched {
-                continue;
-            }
-            if bytes >= pass_bytes {
-                self.more = true;
+            // Every pass asks every segment. What was opened for that, here and in E1, is of little
+            // use to anybody: E7 puts another segment in this one's place.
+            segment.part.clear();
+            if self.more {
                 break;
             }
-            for (_, waiting) in &mut self.batch {
-                if target::touches(&*segment.part, waiting)? {
-                    waiting.progress.segments += 1;
-                }
-            }
-            let docs = self.take_matching(&*segment.part)?;
-            let fresh = self.rewrite(&segment, &docs)?;
-            bytes += fresh.as_ref().map_or(0, |f| u64::from(f.index_pages) * 4096);
-            self.rewritten.push((segment.id, fresh));
         }
         Ok(())
+    }
+
+    fn touches(&self, part: &Segment) -> Result<bool> {
+        for (_, waiting) in &self.batch {
+            if target::touches(part, waiting)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn rewrite_one(&mut self, segment: &Rolled) -> Result<Option<SegmentEntry>> {
+        for (_, waiting) in &mut self.batch {
+            if target::touches(&*segment.part, waiting)? {
+                waiting.progress.segments += 1;
+            }
+        }
+        let docs = self.take_matching(&*segment.part)?;
+        self.rewrite(segment, &docs)
     }
 
     /// Whom a segment names that can't be read is not known, so its key dies with every erasure: its

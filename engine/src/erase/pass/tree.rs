@@ -14,6 +14,7 @@ use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, Keyring, LogHead, Prepared};
 use crate::log::Log;
 use crate::merkle::hash::Hash;
+use crate::state::keys::ContentKeys;
 use crate::state::{State, commit, journal_name};
 use crate::view::Rolled;
 
@@ -117,7 +118,7 @@ impl Pass<'_> {
         let before = state.view.read().segments.clone();
         let tree = keyring.read_back(prepared)?;
         let arena = Keys::new();
-        let subjects = crate::state::keys::ContentKeys::new(tree.clone());
+        let subjects = ContentKeys::new(tree.clone(), state.settings.index_bytes);
         let mut docs = 0;
         let mut segments = Vec::new();
         for (id, segment) in catalog::segments(&tree)? {

@@ -53,7 +53,7 @@ impl Segment {
                 _ if postings::is_bitmap(entry.frequency, docs) => words.sift(bytes, *wanted),
                 ListPlace::Apart(place) if !probe::is_rare(entry.frequency, docs) => {
                     let make = || dense::spread(bytes, entry.frequency, docs);
-                    words.sift(&self.spread.get(place.start, make)?, *wanted)
+                    words.sift(&self.sections.opened.spread.get(place.start, make)?, *wanted)
                 }
                 _ => words.sift_list(bytes, entry.frequency, docs, *wanted),
             })?;
@@ -74,7 +74,7 @@ impl Segment {
                 self.list(entry, |bits| probe::sift_bits(&mut few, *wanted, bits))?;
             } else if frequency > INLINE_MAX && Sparse::fits(frequency) {
                 let make = || self.list(entry, |bytes| Sparse::new(bytes, frequency, docs));
-                let list = self.known.list(term, make)?;
+                let list = self.sections.opened.known.list(term, make)?;
                 probe::sift(&mut few, *wanted, |doc| list.has(doc));
             } else {
                 let mut left = Vec::with_capacity(few.len());

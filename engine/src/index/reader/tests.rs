@@ -195,9 +195,9 @@ proptest! {
             live.sift_default(&mut same).unwrap();
             prop_assert_eq!(seqs_of(&segment, docs), seqs_of(&live, same));
         }
-        prop_assert_eq!(segment.spread.bytes() + segment.known.list_bytes(), 0);
+        prop_assert_eq!(segment.sections.opened.spread.bytes() + segment.sections.opened.known.list_bytes(), 0);
         segment.clear();
-        prop_assert_eq!(segment.spread.bytes(), 0);
+        prop_assert_eq!(segment.sections.opened.spread.bytes(), 0);
         assert_alike(&segment, &live, &records);
         prop_assert!(segment.decode_all().unwrap() == data);
         prop_assert!(segment.rebuild(&known).unwrap() == data);
