@@ -27,23 +27,19 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
-use crate::crypto::{ALGORITHM, Entropy, Key, Label, OneTime, SEAL_LEN, Seal, derive, hedged};
-use crate::error::{Error, ErrorKind, Result};
+use crate::crypto::{Entropy, Key, Label, OneTime, SEAL_LEN, Seal, derive, hedged};
+use crate::error::{Error, Result};
 use crate::id::{FileId, StoreId};
 use crate::vfs::{Vfs, VfsFile};
 
+mod header;
 pub mod parity;
+mod replay;
 mod rescue;
 
-use parity::Closed;
+use header::{HEADER_LEN, has_known_flags, header, text_len};
+pub use replay::Replay;
 
-/// First bytes of a frame.
-const MAGIC: [u8; 4] = *b"EJF1";
-/// Version of the frame format.
-const VERSION: u8 = 1;
-const HEADER_LEN: usize = 16;
-/// Flag: the frames before may not have been synced when this one was written.
-const FLAG_AFTER_UNSYNCED: u8 = 1;
 const SALT_LEN: usize = 16;
 /// Bytes before the ciphertext.
 const FRONT_LEN: usize = HEADER_LEN + SALT_LEN + SEAL_LEN;
@@ -92,23 +88,6 @@ pub struct Frame {
     pub payload: Zeroizing<Vec<u8>>,
 }
 
-/// What a journal held.
-pub struct Replay {
-    /// The journal, ready to append behind its last good frame.
-    pub journal: Journal,
-    /// Every frame that opened.
-    pub frames: Vec<Frame>,
-    /// Whether bytes stand behind the last good frame.
-    pub torn: bool,
-    /// Whether its parity says that it was closed, and where: nothing was written behind.
-    pub at_rest: bool,
-    /// Frames that were set right.
-    pub repaired: u64,
-    /// Frames that are lost and have batches behind them, whose positions tell how many records they
-    /// held; and frames that have none.
-    pub lost: (u64, u64),
-}
-
 /// An error if a payload of this length is too long for a frame.
 pub fn check_batch_len(len: usize) -> Result<()> {
     if len > TEXT_LEN_MAX - (4 + 1) {
@@ -144,127 +123,6 @@ impl Journal {
         })
     }
 
-    /// Opens a journal and reads every frame. One wrong bit of a frame is set right.
-    pub fn replay(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
-        Self::open(vfs, dir, store, id, key)?.read_all(vfs, dir, false)
-    }
-
-    /// The same past frames that are damaged beyond rescue, for a caller who gives them up.
-    pub fn replay_what_is_left(
-        vfs: &dyn Vfs,
-        dir: &Path,
-        store: StoreId,
-        id: FileId,
-        key: Key,
-    ) -> Result<Replay> {
-        Self::open(vfs, dir, store, id, key)?.read_all(vfs, dir, true)
-    }
-
-    fn read_all(self, vfs: &dyn Vfs, dir: &Path, past_damage: bool) -> Result<Replay> {
-        let (id, mut journal) = (self.id, self);
-        let mut closed = Closed::find(vfs, dir, id);
-        let (mut frames, mut repaired, mut at_end, mut gaps) = (Vec::new(), 0, 0, Vec::new());
-        loop {
-            let (end, number, previous) = (journal.end, journal.frames, journal.previous);
-            let covered = closed.as_ref().filter(|closed| end < closed.len);
-            if closed.is_some() && covered.is_none() {
-                if !matches!(journal.read_frame(end, number, &previous), Ok(Read::Frame { .. } | Read::Newer))
-                {
-                    break;
-                }
-                // Of an earlier closing, put back by somebody: frames were written since.
-                closed = None;
-                continue;
-            }
-            let read = match journal.read_frame(end, number, &previous) {
-                Ok(read @ (Read::Frame { .. } | Read::Newer)) => read,
-                Ok(Read::Nothing) if covered.is_none() => Read::Nothing,
-                failed => {
-                    let parity = match covered {
-                        Some(closed) => journal.rescue_by_parity(closed, end, number, &previous)?,
-                        None => None,
-                    };
-                    let rescued = match parity {
-                        Some(rescued) => Ok(Some(rescued)),
-                        None => journal.rescue(end, number, &previous),
-                    };
-                    repaired += u64::from(matches!(rescued, Ok(Some(_))));
-                    match (rescued, covered) {
-                        (Ok(Some(rescued)), _) => rescued,
-                        (_, Some(closed)) if past_damage => {
-                            match journal.skip_damage(closed.len)? {
-                                Ok(skipped) => gaps.push((frames.len(), skipped)),
-                                Err(lost) => {
-                                    at_end = lost;
-                                    break;
-                                }
-                            }
-                            continue;
-                        }
-                        (_, Some(closed)) => {
-                            return Err(match failed {
-                                Err(e) if e.kind() == ErrorKind::Unsupported => e,
-                                _ => journal.lost_frames(closed),
-                            });
-                        }
-                        (Ok(None), None) => failed?,
-                        (Err(e), None) => return Err(e),
-                    }
-                }
-            };
-            match read {
-                Read::Frame { frame, seal, end } => {
-                    journal.frames += 1;
-                    journal.end = end;
-                    journal.previous = seal;
-                    frames.push(frame);
-                }
-                Read::Newer => {
-                    return Err(Error::newer(format!(
-                        "journal {id}.jrn: frame {number} is of an unknown sort"
-                    )));
-                }
-                Read::Nothing | Read::Broken if past_damage && journal.has_damage()? => {
-                    match journal.skip_damage(journal.allocated)? {
-                        Ok(skipped) => gaps.push((frames.len(), skipped)),
-                        Err(lost) => {
-                            at_end = lost;
-                            break;
-                        }
-                    }
-                }
-                Read::Nothing | Read::Broken => break,
-            }
-        }
-        let lost = lost_frames(&frames, &gaps, at_end);
-        if closed.is_some() {
-            // Nothing was written behind: what stands there is damage that costs nothing.
-            let torn = journal.bytes_behind().unwrap_or(true);
-            return Ok(Replay { journal, frames, torn, at_rest: true, repaired, lost });
-        }
-        let torn = journal.bytes_behind()?;
-        if torn
-            && lost.1 == 0
-            && let Some(behind) = journal.synced_frame_behind(journal.end)?
-        {
-            return Err(Error::corrupt(format!(
-                "journal {id}.jrn: frame {} at offset {} is damaged and a frame follows it at {behind}",
-                journal.frames, journal.end
-            ))
-            .hint(
-            "restore the file from a backup, or give up what it held: `escrow verify --repair --accept-losses`; \
-             nothing was changed",
-        ));
-        }
-        Ok(Replay { journal, frames, torn, at_rest: false, repaired, lost })
-    }
-
-    /// A journal that is known to hold no frame and can't be read.
-    pub fn unreadable(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
-        let journal = Self::open(vfs, dir, store, id, key)?;
-        Ok(Replay { journal, frames: Vec::new(), torn: true, at_rest: false, repaired: 0, lost: (0, 0) })
-    }
-
     /// Writes the mark `closed`, and before it the parity of the journal with that mark. A disk
     /// that has no room for parity is no reason not to close.
     pub fn close(&mut self, vfs: &dyn Vfs, dir: &Path, entropy: &dyn Entropy) -> Result<()> {
@@ -293,18 +151,6 @@ impl Journal {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(e) => Err(io(e)),
         }
-    }
-
-    fn lost_frames(&self, closed: &Closed) -> Error {
-        Error::corrupt(format!(
-            "journal {}.jrn: frame {} of {} at offset {} is damaged, and neither parity nor one turned bit \
-             brings it back",
-            self.id, self.frames, closed.frames, self.end
-        ))
-        .hint(
-            "restore the file from a backup, or give up what it held: `escrow verify --repair --accept-losses`; \
-             nothing was changed",
-        )
     }
 
     /// How many frames from the first on open with a key, and nothing else about the file.
@@ -481,23 +327,6 @@ impl Journal {
             Err(e) => Err(Error::io(format!("read journal {}.jrn", self.id), e)),
         }
     }
-
-    /// Whether a byte other than zero stands behind the last good frame.
-    fn bytes_behind(&self) -> Result<bool> {
-        let mut buf = vec![0u8; 64 * 1024];
-        let mut at = self.end;
-        while at < self.allocated {
-            let n = buf.len().min(usize::try_from(self.allocated - at).unwrap_or(usize::MAX));
-            if !self.read(&mut buf[..n], at)? {
-                break;
-            }
-            if buf[..n].iter().any(|b| *b != 0) {
-                return Ok(true);
-            }
-            at += n as u64;
-        }
-        Ok(false)
-    }
 }
 
 enum Read {
@@ -510,50 +339,6 @@ enum Read {
     Newer,
     Nothing,
     Broken,
-}
-
-/// Of the frames that were passed over, before the frame of a number each: see [`Replay::lost`].
-fn lost_frames(frames: &[Frame], gaps: &[(usize, u64)], at_end: u64) -> (u64, u64) {
-    let last_batch = frames.iter().rposition(|frame| frame.kind == FrameKind::Batch);
-    let mut lost = (0, at_end);
-    for (before, number) in gaps {
-        *(if last_batch.is_some_and(|last| last >= *before) { &mut lost.0 } else { &mut lost.1 }) += number;
-    }
-    lost
-}
-
-fn header(text_len: u32, after_unsynced: bool) -> [u8; HEADER_LEN] {
-    let mut h = [0; HEADER_LEN];
-    h[..4].copy_from_slice(&MAGIC);
-    h[4] = VERSION;
-    h[5] = ALGORITHM;
-    h[6] = if after_unsynced { FLAG_AFTER_UNSYNCED } else { 0 };
-    h[8..12].copy_from_slice(&text_len.to_le_bytes());
-    h
-}
-
-/// Length of the text, `None` if this is no header. A newer version is an error of its own.
-fn text_len(bytes: &[u8]) -> Result<Option<usize>> {
-    let mut r = Reader::new(bytes);
-    let magic: [u8; 4] = r.array()?;
-    let (version, algorithm) = (r.u8()?, r.u8()?);
-    // Flags are under the seal: what is unknown of them is told of a frame that opens.
-    let _flags = r.u16()?;
-    let len = r.u32()? as usize;
-    if magic != MAGIC || version == 0 {
-        return Ok(None);
-    }
-    if version > VERSION || algorithm != ALGORITHM {
-        return Err(Error::newer(format!(
-            "journal frame version {version} algorithm {algorithm} is unknown"
-        )));
-    }
-    let fits = len > 0 && len <= TEXT_LEN_MAX && len.is_multiple_of(PAD);
-    Ok(fits.then_some(len))
-}
-
-fn has_known_flags(header: &[u8]) -> bool {
-    header[6] <= FLAG_AFTER_UNSYNCED && header[7] == 0 && header[12..].iter().all(|b| *b == 0)
 }
 
 /// What stands in a text; `None` if its kind is unknown.
@@ -574,6 +359,7 @@ fn parse(text: &[u8]) -> Result<Option<Frame>> {
 mod tests {
     use super::*;
     use crate::crypto::{Keys, OsEntropy};
+    use crate::error::ErrorKind;
     use crate::vfs::MemoryVfs;
 
     const STORE: StoreId = StoreId([1; 16]);

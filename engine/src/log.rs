@@ -49,6 +49,9 @@ mod rescue;
 
 pub use lost::{LOST, LostLeaves};
 
+/// Hashes of a page.
+const HASHES_A_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;
+
 /// The hashes of a store's log.
 pub struct Log {
     vfs: Arc<dyn Vfs>,

@@ -88,7 +88,7 @@ impl Roll<'_> {
     fn mint(&self) -> Result<(Changes, Minted)> {
         let mut changes = Changes::new();
         let mut minted = Minted { keys: HashMap::new(), tree: Arc::clone(&self.keys) };
-        let kind = Term { field: Field::Kind, value: vec![Kind::Person as u8] };
+        let kind = Term::kind(Kind::Person);
         for doc in self.frozen.postings(&kind)? - self.skip {
             let Some(person) = self.frozen.record(doc)?.person else { continue };
             if self.dead.contains(&person.number) || (self.knows)(person.number)? {

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 use parking_lot::Mutex;
 
-use crate::clock::{Bounded, Clock, SystemClock};
 use crate::compact::{self, Background};
-use crate::crypto::{Entropy, OsEntropy};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
@@ -16,12 +14,15 @@ use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
 use crate::merkle::verifier_key::verifier_key;
 use crate::query::parse;
-use crate::recover::{Opened, Request};
+use crate::recover::Opened;
 use crate::session::Session;
-use crate::state::{Settings, State, commit};
+use crate::state::{State, commit};
 use crate::verify::{self, probe};
-use crate::vfs::{DiskVfs, Vfs};
 use crate::view::Missing;
+
+mod builder;
+
+pub use builder::Builder;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
@@ -61,33 +62,6 @@ pub struct Store {
     queue: Queue,
     /// The thread that compacts. Taken when the store closes.
     background: Mutex<Background>,
-}
-
-/// How to make or open a store.
-///
-/// ```no_run
-/// use escrowdb::store::{Durability, Preset, Store};
-///
-/// // The first time. The slot holds the root key and must lie outside of the folder.
-/// let store = Store::builder("chats")
-///     .slot("/media/keys/chats.slot")
-///     .preset(Preset::Customer)
-///     .create()?;
-/// store.close()?;
-/// // Later. What was chosen for a new store stands in it.
-/// let store = Store::builder("chats")
-///     .slot("/media/keys/chats.slot")
-///     .durability(Durability::Synced)
-///     .open()?;
-/// # Ok::<(), escrowdb::Error>(())
-/// ```
-pub struct Builder {
-    dir: PathBuf,
-    slot: Option<PathBuf>,
-    vfs: Arc<dyn Vfs>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
-    settings: Settings,
 }
 
 /// Numbers about a store.
@@ -148,14 +122,7 @@ pub struct KeyStatus {
 impl Store {
     /// Starts with a folder. The slot lies beside it (`DIR.slot`) unless another is named.
     pub fn builder(dir: impl Into<PathBuf>) -> Builder {
-        Builder {
-            dir: dir.into(),
-            slot: None,
-            vfs: Arc::new(DiskVfs),
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(OsEntropy),
-            settings: Settings::default(),
-        }
+        Builder::new(dir.into())
     }
 
     /// Appends a batch: one outcome for each record, in order. The records added are durable and
@@ -440,163 +407,6 @@ const _: () = {
 impl Drop for Store {
     fn drop(&mut self) {
         let _ = self.close_inner();
-    }
-}
-
-impl Builder {
-    /// The slot's file.
-    #[must_use]
-    pub fn slot(mut self, path: impl Into<PathBuf>) -> Self {
-        self.slot = Some(path.into());
-        self
-    }
-
-    /// Another file system than the operating system's.
-    #[must_use]
-    pub fn vfs(mut self, vfs: Arc<dyn Vfs>) -> Self {
-        self.vfs = vfs;
-        self
-    }
-
-    /// Another clock. It is believed within the years 0001 to 9999.
-    #[must_use]
-    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.clock = Arc::new(Bounded(clock));
-        self
-    }
-
-    /// Another source of randomness.
-    #[must_use]
-    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
-        self.entropy = entropy;
-        self
-    }
-
-    /// Records of a journal after which it is rolled (default 65,536).
-    #[must_use]
-    pub const fn roll_records(mut self, records: u32) -> Self {
-        self.settings.roll_records = records;
-        self
-    }
-
-    /// Bytes of a journal in memory after which it is rolled (default 64 MiB).
-    #[must_use]
-    pub const fn roll_bytes(mut self, bytes: u64) -> Self {
-        self.settings.roll_bytes = bytes;
-        self
-    }
-
-    /// Records of a journal above which a clean close rolls it (default 4,096).
-    #[must_use]
-    pub const fn close_roll_records(mut self, records: u32) -> Self {
-        self.settings.close_roll_records = records;
-        self
-    }
-
-    /// Bytes of new index files in one pass of an erasure (default 256 MiB).
-    #[must_use]
-    pub const fn pass_bytes(mut self, bytes: u64) -> Self {
-        self.settings.pass_bytes = bytes;
-        self
-    }
-
-    /// Bytes of opened indexes that are kept in memory, of all segments together (default 256 MiB):
-    /// queries over more read indexes anew each time.
-    #[must_use]
-    pub const fn index_bytes(mut self, bytes: usize) -> Self {
-        self.settings.index_bytes = bytes;
-        self
-    }
-
-    /// Bytes of records that may wait to be written (default 64 MiB).
-    #[must_use]
-    pub const fn queue_bytes(mut self, bytes: usize) -> Self {
-        self.settings.queue_bytes = bytes;
-        self
-    }
-
-    /// Whether rolls run on a thread of their own (default) or in the append that makes them due.
-    #[must_use]
-    pub const fn background(mut self, yes: bool) -> Self {
-        self.settings.background = yes;
-        self
-    }
-
-    /// Whether small, thinned and overlapping segments are compacted on a thread of their own
-    /// (default), slowly and only as far as it pays. Without [`Self::background`] nothing is.
-    #[must_use]
-    pub const fn compaction(mut self, yes: bool) -> Self {
-        self.settings.compaction = yes;
-        self
-    }
-
-    /// When an append is acknowledged.
-    #[must_use]
-    pub const fn durability(mut self, durability: Durability) -> Self {
-        self.settings.durability = durability;
-        self
-    }
-
-    /// Name of the log of a new store (default `escrowdb.local/<store id>`).
-    #[must_use]
-    pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.settings.origin = origin.into();
-        self
-    }
-
-    /// Whether an opening gives up what nothing brings back and what it can't do without: records in a
-    /// frame of the journal that is damaged beyond rescue. Otherwise it fails, and changes nothing. What
-    /// is given up is named by [`Store::losses`] from then on.
-    #[must_use]
-    pub const fn accept_losses(mut self, yes: bool) -> Self {
-        self.settings.accept_losses = yes;
-        self
-    }
-
-    /// Where a new store's data lives.
-    #[must_use]
-    pub fn region(mut self, region: impl Into<String>) -> Self {
-        self.settings.region = region.into();
-        self
-    }
-
-    /// Who is the subject of a record that names none, in a new store.
-    #[must_use]
-    pub const fn preset(mut self, preset: Preset) -> Self {
-        self.settings.preset = preset;
-        self
-    }
-
-    /// Makes a new store and opens it.
-    ///
-    /// # Errors
-    /// A folder that is not empty, a slot that exists, a slot inside the folder.
-    pub fn create(self) -> Result<Store> {
-        self.request().create().map(Store::from)
-    }
-
-    /// Opens a store and brings it to order after a crash.
-    ///
-    /// # Errors
-    /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*.
-    pub fn open(self) -> Result<Store> {
-        self.request().open().map(Store::from)
-    }
-
-    fn request(self) -> Request {
-        let slot = self.slot.unwrap_or_else(|| {
-            let mut name = self.dir.file_name().unwrap_or_default().to_owned();
-            name.push(".slot");
-            self.dir.with_file_name(name)
-        });
-        Request {
-            vfs: self.vfs,
-            clock: self.clock,
-            entropy: self.entropy,
-            dir: self.dir,
-            slot,
-            settings: self.settings,
-        }
     }
 }
 

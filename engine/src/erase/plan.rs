@@ -60,9 +60,7 @@ pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
         plan.people += alone.len() as u64;
         for (i, (part, docs)) in view.parts().into_iter().zip(&mut hits.0).enumerate() {
             let before = (docs.len(), docs.is_empty());
-            for number in &alone {
-                *docs |= part.postings(&Term::person(Field::Subject, *number))?;
-            }
+            *docs |= target::of_subjects(part, &alone)?;
             plan.records += docs.len() - before.0;
             let touched = before.1 && !docs.is_empty() && !target::mentions(part, &target)?;
             plan.segments += u64::from(touched && i < view.segments.len());

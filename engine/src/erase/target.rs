@@ -143,11 +143,8 @@ fn joins_of(view: &View, record: &Stored, seq: Seq) -> Result<Vec<Seq>> {
     let old = old.map(|s| &*s.part as &dyn Part);
     let new = view.frozen.iter().map(|f| &**f as &dyn Part).chain([&view.live as &dyn Part]);
     for part in old.chain(new) {
-        let mut docs = part.postings(&Term {
-            field: Field::Conversation,
-            value: record.conversation.clone().into_bytes(),
-        })?;
-        docs &= part.postings(&Term { field: Field::Kind, value: vec![Kind::Join as u8] })?;
+        let mut docs = part.postings(&Term::conversation(&record.conversation))?;
+        docs &= part.postings(&Term::kind(Kind::Join))?;
         for doc in docs {
             let key = part.key(doc)?;
             if key.time != record.time {
@@ -200,16 +197,8 @@ pub fn action(target: &Target) -> Action {
 /// Documents of one part that go.
 pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
     match target {
-        Target::Persons(numbers) => {
-            let mut docs = RoaringBitmap::new();
-            for n in numbers {
-                docs |= part.postings(&Term::person(Field::Subject, *n))?;
-            }
-            Ok(docs)
-        }
-        Target::Conversation(name) => {
-            part.postings(&Term { field: Field::Conversation, value: name.clone().into_bytes() })
-        }
+        Target::Persons(numbers) => of_subjects(part, numbers),
+        Target::Conversation(name) => part.postings(&Term::conversation(name)),
         Target::Record { seq, joins, .. } => {
             let mut docs = RoaringBitmap::new();
             for seq in [seq].into_iter().chain(joins) {
@@ -223,8 +212,13 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
 /// Documents of one part that go with an erasure: what it takes, and what says who those are that it
 /// forgets.
 pub fn doomed_in(part: &dyn Part, waiting: &Waiting) -> Result<RoaringBitmap> {
-    let mut docs = matching_in(part, &waiting.target)?;
-    for number in &waiting.forgotten {
+    Ok(matching_in(part, &waiting.target)? | of_subjects(part, &waiting.forgotten)?)
+}
+
+/// Documents of one part that any of these people is a subject of.
+pub fn of_subjects(part: &dyn Part, people: &[PersonNumber]) -> Result<RoaringBitmap> {
+    let mut docs = RoaringBitmap::new();
+    for number in people {
         docs |= part.postings(&Term::person(Field::Subject, *number))?;
     }
     Ok(docs)

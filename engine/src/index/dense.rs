@@ -155,12 +155,13 @@ impl Words {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    fn differences(list: &BTreeSet<u32>) -> Vec<u8> {
+    /// A posting list as the differences of its documents.
+    pub(in crate::index) fn differences(list: &BTreeSet<u32>) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut next = 0;
         for doc in list {

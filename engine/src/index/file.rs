@@ -319,15 +319,14 @@ impl IndexFile {
         let name = file_name(of.file);
         let found =
             ParityFile::new(Arc::clone(&file)).map_err(|e| Error::io(format!("measure {name}"), e))?;
-        let fits = |file: &ParityFile| pages.is_none_or(|pages| file.data_pages() == u64::from(pages));
-        let (file, cut) = match (found, pages) {
-            (Ok(file), _) if fits(&file) => (file, false),
-            (_, Some(pages)) => (ParityFile::cut(file, pages.into()), true),
-            (Ok(file), None) => (file, false),
-            (Err(len), None) => {
-                return Err(Error::corrupt(format!(
-                    "file {name} has {len} bytes, which is no length of an index"
-                )));
+        let (file, cut) = match (found, pages.map(u64::from)) {
+            (Ok(found), Some(pages)) if found.data_pages() == pages => (found, false),
+            (_, Some(pages)) => (ParityFile::cut(file, pages), true),
+            (found, None) => {
+                let no_length = |len| {
+                    Error::corrupt(format!("file {name} has {len} bytes, which is no length of an index"))
+                };
+                (found.map_err(no_length)?, false)
             }
         };
         let mut index = Self::unread(file, of, key, repairs)?;
@@ -442,17 +441,21 @@ impl IndexFile {
 
     /// The bytes of a section.
     pub fn section(&self, section: Section) -> Result<Zeroizing<Vec<u8>>> {
+        let (offset, len) = self.place(section)?;
+        self.text(offset, len).map_err(|e| self.at(section, e))
+    }
+
+    /// Where a section begins and how long it is.
+    fn place(&self, section: Section) -> Result<(u64, u64)> {
         let place = self.table.sections.iter().find(|s| s.0 == section as u8);
         let (_, offset, len) =
             *place.ok_or_else(|| self.at(section, Error::corrupt("the section is missing")))?;
-        self.text(offset, len).map_err(|e| self.at(section, e))
+        Ok((offset, len))
     }
 
     /// Bytes of a section: only the pages on which they lie are opened.
     pub fn part_of(&self, section: Section, from: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
-        let place = self.table.sections.iter().find(|s| s.0 == section as u8);
-        let (_, offset, whole) =
-            *place.ok_or_else(|| self.at(section, Error::corrupt("the section is missing")))?;
+        let (offset, whole) = self.place(section)?;
         if from.checked_add(len).is_none_or(|end| end > whole) {
             return Err(self.at(section, Error::corrupt("the section is too short")));
         }
@@ -461,7 +464,7 @@ impl IndexFile {
 
     /// Length of a section; 0 if it is missing.
     pub fn len_of(&self, section: Section) -> u64 {
-        self.table.sections.iter().find(|s| s.0 == section as u8).map_or(0, |(_, _, len)| *len)
+        self.place(section).map_or(0, |(_, len)| len)
     }
 
     /// The bytes of a section that is there twice: each page from the first copy, or from the same

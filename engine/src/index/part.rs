@@ -42,6 +42,11 @@ impl Term {
         Self { field, value: number.0.to_be_bytes().to_vec() }
     }
 
+    /// A conversation.
+    pub fn conversation(name: &str) -> Self {
+        Self { field: Field::Conversation, value: name.as_bytes().to_vec() }
+    }
+
     /// A kind of record.
     pub fn kind(kind: Kind) -> Self {
         Self { field: Field::Kind, value: vec![kind as u8] }

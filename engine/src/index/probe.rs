@@ -134,18 +134,9 @@ pub fn sift_bits(docs: &mut Vec<u32>, wanted: bool, bits: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::dense::tests::differences;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
-
-    fn differences(list: &BTreeSet<u32>) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut next = 0;
-        for doc in list {
-            crate::codec::Write::put_varint(&mut bytes, u64::from(doc - next));
-            next = doc + 1;
-        }
-        bytes
-    }
 
     proptest! {
         #[test]

@@ -65,7 +65,7 @@ impl Share {
 
 /// What is damaged in a segment.
 #[derive(Default)]
-pub struct Found {
+pub struct Scrubbed {
     /// Pages of the index and of its parity.
     pub index: Vec<Damage>,
     /// Blocks of bodies and parity of their files.
@@ -74,8 +74,8 @@ pub struct Found {
 
 impl Segment {
     /// Each page of the index, each block if asked, and parity.
-    pub fn scrub(&self, how: &Scrub<'_>) -> Found {
-        let mut found = Found::default();
+    pub fn scrub(&self, how: &Scrub<'_>) -> Scrubbed {
+        let mut found = Scrubbed::default();
         self.scrub_index(how, &mut found.index);
         if how.read_data
             && let Ok(blocks) = self.sections.load_blocks()

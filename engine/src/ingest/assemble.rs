@@ -4,18 +4,18 @@
 use std::borrow::Cow;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
-use zeroize::{Zeroize, Zeroizing};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use zeroize::Zeroizing;
 
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Batch, BatchEntry, Field, IdHash, Numbered, People, SortKey, Source, Term};
+use crate::index::{Batch, BatchEntry, IdHash, Numbered, People, SortKey, Source, Term};
 use crate::ingest::asked::{self, Asked};
 use crate::ingest::frame::Records;
 use crate::ingest::made;
-use crate::record::input::JOIN_PREFIX;
-use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
+use crate::ingest::past::{Old, Oldest, Past};
+use crate::record::{Kind, PersonFields, Record, Stored, Subjects};
 use crate::state::Preset;
 use crate::text;
 use crate::view::{Gates, Place, View};
@@ -49,61 +49,6 @@ pub struct Draft<'a, 'r> {
     hasher: DefaultHashBuilder,
 }
 
-/// Counters and names that go from one record to the next, and in a rehearsal from one batch to
-/// the next, in place of their records.
-pub struct Past {
-    next_seq: Seq,
-    next_person: PersonNumber,
-    born: HashMap<String, PersonNumber>,
-    /// Marks of joins that are there.
-    joined: HashSet<[u8; 16]>,
-    customers: HashMap<String, Option<Oldest>>,
-    /// Records of former batches of a rehearsal; none where records are really appended.
-    records: HashMap<PastKey, PastRecord>,
-}
-
-/// Names and conversations leave no copy behind.
-impl Drop for Past {
-    fn drop(&mut self) {
-        self.born.drain().for_each(|(mut name, _)| name.zeroize());
-        self.customers.drain().for_each(|(mut conversation, _)| conversation.zeroize());
-    }
-}
-
-/// Conversation and id, hashed so that no file can make two of them meet.
-type PastKey = [u8; 16];
-
-fn past_key(conversation: &str, id: &str) -> PastKey {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(conversation.len() as u64).to_le_bytes()).update(conversation.as_bytes());
-    hasher.update(id.as_bytes());
-    let mut key = PastKey::default();
-    hasher.finalize_xof().fill(&mut key);
-    key
-}
-
-/// As much of a record as telling a duplicate from a conflict needs.
-struct PastRecord {
-    seq: Seq,
-    author: PersonNumber,
-    subjects: Vec<PersonNumber>,
-    hash: [u8; 32],
-}
-
-impl Past {
-    /// Before the first batch, which would continue at these counters.
-    pub fn new(next_seq: Seq, next_person: PersonNumber) -> Self {
-        Self {
-            next_seq,
-            next_person,
-            born: HashMap::new(),
-            joined: HashSet::new(),
-            customers: HashMap::new(),
-            records: HashMap::new(),
-        }
-    }
-}
-
 /// What is known of a record whose id is derived.
 enum Derived {
     /// It was given before.
@@ -113,51 +58,6 @@ enum Derived {
     /// Somebody must be born first.
     Unclear,
 }
-
-/// The record that has an identity already.
-enum Old<'a> {
-    Whole(StoredRef<'a>),
-    Past(&'a PastRecord),
-}
-
-impl Old<'_> {
-    const fn author(&self) -> PersonNumber {
-        match self {
-            Self::Whole(stored) => stored.author,
-            Self::Past(past) => past.author,
-        }
-    }
-
-    fn subjects(&self) -> &[PersonNumber] {
-        match self {
-            Self::Whole(stored) => stored.subjects,
-            Self::Past(past) => &past.subjects,
-        }
-    }
-
-    fn equals(&self, new: &StoredRef<'_>) -> bool {
-        match self {
-            Self::Whole(stored) => comparable(*stored) == comparable(*new),
-            Self::Past(past) => past.hash == content_hash(*new),
-        }
-    }
-}
-
-/// What must be equal of equal records. A join that the store makes has time and channel of
-/// whichever record named the person first, here or in another store.
-fn comparable(record: StoredRef<'_>) -> StoredRef<'_> {
-    if record.kind == Kind::Join && record.id.starts_with(JOIN_PREFIX) {
-        return StoredRef { time: Micros::default(), channel: "", ..record };
-    }
-    record
-}
-
-fn content_hash(record: StoredRef<'_>) -> [u8; 32] {
-    *blake3::hash(&Zeroizing::new(comparable(record).encode())).as_bytes()
-}
-
-/// Sort key and subjects of the oldest record of a conversation.
-type Oldest = (SortKey, Vec<PersonNumber>);
 
 impl<'a, 'r> Draft<'a, 'r> {
     /// An empty draft that continues at these counters.
@@ -195,15 +95,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             }
         }
         for entry in entries {
-            let record = entry.record();
-            let hash = content_hash(record);
-            let past = PastRecord {
-                seq: entry.seq,
-                author: record.author,
-                subjects: record.subjects.to_vec(),
-                hash,
-            };
-            self.past.records.insert(past_key(record.conversation, record.id), past);
+            self.past.remember(entry.seq, entry.record());
         }
         Ok(self.past)
     }
@@ -412,7 +304,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         let found;
         let (seq, old) = if let Some(entry) = self.entry(&record.conversation, id, identity) {
             (entry.seq, Old::Whole(entry.record()))
-        } else if let Some(past) = self.past_record(&record.conversation, id) {
+        } else if let Some(past) = self.past.record(&record.conversation, id) {
             (past.seq, Old::Past(past))
         } else if let Some((_, seq, stored)) = self.find(&record.conversation, id, asked)? {
             found = Zeroizing::new(stored);
@@ -481,14 +373,14 @@ impl<'a, 'r> Draft<'a, 'r> {
             .map(|(seq, record)| (SortKey { time: record.time, seq }, record.subjects))
             .min_by_key(|(key, _)| *key)
             .map(|(key, subjects)| (key, subjects.to_vec()));
-        let term = Term { field: Field::Conversation, value: conversation.to_owned().into_bytes() };
+        let term = Term::conversation(conversation);
         for part in self.view.parts() {
             let mut docs = part.postings(&term)?;
             if docs.is_empty() {
                 continue;
             }
             for kind in [Kind::Join, Kind::Leave] {
-                docs -= part.postings(&Term { field: Field::Kind, value: vec![kind as u8] })?;
+                docs -= part.postings(&Term::kind(kind))?;
             }
             if let Some((key, doc)) = part.oldest(&docs, 1, None)?.first().copied()
                 && oldest.as_ref().is_none_or(|(k, _)| key < *k)
@@ -556,10 +448,6 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
         self.past.joined.insert(mark);
         Ok(())
-    }
-
-    fn past_record(&self, conversation: &str, id: &str) -> Option<&PastRecord> {
-        if self.past.records.is_empty() { None } else { self.past.records.get(&past_key(conversation, id)) }
     }
 
     /// The entry of this draft with this identity.

@@ -1,13 +1,16 @@
 //! Ids that the store makes. They are derived under its tag key, or drawn; neither says anything to
 //! who lacks the key.
 
+use std::borrow::Cow;
+
 use zeroize::Zeroizing;
 
 use crate::crypto::kdf::Label;
 use crate::id::{Handle, PersonNumber};
+use crate::index::Numbered;
 use crate::keyring::catalog::Tagger;
 use crate::record::input::JOIN_PREFIX;
-use crate::record::{Record, StoredRef, Subjects};
+use crate::record::{Record, Subjects};
 
 /// Id of the `n`-th of several equal records without id. The author is left out, because he may be
 /// erased and the record stay; he stands in it only where another's record has that id already.
@@ -18,27 +21,9 @@ pub fn repeated(
     subjects: &[PersonNumber],
     author: Option<PersonNumber>,
 ) -> String {
-    let mut subjects = subjects.to_vec();
-    subjects.sort_unstable();
-    subjects.dedup();
-    let content = StoredRef {
-        id: "",
-        conversation: &record.conversation,
-        author: PersonNumber::STORE,
-        subjects: &subjects,
-        time: record.time,
-        channel: &record.channel,
-        kind: record.kind,
-        tags: &record.tags,
-        body: &record.body,
-        reply_to: record.reply_to.as_deref(),
-        class: 0,
-        policy: 0,
-        person: None,
-        extra: &record.extra,
-        unknown: &[],
-    };
-    let content = Zeroizing::new(content.encode());
+    let subjects = subjects.iter().copied().collect::<Subjects>().sorted();
+    let nobody = Numbered { record, id: Cow::Borrowed(""), author: PersonNumber::STORE, subjects };
+    let content = Zeroizing::new(nobody.record().encode());
     let author = author.map(|number| number.0.to_be_bytes());
     let author = author.as_ref().map_or(&[][..], |bytes| bytes);
     record_id(tagger.mark(Label::RecordId, &[&content, &n.to_le_bytes(), author]))

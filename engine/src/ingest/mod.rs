@@ -5,6 +5,7 @@ pub mod assemble;
 pub mod frame;
 pub mod link;
 pub mod made;
+pub mod past;
 pub mod queue;
 pub mod rehearse;
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::ingest::assemble::{Draft, Outcome, Past};
+use crate::ingest::assemble::{Draft, Outcome};
+use crate::ingest::past::Past;
 use crate::record::Record;
 use crate::state::State;
 

@@ -9,13 +9,11 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use crate::codec::Reader;
-use crate::crypto::{ALGORITHM, SEAL_LEN, Seal};
+use crate::crypto::{SEAL_LEN, Seal};
 use crate::error::Result;
+use crate::journal::header::{FLAG_AFTER_UNSYNCED, HEADER_LEN, is_header, text_len};
 use crate::journal::parity::Closed;
-use crate::journal::{
-    FLAG_AFTER_UNSYNCED, FRONT_LEN, HEADER_LEN, Journal, MAGIC, PAD, Read, SALT_LEN, VERSION, text_len,
-};
+use crate::journal::{FRONT_LEN, Journal, PAD, Read, SALT_LEN};
 use crate::parity::{PAGE_LEN, Page};
 
 /// Pages that parity gave back.
@@ -245,15 +243,6 @@ fn seal_of(front: &[u8; FRONT_LEN]) -> Seal {
     let mut seal = [0; SEAL_LEN];
     seal.copy_from_slice(&front[HEADER_LEN + SALT_LEN..]);
     seal
-}
-
-/// Whether these bytes are a header of this version.
-fn is_header(bytes: &[u8]) -> bool {
-    let mut r = Reader::new(bytes);
-    let known = r.array().is_ok_and(|magic: [u8; 4]| magic == MAGIC)
-        && r.u8().is_ok_and(|version| version == VERSION)
-        && r.u8().is_ok_and(|algorithm| algorithm == ALGORITHM);
-    known && text_len(bytes).is_ok_and(|len| len.is_some())
 }
 
 #[cfg(test)]

@@ -9,17 +9,14 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::id::Seq;
-use crate::log::{Log, name};
+use crate::log::{HASHES_A_PAGE, Log, name};
 use crate::merkle::hash::{Hash, subtree_root};
 use crate::merkle::tile::{self, LEVELS, WIDTH};
 use crate::merkle::tree::Frontier;
-use crate::parity::PAGE_LEN;
 use crate::vfs::Vfs;
 
 /// Stands for a leaf that is lost.
 pub const LOST: Hash = Hash([0; 32]);
-/// Leaves of a page.
-const PER_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;
 
 /// Leaves that nothing gives any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +102,8 @@ impl Log {
     /// Leaves as they stand in the file; what can't be read counts as lost.
     fn stored_leaves(&self, size: u64) -> Vec<Hash> {
         let mut leaves = Vec::with_capacity(size as usize);
-        for first in (0..size).step_by(PER_PAGE as usize) {
-            let count = PER_PAGE.min(size - first);
+        for first in (0..size).step_by(HASHES_A_PAGE as usize) {
+            let count = HASHES_A_PAGE.min(size - first);
             match self.read(0, first, count) {
                 Ok(page) => leaves.extend(page),
                 // The file may end within the page.
@@ -160,6 +157,7 @@ fn frontier(leaves: &[Hash]) -> Frontier {
 mod tests {
     use super::*;
     use crate::merkle::hash::leaf_hash;
+    use crate::parity::PAGE_LEN;
     use crate::vfs::MemoryVfs;
 
     const DIR: &str = "/store";

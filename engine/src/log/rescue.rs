@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::log::parity::GROUP_LEN;
-use crate::log::{Log, Stored, name};
+use crate::log::{HASHES_A_PAGE, Log, Stored, name};
 use crate::merkle::hash::Hash;
 use crate::merkle::tile::{self, LEVELS, WIDTH};
 use crate::merkle::tree::Frontier;
@@ -18,9 +18,6 @@ use crate::vfs::Vfs;
 
 /// Pages of a tile.
 const TILE_PAGES: u64 = WIDTH * Hash::LEN as u64 / PAGE_LEN as u64;
-
-/// Hashes of a page.
-const HASHES_A_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;
 
 const _: () = assert!(TILE_PAGES == 2);
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::id::Micros;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term};
-use crate::query::plan::{Naming, Node, Plan, person_term};
+use crate::query::plan::{Naming, Node, Plan};
 use crate::record::Stored;
 
 /// Documents of `part` that `plan` matches and `mask` does not hide.
@@ -286,7 +286,7 @@ struct Both {
 pub(crate) fn hidden(part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
     let mut docs = RoaringBitmap::new();
     for person in &mask.persons {
-        docs |= part.postings(&person_term(Field::Subject, *person))?;
+        docs |= part.postings(&Term::person(Field::Subject, *person))?;
     }
     for conversation in &mask.conversations {
         let value = conversation.as_bytes().to_vec();

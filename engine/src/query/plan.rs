@@ -98,11 +98,6 @@ impl Node {
     }
 }
 
-/// Term of a person.
-pub(crate) fn person_term(field: Field, number: PersonNumber) -> Term {
-    Term { field, value: number.0.to_be_bytes().to_vec() }
-}
-
 fn number(name: &str, people: &dyn People, mask: &Mask) -> Result<Option<PersonNumber>> {
     Ok(people.number(&text::nfc(name))?.filter(|number| !mask.hides(*number)))
 }
@@ -112,7 +107,7 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
     let term = |field, value: &str| Node::Term { term: Term { field, value: value.into() }, negated };
     let person = |field, name: &str| {
         Ok(match (number(name)?, negated) {
-            (Some(number), _) => Node::Term { term: person_term(field, number), negated },
+            (Some(number), _) => Node::Term { term: Term::person(field, number), negated },
             (None, false) => Node::Nothing,
             (None, true) => Node::All,
         })
@@ -132,9 +127,7 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
             Leaf::Channel(v) => term(Field::Channel, v),
             Leaf::Author(v) => person(Field::Author, v)?,
             Leaf::Subject(v) => person(Field::Subject, v)?,
-            Leaf::Kind(kind) => {
-                Node::Term { term: Term { field: Field::Kind, value: vec![*kind as u8] }, negated }
-            }
+            Leaf::Kind(kind) => Node::Term { term: Term::kind(*kind), negated },
             Leaf::Id(id) => Node::Id { id: id.clone(), negated },
             Leaf::After(at) if !negated => Node::Time(*at..END),
             Leaf::Before(at) if negated => Node::Time(*at..END),

@@ -366,7 +366,7 @@ fn handle(view: &View, number: PersonNumber) -> Result<Handle> {
     if let Some(person) = crate::keyring::catalog::person(&view.tree, number)? {
         return Ok(person.handle);
     }
-    let kind = Term { field: Field::Kind, value: vec![Kind::Person as u8] };
+    let kind = Term::kind(Kind::Person);
     let subject = Term::person(Field::Subject, number);
     for part in view.parts() {
         for doc in part.postings(&kind)? & part.postings(&subject)? {

@@ -154,18 +154,18 @@ pub fn without_lost_bodies(state: &State, segment: &Rolled, by: By) -> Result<u6
     let place = BodyPlace { dir: &env.dir, store: env.store, file: body, index: 0 };
     let to = rewrite::Target { vfs: &*env.vfs, body: place, keys: &*state.subjects, entropy: &*env.entropy };
     let removal = Removal { docs: &RoaringBitmap::new(), people: &[], reform_all: true };
-    let undone = |_: &Error| drop(env.unlink(body_name(body)));
-    let reformed = rewrite::rewrite(&segment.part, &removal, &to).inspect_err(undone)?;
+    let undo = || drop(env.unlink(body_name(body)));
+    let reformed = rewrite::rewrite(&segment.part, &removal, &to).inspect_err(|_| undo())?;
     let span = reformed.lost.iter().min().copied().zip(reformed.lost.iter().max().copied());
     let number = reformed.lost.len() as u64;
     let losses: Vec<Loss> = span.map(|span| loss(state, segment.id, number, span, by)).into_iter().collect();
     let fresh = if reformed.data.docs.is_empty() {
-        undone(&Error::corrupt("nothing is left"));
+        undo();
         None
     } else {
         let (docs, text) = (&reformed.data.docs, &reformed.text);
         let write = || roll::write_encoded(env, docs, text, index, vec![body], old.generation + 1);
-        Some(open_fresh(state, segment.id, index, Some(0), write).inspect_err(undone)?)
+        Some(open_fresh(state, segment.id, index, Some(0), write).inspect_err(|_| undo())?)
     };
     publish(state, Old::Open(segment), fresh, &losses, vec![body_name(body)])?;
     Ok(number)

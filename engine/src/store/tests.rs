@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::*;
+use crate::crypto::{Entropy, OsEntropy};
 use crate::id::Micros;
 use crate::segment::SubjectKeys;
 use crate::session::Session;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::id::SegmentId;
-use crate::index::scrub::Found;
+use crate::index::scrub::Scrubbed;
 use crate::index::{IndexBuilder, Part, Scrub, file};
 use crate::keyring::losses::By;
 use crate::keyring::{Report, catalog};
@@ -196,7 +196,7 @@ fn verify_segment(
     let (vfs, dir) = (&*state.env.vfs, &*state.env.dir);
     let scrub = Scrub { vfs, dir, share, read_data, repair: options.repair };
     let mut found = segment.part.scrub(&scrub);
-    let done = |found: &mut Found| {
+    let done = |found: &mut Scrubbed| {
         found.index.retain(|damage| damage.fate == Fate::Repaired);
         found.bodies.retain(|damage| damage.fate == Fate::Repaired);
     };

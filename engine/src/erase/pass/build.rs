@@ -137,9 +137,13 @@ impl Pass<'_> {
         self.lost.push(self.loss(segment, seqs.len() as u64, *first, *last));
     }
 
-    /// What several requests of one pass meet is told by the first.
+    /// What several requests of one pass give up is told by the first.
+    pub(super) fn by(&self) -> By {
+        self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request))
+    }
+
     fn loss(&self, segment: SegmentId, number: u64, first: Seq, last: Seq) -> Loss {
-        let by = self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request));
+        let by = self.by();
         let (at, segment) = (self.state.env.clock.now(), Some(segment));
         Loss { what: What::Records, by, at, segment, number, first, last }
     }

@@ -9,7 +9,6 @@ use crate::id::{Epoch, PersonNumber};
 use crate::index::Part;
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
-use crate::keyring::losses::By;
 use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, Keyring, LogHead, Prepared};
 use crate::log::Log;
@@ -44,8 +43,7 @@ impl Pass<'_> {
         }
         let mut lost = self.lost.clone();
         if self.roll.is_some() {
-            let by = self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request));
-            lost.extend(commit::lost_leaves(state, by));
+            lost.extend(commit::lost_leaves(state, self.by()));
         }
         catalog::add_losses(&mut changes, tree, &lost)?;
         let mut log = keyring.head().log;
