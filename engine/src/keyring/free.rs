@@ -111,8 +111,9 @@ impl Draft {
     }
 }
 
-/// The list's bytes.
-pub(super) fn encode(free: &[u32], freed: &[u32]) -> Vec<u8> {
+/// The bytes of both lists: places of pages that are free, and of pages that the last commit freed,
+/// each ascending.
+pub fn encode(free: &[u32], freed: &[u32]) -> Vec<u8> {
     let mut out = Vec::with_capacity(free.len() + freed.len() + 16);
     for list in [free, freed] {
         out.put_varint(list.len() as u64);
@@ -125,7 +126,12 @@ pub(super) fn encode(free: &[u32], freed: &[u32]) -> Vec<u8> {
     out
 }
 
-pub(super) fn decode(bytes: &[u8], pages: u32) -> Result<(Vec<u32>, Vec<u32>)> {
+/// Both lists of a tree of `pages` pages.
+///
+/// # Errors
+///
+/// Corrupt if a place lies outside the tree, or bytes are missing or left.
+pub fn decode(bytes: &[u8], pages: u32) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut r = Reader::new(bytes);
     let lists = (decode_list(&mut r, pages)?, decode_list(&mut r, pages)?);
     r.finish()?;

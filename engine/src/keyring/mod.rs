@@ -40,7 +40,7 @@ mod check;
 mod commit;
 pub mod entry;
 pub mod files;
-mod free;
+pub mod free;
 pub mod head;
 pub mod losses;
 pub mod node;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use escrowdb::codec::Reader;
-use escrowdb::crypto::{Keys, OsEntropy, Secret};
+use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
 use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, StoreId};
 use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
@@ -14,8 +14,10 @@ use escrowdb::index::filter::IdFilter;
 use escrowdb::index::tables::decode_blocks;
 use escrowdb::index::{Field, IdQuery, Part, Segment, SegmentFiles, Term, page, postings};
 use escrowdb::ingest::frame;
+use escrowdb::journal::parity::file_name as journal_parity_name;
 use escrowdb::journal::{FrameKind, Journal};
 use escrowdb::keyring::entry::{self, Entry};
+use escrowdb::keyring::free;
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
 use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, losses, progress};
@@ -33,17 +35,19 @@ use crate::printed::printed;
 pub(crate) type Check = fn(&[u8]) -> bool;
 
 /// Every check by the name of its fuzz target.
-pub(crate) const ALL: [(&str, Check); 20] = [
+pub(crate) const ALL: [(&str, Check); 22] = [
     ("block_table", block_table),
     ("body_block", body_block),
     ("column", column),
     ("cursor", cursor),
     ("dictionary", dictionary),
     ("frame", journal_frame),
+    ("free_list", free_list),
     ("head", head_record),
     ("id_filter", id_filter),
     ("index_file", index_file),
     ("journal", journal),
+    ("journal_parity", journal_parity),
     ("json_line", json_line),
     ("keyring_entry", keyring_entry),
     ("keyring_node", keyring_node),
@@ -100,6 +104,100 @@ pub(crate) fn journal(bytes: &[u8]) -> bool {
         assert_eq!((frame.kind, &frame.payload[..]), (*kind, *payload));
     }
     !written.is_empty()
+}
+
+/// The parity of a closed journal. Its checksum has no key, so whoever writes the file makes it fit.
+/// The first byte says whether the rest is the file itself or what it says (bytes and number of
+/// frames, eight bytes each, then parity), and which page of the journal is lost, if any. Whatever
+/// it says, a whole journal is read whole or refused, and no frame appears that was not written.
+pub(crate) fn journal_parity(bytes: &[u8]) -> bool {
+    static CLOSED: LazyLock<(MemoryVfs, Vec<u8>)> = LazyLock::new(|| {
+        let disk = closed_journal();
+        let whole = read_whole(&disk, &format!("{JOURNAL}.jrn"));
+        (disk, whole)
+    });
+    let Some((how, rest)) = bytes.split_first() else { return false };
+    let (disk, whole) = &*CLOSED;
+    let dir = Path::new(DIR);
+    let path = dir.join(journal_parity_name(JOURNAL));
+    drop(disk.remove(&path));
+    let parity = disk.create(&path).unwrap();
+    parity.write_at(&if how % 2 == 0 { rest.to_vec() } else { parity_file(rest) }, 0).unwrap();
+    let lost = usize::from(how >> 1);
+    let mut journal = whole.clone();
+    if let Some(page) = lost.checked_sub(1).and_then(|page| journal.chunks_mut(PAGE).nth(page)) {
+        page.fill(0xA5);
+    }
+    let file = disk.open(&dir.join(format!("{JOURNAL}.jrn"))).unwrap();
+    file.write_at(&journal, 0).unwrap();
+    let Ok(replayed) = Journal::replay(disk, dir, STORE_ID, JOURNAL, Keys::new().insert(&ROOT).unwrap())
+    else {
+        return false;
+    };
+    let batches: Vec<_> = replayed.frames.iter().filter(|f| f.kind == FrameKind::Batch).collect();
+    assert!(journal != *whole || batches.len() == FRAMES, "frames of a whole journal are gone");
+    for (n, frame) in batches.iter().enumerate() {
+        assert_eq!(&frame.payload[..], &[n as u8; 3000]);
+    }
+    true
+}
+
+pub(crate) const JOURNAL: FileId = FileId([7; 16]);
+const FRAMES: usize = 3;
+
+/// A journal that was closed, and its parity.
+pub(crate) fn closed_journal() -> MemoryVfs {
+    let (disk, dir) = (MemoryVfs::new(), Path::new(DIR));
+    disk.create_dir(dir).unwrap();
+    let key = Keys::new().insert(&ROOT).unwrap();
+    let mut writer = Journal::create(&disk, dir, STORE_ID, JOURNAL, key).unwrap();
+    for n in 0..FRAMES {
+        writer.append(&Sevens, FrameKind::Batch, &[n as u8; 3000]).unwrap();
+    }
+    writer.close(&disk, dir, &Sevens).unwrap();
+    disk
+}
+
+/// The bytes of a file of the folder.
+pub(crate) fn read_whole(disk: &MemoryVfs, name: &str) -> Vec<u8> {
+    let file = disk.open(&Path::new(DIR).join(name)).unwrap();
+    let mut bytes = vec![0; file.len().unwrap() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+/// Randomness that writes the same file each time.
+pub(crate) struct Sevens;
+
+impl Entropy for Sevens {
+    fn fill(&self, out: &mut [u8]) -> std::io::Result<()> {
+        out.fill(7);
+        Ok(())
+    }
+}
+
+/// A file of parity that says what these bytes say, with a checksum that fits.
+fn parity_file(says: &[u8]) -> Vec<u8> {
+    let mut says = says.to_vec();
+    says.resize(says.len().max(16), 0);
+    let (numbers, parity) = says.split_at(16);
+    let mut parity = parity.to_vec();
+    parity.resize(parity.len().next_multiple_of(PAGE), 0);
+    let mut header = [b"EDPR", &[1, 1, 0, 0][..], &JOURNAL.0, numbers].concat();
+    let sum = blake3::Hasher::new().update(&header).update(&parity).finalize();
+    header.extend_from_slice(sum.as_bytes());
+    header.resize(PAGE, 0);
+    [&header[..], &header, &parity].concat()
+}
+
+/// The pages of the key tree that are free, behind the number of its pages, four bytes.
+pub(crate) fn free_list(bytes: &[u8]) -> bool {
+    let mut r = Reader::new(bytes);
+    let Ok(pages) = r.u32() else { return false };
+    let Ok((free, freed)) = free::decode(&bytes[4..], pages) else { return false };
+    assert!(free.iter().chain(&freed).all(|place| *place < pages));
+    assert_eq!(free::decode(&free::encode(&free, &freed), pages).unwrap(), (free, freed));
+    true
 }
 
 /// The text of a whole index file, sealed as it is into pages and then asked for everything.
@@ -225,9 +323,7 @@ pub(crate) fn head_record(bytes: &[u8]) -> bool {
     static STORE: LazyLock<(MemoryVfs, Vec<u8>)> = LazyLock::new(|| {
         let disk = MemoryVfs::new();
         make_keyring(&disk);
-        let file = disk.open(&Path::new(DIR).join(head::HEAD_FILE)).unwrap();
-        let mut bytes = vec![0; file.len().unwrap() as usize];
-        file.read_exact_at(&mut bytes, 0).unwrap();
+        let bytes = read_whole(&disk, head::HEAD_FILE);
         (disk, bytes)
     });
     let (disk, whole) = &*STORE;

@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use escrowdb::codec::Write;
-use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
+use escrowdb::crypto::{Keys, OsEntropy, Secret};
 use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
 use escrowdb::index::part::{Field, SortKey};
 use escrowdb::index::terms::Terms;
 use escrowdb::index::{IndexBuilder, column, dictionary, file, page, postings, write_index};
 use escrowdb::ingest::frame;
+use escrowdb::journal::parity::file_name as journal_parity_name;
 use escrowdb::keyring::entry::{self, Entry};
+use escrowdb::keyring::free;
 use escrowdb::keyring::losses::{By, Loss, Losses, What};
 use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
 use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportProgress};
@@ -24,7 +26,7 @@ use escrowdb::segment::block::{BlockBuilder, BlockRef, Compressor};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use zeroize::Zeroizing;
 
-use crate::checks::{PAGE, ROOT, STORE_ID};
+use crate::checks::{JOURNAL, PAGE, ROOT, STORE_ID, Sevens, closed_journal, read_whole};
 
 /// Target, name, bytes.
 pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
@@ -35,6 +37,8 @@ pub(crate) fn all() -> Vec<Seed> {
     seeds.extend([
         ("frame", "two_records", frame::encode(&[record(7, "Guten Tag"), record(8, "")]).to_vec()),
         ("index_file", "a_hundred_documents", index_file()),
+        ("free_list", "free_and_freed", [&9u32.to_le_bytes()[..], &free::encode(&[1, 2, 7], &[4])].concat()),
+        ("journal_parity", "as_written", parity()),
         ("journal", "two_frames", b"\x01\x01\0\0\x05hello".to_vec()),
         ("page", "whole", vec![1]),
         ("body_block", "packed", block("many words, many words, many words, many words")),
@@ -122,6 +126,14 @@ fn entries() -> Vec<Seed> {
         ("pending", "conversation", waiting(Target::Conversation("c1".into()))),
         ("pending", "record", waiting(record)),
     ]
+}
+
+/// What the parity says of the journal that the check closes: a file that is not turned.
+fn parity() -> Vec<u8> {
+    let name = journal_parity_name(JOURNAL);
+    let bytes = read_whole(&closed_journal(), &name.to_string_lossy());
+    // Bytes and number of the frames stand at 24.
+    [&[1][..], &bytes[24..40], &bytes[2 * PAGE..]].concat()
 }
 
 /// The text of the index of a few records.
@@ -234,13 +246,6 @@ fn slot() -> Vec<u8> {
 }
 
 fn cursor() -> String {
-    struct Sevens;
-    impl Entropy for Sevens {
-        fn fill(&self, out: &mut [u8]) -> std::io::Result<()> {
-            out.fill(7);
-            Ok(())
-        }
-    }
     let key = Keys::new().insert(&ROOT).unwrap();
     let at = SortKey { time: Micros(5), seq: Seq(6) };
     Cursors::new(&key, &Sevens, "*", Order::Newest).seal(at).unwrap()

@@ -1,0 +1,12 @@
+//! The parity of a closed journal, with a checksum that fits.
+#![no_main]
+
+#[path = "../../tests/tests/corpora/checks.rs"]
+#[allow(dead_code, reason = "one check of many")]
+mod checks;
+#[path = "../../tests/tests/corpora/printed.rs"]
+mod printed;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    checks::journal_parity(bytes);
+});
