@@ -155,6 +155,10 @@ pub(crate) fn closed_journal() -> MemoryVfs {
         writer.append(&Sevens, FrameKind::Batch, &[n as u8; 3000]).unwrap();
     }
     writer.close(&disk, dir, &Sevens).unwrap();
+    // The room ahead is zeros; without it an input takes a thousandth of the time.
+    let name = format!("{JOURNAL}.jrn");
+    let used = read_whole(&disk, &name).iter().rposition(|b| *b != 0).unwrap() + 1;
+    disk.open(&dir.join(name)).unwrap().set_len(used as u64).unwrap();
     disk
 }
 
