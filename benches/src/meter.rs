@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -28,12 +29,37 @@ pub fn reset_peak() {
     let _ = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Most memory held at once since [`reset_peak`], in bytes.
+/// Most memory held at once since [`reset_peak`], in bytes. Pages of mapped files count too.
 pub fn peak() -> u64 {
+    status("VmHWM:")
+}
+
+/// A line of the process's status, in bytes; 0 where the system doesn't tell.
+fn status(name: &str) -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(name));
     let kib = line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+/// Runs `f`; answers what it answers and the most memory of its own that the process held
+/// meanwhile, in bytes, seen every 2 ms. Pages of mapped files, which the system takes back when
+/// it needs them, are not the process's own.
+pub fn own_peak<T>(f: impl FnOnce() -> T) -> (T, u64) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut most = status("RssAnon:");
+            while !done.load(Ordering::Acquire) {
+                std::thread::sleep(Duration::from_millis(2));
+                most = most.max(status("RssAnon:"));
+            }
+            most
+        });
+        let result = f();
+        done.store(true, Ordering::Release);
+        (result, watch.join().unwrap_or_default())
+    })
 }
 
 /// The sample below which `share` of all samples lie.

@@ -110,12 +110,15 @@ fn by_hand(dir: &Path, victims: &[String], table: &mut Table) -> Result<()> {
     meter::reset_peak();
     let cpu = meter::process_cpu();
     let start = Instant::now();
-    let report = store.compact(&CompactOptions::new(), |_| ())?;
+    let before = meter::own_peak(|| ()).1;
+    let (report, own) = meter::own_peak(|| store.compact(&CompactOptions::new(), |_| ()));
+    let report = report?;
     let took = start.elapsed();
     let cpu = meter::process_cpu() - cpu;
     table.row("compaction by hand", time(took))?;
     table.row("… CPU", time(cpu))?;
-    table.row("… peak memory", bytes(meter::peak()))?;
+    table.row("… peak memory, with pages of mapped files", bytes(meter::peak()))?;
+    table.row("… peak memory of its own; before it", format!("{}; {}", bytes(own), bytes(before)))?;
     table.row("… steps, segments", {
         format!("{}, {} to {}", report.steps, report.segments_before, report.segments_after)
     })?;
