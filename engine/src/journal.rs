@@ -168,8 +168,10 @@ impl Journal {
     fn open(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Self> {
         let io = |e| Error::io(format!("open journal {id}.jrn"), e);
         let file = vfs.open(&path(dir, id)).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::corrupt(format!("journal {id}.jrn is missing"))
-                .hint("restore the file from a backup; acknowledged records stand in it"),
+            std::io::ErrorKind::NotFound => Error::corrupt(format!("journal {id}.jrn is missing")).hint(
+                "restore the file from a backup, for acknowledged records stand in it; or give up what it \
+                     held: `escrow verify --repair --accept-losses`",
+            ),
             _ => io(e),
         })?;
         // After a kill the frames may stand in the cache only.

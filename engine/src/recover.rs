@@ -162,18 +162,17 @@ impl Request {
         // Only now is it known that this root opens all there is.
         slot.destroy_others(record.epoch)?;
 
-        let unclean = journals.unclean;
         let lost = std::mem::take(&mut journals.lost);
         let old = journals.names();
         let reserve = Reserve::find(&env)?;
-        let (active, spare, fresh) = if unclean {
+        let (active, spare, fresh) = if let Some((active, spare)) = journals.clean() {
+            (active, spare, None)
+        } else {
             let (active, current) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             let (spare, next) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             env.sync_dir()?;
             view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new())));
             (active, spare, Some((current, next)))
-        } else {
-            (journals.current.journal, journals.next.journal, None)
         };
         let writer = Writer {
             active,

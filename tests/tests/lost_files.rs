@@ -331,6 +331,59 @@ fn a_frame_of_the_journal_is_given_up_only_when_asked_and_stops_no_erasure() {
 }
 
 #[test]
+fn a_journal_that_is_gone_is_given_up_only_when_asked_and_stops_no_erasure() {
+    let closed = files();
+    let journals: Vec<_> = closed.keys().filter(|p| p.extension().is_some_and(|e| e == "jrn")).collect();
+    assert_eq!(journals.len(), 2);
+    for path in journals {
+        let mut damaged = closed.clone();
+        damaged.remove(path);
+        let disk = MemoryVfs::from_files(damaged.clone());
+        if !closed[path].starts_with(b"EJF1") {
+            // The other one was closed, so nothing stood here.
+            let store = builder(&disk).open().unwrap();
+            assert_eq!((count(&store, "*"), store.losses().unwrap().len()), (SAID + LATE, 0));
+            assert!(store.verify(&all()).unwrap().damage.is_empty());
+            continue;
+        }
+        let refused = builder(&disk).open().map(drop).unwrap_err();
+        assert_eq!(refused.kind(), escrowdb::ErrorKind::Corrupt);
+        assert_eq!(disk.snapshot(), damaged, "nothing was changed");
+        let store = builder(&disk).accept_losses(true).open().unwrap();
+        let found = store.losses().unwrap();
+        assert_eq!(
+            (found.len(), found[0].first.0, found[0].by),
+            (1, ROLLED, GivenUpBy::Opening),
+            "{found:?}"
+        );
+        assert_eq!(count(&store, "*"), SAID);
+        erase(&store);
+        assert_eq!(annas_that_open(&store, &closed), 0);
+        store.append(&[Record::new("new", "new@example.org", Micros(1), "x")]).unwrap();
+        store.close().unwrap();
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(count(&store, "conversation:new"), 1);
+        let report = store.verify(&all()).unwrap();
+        assert!(report.damage.is_empty() && report.given_up.len() == 1, "{report:?}");
+        // Put back, nothing of it opens: its key is gone.
+        drop(store);
+        let disk = back(&disk, &closed, &path.file_name().unwrap().to_string_lossy());
+        assert_eq!(count(&builder(&disk).open().unwrap(), "conversation:new"), 1);
+    }
+}
+
+#[test]
+fn journals_that_are_both_gone_cost_what_stood_in_them() {
+    let mut files = files();
+    files.retain(|path, _| path.extension().is_none_or(|e| e != "jrn" && e != "par"));
+    let disk = MemoryVfs::from_files(files);
+    let store = builder(&disk).accept_losses(true).open().unwrap();
+    assert_eq!((count(&store, "*"), store.losses().unwrap().len()), (SAID, 1));
+    store.close().unwrap();
+    assert_eq!(count(&builder(&disk).open().unwrap(), "*"), SAID);
+}
+
+#[test]
 fn a_log_without_leaves_is_made_again_or_goes_on_with_what_lives() {
     let files = files();
     let path = named(&files, "level-0");

@@ -151,12 +151,6 @@ impl Journal {
         )
     }
 
-    /// A journal that is known to hold no frame and can't be read.
-    pub fn unreadable(vfs: &dyn Vfs, dir: &Path, store: StoreId, id: FileId, key: Key) -> Result<Replay> {
-        let journal = Self::open(vfs, dir, store, id, key)?;
-        Ok(Replay { journal, frames: Vec::new(), torn: true, at_rest: false, repaired: 0, lost: (0, 0) })
-    }
-
     /// Whether a byte other than zero stands behind the last good frame.
     pub(super) fn bytes_behind(&self) -> Result<bool> {
         let mut buf = vec![0u8; 64 * 1024];

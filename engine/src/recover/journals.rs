@@ -8,10 +8,10 @@ use roaring::RoaringBitmap;
 use crate::crypto::Keys;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{PersonNumber, SegmentId, Seq};
+use crate::id::{FileId, PersonNumber, SegmentId, Seq};
 use crate::index::LiveIndex;
 use crate::ingest::frame;
-use crate::journal::{FrameKind, Journal, Replay, parity};
+use crate::journal::{Frame, FrameKind, Journal, Replay, parity};
 use crate::keyring::catalog::{self, JournalRole};
 use crate::keyring::entry::{Counters, Journal as JournalEntry};
 use crate::keyring::losses::{By, Loss, What};
@@ -23,51 +23,96 @@ use crate::view::View;
 
 /// Both journals as they were found.
 pub(super) struct Journals {
-    pub(super) current: Replay,
-    pub(super) next: Replay,
+    current: Found,
+    next: Found,
     /// Whether records may stand there that were written and lost again.
-    pub(super) unclean: bool,
-    /// Positions whose frames are damaged beyond rescue: the first, and how many.
+    unclean: bool,
+    /// Positions whose frames are lost: the first, and how many.
     pub(super) lost: Vec<(Seq, u64)>,
+}
+
+/// A journal that the key tree names.
+struct Found {
+    file: FileId,
+    /// What was read; `None` if the file is gone or can't be read, and is not waited for.
+    replay: Option<Replay>,
+    /// See [`Replay::lost`].
+    lost: (u64, u64),
+}
+
+impl Found {
+    fn frames(&self) -> &[Frame] {
+        self.replay.as_ref().map_or(&[], |replay| &replay.frames)
+    }
+
+    fn batches(&self) -> impl Iterator<Item = &Frame> {
+        self.frames().iter().filter(|frame| frame.kind == FrameKind::Batch)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.replay.as_ref().is_some_and(|replay| replay.at_rest)
+    }
+
+    /// Whether it may be written on as it is.
+    fn is_whole(&self) -> bool {
+        self.lost == (0, 0) && self.replay.as_ref().is_some_and(|replay| !replay.torn)
+    }
 }
 
 impl Journals {
     pub(super) fn replay(env: &Env, tree: &Tree, keys: &Keys, past_damage: bool) -> Result<Self> {
-        let open = |role| {
+        let open = |role, may_be_gone: bool| {
             let entry = catalog::journal(tree, role)?;
+            let file = entry.file;
+            let path = env.dir.join(journal_name(file));
+            let is_gone = !env.vfs.exists(&path).map_err(|e| Error::io("look for a journal", e))?;
+            if may_be_gone && is_gone {
+                return Ok(Found { file, replay: None, lost: (0, 0) });
+            }
             let replay = if past_damage { Journal::replay_what_is_left } else { Journal::replay };
-            replay(&*env.vfs, &env.dir, env.store, entry.file, keys.insert(&entry.key)?)
+            let replay = replay(&*env.vfs, &env.dir, env.store, file, keys.insert(&entry.key)?)?;
+            Ok(Found { file, lost: replay.lost, replay: Some(replay) })
         };
-        let current = open(JournalRole::Current)?;
-        let next = match open(JournalRole::Next) {
-            // Where the current journal was closed, the next one is empty, readable or not.
-            Err(e) if current.at_rest && e.kind() == ErrorKind::Io => {
-                let entry = catalog::journal(tree, JournalRole::Next)?;
-                let key = keys.insert(&entry.key)?;
-                Journal::unreadable(&*env.vfs, &env.dir, env.store, entry.file, key)?
+        let mut current = open(JournalRole::Current, past_damage)?;
+        // Where the current journal was closed, the next one is empty, readable or not, or gone.
+        let mut next = match open(JournalRole::Next, past_damage || current.is_at_rest()) {
+            Err(e) if current.is_at_rest() && e.kind() == ErrorKind::Io => {
+                let file = catalog::journal(tree, JournalRole::Next)?.file;
+                Found { file, replay: None, lost: (0, 0) }
             }
             other => other?,
         };
-        for _ in 0..current.repaired + next.repaired {
-            env.repairs.count();
+        // How many records stood in a file that is gone nobody can say, unless some follow.
+        if current.replay.is_none() {
+            current.lost = (1, u64::from(next.batches().next().is_none()));
         }
-        let closed = current.frames.last().is_some_and(|f| f.kind == FrameKind::Closed);
-        let damaged = current.lost != (0, 0) || next.lost != (0, 0);
-        let unclean = !closed || current.torn || next.torn || !next.frames.is_empty() || damaged;
+        if next.replay.is_none() && !current.is_at_rest() {
+            next.lost = (0, 1);
+        }
+        let repaired = [&current, &next].into_iter().flat_map(|found| &found.replay).map(|r| r.repaired);
+        (0..repaired.sum()).for_each(|_| env.repairs.count());
+        let closed = current.frames().last().is_some_and(|f| f.kind == FrameKind::Closed);
+        let unclean = !closed || !current.is_whole() || !next.is_whole() || !next.frames().is_empty();
         Ok(Self { current, next, unclean, lost: Vec::new() })
     }
 
     pub(super) fn names(&self) -> Vec<PathBuf> {
-        let ids = [self.current.journal.id(), self.next.journal.id()];
+        let ids = [self.current.file, self.next.file];
         ids.into_iter().flat_map(|id| [parity::file_name(id), journal_name(id)]).collect()
+    }
+
+    /// Both, to be written on; `None` if they must be rolled.
+    pub(super) fn clean(self) -> Option<(Journal, Journal)> {
+        let (current, next) = (self.current.replay?, self.next.replay?);
+        (!self.unclean).then_some((current.journal, next.journal))
     }
 
     /// Puts every record into the live index: `current` first, then `next`.
     pub(super) fn fill(&mut self, view: &mut View, mut counters: Counters) -> Result<Counters> {
         let mut may_lack = false;
-        for replay in [&self.current, &self.next] {
-            may_lack |= replay.lost.0 > 0;
-            for f in replay.frames.iter().filter(|f| f.kind == FrameKind::Batch) {
+        for found in [&self.current, &self.next] {
+            may_lack |= found.lost.0 > 0;
+            for f in found.batches() {
                 for e in frame::decode(&f.payload)? {
                     if may_lack && e.seq > counters.seq {
                         note_lost(&mut self.lost, counters.seq, e.seq.0 - counters.seq.0);
@@ -76,9 +121,7 @@ impl Journals {
                     if e.seq != counters.seq {
                         return Err(Error::corrupt(format!(
                             "journal {}.jrn: log position {} follows where {} should",
-                            replay.journal.id(),
-                            e.seq,
-                            counters.seq
+                            found.file, e.seq, counters.seq
                         ))
                         .hint("a journal is older than the key tree; restore both from one backup"));
                     }
@@ -103,9 +146,9 @@ impl Journals {
                 }
             }
             // How many records stood in the last frames nobody can say; at least one in each.
-            if replay.lost.1 > 0 {
-                note_lost(&mut self.lost, counters.seq, replay.lost.1);
-                counters.seq = Seq(counters.seq.0 + replay.lost.1);
+            if found.lost.1 > 0 {
+                note_lost(&mut self.lost, counters.seq, found.lost.1);
+                counters.seq = Seq(counters.seq.0 + found.lost.1);
             }
         }
         Ok(counters)
