@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use escrowdb::ErrorKind;
 use escrowdb::clock::{Clock as _, SystemClock};
 use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
@@ -23,14 +24,14 @@ use crate::out::{clean, clip, note};
 
 /// Opens the store the flags name.
 pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
-    open_by(builder(global)?)
+    open_by(global, builder(global)?)
 }
 
 /// The same for a command that damage must not stop: records in a frame of the journal that is damaged
 /// beyond rescue are given up, and named on stderr.
 pub(crate) fn open_past_damage(global: &Global) -> Result<Store, Failure> {
     let before = SystemClock.now();
-    let store = open_by(builder(global)?.accept_losses(true))?;
+    let store = open_by(global, builder(global)?.accept_losses(true))?;
     let fresh = |loss: &Loss| loss.by == GivenUpBy::Opening && loss.at >= before;
     for loss in store.losses()?.iter().filter(|loss| fresh(loss)) {
         note(&format!("found lost on the way: {loss}"));
@@ -38,8 +39,14 @@ pub(crate) fn open_past_damage(global: &Global) -> Result<Store, Failure> {
     Ok(store)
 }
 
-fn open_by(builder: Builder) -> Result<Store, Failure> {
-    let store = builder.open()?;
+fn open_by(global: &Global, builder: Builder) -> Result<Store, Failure> {
+    let store = match builder.open() {
+        Err(e) if e.kind() == ErrorKind::WrongKey => {
+            let looked_at = slot(global, &folder(global)?)?;
+            return Err(e.context(clean(&looked_at.display().to_string())).into());
+        }
+        opened => opened?,
+    };
     let unreadable = store.unreadable();
     if !unreadable.is_empty() {
         let what: Vec<String> = unreadable.into_iter().map(|segment| segment.what).collect();

@@ -66,7 +66,7 @@ fn a_wrong_slot_is_named_for_what_it_is() {
     for (slot, code, kind, message) in [
         ("old", 5, "wrong_key", "the slot is older than the store"),
         ("t", 5, "wrong_key", "the slot is of another store"),
-        ("none", 5, "wrong_key", "the slot is missing"),
+        ("none", 5, "wrong_key", "none.slot: the slot is missing"),
         ("dangling", 5, "wrong_key", "the slot is missing"),
         ("zero", 5, "wrong_key", "the slot holds no root key"),
         ("empty", 5, "wrong_key", "the slot holds no root key"),
