@@ -149,8 +149,24 @@ impl<'a> Reader<'a> {
                 self.rest = tail;
                 Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
             }
+            [low, middle @ 0x80..=0xff, high @ 1..=0x7f, tail @ ..] => {
+                self.rest = tail;
+                let [low, middle] = [low, middle].map(|byte| u64::from(byte & 0x7f));
+                Ok(low | middle << 7 | u64::from(*high) << 14)
+            }
             _ => self.long_varint(),
         }
+    }
+
+    /// Passes over `n` varints without looking at their numbers.
+    pub fn skip_varints(&mut self, n: usize) -> Result<()> {
+        let mut left = n;
+        let ends = |byte: &u8| {
+            left -= usize::from(byte & 0x80 == 0);
+            left == 0
+        };
+        let len = if n == 0 { Some(0) } else { self.rest.iter().position(ends).map(|last| last + 1) };
+        self.bytes(len.unwrap_or(self.rest.len().saturating_add(1))).map(drop)
     }
 
     fn long_varint(&mut self) -> Result<u64> {
@@ -238,6 +254,9 @@ mod tests {
             let mut b = Vec::new();
             b.put_varint(v);
             let mut r = Reader::new(&b);
+            let mut skipped = r.clone();
+            prop_assert!(skipped.skip_varints(1).is_ok() && skipped.finish().is_ok());
+            prop_assert!(r.clone().skip_varints(0).is_ok() && r.clone().skip_varints(2).is_err());
             prop_assert_eq!(r.varint().unwrap(), v);
             prop_assert!(r.finish().is_ok());
         }

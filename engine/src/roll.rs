@@ -11,7 +11,7 @@ use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
-use crate::index::{self, DocEntry, Field, IndexData, LiveIndex, Part, Term};
+use crate::index::{self, DocEntry, Field, Hands, IndexData, LiveIndex, Part, Term};
 use crate::keyring::Changes;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::{Person, Segment as SegmentEntry};
@@ -179,10 +179,10 @@ pub fn write_index(
     bodies: Vec<FileId>,
     generation: u32,
 ) -> Result<(SegmentEntry, Digest)> {
-    write_encoded(env, &data.docs, &index::file::encode(data)?, file, bodies, generation)
+    write_sealed(env, &data.docs, &index::file::encode(data)?, file, bodies, generation, Hands::One)
 }
 
-/// The same for an index that was encoded already.
+/// The same for an index that was encoded already, for somebody who waits.
 pub fn write_encoded(
     env: &Env,
     docs: &[DocEntry],
@@ -191,7 +191,20 @@ pub fn write_encoded(
     bodies: Vec<FileId>,
     generation: u32,
 ) -> Result<(SegmentEntry, Digest)> {
-    let written = index::file::write_encoded(&*env.vfs, &env.dir, env.store, file, text, &*env.entropy)?;
+    write_sealed(env, docs, text, file, bodies, generation, Hands::Two)
+}
+
+fn write_sealed(
+    env: &Env,
+    docs: &[DocEntry],
+    text: &[u8],
+    file: FileId,
+    bodies: Vec<FileId>,
+    generation: u32,
+    hands: Hands,
+) -> Result<(SegmentEntry, Digest)> {
+    let (vfs, entropy) = (&*env.vfs, &*env.entropy);
+    let written = index::file::write_encoded(vfs, &env.dir, env.store, file, text, entropy, hands)?;
     let times = docs.iter().map(|d| d.time);
     let seqs = docs.iter().map(|d| d.seq);
     let entry = SegmentEntry {

@@ -1,7 +1,9 @@
-//! What ciphers and hashes leave on the stack. Key schedules, hash states and message blocks are
+//! What ciphers and hashes leave on the stack, and texts in memory. Key schedules, hash states and message blocks are
 //! moved and spilled below the frames that own them; wiping the owners does not reach the copies.
 
 use std::hint::black_box;
+
+use zeroize::Zeroizing;
 
 /// Bytes below a frame that the AEAD uses at most: 8.3 KiB were measured.
 pub(super) const CIPHER: usize = 16 * 1024;
@@ -19,4 +21,27 @@ pub(super) fn burn<const N: usize>() {
 /// Overwrites what a hash left below the caller's frame.
 pub(crate) fn burn_hash() {
     burn::<HASH>();
+}
+
+/// Wipes a large text at once. [`Zeroizing`] does so byte by byte, and twice: of megabytes that is
+/// felt by who waits for an erasure. It finds nothing left.
+pub(crate) fn wipe(text: &mut Zeroizing<Vec<u8>>) {
+    let mut text = std::mem::take(&mut **text);
+    text.clear();
+    text.resize(text.capacity(), 0);
+    black_box(text.as_mut_slice());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_a_text_is_taken() {
+        let mut text = Zeroizing::new(Vec::with_capacity(10_000));
+        text.extend_from_slice(&[7; 5000]);
+        text.truncate(3);
+        wipe(&mut text);
+        assert_eq!((text.len(), text.capacity()), (0, 0));
+    }
 }

@@ -15,10 +15,11 @@ use crate::index::lists::{field_of, person_value};
 use crate::index::part::{Field, SortKey};
 use crate::index::postings;
 use crate::index::reader::Segment;
-use crate::index::sections::{IdTable, list_bytes};
+use crate::index::sections::{IdTable, Places, SortKeys, list_bytes};
+use crate::index::shared::Hands;
 use crate::index::terms::Terms;
 use crate::record::Stored;
-use crate::segment::Location;
+use crate::segment::{BlockRef, Location};
 
 impl Segment {
     /// Reads the whole index. The block table comes from its first copy, else from its second.
@@ -35,8 +36,17 @@ impl Segment {
     /// Documents and blocks of the index, without terms and without hashes of ids.
     pub(crate) fn decode_docs(&self) -> Result<IndexData> {
         let sections = &self.sections;
-        let (keys, places) = (sections.load_keys()?, sections.load_places()?);
-        let blocks = sections.load_blocks()?;
+        self.docs_of(&sections.load_keys()?, &sections.load_places()?, sections.load_blocks()?)
+    }
+
+    /// The same from what is kept of the index.
+    pub(crate) fn docs_kept(&self) -> Result<IndexData> {
+        let sections = &self.sections;
+        self.docs_of(&*sections.keys()?, &*sections.places()?, sections.blocks()?.to_vec())
+    }
+
+    fn docs_of(&self, keys: &SortKeys, places: &Places, blocks: Vec<BlockRef>) -> Result<IndexData> {
+        let sections = &self.sections;
         let mut data =
             IndexData { docs: Vec::with_capacity(sections.docs() as usize), terms: Terms::default(), blocks };
         let (times, seqs) = (keys.times.to_vec(), keys.seqs.to_vec());
@@ -129,7 +139,7 @@ impl Segment {
     /// What an erasure wrote reads back: every page of the index opens and has the text that was
     /// written, and the records of the fresh body file, if there is one, stand where it says.
     pub fn read_back(&self, digest: &[u8; 32], fresh_body: Option<u8>) -> Result<()> {
-        self.read_back_while(digest, fresh_body, &|| Ok(()))
+        self.reads_back(digest, fresh_body, Hands::Two, &|| Ok(()))
     }
 
     /// The same for who may have to stop in the middle: `go_on` is asked between blocks.
@@ -139,7 +149,17 @@ impl Segment {
         fresh_body: Option<u8>,
         go_on: &dyn Fn() -> Result<()>,
     ) -> Result<()> {
-        self.sections.index.reads_as(digest)?;
+        self.reads_back(digest, fresh_body, Hands::One, go_on)
+    }
+
+    fn reads_back(
+        &self,
+        digest: &[u8; 32],
+        fresh_body: Option<u8>,
+        hands: Hands,
+        go_on: &dyn Fn() -> Result<()>,
+    ) -> Result<()> {
+        self.sections.index.reads_as(digest, hands)?;
         fresh_body.map_or(Ok(()), |body| self.verify_body(body, Dead::None, go_on))
     }
 

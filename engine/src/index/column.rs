@@ -7,6 +7,7 @@
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
+use crate::crypto::stack::wipe;
 use crate::error::{Error, Result};
 
 /// Bytes before the numbers.
@@ -59,6 +60,12 @@ fn take<const W: usize>(bytes: &[u8], base: u64) -> Zeroizing<Vec<u64>> {
         u64::from_le_bytes(wide).wrapping_add(base)
     };
     Zeroizing::new(bytes.as_chunks::<W>().0.iter().map(number).collect())
+}
+
+impl Drop for Column {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
+    }
 }
 
 impl Column {

@@ -13,10 +13,15 @@ use std::ops::Range;
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
+use crate::crypto::stack::wipe;
 use crate::error::{Error, Result};
 use crate::index::part::Term;
 use crate::index::postings::{self, INLINE_MAX};
 use crate::index::terms::{Terms, grow};
+
+mod apart;
+
+pub use apart::Apart;
 
 const RESTART: usize = 16;
 /// Longer keys are damage: the longest value is a text of 512 bytes.
@@ -246,6 +251,12 @@ impl Dictionary {
             return Err(Error::corrupt("a restart of the dictionary shares bytes"));
         }
         r.slice()
+    }
+}
+
+impl Drop for Dictionary {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
     }
 }
 

@@ -20,6 +20,7 @@ use parking_lot::RwLock;
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
+use crate::crypto::stack::wipe;
 use crate::crypto::{Entropy, Key, Secret, hedged_secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
@@ -28,6 +29,7 @@ use crate::index::dictionary;
 use crate::index::filter::IdFilter;
 use crate::index::headless;
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::shared::{self, Hands};
 use crate::index::tables::{encode_blocks, encode_ids, encode_locations, encode_seqs, encode_times};
 use crate::parity::{Encoder, Page, ParityFile, Repairs, pages_for};
 use crate::segment::BlockRef;
@@ -143,10 +145,10 @@ pub fn write_index(
     data: &IndexData,
     entropy: &dyn Entropy,
 ) -> Result<Written> {
-    write_encoded(vfs, dir, store, file, &encode(data)?, entropy)
+    write_encoded(vfs, dir, store, file, &encode(data)?, entropy, Hands::One)
 }
 
-/// The same for an index that was encoded already.
+/// The same for an index that was encoded already, sealed by so many threads.
 pub fn write_encoded(
     vfs: &dyn Vfs,
     dir: &Path,
@@ -154,10 +156,11 @@ pub fn write_encoded(
     file: FileId,
     text: &[u8],
     entropy: &dyn Entropy,
+    hands: Hands,
 ) -> Result<Written> {
     let digest = Zeroizing::new(*blake3::hash(text).as_bytes());
     let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
-    let pages = write_text(vfs, dir, PageFile { store, file }, &key, text)?;
+    let pages = write_text(vfs, dir, PageFile { store, file }, &key, text, hands)?;
     Ok(Written { key, pages, digest })
 }
 
@@ -168,40 +171,68 @@ pub(crate) fn write_text(
     of: PageFile,
     key: &[u8; 32],
     text: &[u8],
+    hands: Hands,
 ) -> Result<u32> {
     let name = file_name(of.file);
     let pages = page_count(text.len())?;
-    let mut out = Vec::with_capacity((pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN);
+    let mut out = vec![0; (pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN];
+    let (data, parity_pages) = out.split_at_mut(pages as usize * PAGE_LEN);
+    let texts = text.chunks(shared::PAGES * TEXT_LEN);
+    let jobs = (0u32..).step_by(shared::PAGES).zip(data.chunks_mut(shared::PAGES * PAGE_LEN).zip(texts));
+    shared::share(hands, jobs.map(Ok), |(first, (sealed, texts))| {
+        let places = sealed.chunks_exact_mut(PAGE_LEN).zip(texts.chunks_exact(TEXT_LEN));
+        (first..).zip(places).try_for_each(|(number, (out, text))| page::seal(of, key, number, text, out))
+    })?;
     let mut parity = Encoder::new(pages.into());
-    for (number, text) in (0..pages).zip(text.chunks_exact(TEXT_LEN)) {
-        let from = out.len();
-        page::seal(of, key, number, text, &mut out)?;
-        parity.update(&out[from..]);
-    }
-    out.extend_from_slice(&parity.finish());
+    parity.update(data);
+    parity_pages.copy_from_slice(&parity.finish());
     let disk = vfs.create(&dir.join(&name)).map_err(|e| Error::io(format!("create {name}"), e))?;
     disk.write_at(&out, 0).map_err(|e| Error::io(format!("write {name}"), e))?;
     disk.sync().map_err(|e| Error::io(format!("sync {name}"), e))?;
     Ok(pages)
 }
 
-/// What an index is encoded from: documents and blocks as they are, terms and ids as sections.
+/// What an index is made of: documents as they are, all else as sections.
 pub(crate) struct Parts<'a> {
     /// Documents; the hashes of their ids are not read.
     pub(crate) docs: &'a [DocEntry],
-    /// Blocks.
-    pub(crate) blocks: &'a [BlockRef],
+    /// Blocks, and what is encoded a document.
+    pub(crate) tables: &'a Tables,
     /// The dictionary and the long lists.
     pub(crate) terms: &'a (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>),
     /// The table of ids and the filter over it.
     pub(crate) ids: &'a (Zeroizing<Vec<u8>>, IdFilter),
 }
 
+/// The block table and the columns.
+pub(crate) struct Tables {
+    blocks: Zeroizing<Vec<u8>>,
+    times: Zeroizing<Vec<u8>>,
+    seqs: Zeroizing<Vec<u8>>,
+    locations: Zeroizing<Vec<u8>>,
+}
+
+impl Tables {
+    /// Encodes blocks and documents.
+    pub(crate) fn new(docs: &[DocEntry], blocks: &[BlockRef]) -> Self {
+        let (times, seqs) = (encode_times(docs), encode_seqs(docs));
+        Self { blocks: encode_blocks(blocks), times, seqs, locations: encode_locations(docs) }
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        let Self { blocks, times, seqs, locations } = self;
+        [blocks, times, seqs, locations].into_iter().for_each(wipe);
+    }
+}
+
 /// The plaintext of an index: whole pages.
 pub fn encode(data: &IndexData) -> Result<Zeroizing<Vec<u8>>> {
     let docs = doc_count(&data.docs)?;
     let (terms, ids) = (dictionary::encode(&data.terms, docs), encode_ids(&data.docs));
-    encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })
+    let tables = Tables::new(&data.docs, &data.blocks);
+    encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids })
 }
 
 fn doc_count(docs: &[DocEntry]) -> Result<u32> {
@@ -211,18 +242,16 @@ fn doc_count(docs: &[DocEntry]) -> Result<u32> {
 /// The same from parts.
 pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let docs = doc_count(data.docs)?;
-    let blocks = encode_blocks(data.blocks);
-    let (times, seqs) = (encode_times(data.docs), encode_seqs(data.docs));
-    let locations = encode_locations(data.docs);
+    let Tables { blocks, times, seqs, locations } = data.tables;
     let ((terms, lists), (ids, filter)) = (data.terms, data.ids);
     let sections: [(Section, &[u8]); 9] = [
-        (Section::Blocks, &blocks),
-        (Section::BlocksCopy, &blocks),
+        (Section::Blocks, blocks),
+        (Section::BlocksCopy, blocks),
         (Section::Dictionary, terms),
         (Section::Postings, lists),
-        (Section::Times, &times),
-        (Section::Seqs, &seqs),
-        (Section::Locations, &locations),
+        (Section::Times, times),
+        (Section::Seqs, seqs),
+        (Section::Locations, locations),
         (Section::Ids, ids),
         (Section::Filter, filter.as_bytes()),
     ];
@@ -402,19 +431,16 @@ impl IndexFile {
 
     /// Opens every page as it stands, without rescue, and compares the text with the hash of what
     /// was written, and the parity.
-    pub fn reads_as(&self, digest: &[u8; 32]) -> Result<()> {
-        let mut text = Zeroizing::new(Vec::with_capacity(self.table.pages as usize * TEXT_LEN));
+    pub fn reads_as(&self, digest: &[u8; 32], hands: Hands) -> Result<()> {
         let mut parity = Encoder::new(self.file.data_pages());
-        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
-        for number in 0..self.table.pages {
-            self.read(number, &mut page)?;
-            parity.update(&*page);
-            self.open_in_place(number, &mut page)?;
-            text.extend_from_slice(page::text(&page));
-        }
-        if blake3::hash(&text) != *digest {
+        let whole = u64::from(self.table.pages) * TEXT_LEN as u64;
+        let mut text = self.text_shared(0, whole, hands, |pages| parity.update(pages))?;
+        let read = blake3::hash(&text);
+        wipe(&mut text);
+        if read != *digest {
             return Err(Error::corrupt(format!("file {} reads back as another text", self.name())));
         }
+        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
         for (expected, number) in parity.finish().chunks(PAGE_LEN).zip(self.table.pages..) {
             self.read(number, &mut page)?;
             if *expected != page[..] {
@@ -443,6 +469,16 @@ impl IndexFile {
     pub fn section(&self, section: Section) -> Result<Zeroizing<Vec<u8>>> {
         let (offset, len) = self.place(section)?;
         self.text(offset, len).map_err(|e| self.at(section, e))
+    }
+
+    /// The same, opened by two threads: for who needs all of it and makes somebody wait.
+    pub fn section_shared(&self, section: Section) -> Result<Zeroizing<Vec<u8>>> {
+        let (offset, len) = self.place(section)?;
+        // What doesn't open as it stands is rescued by itself.
+        match self.text_shared(offset, len, Hands::Two, |_| ()) {
+            Err(e) if e.kind() != ErrorKind::Revoked => self.section(section),
+            text => text,
+        }
     }
 
     /// Where a section begins and how long it is.
@@ -526,6 +562,48 @@ impl IndexFile {
             at += (to - from) as u64;
         }
         Ok(text)
+    }
+
+    /// Bytes of the pages' texts as they stand in the file, without rescue. Pages are read in order,
+    /// `each` sees them as they were read, and so many threads open them.
+    fn text_shared(
+        &self,
+        offset: u64,
+        len: u64,
+        hands: Hands,
+        mut each: impl FnMut(&[u8]) + Send,
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let end = (offset + len).div_ceil(TEXT_LEN as u64) as usize;
+        let first = (offset / TEXT_LEN as u64) as usize;
+        // The text grows from the sealed pages, in place: each a little further to the front.
+        let mut pages = Zeroizing::new(vec![0u8; end.saturating_sub(first) * PAGE_LEN]);
+        let pieces = (first..).step_by(shared::PAGES).zip(pages.chunks_mut(shared::PAGES * PAGE_LEN));
+        let jobs = pieces.map(|(number, piece)| {
+            for (number, page) in (number as u32..).zip(piece.as_chunks_mut().0) {
+                self.read(number, page)?;
+            }
+            each(piece);
+            Ok((number as u32, piece))
+        });
+        shared::share(hands, jobs, |(first, piece): (u32, &mut [u8])| {
+            for (number, at) in (first..).zip((0..piece.len()).step_by(PAGE_LEN)) {
+                if let Some(page) = piece[at..].first_chunk_mut() {
+                    self.open_in_place(number, page)?;
+                }
+                let text = at / PAGE_LEN * TEXT_LEN;
+                piece.copy_within(at + PAGE_LEN - TEXT_LEN..at + PAGE_LEN, text);
+            }
+            Ok(())
+        })?;
+        for (to, at) in (0..).zip((0..pages.len()).step_by(shared::PAGES * PAGE_LEN)) {
+            let opened = (pages.len() - at).min(shared::PAGES * PAGE_LEN) / PAGE_LEN * TEXT_LEN;
+            pages.copy_within(at..at + opened, to * shared::PAGES * TEXT_LEN);
+        }
+        let from = (offset - (first * TEXT_LEN) as u64) as usize;
+        pages.copy_within(from..from + len as usize, 0);
+        // Not cut to its length: what stands behind it is wiped with it.
+        pages.truncate(len as usize);
+        Ok(pages)
     }
 
     /// Opens a page; one that was lost or has a wrong bit is set right in memory and counted.

@@ -15,6 +15,7 @@
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
+//! shared.rs pages by two threads
 //! ```
 
 pub mod batch;
@@ -39,6 +40,7 @@ pub mod rewrite;
 pub mod scope;
 pub mod scrub;
 pub mod sections;
+mod shared;
 pub mod tables;
 pub mod terms;
 pub mod thin;
@@ -54,3 +56,4 @@ pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Removal, Rewritten, Target, rewrite};
 pub use scope::{Mask, People};
 pub use scrub::{Scrub, Share};
+pub use shared::Hands;

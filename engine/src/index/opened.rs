@@ -25,6 +25,9 @@ pub(crate) struct Opened {
     pub(super) ids: Lazy<IdTable>,
     /// How often ids were sought without it.
     pub(super) sought: AtomicU32,
+    /// How often terms were sought without the dictionary, and lists read without the postings.
+    pub(super) terms_sought: AtomicU32,
+    pub(super) lists_sought: AtomicU32,
     pub(super) by_seq: Lazy<Zeroizing<Vec<u32>>>,
     /// The documents of default kinds.
     pub(super) default_bits: Lazy<Zeroizing<Vec<u8>>>,
@@ -62,6 +65,8 @@ impl Opened {
             places: Lazy::new(0),
             ids: Lazy::new(0),
             sought: AtomicU32::new(0),
+            terms_sought: AtomicU32::new(0),
+            lists_sought: AtomicU32::new(0),
             by_seq: Lazy::new(0),
             default_bits: Lazy::new(0),
             known,
@@ -116,7 +121,9 @@ impl Opened {
     fn forget_lists(&self) {
         self.known.clear();
         self.spread.clear();
-        self.sought.store(0, Ordering::Relaxed);
+        for sought in [&self.sought, &self.terms_sought, &self.lists_sought] {
+            sought.store(0, Ordering::Relaxed);
+        }
     }
 
     fn each(&self, mut f: impl FnMut(&dyn Place)) {
@@ -167,6 +174,11 @@ impl<T: Memory> Place for Lazy<T> {
 impl<T> Lazy<T> {
     fn new(aside: usize) -> Self {
         Self { place: RwLock::new(None), aside }
+    }
+
+    /// Whether it was made.
+    pub(super) fn is_made(&self) -> bool {
+        self.place.read().is_some()
     }
 
     /// What was made.

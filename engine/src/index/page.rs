@@ -35,14 +35,17 @@ pub struct PageFile {
     pub file: FileId,
 }
 
-/// Appends page `number` with `text`, which has [`TEXT_LEN`] bytes.
-pub fn seal(of: PageFile, key: &[u8; 32], number: u32, text: &[u8], out: &mut Vec<u8>) -> Result<()> {
-    out.put_bytes(&HEADER);
-    let seal_at = out.len();
-    out.resize(seal_at + SEAL_LEN, 0);
-    out.put_bytes(text);
-    let seal = one_time(of, key, number).seal(&mut out[seal_at + SEAL_LEN..])?;
-    out[seal_at..seal_at + SEAL_LEN].copy_from_slice(&seal);
+/// Makes `page` page `number` with `text`, which has [`TEXT_LEN`] bytes.
+pub fn seal(of: PageFile, key: &[u8; 32], number: u32, text: &[u8], page: &mut [u8]) -> Result<()> {
+    let wrong = || Error::invalid("a page or its text has another length than it should");
+    let (header, rest) = page.split_first_chunk_mut::<HEADER_LEN>().ok_or_else(wrong)?;
+    let (seal, out) = rest.split_first_chunk_mut::<SEAL_LEN>().ok_or_else(wrong)?;
+    if out.len() != text.len() {
+        return Err(wrong());
+    }
+    *header = HEADER;
+    out.copy_from_slice(text);
+    *seal = one_time(of, key, number).seal(out)?;
     Ok(())
 }
 
@@ -104,9 +107,9 @@ mod tests {
 
     #[test]
     fn a_page_opens_at_its_place_only() {
-        let mut page = Vec::new();
+        let mut page = vec![0; PAGE_LEN];
         seal(OF, &[3; 32], 7, &[9; TEXT_LEN], &mut page).unwrap();
-        assert_eq!(page.len(), PAGE_LEN);
+        assert!(seal(OF, &[3; 32], 7, &[9; TEXT_LEN], &mut [0; PAGE_LEN - 1]).is_err());
         assert_eq!(open(OF, &[3; 32], 7, &mut page.clone()).unwrap(), [9; TEXT_LEN]);
         assert!(open(OF, &[3; 32], 8, &mut page.clone()).is_err());
         assert!(open(OF, &[4; 32], 7, &mut page.clone()).is_err());

@@ -134,10 +134,7 @@ pub fn decode_into(r: &mut Reader<'_>, frequency: u32, docs: u32, list: &mut Vec
 
 /// Passes over a list of differences.
 pub fn skip(r: &mut Reader<'_>, frequency: u32) -> Result<()> {
-    for _ in 0..frequency {
-        while r.u8()? & 0x80 != 0 {}
-    }
-    Ok(())
+    r.skip_varints(frequency as usize)
 }
 
 fn decode_list(r: &mut Reader<'_>, frequency: u32, docs: u32) -> Result<Vec<u32>> {

@@ -12,13 +12,13 @@ use crate::codec::Reader;
 use crate::crypto::Key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
-use crate::index::dictionary::{Entry, ListPlace, key_of};
+use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash, Probe};
 use crate::index::page::{PAGE_LEN, PageFile};
 use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
 use crate::index::postings;
-use crate::index::sections::{Sections, list_apart};
+use crate::index::sections::Sections;
 use crate::parity::{Repairs, pages_for};
 use crate::record::{Kind, Stored};
 use crate::segment::block::BlockRecord;
@@ -308,20 +308,14 @@ impl Segment {
         if let Some(found) = self.sections.opened.known.get(term) {
             return Ok(found);
         }
-        let dictionary = self.sections.dictionary()?;
-        let found =
-            dictionary.find(&key_of(term)).map_err(|e| self.sections.index.at(Section::Dictionary, e))?;
+        let found = self.sections.find(&key_of(term))?;
         self.sections.opened.known.put(term, found.as_ref());
         Ok(found)
     }
 
     /// Reads the list of an entry.
     fn list<R>(&self, entry: &Entry, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
-        let bytes = match &entry.list {
-            ListPlace::Inline(range) => read(self.sections.dictionary()?.inline(range)),
-            ListPlace::Apart(range) => list_apart(&self.sections.postings()?, range).and_then(read),
-        };
-        bytes.map_err(|e| self.sections.index.at(Section::Postings, e))
+        self.sections.list(&entry.list, read).map_err(|e| self.sections.index.at(Section::Postings, e))
     }
 }
 

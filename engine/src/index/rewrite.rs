@@ -10,10 +10,11 @@ use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::crypto::Entropy;
+use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::data::IndexData;
-use crate::index::file::{Parts, Section, encode_parts};
+use crate::index::file::{Parts, Section, Tables, encode_parts};
 use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
@@ -66,6 +67,12 @@ pub struct Rewritten {
     pub lost: Vec<Seq>,
 }
 
+impl Drop for Rewritten {
+    fn drop(&mut self) {
+        wipe(&mut self.text);
+    }
+}
+
 /// Which blocks die and which must be re-formed if `removed` documents go.
 pub fn fate(data: &IndexData, removed: &RoaringBitmap) -> Fate {
     let mut counts = vec![(0u32, 0u32); data.blocks.len()];
@@ -89,7 +96,7 @@ pub fn fate(data: &IndexData, removed: &RoaringBitmap) -> Fate {
 /// re-formed; the caller syncs the folder and writes the index.
 pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) -> Result<Rewritten> {
     let sections = &segment.sections;
-    let mut data = segment.decode_docs()?;
+    let mut data = segment.docs_kept()?;
     let mut removed = with_subjects(segment, removal)?;
     let mut fate = fate(&data, &removed);
     if removal.reform_all {
@@ -108,14 +115,16 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         }
     }
     let numbers = Numbers::without(sections.docs(), &removed);
-    let (table, dictionary, lists) = (sections.ids()?, sections.dictionary()?, sections.postings()?);
+    let (table, dictionary, mut lists) = sections.load_to_thin()?;
     // What reads and writes files stays in one order; the terms, half of the work, need none.
     let bodies_and_ids = || {
         if body_written {
             reform(segment, open, &fate.partial, &mut data, &removed, target)?;
         }
         let ids = thin::ids(&table, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
-        Ok::<_, Error>((data.without(&removed, &[]), ids))
+        let data = data.without(&removed, &[]);
+        let tables = Tables::new(&data.docs, &data.blocks);
+        Ok::<_, Error>((data, tables, ids))
     };
     let terms = || {
         let dead: Vec<[u8; 8]> = removal.people.iter().map(|p| person_value(*p)).collect();
@@ -126,8 +135,9 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
             .map_err(|e| sections.index.at(Section::Dictionary, e))
     };
     let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
-    let ((data, ids), terms) = (bodies_and_ids?, terms?);
-    let text = encode_parts(&Parts { docs: &data.docs, blocks: &data.blocks, terms: &terms, ids: &ids })?;
+    let ((data, tables, mut ids), mut terms) = (bodies_and_ids?, terms?);
+    let text = encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids })?;
+    [&mut lists, &mut terms.0, &mut terms.1, &mut ids.0].into_iter().for_each(wipe);
     Ok(Rewritten { data, text, body_written, lost })
 }
 

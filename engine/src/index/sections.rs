@@ -2,18 +2,20 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use zeroize::Zeroizing;
 
 use crate::codec::Reader;
+use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, Seq};
 use crate::index::column::Column;
-use crate::index::dictionary::{Dictionary, ListPlace};
+use crate::index::dictionary::{Apart, Dictionary, Entry, ListPlace};
 use crate::index::file::{IndexFile, Section};
 use crate::index::filter::IdFilter;
 use crate::index::opened::{Memory, Opened};
+use crate::index::page::TEXT_LEN;
 use crate::index::part::SortKey;
 use crate::index::tables::{decode_blocks, ids_width};
 use crate::segment::{BlockRef, Budget, Location};
@@ -48,6 +50,9 @@ pub struct IdTable {
 
 /// How often ids are sought by single pages before the table is read whole: about as many pages.
 const SOUGHT_APART_MAX: u32 = 64;
+/// How often terms are sought by single pages before the dictionary is read whole: about as many
+/// pages. Lists alike.
+const TERMS_APART_MAX: u32 = 8;
 /// Entries read on each side of where an id should stand: one and a half standard deviations in
 /// a full segment, about two pages together.
 const IDS_REACH: u64 = 192;
@@ -116,6 +121,43 @@ impl Sections {
         self.load_ids_around(id).map(Arc::new)
     }
 
+    /// What the dictionary says of a key. Who asks for a few terms of each of many segments opens
+    /// few pages of each; who asks for more reads it whole.
+    pub fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
+        if let Some(dictionary) = self.dictionary_unless_few(&self.opened.terms_sought)? {
+            return dictionary.find(key).map_err(|e| self.index.at(Section::Dictionary, e));
+        }
+        let len = usize::try_from(self.index.len_of(Section::Dictionary)).unwrap_or(usize::MAX);
+        let read = |from: usize, len: usize| self.index.part_of(Section::Dictionary, from as u64, len as u64);
+        Apart::new(len, TEXT_LEN, read).find(key).map_err(|e| self.index.at(Section::Dictionary, e))
+    }
+
+    /// Reads the list at a place: by itself where few were asked for, as terms are.
+    pub fn list<R>(&self, place: &ListPlace, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+        match place {
+            ListPlace::Inline(range) => match self.dictionary_unless_few(&self.opened.lists_sought)? {
+                Some(dictionary) => read(dictionary.inline(range)),
+                None => {
+                    let (from, len) = (range.start as u64, range.len() as u64);
+                    read(&self.index.part_of(Section::Dictionary, from, len)?)
+                }
+            },
+            ListPlace::Apart(range) => {
+                if !self.opened.postings.is_made() && is_among_few(&self.opened.lists_sought) {
+                    let len = range.end.saturating_sub(range.start);
+                    return read(&self.index.part_of(Section::Postings, range.start, len)?);
+                }
+                list_apart(&self.postings()?, range).and_then(read)
+            }
+        }
+    }
+
+    /// The dictionary if it is open, or if more was asked of it than few pages can tell.
+    fn dictionary_unless_few(&self, sought: &AtomicU32) -> Result<Option<Arc<Dictionary>>> {
+        let few = !self.opened.dictionary.is_made() && is_among_few(sought);
+        if few { Ok(None) } else { self.dictionary().map(Some) }
+    }
+
     /// Documents in order of their log positions; made from the column, never stored.
     pub fn by_seq(&self) -> Result<Arc<Zeroizing<Vec<u32>>>> {
         let make = || {
@@ -174,6 +216,15 @@ impl Sections {
         Ok(IdTable { bytes: self.index.section(Section::Ids)?, entry_len })
     }
 
+    /// What a rewrite makes the terms and ids anew from: opened by two threads, and not kept.
+    pub fn load_to_thin(&self) -> Result<(IdTable, Dictionary, Zeroizing<Vec<u8>>)> {
+        let entry_len = self.id_entry_len()?;
+        let ids = IdTable { bytes: self.index.section_shared(Section::Ids)?, entry_len };
+        let dictionary = Dictionary::decode(self.index.section_shared(Section::Dictionary)?)
+            .map_err(|e| self.index.at(Section::Dictionary, e))?;
+        Ok((ids, dictionary, self.index.section_shared(Section::Postings)?))
+    }
+
     fn id_entry_len(&self) -> Result<usize> {
         let entry_len = 8 + ids_width(self.docs());
         if self.index.len_of(Section::Ids) != u64::from(self.docs()) * entry_len as u64 {
@@ -225,6 +276,11 @@ impl Sections {
     }
 }
 
+/// Counts one more, and says whether it is one of the first.
+fn is_among_few(sought: &AtomicU32) -> bool {
+    sought.fetch_add(1, Ordering::Relaxed) < TERMS_APART_MAX
+}
+
 impl Memory for SortKeys {
     fn memory(&self) -> usize {
         self.times.bytes_len() + self.seqs.bytes_len()
@@ -274,6 +330,12 @@ impl Places {
     pub fn get(&self, doc: u32) -> Option<Location> {
         let block = u32::try_from(self.blocks.get(doc)?).ok()?;
         Some(Location { block, slot: u16::try_from(self.slots.get(doc)?).ok()? })
+    }
+}
+
+impl Drop for IdTable {
+    fn drop(&mut self) {
+        wipe(&mut self.bytes);
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Numbers {
     new: Vec<u32>,
     /// One bit a document: it stays.
     alive: Vec<u64>,
+    /// Those that go, ascending.
+    gone: Vec<u32>,
     left: u32,
 }
 
@@ -39,8 +41,9 @@ impl Numbers {
         {
             *last = (1 << (docs % 64)) - 1;
         }
-        for doc in removed.iter().filter(|doc| *doc < docs) {
-            alive[doc as usize / 64] &= !(1 << (doc % 64));
+        let gone: Vec<u32> = removed.iter().filter(|doc| *doc < docs).collect();
+        for doc in &gone {
+            alive[*doc as usize / 64] &= !(1 << (doc % 64));
         }
         let mut left = 0;
         let mut new = Vec::with_capacity(docs as usize);
@@ -51,7 +54,7 @@ impl Numbers {
                 left += u32::from(stays);
             }
         }
-        Self { new, alive, left }
+        Self { new, alive, gone, left }
     }
 
     /// How many documents there were.
@@ -138,18 +141,36 @@ pub fn terms(
 /// A list without the documents that go.
 #[derive(Default)]
 struct Thinned {
+    /// As differences, encoded …
+    bytes: Zeroizing<Vec<u8>>,
+    /// … or as numbers …
     list: Zeroizing<Vec<u32>>,
+    /// … or as bits.
     bits: Zeroizing<Vec<u64>>,
-    is_bitmap: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Form {
+    #[default]
+    Bytes,
+    List,
+    Bits,
 }
 
 impl Thinned {
     /// Reads the list of `frequency` documents and answers how many are left.
     fn read(&mut self, bytes: &[u8], frequency: u32, numbers: &Numbers) -> Result<u32> {
+        self.bytes.clear();
         self.list.clear();
         self.bits.clear();
-        self.is_bitmap = false;
         if !postings::is_bitmap(frequency, numbers.docs()) {
+            // Fewer documents may make bits of a list that has lost none.
+            if !postings::is_bitmap(frequency, numbers.left) {
+                self.form = Form::Bytes;
+                return thin_list(bytes, frequency, numbers, &mut self.bytes);
+            }
+            self.form = Form::List;
             grow(&mut self.list, frequency.min(numbers.left) as usize);
             let mut r = Reader::new(bytes);
             postings::read_list(&mut r, frequency, numbers.docs(), |doc| {
@@ -173,11 +194,12 @@ impl Thinned {
         if all != frequency || beyond {
             return Err(Error::corrupt("a posting bitmap does not fit its count"));
         }
-        self.is_bitmap = postings::is_bitmap(left, numbers.left);
-        if self.is_bitmap {
+        if postings::is_bitmap(left, numbers.left) {
+            self.form = Form::Bits;
             grow(&mut self.bits, numbers.alive.len());
             squeeze(words(), &mut self.bits);
         } else {
+            self.form = Form::List;
             grow(&mut self.list, left as usize);
             for ((word, alive), first) in words().zip((0u32..).step_by(64)) {
                 let mut rest = word & alive;
@@ -192,8 +214,10 @@ impl Thinned {
 
     /// Writes the list that was read, for `docs` documents.
     fn write(&self, out: &mut Vec<u8>, docs: u32) {
-        if !self.is_bitmap {
-            return postings::encode(out, &self.list, docs);
+        match self.form {
+            Form::Bytes => return out.put_bytes(&self.bytes),
+            Form::List => return postings::encode(out, &self.list, docs),
+            Form::Bits => {}
         }
         let mut left = (docs as usize).div_ceil(8);
         for word in self.bits.iter() {
@@ -203,6 +227,56 @@ impl Thinned {
             left -= part.len();
         }
     }
+}
+
+/// Appends a list of differences without the documents that go, and answers how many are left. A
+/// difference changes only where somebody went between two documents; what lies between such places
+/// is copied as it stands.
+fn thin_list(bytes: &[u8], frequency: u32, numbers: &Numbers, out: &mut Zeroizing<Vec<u8>>) -> Result<u32> {
+    let (docs, gone) = (numbers.docs(), numbers.gone.as_slice());
+    if frequency as usize > bytes.len() || frequency > docs {
+        return Err(Error::corrupt("a posting list is longer than its bytes"));
+    }
+    // A difference is at most as long as before, but for one behind documents that went.
+    grow(out, bytes.len() + 5 * gone.len().min(frequency as usize));
+    // Documents below `next` are read; `before` of those that go stand below it.
+    let (mut next, mut before, mut left) = (0u64, 0usize, 0u32);
+    // The next number that the new list could name, unless it follows from what is copied.
+    let mut broken: Option<u64> = None;
+    let mut r = Reader::new(bytes);
+    let mut copied = 0;
+    // Up to here nothing changes.
+    let bound = |before: usize| gone.get(before).map_or(docs, |doc| *doc);
+    let mut limit = u64::from(bound(before));
+    for _ in 0..frequency {
+        let from = r.position();
+        let gap = r.varint()?;
+        let doc = next.checked_add(gap).filter(|doc| *doc < u64::from(docs));
+        let doc = doc.ok_or_else(|| Error::corrupt("a posting is over the number of documents"))?;
+        if doc < limit && broken.is_none() {
+            left += 1;
+        } else {
+            out.put_bytes(&bytes[copied..from]);
+            copied = r.position();
+            let free = broken.unwrap_or(next - before as u64);
+            while gone.get(before).is_some_and(|gone| u64::from(*gone) < doc) {
+                before += 1;
+            }
+            broken = if gone.get(before).is_some_and(|gone| u64::from(*gone) == doc) {
+                before += 1;
+                Some(free)
+            } else {
+                out.put_varint(doc - before as u64 - free);
+                left += 1;
+                None
+            };
+            limit = u64::from(bound(before));
+        }
+        next = doc + 1;
+    }
+    r.finish()?;
+    out.put_bytes(&bytes[copied..]);
+    Ok(left)
 }
 
 /// Up to eight bytes as a word, lowest bit first.

@@ -20,6 +20,7 @@ use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::part::{IdQuery, Part, SortKey, Term};
 use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
+use crate::index::shared::Hands;
 use crate::index::tables::encode_blocks;
 use crate::index::tier;
 use crate::parity::pages_for;
@@ -274,7 +275,7 @@ proptest! {
             let at = if wide { at.index(len) } else { at.index(len / TEXT_LEN) * TEXT_LEN + at.index(97) };
             text[at] = *byte;
         }
-        write_text(&disk, Path::new(DIR), PageFile { store: STORE, file: INDEX }, &[7; 32], &text).unwrap();
+        write_text(&disk, Path::new(DIR), PageFile { store: STORE, file: INDEX }, &[7; 32], &text, Hands::Two).unwrap();
         let Ok(segment) = open(&disk, INDEX, &[BODY], &[7; 32], everybody()) else { return Ok(()) };
         let _ = segment.decode_all().map(|data| data.without(&RoaringBitmap::new(), &[]));
         let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };
