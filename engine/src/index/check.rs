@@ -21,6 +21,17 @@ use crate::index::terms::Terms;
 use crate::record::Stored;
 use crate::segment::{BlockRef, Location};
 
+/// What [`Segment::rebuild_readable`] found.
+#[derive(Default)]
+pub struct Rebuilt {
+    /// The index of all that opens.
+    pub data: IndexData,
+    /// Blocks that are lost, in words.
+    pub lost: Vec<String>,
+    /// Blocks of the erased, and their subjects.
+    pub gone: Vec<(u32, Vec<PersonNumber>)>,
+}
+
 impl Segment {
     /// Reads the whole index. The block table comes from its first copy, else from its second.
     pub fn decode_all(&self) -> Result<IndexData> {
@@ -71,26 +82,42 @@ impl Segment {
     /// sections are damaged. A block of the table holds no dead record, so what comes out equals
     /// what was written.
     pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<IndexData> {
-        self.rebuild_from(known, &mut |_, e| Err(e))
+        self.rebuild_from(known, &mut |_, _, e| Err(e))
     }
 
-    /// The same without the blocks that are lost; answers what is lost, too.
-    pub fn rebuild_readable(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<(IndexData, Vec<String>)> {
-        let mut lost = Vec::new();
-        let data = self.rebuild_from(known, &mut |_, e| match e.kind() {
+    /// The same without the blocks that don't open; answers them, too. Those of which a subject is
+    /// `erased` can't open any more.
+    pub fn rebuild_readable(
+        &self,
+        known: &dyn Fn(PersonNumber) -> bool,
+        erased: &dyn Fn(PersonNumber) -> bool,
+    ) -> Result<Rebuilt> {
+        let (mut lost, mut gone) = (Vec::new(), Vec::new());
+        let data = self.rebuild_from(known, &mut |number, block, e| match e.kind() {
+            ErrorKind::Corrupt if block.subjects.iter().any(|subject| erased(*subject)) => {
+                gone.push((number, block.subjects.clone()));
+                Ok(())
+            }
             ErrorKind::Corrupt => {
                 lost.push(e.to_string());
                 Ok(())
             }
             _ => Err(e),
         })?;
-        Ok((data.without(&RoaringBitmap::new(), &[]), lost))
+        Ok(Rebuilt { data: data.without(&RoaringBitmap::new(), &[]), lost, gone })
+    }
+
+    /// How many documents stand in each of these blocks, as far as the index still tells.
+    pub fn docs_in(&self, blocks: &[u32]) -> Result<Vec<u64>> {
+        let places = self.sections.load_places()?.to_vec();
+        let of = |block: &u32| places.iter().flatten().filter(|at| at.block == *block).count() as u64;
+        Ok(blocks.iter().map(of).collect())
     }
 
     fn rebuild_from(
         &self,
         known: &dyn Fn(PersonNumber) -> bool,
-        lost: &mut dyn FnMut(u32, Error) -> Result<()>,
+        lost: &mut dyn FnMut(u32, &BlockRef, Error) -> Result<()>,
     ) -> Result<IndexData> {
         let blocks = self.sections.load_blocks()?;
         let mut records = Vec::new();
@@ -98,7 +125,7 @@ impl Segment {
             let open = match self.open_block(block) {
                 Ok(open) => open,
                 Err(e) => {
-                    lost(number, e)?;
+                    lost(number, block, e)?;
                     continue;
                 }
             };

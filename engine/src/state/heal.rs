@@ -9,14 +9,15 @@ use roaring::RoaringBitmap;
 use crate::crypto::Keys;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{PersonNumber, SegmentId, Seq};
-use crate::index::IndexData;
+use crate::id::{PersonNumber, RequestId, SegmentId, Seq};
+use crate::index::check::Rebuilt;
 use crate::index::file::file_name;
 use crate::index::rewrite::{self, Removal};
-use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::keyring::losses::{By, Loss, What};
+use crate::keyring::pending::{Pending, Target, Waiting};
+use crate::keyring::{Changes, Tree};
 use crate::roll::{self, Digest};
 use crate::segment::writer::file_name as body_name;
 use crate::segment::{BodyPlace, SubjectKeys};
@@ -85,7 +86,8 @@ pub fn missing(state: &State, give_up: GiveUp, by: By) -> Result<()> {
                 healed => drop(healed?),
             },
             Found::Lost(_) if give_up == GiveUp::Segments => {
-                publish(state, Old::Missing(&lost), None, &lost.of_all(state, by), Vec::new())?;
+                let left = Left { losses: lost.of_all(state, by), removed: Vec::new() };
+                publish(state, Old::Missing(&lost), None, &left, Vec::new())?;
             }
             Found::Lost(_) => {}
         }
@@ -116,15 +118,19 @@ pub fn all(state: &Arc<State>, by: By) -> Result<u64> {
 /// the key tree from then on.
 pub fn one(state: &State, segment: &Rolled, give_up: GiveUp, by: By) -> Result<Vec<String>> {
     let known = |n: PersonNumber| state.view.read().knows(n).unwrap_or(false);
-    let (data, mut lost) = match segment.part.rebuild_readable(&known) {
+    let erasures = begun(&state.view.read().tree)?;
+    let erased = |n: PersonNumber| !known(n) && erasures.iter().any(|(_, people)| people.contains(&n));
+    let Rebuilt { data, mut lost, gone } = match segment.part.rebuild_readable(&known, &erased) {
         Ok(rebuilt) => rebuilt,
         Err(e) if give_up == GiveUp::Segments && e.kind() == ErrorKind::Corrupt => {
-            (IndexData::default(), vec![format!("{e}; all of its bodies are lost with it")])
+            Rebuilt { lost: vec![format!("{e}; all of its bodies are lost with it")], ..Rebuilt::default() }
         }
         Err(e) => return Err(e),
     };
     let (entry, now) = (&segment.entry, data.docs.len() as u64);
-    let gone = u64::from(entry.docs).saturating_sub(now);
+    let away = u64::from(entry.docs).saturating_sub(now);
+    let removed = removed_by(&erasures, segment, &gone, away, lost.is_empty());
+    let gone = away.saturating_sub(removed.iter().map(|(_, number)| number).sum());
     if gone > 0 {
         let (first, last) = (entry.min_seq, entry.max_seq);
         lost.push(format!("{gone} records of positions {first} to {last} are lost and left the index"));
@@ -142,8 +148,56 @@ pub fn one(state: &State, segment: &Rolled, give_up: GiveUp, by: By) -> Result<V
         let write = || roll::write_index(&state.env, &data, file, entry.bodies.clone(), entry.generation + 1);
         Some(open_fresh(state, segment.id, file, None, write)?)
     };
-    publish(state, Old::Open(segment), fresh, &loss.into_iter().collect::<Vec<_>>(), Vec::new())?;
+    let left = Left { losses: loss.into_iter().collect(), removed };
+    publish(state, Old::Open(segment), fresh, &left, Vec::new())?;
     Ok(lost)
+}
+
+/// Erasures of which a pass has run, and whose keys died with it: what is left of these people opens
+/// no more, and is no loss.
+fn begun(tree: &Tree) -> Result<Vec<(RequestId, Vec<PersonNumber>)>> {
+    let waiting = catalog::waiting(tree)?.into_iter().filter(|(_, w)| w.progress.epoch_after.0 > 0);
+    let people = |waiting: Waiting| match waiting.target {
+        Target::Persons(mut people) => {
+            people.extend(waiting.forgotten);
+            people
+        }
+        _ => waiting.forgotten,
+    };
+    Ok(waiting.map(|(request, waiting)| (request, people(waiting))).collect())
+}
+
+/// How many records each erasure has removed with the blocks that are `gone`. Where the index no longer
+/// tells, and others are lost too, they count as lost.
+fn removed_by(
+    erasures: &[(RequestId, Vec<PersonNumber>)],
+    segment: &Rolled,
+    gone: &[(u32, Vec<PersonNumber>)],
+    away: u64,
+    nothing_lost: bool,
+) -> Vec<(RequestId, u64)> {
+    let names = |(_, people): &&(RequestId, Vec<PersonNumber>), subjects: &[PersonNumber]| {
+        subjects.iter().any(|subject| people.contains(subject))
+    };
+    let of =
+        |subjects: &[PersonNumber]| erasures.iter().find(|e| names(e, subjects)).map(|(request, _)| *request);
+    let blocks: Vec<u32> = gone.iter().map(|(block, _)| *block).collect();
+    let mut removed: Vec<(RequestId, u64)> = Vec::new();
+    let mut add = |request: Option<RequestId>, number: u64| {
+        let Some(request) = request else { return };
+        match removed.iter_mut().find(|(other, _)| *other == request) {
+            Some((_, sum)) => *sum += number,
+            None => removed.push((request, number)),
+        }
+    };
+    match segment.part.docs_in(&blocks) {
+        Ok(numbers) if numbers.iter().sum::<u64>() <= away => {
+            gone.iter().zip(numbers).for_each(|((_, subjects), number)| add(of(subjects), number));
+        }
+        _ if nothing_lost => add(gone.first().and_then(|(_, subjects)| of(subjects)), away),
+        _ => {}
+    }
+    removed
 }
 
 /// Takes the bodies that nothing opens out of a segment whose index is whole, and seals all others
@@ -167,7 +221,8 @@ pub fn without_lost_bodies(state: &State, segment: &Rolled, by: By) -> Result<u6
         let write = || roll::write_encoded(env, docs, text, index, vec![body], old.generation + 1);
         Some(open_fresh(state, segment.id, index, Some(0), write).inspect_err(|_| undo())?)
     };
-    publish(state, Old::Open(segment), fresh, &losses, vec![body_name(body)])?;
+    let left = Left { losses, removed: Vec::new() };
+    publish(state, Old::Open(segment), fresh, &left, vec![body_name(body)])?;
     Ok(number)
 }
 
@@ -207,19 +262,47 @@ fn open_fresh(
     build().inspect_err(|_: &Error| drop(env.unlink(file_name(file))))
 }
 
+/// What leaves the store.
+struct Left {
+    /// What nothing brings back.
+    losses: Vec<Loss>,
+    /// Records that erasures under way would have taken.
+    removed: Vec<(RequestId, u64)>,
+}
+
+impl Left {
+    /// Notes it in the commit that gives it up.
+    fn note(&self, changes: &mut Changes, tree: &Tree) -> Result<()> {
+        catalog::add_losses(changes, tree, &self.losses)?;
+        if self.removed.is_empty() {
+            return Ok(());
+        }
+        let mut counters = catalog::counters(tree)?;
+        for (request, mut waiting) in catalog::waiting(tree)? {
+            let Some((_, number)) = self.removed.iter().find(|(of, _)| *of == request) else { continue };
+            counters.removed += number;
+            waiting.progress.removed += number;
+            // Its key dies with the next pass, as those of other segments.
+            waiting.progress.segments += 1;
+            catalog::put_pending(changes, request, &Pending::Waiting(waiting))?;
+        }
+        catalog::put_counters(changes, &counters)
+    }
+}
+
 /// What is replaced.
 enum Old<'a> {
     Open(&'a Rolled),
     Missing(&'a Missing),
 }
 
-/// Puts `fresh` in the place of a segment, or nothing, and notes what is lost, in one commit. Files
+/// Puts `fresh` in the place of a segment, or nothing, and notes what is `left`, in one commit. Files
 /// that nobody names any more go; `new_bodies` too if it fails.
 fn publish(
     state: &State,
     old: Old<'_>,
     fresh: Option<Rolled>,
-    losses: &[Loss],
+    left: &Left,
     new_bodies: Vec<String>,
 ) -> Result<()> {
     let (id, entry) = match old {
@@ -233,7 +316,7 @@ fn publish(
         Some(fresh) => catalog::put_segment(&mut changes, id, &fresh.entry)?,
         None => catalog::remove_segment(&mut changes, id),
     }
-    catalog::add_losses(&mut changes, &keyring.tree(), losses)?;
+    left.note(&mut changes, &keyring.tree())?;
     let log = keyring.head().log;
     let new_index = fresh.as_ref().map(|fresh| file_name(fresh.entry.index));
     let kept = fresh.as_ref().map(|fresh| fresh.entry.file_names()).unwrap_or_default();

@@ -213,7 +213,11 @@ fn verify_segment(
                 }
                 Err(e) => report.damage.push(format!("segment {id}: {e}; restore the index from a backup")),
             }
-        } else if segment.part.rebuild_readable(&|_| false).is_ok_and(|(_, lost)| lost.is_empty()) {
+        } else if segment
+            .part
+            .rebuild_readable(&|_| false, &|_| false)
+            .is_ok_and(|r| r.lost.is_empty() && r.gone.is_empty())
+        {
             report.repairable += 1;
         }
     } else if beyond(&found.bodies) && options.repair && options.accept_losses {
