@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use escrowdb::ErrorKind;
 use escrowdb::clock::{Clock as _, SystemClock};
+use escrowdb::id::RequestId;
 use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
 
@@ -30,8 +31,21 @@ pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
 /// The same for a command that damage must not stop: records in a frame of the journal that is damaged
 /// beyond rescue are given up, and named on stderr.
 pub(crate) fn open_past_damage(global: &Global) -> Result<Store, Failure> {
+    open_and_tell(global, builder(global)?.accept_losses(true))
+}
+
+/// The same for an erasure: if there is nothing to erase, nothing is given up.
+pub(crate) fn open_to_erase(
+    global: &Global,
+    selector: &Selector,
+    request: Option<RequestId>,
+) -> Result<Store, Failure> {
+    open_and_tell(global, builder(global)?.accept_losses_to_erase(selector.clone(), request))
+}
+
+fn open_and_tell(global: &Global, builder: Builder) -> Result<Store, Failure> {
     let before = SystemClock.now();
-    let store = open_by(global, builder(global)?.accept_losses(true))?;
+    let store = open_by(global, builder)?;
     let fresh = |loss: &Loss| loss.by == GivenUpBy::Opening && loss.at >= before;
     for loss in store.losses()?.iter().filter(|loss| fresh(loss)) {
         note(&format!("found lost on the way: {loss}"));

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::crypto::{Entropy, Keys};
 use crate::env::Env;
+use crate::erase::{self, Asked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, Handle, PersonNumber, StoreId};
 use crate::index::{LiveIndex, Part};
@@ -47,6 +48,8 @@ pub struct Request {
     pub slot: PathBuf,
     /// Limits and, for a new store, its origin, region and preset.
     pub settings: Settings,
+    /// The erasure for which alone losses are accepted.
+    pub to_erase: Option<Asked>,
 }
 
 /// An open store: what it is, and the queue of its appends.
@@ -159,6 +162,13 @@ impl Request {
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
         view.missing = missing;
         let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
+        if let Some(asked) = &self.to_erase
+            && !journals.lost.is_empty()
+            && catalog::pending(&tree)?.is_empty()
+        {
+            // Nothing was written so far.
+            erase::check_follows(&view, asked)?;
+        }
         // Only now is it known that this root opens all there is.
         slot.destroy_others(record.epoch)?;
 

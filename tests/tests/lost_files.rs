@@ -330,6 +330,41 @@ fn a_frame_of_the_journal_is_given_up_only_when_asked_and_stops_no_erasure() {
     }
 }
 
+/// `erase` of a name that nobody has opened past a lost frame, gave its records up, and only then said
+/// that there is nobody of that name. The frame might have come back from a backup.
+#[test]
+fn an_erasure_of_nobody_gives_no_frame_up() {
+    let (files, path, frames) = journal();
+    let mut damaged = files.clone();
+    for i in [0, 5, 9] {
+        damaged.get_mut(&path).unwrap()[frames[3] + 200 + i] ^= 4;
+    }
+    let disk = MemoryVfs::from_files(damaged.clone());
+    let open = |selector: &Selector| builder(&disk).accept_losses_to_erase(selector.clone(), None).open();
+    for nobody in [
+        Selector::Person("nobody@example.org".into()),
+        Selector::Conversation("nothing".into()),
+        Selector::Record { id: "none".into(), conversation: None },
+    ] {
+        let refused = open(&nobody).map(drop).unwrap_err();
+        assert_eq!(refused.kind(), escrowdb::ErrorKind::NotFound);
+        assert!(!refused.to_string().contains("nobody@"));
+        assert_eq!(disk.snapshot(), damaged, "nothing was changed");
+    }
+    // Whoever is known is erased, and the frame is given up for it.
+    let anna = Selector::Person(ANNA.into());
+    let store = open(&anna).unwrap();
+    assert!(!store.losses().unwrap().is_empty());
+    assert!(store.erase(&anna, &EraseOptions::default()).unwrap().records_removed > 0);
+    store.close().unwrap();
+    // Where nothing is lost the answer is that of the erasure.
+    let disk = MemoryVfs::from_files(files);
+    let nobody = Selector::Person("nobody@example.org".into());
+    let store = builder(&disk).accept_losses_to_erase(nobody.clone(), None).open().unwrap();
+    let refused = store.erase(&nobody, &EraseOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), escrowdb::ErrorKind::NotFound);
+}
+
 #[test]
 fn a_journal_that_is_gone_is_given_up_only_when_asked_and_stops_no_erasure() {
     let closed = files();

@@ -60,7 +60,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             .hint("see what would go by --plan, then give --yes"));
     }
     let place = args.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
-    let store = if args.plan { engine::open(global)? } else { engine::open_past_damage(global)? };
+    let store = if args.plan {
+        engine::open(global)?
+    } else {
+        engine::open_to_erase(global, &selector, args.request_id)?
+    };
     if args.plan {
         return print_plan(&store.plan(&selector)?, out);
     }

@@ -52,6 +52,33 @@ pub struct EraseOptions {
     pub request: Option<RequestId>,
 }
 
+/// An erasure for which a store is opened past what is lost.
+pub struct Asked {
+    /// What it is to take.
+    pub selector: Selector,
+    /// Its name, if it was given one.
+    pub request: Option<RequestId>,
+}
+
+/// Whether an erasure follows an opening that gives records up for it, as far as the view tells. A
+/// request that was done is answered, and so the store is opened.
+///
+/// # Errors
+/// *Not found* or *invalid*, as of the erasure itself. Whatever else goes wrong is its own affair.
+pub fn check_follows(view: &View, asked: &Asked) -> Result<()> {
+    if let Some(request) = asked.request
+        && !matches!(certificate::find(view, request), Ok(None))
+    {
+        return Ok(());
+    }
+    match target::resolve(view, &asked.selector) {
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+            Err(e.context("in what can be read; records of the journal are lost, and nothing was given up"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Erases what `selector` names and returns when nothing can bring it back.
 ///
 /// # Errors

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::clock::{Bounded, Clock, SystemClock};
 use crate::crypto::{Entropy, OsEntropy};
+use crate::erase::{Asked, Selector};
 use crate::error::Result;
+use crate::id::RequestId;
 use crate::recover::Request;
 use crate::state::{Durability, Preset, Settings};
 use crate::store::Store;
@@ -36,6 +38,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     settings: Settings,
+    to_erase: Option<Asked>,
 }
 
 impl Builder {
@@ -48,6 +51,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             settings: Settings::default(),
+            to_erase: None,
         }
     }
 
@@ -160,6 +164,16 @@ impl Builder {
         self
     }
 
+    /// The same for an opening of which the only purpose is an erasure: what is lost is given up if
+    /// there is something to erase. If nobody has that name the answer is *not found*, the store
+    /// isn't opened and nothing is given up: a copy of the journal may still have all of it.
+    #[must_use]
+    pub fn accept_losses_to_erase(mut self, selector: Selector, request: Option<RequestId>) -> Self {
+        self.settings.accept_losses = true;
+        self.to_erase = Some(Asked { selector, request });
+        self
+    }
+
     /// Where a new store's data lives.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
@@ -203,6 +217,7 @@ impl Builder {
             dir: self.dir,
             slot,
             settings: self.settings,
+            to_erase: self.to_erase,
         }
     }
 }
