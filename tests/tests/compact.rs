@@ -497,3 +497,37 @@ fn an_erasure_cancels_a_compaction() {
     assert!(cancelled.load(Ordering::Acquire), "no erasure met a compaction");
     undamaged(store);
 }
+
+/// Two full segments of one time, small records first and large ones behind, make three: as many
+/// small records as fit, what is left of them with the first large ones, and the rest. The policy
+/// can't see that from times and sizes; the step finds out before it writes, and isn't tried again.
+#[test]
+fn a_step_that_would_make_more_segments_is_given_up() {
+    const DOCS: u32 = 64;
+    let disk = MemoryVfs::new();
+    let store = builder(&disk, 5).roll_records(DOCS).create().unwrap();
+    let mut rng = Rng::new(5);
+    for half in 0..2 {
+        let said = |at: i64, id: String, body: String| Record::new("c", "a", Micros(at), body).id(id);
+        // The author's own record is one more.
+        let mut records: Vec<Record> =
+            (0..59).map(|n| said(n * 2, format!("{half} {n}"), "x".into())).collect();
+        for n in 0..4 {
+            let body = (0..3000).map(|_| format!("{:016x}", rng.next())).collect();
+            records.push(said(500 + n * 2, format!("{half} large {n}"), body));
+        }
+        store.append(&records).unwrap();
+        store.roll().unwrap();
+    }
+    store.close().unwrap();
+    // By bytes, too, each is nearly full.
+    let longest = files(&disk).into_iter().filter(|(path, _)| path.extension().is_some_and(|e| e == "seg"));
+    let longest = longest.map(|(_, len)| len).max().unwrap() as u64;
+    let store = builder(&disk, 6).roll_records(DOCS).roll_bytes(longest * 11 / 10).open().unwrap();
+    let before = files(&disk);
+    assert_eq!(store.stats().unwrap().segments, 2);
+    let report = compact(&store);
+    assert_eq!((report.segments_before, report.segments_after), (2, 2), "{report:?}");
+    assert_eq!(files(&disk), before, "{report:?}");
+    undamaged(&store);
+}
