@@ -13,6 +13,10 @@ use crate::workload::{Random, Workload};
 const PATIENCE: Duration = Duration::from_secs(3);
 const ROUNDS_MIN: usize = 5;
 const ROUNDS_MAX: usize = 31;
+/// Time for the questions of one engine in a row of its own, once each was asked [`ROW_MIN`] times.
+const ROW_PATIENCE: Duration = Duration::from_millis(1500);
+const ROW_MIN: usize = 3;
+const ROW_MAX: usize = 15;
 /// Different questions of one kind, asked in turn.
 const OTHERS: usize = 20;
 const POINTS: usize = 1_000;
@@ -55,12 +59,16 @@ pub fn questions(engines: &mut [Box<dyn Engine>], workload: &Workload, report: &
         }
         let counted = in_turn(engines, |engine, n| engine.count(&questions[n]), &hits)?;
         let listed = in_turn(engines, |engine, n| engine.ids(&questions[n]), &hits)?;
+        let counted_alone = in_a_row(engines, |engine, n| engine.count(&questions[n]), &hits)?;
+        let listed_alone = in_a_row(engines, |engine, n| engine.ids(&questions[n]), &hits)?;
         let sum: u64 = hits.iter().sum();
         let ways = [
             ("counts", counted[0]),
             ("ids", listed[0]),
             ("counts, asked again at once", counted[1]),
             ("ids, asked again at once", listed[1]),
+            ("counts, in a row of its own", counted_alone),
+            ("ids, in a row of its own", listed_alone),
         ];
         for (what, figures) in ways {
             report.add(
@@ -86,6 +94,34 @@ fn agreed(engines: &mut [Box<dyn Engine>], question: &Question) -> Result<u64> {
         }
     }
     Ok(first.map_or(0, |found| found.len() as u64))
+}
+
+/// Medians of the runs of each engine, one engine behind the other: a question up to [`ROW_MAX`] times
+/// in a row, then the next one. The first run warms the processor's caches for those behind it.
+fn in_a_row(
+    engines: &mut [Box<dyn Engine>],
+    mut ask: impl FnMut(&mut dyn Engine, usize) -> Result<u64>,
+    hits: &[u64],
+) -> Result<[Option<Figure>; 3]> {
+    let mut figures = [None; 3];
+    let patience = ROW_PATIENCE / (hits.len().max(1) as u32);
+    for (figure, engine) in figures.iter_mut().zip(engines) {
+        let mut samples = Vec::new();
+        for (nth, hits) in hits.iter().enumerate() {
+            let (begin, mut runs) = (Instant::now(), 0);
+            while runs < ROW_MIN || (runs < ROW_MAX && begin.elapsed() < patience) {
+                let start = Instant::now();
+                let found = ask(&mut **engine, nth)?;
+                samples.push(start.elapsed());
+                if *hits != found {
+                    return Err(format!("{} finds {found} hits: wrong", engine.name()).into());
+                }
+                runs += 1;
+            }
+        }
+        *figure = Some(Figure::Time(median(&mut samples)));
+    }
+    Ok(figures)
 }
 
 /// Medians over rounds in which each engine is asked in its turn, one question after the other: of

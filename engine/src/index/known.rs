@@ -6,7 +6,7 @@
 //! whole. All of it is bounded by the segment's documents and wiped when it is forgotten.
 
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use hashbrown::DefaultHashBuilder;
 use parking_lot::Mutex;
@@ -14,8 +14,8 @@ use zeroize::Zeroize;
 
 use crate::error::Result;
 use crate::index::dictionary::{Entry, ListPlace};
-use crate::index::part::Term;
-use crate::index::probe::Sparse;
+use crate::index::part::{Asked, Term};
+use crate::index::probe::List;
 
 /// Bytes of a term's value that fit a place; longer terms are looked up each time.
 const VALUE_MAX: usize = 40;
@@ -31,8 +31,25 @@ const LIST_BYTES_MIN: usize = 1 << 12;
 /// The terms of one segment that were looked up last.
 pub struct Known {
     docs: u32,
-    hasher: DefaultHashBuilder,
     table: Mutex<Table>,
+}
+
+/// A term of a conjunction, and what is known of it.
+pub struct Looked<'t> {
+    /// The term.
+    pub asked: &'t Asked,
+    /// What the dictionary says.
+    pub entry: Entry,
+    /// Its list, if it was asked before.
+    pub list: Option<Arc<List>>,
+}
+
+/// One for all segments, so that a query hashes each of its terms once.
+static HASHER: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+
+/// Hash of a term, good in this process only.
+pub fn hash_of(term: &Term) -> u64 {
+    HASHER.hash_one((term.field as u8, term.value.as_slice()))
 }
 
 #[derive(Default)]
@@ -48,7 +65,7 @@ struct Table {
 #[derive(Default)]
 #[repr(align(64))]
 struct Place {
-    list: Option<Arc<Sparse>>,
+    list: Option<Arc<List>>,
     frequency: u32,
     from: u32,
     to: u32,
@@ -74,19 +91,33 @@ enum What {
 impl Known {
     /// Of a segment with so many documents; nothing is known yet.
     pub fn new(docs: u32) -> Self {
-        Self { docs, hasher: DefaultHashBuilder::default(), table: Mutex::default() }
+        Self { docs, table: Mutex::default() }
     }
 
     /// What was found; `None` if that is not known any more.
-    pub fn get(&self, term: &Term) -> Option<Option<Entry>> {
-        let hash = self.hash(term);
+    pub fn get(&self, term: &Term, hash: u64) -> Option<Option<Entry>> {
         self.table.lock().find(hash, term).map(|place| place.entry())
     }
 
+    /// What was found of each term of a conjunction, at once: the absent, which nobody wants, are
+    /// left out. `None` if a term is not known any more; `Some(false)` if one that is wanted is
+    /// absent.
+    pub fn look<'t>(&self, terms: &'t [Asked], found: &mut Vec<Looked<'t>>) -> Option<bool> {
+        let mut table = self.table.lock();
+        for asked in terms {
+            let place = table.find(asked.hash, &asked.term)?;
+            match place.entry() {
+                Some(entry) => found.push(Looked { asked, entry, list: place.list.clone() }),
+                None if asked.wanted => return Some(false),
+                None => {}
+            }
+        }
+        Some(true)
+    }
+
     /// Remembers what was found.
-    pub fn put(&self, term: &Term, found: Option<&Entry>) {
+    pub fn put(&self, term: &Term, hash: u64, found: Option<&Entry>) {
         let Some(place) = Place::new(term, found) else { return };
-        let hash = self.hash(term);
         let mut table = self.table.lock();
         if table.places.is_empty() {
             table.places.resize_with(self.places(), Place::default);
@@ -97,8 +128,7 @@ impl Known {
     }
 
     /// The list of a term, made at first use and kept as long as there is room.
-    pub fn list(&self, term: &Term, make: impl FnOnce() -> Result<Sparse>) -> Result<Arc<Sparse>> {
-        let hash = self.hash(term);
+    pub fn list(&self, term: &Term, hash: u64, make: impl FnOnce() -> Result<List>) -> Result<Arc<List>> {
         if let Some(list) = self.table.lock().find(hash, term).and_then(|place| place.list.clone()) {
             return Ok(list);
         }
@@ -140,16 +170,13 @@ impl Known {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    fn hash(&self, term: &Term) -> u64 {
-        self.hasher.hash_one((term.field as u8, term.value.as_slice()))
-    }
 }
 
 impl Table {
     fn pair(&mut self, hash: u64) -> &mut [Place] {
-        let pairs = (self.places.len() / 2).max(1);
-        let at = hash as usize % pairs * 2;
+        // A power of two.
+        let pairs = self.places.len() / 2;
+        let at = (hash as usize & pairs.saturating_sub(1)) * 2;
         self.places.get_mut(at..at + 2).unwrap_or_default()
     }
 
@@ -165,7 +192,7 @@ impl Table {
         self.list_bytes -= gone.list_bytes();
     }
 
-    fn keep(&mut self, hash: u64, term: &Term, list: &Arc<Sparse>, most: usize) {
+    fn keep(&mut self, hash: u64, term: &Term, list: &Arc<List>, most: usize) {
         let len = list.bytes_len();
         if len > most || self.find(hash, term).is_none_or(|place| place.list.is_some()) {
             return;
@@ -260,8 +287,8 @@ mod tests {
         Some(Entry { frequency: n as u32, list })
     }
 
-    fn list(n: usize) -> Sparse {
-        Sparse::new(&vec![0; n], n as u32, 1_000).unwrap()
+    fn list(n: usize) -> List {
+        List::new(&vec![0; n], n as u32, 1_000).unwrap()
     }
 
     proptest! {
@@ -270,14 +297,14 @@ mod tests {
             let known = Known::new(docs);
             let most = LIST_BYTES_MIN.max(LIST_BYTES * docs as usize);
             for (n, with_list) in asked {
-                if let Some(found) = known.get(&term(n)) {
+                if let Some(found) = known.get(&term(n), hash_of(&term(n))) {
                     prop_assert_eq!(found, entry(n));
                 } else {
-                    known.put(&term(n), entry(n).as_ref());
-                    prop_assert_eq!(known.get(&term(n)).is_some(), n / 2 <= VALUE_MAX);
+                    known.put(&term(n), hash_of(&term(n)), entry(n).as_ref());
+                    prop_assert_eq!(known.get(&term(n), hash_of(&term(n))).is_some(), n / 2 <= VALUE_MAX);
                 }
                 if with_list {
-                    let got = known.list(&term(n), || Ok(list(n))).unwrap();
+                    let got = known.list(&term(n), hash_of(&term(n)), || Ok(list(n))).unwrap();
                     prop_assert_eq!(got.bytes_len(), list(n).bytes_len());
                 }
                 prop_assert!(known.len() <= PLACES_MAX && known.list_bytes() <= most);
@@ -292,9 +319,9 @@ mod tests {
     #[test]
     fn what_is_forgotten_is_wiped() {
         let known = Known::new(1_000);
-        known.put(&term(2), entry(2).as_ref());
-        let held = known.list(&term(2), || Ok(list(2))).unwrap();
-        let again = known.list(&term(2), || unreachable!("it was kept")).unwrap();
+        known.put(&term(2), hash_of(&term(2)), entry(2).as_ref());
+        let held = known.list(&term(2), hash_of(&term(2)), || Ok(list(2))).unwrap();
+        let again = known.list(&term(2), hash_of(&term(2)), || unreachable!("it was kept")).unwrap();
         assert!(Arc::ptr_eq(&held, &again));
         let weak = Arc::downgrade(&held);
         drop((held, again));

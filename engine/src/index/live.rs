@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::IdHash;
 use crate::index::lists::Lists;
-use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
-use crate::record::{Stored, StoredRef, Subjects};
+use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
+use crate::index::probe;
+use crate::record::{Kind, Stored, StoredRef, Subjects};
 
 /// A record with its position and salt, as a frame holds it.
 pub struct Entry {
@@ -298,6 +299,25 @@ impl Part for LiveIndex {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {
         let all = self.matches(docs, |key| above.is_none_or(|a| key > a));
         Ok(first_k(all, k, |a, b| a.0.cmp(&b.0)))
+    }
+
+    /// The lists stand as plain numbers, so the shortest one is asked however long it is.
+    fn rare(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<bool> {
+        docs.clear();
+        let mut lists: Vec<_> =
+            of.terms.iter().map(|asked| (!asked.wanted, self.lists.get(&asked.term))).collect();
+        lists.sort_unstable_by_key(|(unwanted, list)| (*unwanted, list.len()));
+        let Some(((false, shortest), others)) = lists.split_first() else { return Ok(false) };
+        docs.extend_from_slice(shortest);
+        for (unwanted, list) in others {
+            probe::sift_docs(docs, !unwanted, list);
+        }
+        if of.default_only && !docs.is_empty() {
+            for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_default()) {
+                probe::sift_docs(docs, false, self.lists.get(&Term::kind(kind)));
+            }
+        }
+        Ok(true)
     }
 
     fn record(&self, doc: u32) -> Result<Stored> {

@@ -84,9 +84,7 @@ impl Opened {
         load: impl FnOnce() -> Result<T>,
     ) -> Result<Arc<T>> {
         let Lazy { place, aside } = place(self);
-        if !self.used.load(Ordering::Relaxed) {
-            self.used.store(true, Ordering::Relaxed);
-        }
+        self.touch();
         if let Some(value) = &*place.read() {
             return Ok(Arc::clone(value));
         }
@@ -102,6 +100,13 @@ impl Opened {
             self.budget.charge(self, bytes);
         }
         Ok(value)
+    }
+
+    /// Notes that it is used: others go before it.
+    pub(super) fn touch(&self) {
+        if !self.used.load(Ordering::Relaxed) {
+            self.used.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Forgets, and thereby wipes, everything. It waits for what is being made.

@@ -53,6 +53,24 @@ impl Term {
     }
 }
 
+/// Terms that documents have or don't have, all of them at once.
+pub struct Conjunction {
+    /// Each is wanted or not; one at least is wanted.
+    pub terms: Vec<Asked>,
+    /// Documents of default kinds only.
+    pub default_only: bool,
+}
+
+/// A term of a conjunction, hashed once for all parts.
+pub struct Asked {
+    /// The term.
+    pub term: Term,
+    /// Hash of it, good in this process only.
+    pub hash: u64,
+    /// Whether documents have it, or don't.
+    pub wanted: bool,
+}
+
 /// An id that is looked for, hashed once for all parts.
 #[derive(Clone, Copy)]
 pub struct IdQuery<'a> {
@@ -134,6 +152,23 @@ pub trait Part: Send + Sync {
     /// through the lists one by one is quicker.
     fn common(&self, _terms: &[(&Term, bool)], _range: Range<u32>) -> Result<Option<RoaringBitmap>> {
         Ok(None)
+    }
+
+    /// Documents of a conjunction, ascending, where one of its terms is so rare that asking that
+    /// one's documents one by one is quickest; false, and nothing said, where none is. No documents
+    /// are masked.
+    fn rare(&self, _of: &Conjunction, _docs: &mut Vec<u32>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Appends the sort keys of `docs`, ascending.
+    fn keys(&self, docs: &[u32], keys: &mut Vec<SortKey>) -> Result<()> {
+        let from = keys.len();
+        for doc in docs {
+            keys.push(self.key(*doc)?);
+        }
+        keys.get_mut(from..).unwrap_or_default().sort_unstable();
+        Ok(())
     }
 
     /// Leaves in `docs` those of default kinds.

@@ -2,9 +2,11 @@
 //!
 //! What the rarest list holds is read as it stands in the file, and each of the other lists is asked
 //! for these documents only. A list of bits is asked where it stands. A list of differences has no
-//! place to begin in its middle, so it is read once and kept as [`Sparse`]: by blocks of 256
-//! documents the low bytes, an eighth of the bits or less for most lists.
+//! place to begin in its middle, so it is read once and kept as [`Sparse`]: bits without the bytes
+//! that have none, a third of all of them for most lists. A list that is rare itself
+//! is kept as plain numbers: nothing has to be read of it but what is compared.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use zeroize::Zeroizing;
@@ -16,22 +18,65 @@ use crate::index::postings::{self, INLINE_MAX};
 /// Where a conjunction reaches over `RARE` times the documents of its rarest list, or more, the
 /// documents are asked one by one; below, words of 64 documents are quicker.
 const RARE: u32 = 128;
-/// Read behind the last number.
-const PAD: usize = 8;
 
 /// Whether a list is so short that its documents are asked one by one.
 pub fn is_rare(frequency: u32, among: u32) -> bool {
     frequency <= INLINE_MAX || frequency <= among / RARE
 }
 
-/// A list of documents by blocks of 256; wiped on drop.
+/// A list that conjunctions asked, as they ask it; wiped on drop.
+pub enum List {
+    /// A rare one: its documents, ascending.
+    Docs(Zeroizing<Vec<u32>>),
+    /// One that is not rare.
+    Sparse(Sparse),
+}
+
+impl List {
+    /// Whether a list of so many among `docs` documents can stand so.
+    pub fn fits(frequency: u32, docs: u32) -> bool {
+        is_rare(frequency, docs) || Sparse::fits(frequency)
+    }
+
+    /// From a list of differences of `frequency` documents, all below `docs`.
+    pub fn new(list: &[u8], frequency: u32, docs: u32) -> Result<Self> {
+        if is_rare(frequency, docs) {
+            within(list, frequency, docs, &(0..docs)).map(|list| Self::Docs(Zeroizing::new(list)))
+        } else {
+            Sparse::new(list, frequency, docs).map(Self::Sparse)
+        }
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes_len(&self) -> usize {
+        match self {
+            Self::Docs(docs) => size_of_val(docs.as_slice()),
+            Self::Sparse(sparse) => sparse.bytes_len(),
+        }
+    }
+
+    /// Leaves in the ascending `docs` those that stand in the list (`wanted`), or those that don't.
+    pub fn sift(&self, docs: &mut Vec<u32>, wanted: bool) {
+        match self {
+            Self::Docs(list) => sift_docs(docs, wanted, list),
+            Self::Sparse(list) => list.sift(docs, wanted),
+        }
+    }
+}
+
+/// A list as bits of which the bytes without any are left out; wiped on drop.
 ///
 /// ```text
-/// start u16 × (blocks + 1), little-endian │ low bytes, block after block │ 8 zeros
+/// which bytes have bits, one bit each │ how many of them stand before, u16 each 64 │ these bytes
 /// ```
+///
+/// Most documents that are asked are not in the list, and the first part says so of most of these:
+/// an eighth of the bits, read in order.
 pub struct Sparse {
     bytes: Zeroizing<Vec<u8>>,
-    lows_at: usize,
+    /// Where the second part begins, and the third.
+    sums_at: usize,
+    bits_at: usize,
 }
 
 impl Sparse {
@@ -42,59 +87,69 @@ impl Sparse {
 
     /// From a list of differences of `frequency` documents, all below `docs`.
     pub fn new(list: &[u8], frequency: u32, docs: u32) -> Result<Self> {
-        let long = || Error::corrupt("a posting list is longer than its bytes");
         if !Self::fits(frequency) || frequency as usize > list.len() || frequency > docs {
-            return Err(long());
+            return Err(Error::corrupt("a posting list is longer than its bytes"));
         }
-        let lows_at = 2 * (docs.div_ceil(256) as usize + 1);
-        let mut bytes = Zeroizing::new(vec![0u8; lows_at + frequency as usize + PAD]);
-        let (starts, lows) = bytes.split_at_mut(lows_at);
-        let starts = starts.as_chunks_mut::<2>().0;
-        let (mut n, mut block) = (0u16, 0usize);
+        let words = docs.div_ceil(8 * 64) as usize;
+        let (sums_at, bits_at) = (8 * words, 10 * words);
+        let mut bytes = Zeroizing::new(vec![0u8; bits_at + frequency as usize]);
+        let (first, rest) = bytes.split_at_mut(sums_at);
+        let (sums, bits) = rest.split_at_mut(2 * words);
+        let (mut n, mut last) = (0, None);
         let mut r = Reader::new(list);
         postings::read_list(&mut r, frequency, docs, |doc| {
-            let of = doc as usize / 256;
-            while block < of {
-                block += 1;
-                starts[block] = n.to_le_bytes();
+            let nth = doc as usize / 8;
+            if last != Some(nth) {
+                first[nth / 8] |= 1 << (nth % 8);
+                (n, last) = (n + 1, Some(nth));
             }
-            lows[usize::from(n)] = doc as u8;
-            n += 1;
+            bits[n - 1] |= 1 << (doc % 8);
         })?;
         r.finish()?;
-        for start in starts.iter_mut().skip(block + 1) {
-            *start = n.to_le_bytes();
-        }
-        Ok(Self { bytes, lows_at })
+        bytes_before(first, sums);
+        let mut sparse = Self { bytes, sums_at, bits_at };
+        sparse.bytes.truncate(bits_at + n);
+        Ok(sparse)
     }
 
     /// Bytes that it takes.
     pub fn bytes_len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.capacity()
+    }
+
+    /// Leaves in the ascending `docs` those that stand in the list (`wanted`), or those that don't.
+    pub fn sift(&self, docs: &mut Vec<u32>, wanted: bool) {
+        let (first, _) = self.bytes.split_at(self.sums_at);
+        let near = |doc: u32| first.get(doc as usize / 64).is_some_and(|b| b >> (doc / 8 % 8) & 1 == 1);
+        if wanted {
+            sift(docs, true, near);
+            sift(docs, true, |doc| self.has(doc));
+        } else {
+            sift(docs, false, |doc| near(doc) && self.has(doc));
+        }
     }
 
     /// Whether the list has a document.
     pub fn has(&self, doc: u32) -> bool {
-        let at = 2 * (doc as usize / 256);
-        let (starts, lows) = self.bytes.split_at(self.lows_at);
-        let Some([from, to]) = starts.get(at..at + 4).and_then(|two| two.as_chunks::<2>().0.first_chunk())
-        else {
+        let (first, rest) = self.bytes.split_at(self.sums_at);
+        let (sums, bits) = rest.split_at(self.bits_at - self.sums_at);
+        let (at, nth) = (doc as usize / (8 * 64), doc / 8 % 64);
+        let (Some(word), Some(sum)) = (first.as_chunks().0.get(at), sums.as_chunks().0.get(at)) else {
             return false;
         };
-        let (mut from, to) = (usize::from(u16::from_le_bytes(*from)), usize::from(u16::from_le_bytes(*to)));
-        // Eight at once: the lowest byte that becomes zero is where the number stands.
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let wanted = ONES * u64::from(doc as u8);
-        while from < to {
-            let Some(eight) = lows.get(from..).and_then(|rest| rest.first_chunk()) else { return false };
-            let zero = u64::from_le_bytes(*eight) ^ wanted;
-            let found = zero.wrapping_sub(ONES) & !zero & (ONES << 7);
-            if found != 0 {
-                return ((found.trailing_zeros() / 8) as usize) < to - from;
-            }
-            from += 8;
-        }
-        false
+        let word = u64::from_le_bytes(*word);
+        let before = u32::from(u16::from_le_bytes(*sum)) + (word & ((1 << nth) - 1)).count_ones();
+        // Where the byte was left out, the one behind it stands there.
+        word >> nth & 1 == 1 && bits.get(before as usize).is_some_and(|b| b >> (doc % 8) & 1 == 1)
+    }
+}
+
+/// How many bits are set before each word of 64.
+fn bytes_before(words: &[u8], sums: &mut [u8]) {
+    let mut sum = 0u16;
+    for (word, place) in words.as_chunks().0.iter().zip(sums.as_chunks_mut().0) {
+        *place = sum.to_le_bytes();
+        sum = sum.wrapping_add(u64::from_le_bytes(*word).count_ones() as u16);
     }
 }
 
@@ -112,14 +167,30 @@ pub fn within(list: &[u8], frequency: u32, docs: u32, range: &Range<u32>) -> Res
 
 /// Leaves those that `has` says yes to (`wanted`), or those that it says no to. No branch depends
 /// on an answer.
-pub fn sift(docs: &mut Vec<u32>, wanted: bool, has: impl Fn(u32) -> bool) {
+pub fn sift(docs: &mut Vec<u32>, wanted: bool, mut has: impl FnMut(u32) -> bool) {
+    let all = Cell::from_mut(docs.as_mut_slice()).as_slice_of_cells();
     let mut left = 0;
-    for nth in 0..docs.len() {
-        let doc = docs[nth];
-        docs[left] = doc;
-        left += usize::from(has(doc) == wanted);
+    for doc in all {
+        all[left].set(doc.get());
+        left += usize::from(has(doc.get()) == wanted);
     }
     docs.truncate(left);
+}
+
+/// The same by another ascending list, in strides that double.
+pub fn sift_docs(docs: &mut Vec<u32>, wanted: bool, list: &[u32]) {
+    let mut rest = list;
+    sift(docs, wanted, |doc| {
+        let mut stride = 1;
+        while rest.get(stride).is_some_and(|d| *d < doc) {
+            rest = rest.get(stride..).unwrap_or_default();
+            stride *= 2;
+        }
+        let near = rest.get(..=stride).unwrap_or(rest);
+        let below = near.iter().take_while(|d| **d < doc).count();
+        rest = rest.get(below..).unwrap_or_default();
+        rest.first() == Some(&doc)
+    });
 }
 
 /// The same by a list of bits.
@@ -141,12 +212,22 @@ mod tests {
     proptest! {
         #[test]
         fn has_what_the_list_has(docs in 1u32..70_000, list: BTreeSet<u16>, dense in 0u32..600, wanted: bool, from in 0u32..70_000, len in 0u32..70_000) {
-            // Blocks with one number, with many, with none.
+            // Bytes with one bit, with many, with none.
             let list: BTreeSet<u32> = list.into_iter().map(u32::from).chain(1_000..1_000 + dense).filter(|d| *d < docs).collect();
             let bytes = differences(&list);
             let sparse = Sparse::new(&bytes, list.len() as u32, docs).unwrap();
-            let all: BTreeSet<u32> = (0..docs + 300).filter(|d| sparse.has(*d)).collect();
+            let all: BTreeSet<u32> = (0..docs + 1_000).filter(|d| sparse.has(*d)).collect();
             prop_assert_eq!(&all, &list);
+            // Either form of a list, asked by every document and by some.
+            for kept in [List::Sparse(sparse), List::Docs(Zeroizing::new(list.iter().copied().collect()))] {
+                for step in [1, 3, 1_000] {
+                    let asked: Vec<u32> = (from % 3..docs + 1_000).step_by(step).collect();
+                    let mut sifted = asked.clone();
+                    kept.sift(&mut sifted, wanted);
+                    let truth: Vec<u32> = asked.into_iter().filter(|d| list.contains(d) == wanted).collect();
+                    prop_assert_eq!(sifted, truth);
+                }
+            }
             let range = from..from.saturating_add(len);
             let mut found = within(&bytes, list.len() as u32, docs, &range).unwrap();
             prop_assert!(found.iter().copied().eq(list.iter().copied().filter(|d| range.contains(d))));

@@ -15,8 +15,9 @@ use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash, Probe};
+use crate::index::known::hash_of;
 use crate::index::page::{PAGE_LEN, PageFile};
-use crate::index::part::{Field, IdQuery, Part, SortKey, Term};
+use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::postings;
 use crate::index::sections::Sections;
 use crate::parity::{Repairs, pages_for};
@@ -304,13 +305,33 @@ impl Segment {
     }
 
     fn find(&self, term: &Term) -> Result<Option<Entry>> {
+        self.find_hashed(term, hash_of(term))
+    }
+
+    fn find_hashed(&self, term: &Term, hash: u64) -> Result<Option<Entry>> {
         // A plan asks for each term twice, for its frequency and for its list.
-        if let Some(found) = self.sections.opened.known.get(term) {
+        if let Some(found) = self.sections.opened.known.get(term, hash) {
             return Ok(found);
         }
         let found = self.sections.find(&key_of(term))?;
-        self.sections.opened.known.put(term, found.as_ref());
+        self.sections.opened.known.put(term, hash, found.as_ref());
         Ok(found)
+    }
+
+    /// One bit for each document of a default kind.
+    fn default_bits(&self) -> Result<Arc<Zeroizing<Vec<u8>>>> {
+        let make = || {
+            let mut bits = Zeroizing::new(vec![0u8; (self.doc_count() as usize).div_ceil(8)]);
+            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
+                for doc in self.postings(&Term::kind(kind))? {
+                    if let Some(byte) = bits.get_mut(doc as usize / 8) {
+                        *byte |= 1 << (doc % 8);
+                    }
+                }
+            }
+            Ok(bits)
+        };
+        self.sections.opened.get(|o| &o.default_bits, make)
     }
 
     /// Reads the list of an entry.
@@ -367,19 +388,18 @@ impl Part for Segment {
         self.conjunction(terms, range).map(Some)
     }
 
+    fn rare(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<bool> {
+        self.rare_conjunction(of, docs)
+    }
+
+    fn keys(&self, docs: &[u32], found: &mut Vec<SortKey>) -> Result<()> {
+        let keys = self.sections.keys()?;
+        found.extend(docs.iter().filter_map(|doc| keys.get(*doc)));
+        Ok(())
+    }
+
     fn sift_default(&self, docs: &mut RoaringBitmap) -> Result<()> {
-        let make = || {
-            let mut bits = Zeroizing::new(vec![0u8; (self.doc_count() as usize).div_ceil(8)]);
-            for kind in Kind::ALL.into_iter().filter(|kind| kind.is_default()) {
-                for doc in self.postings(&Term::kind(kind))? {
-                    if let Some(byte) = bits.get_mut(doc as usize / 8) {
-                        *byte |= 1 << (doc % 8);
-                    }
-                }
-            }
-            Ok(bits)
-        };
-        let default = self.sections.opened.get(|o| &o.default_bits, make)?;
+        let default = self.default_bits()?;
         if docs.len() > u64::from(self.doc_count()) / 16 {
             *docs &= RoaringBitmap::from_lsb0_bytes(0, &default);
             return Ok(());

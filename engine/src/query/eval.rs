@@ -47,6 +47,15 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
     Ok(eval.visible(&root)?.len())
 }
 
+/// Documents of a part, ascending and into `docs`, where a conjunction has few: no bitmap is made.
+/// False, and nothing said, where another way is quicker.
+pub(crate) fn few(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> Result<bool> {
+    match &plan.conjunction {
+        Some(conjunction) if mask.is_empty() => part.rare(conjunction, docs),
+        _ => Ok(false),
+    }
+}
+
 /// Whether a part can hold anything for the plan, by time alone.
 pub(crate) fn overlaps(plan: &Plan, part: &dyn Part) -> bool {
     let window = plan.window();

@@ -1,6 +1,8 @@
 //! Queries over all parts: counts and pages of hits. Facets and histograms stand in
 //! [`crate::query::facet`].
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
@@ -33,6 +35,23 @@ pub struct Found {
     pub doc: u32,
 }
 
+/// Matches of one part.
+enum Hits {
+    /// Where their sort keys stand among those of all parts.
+    Few(Range<usize>),
+    /// Their documents.
+    Many(RoaringBitmap),
+}
+
+impl Hits {
+    fn len(&self) -> usize {
+        match self {
+            Self::Few(range) => range.len(),
+            Self::Many(docs) => docs.len() as usize,
+        }
+    }
+}
+
 /// Runs queries over the parts of a store. The parts hold every record once; their borders
 /// change no answer.
 #[derive(Clone, Copy)]
@@ -49,7 +68,15 @@ impl Search<'_> {
     /// How many records match.
     pub fn count(&self, query: &Ast) -> Result<u64> {
         let plan = self.plan(query)?;
-        self.parts.iter().try_fold(0, |n, part| Ok(n + eval::count(&plan, &**part, self.mask)?))
+        let (mut sum, mut docs) = (0, Vec::new());
+        for part in self.parts {
+            sum += if eval::few(&plan, &**part, self.mask, &mut docs)? {
+                docs.len() as u64
+            } else {
+                eval::count(&plan, &**part, self.mask)?
+            };
+        }
+        Ok(sum)
     }
 
     /// The first `limit` hits in `order` that come after `after`, the key of an earlier hit.
@@ -102,27 +129,44 @@ impl Search<'_> {
     pub fn seqs(&self, query: &Ast, order: Order) -> Result<Vec<Seq>> {
         let plan = self.plan(query)?;
         let mut found = Vec::new();
+        let (mut few, mut keys) = (Vec::new(), Vec::new());
         for part in self.parts {
+            if eval::few(&plan, &**part, self.mask, &mut few)? {
+                let from = keys.len();
+                if !few.is_empty() {
+                    part.keys(&few, &mut keys)?;
+                }
+                if let [first, ..] = &keys[from..]
+                    && let [.., last] = &keys[from..]
+                {
+                    found.push((*first, *last, part, Hits::Few(from..keys.len())));
+                }
+                continue;
+            }
             let docs = eval::matches(&plan, &**part, self.mask)?;
             if let Some((first, _)) = part.oldest(&docs, 1, None)?.first()
                 && let Some((last, _)) = part.newest(&docs, 1, None)?.first()
             {
-                found.push((*first, *last, part, docs));
+                found.push((*first, *last, part, Hits::Many(docs)));
             }
         }
         found.sort_unstable_by_key(|(first, ..)| *first);
         // What a part holds may overlap with another where the matches don't: who is born in a
         // segment is born today, whenever her records were written.
         let apart = found.windows(2).all(|w| matches!(w, [(_, end, ..), (start, ..)] if end < start));
-        let mut seqs = Vec::with_capacity(found.iter().map(|(.., docs)| docs.len() as usize).sum());
+        let mut seqs = Vec::with_capacity(found.iter().map(|(.., hits)| hits.len()).sum());
         if apart {
-            for (.., part, docs) in &found {
-                seqs.extend(part.seqs(docs)?);
+            for (.., part, hits) in found {
+                match hits {
+                    Hits::Few(range) => seqs.extend(keys[range].iter().map(|key| key.seq)),
+                    Hits::Many(docs) => seqs.extend(part.seqs(&docs)?),
+                }
             }
         } else {
-            let mut keys: Vec<SortKey> = Vec::with_capacity(seqs.capacity());
-            for (.., part, docs) in &found {
-                keys.extend(part.oldest(docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
+            for (.., part, hits) in found {
+                if let Hits::Many(docs) = hits {
+                    keys.extend(part.oldest(&docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
+                }
             }
             // Runs of parts that overlap in time: a stable sort merges them.
             keys.sort();

@@ -12,6 +12,8 @@ use std::ops::Range;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
+use crate::index::known::hash_of;
+use crate::index::part::{Asked, Conjunction};
 use crate::index::scope::{Mask, People};
 use crate::index::{Field, Term};
 use crate::query::ast::{Ast, Leaf};
@@ -21,6 +23,8 @@ use crate::text;
 /// A query with its people resolved.
 pub struct Plan {
     pub(crate) root: Node,
+    /// The same where it is nothing but terms that must all hold, one of them not negated.
+    pub(crate) conjunction: Option<Conjunction>,
 }
 
 /// A condition, or a combination of them.
@@ -48,7 +52,8 @@ pub(crate) enum Naming {
 impl Plan {
     /// Resolves the people of a query; who is unknown or masked has no records.
     pub fn new(ast: &Ast, people: &dyn People, mask: &Mask) -> Result<Self> {
-        Ok(Self { root: lower(ast, false, &|name| number(name, people, mask))? })
+        let root = lower(ast, false, &|name| number(name, people, mask))?;
+        Ok(Self { conjunction: root.conjunction(), root })
     }
 
     /// Times outside this range are matched by nothing.
@@ -77,6 +82,17 @@ impl Node {
             }
             _ => Naming::Never,
         }
+    }
+
+    fn conjunction(&self) -> Option<Conjunction> {
+        let Self::And(of) = self else { return None };
+        let mut terms = Vec::with_capacity(of.len());
+        for node in of {
+            let Self::Term { term, negated } = node else { return None };
+            terms.push(Asked { hash: hash_of(term), term: term.clone(), wanted: !negated });
+        }
+        let default_only = self.naming() == Naming::Never;
+        terms.iter().any(|asked| asked.wanted).then_some(Conjunction { terms, default_only })
     }
 
     fn window(&self) -> Range<Micros> {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use super::*;
 use crate::crypto::{Entropy, OsEntropy};
 use crate::id::Micros;
+use crate::index::Segment;
 use crate::segment::SubjectKeys;
 use crate::session::Session;
 use crate::state::State;
@@ -68,6 +69,28 @@ fn queries_over_many_segments_keep_no_more_than_they_may() {
     assert_eq!(budget.bytes(), 0);
     drop(store);
     assert_eq!(budget.bytes(), 0);
+}
+
+/// What segments remember of the terms that were asked, and of their lists, is theirs alone: an
+/// erasure puts others in their place, and nobody holds the old ones any more.
+#[test]
+fn what_is_remembered_of_a_tag_dies_with_her_who_used_it() {
+    let store = store(&MemoryVfs::new(), usize::MAX);
+    let n = SEGMENTS * RECORDS / 2;
+    let query = format!("tag:own:{n} tag:half");
+    let reading = store.session(Session::new());
+    for _ in 0..3 {
+        assert_eq!(reading.count(&query).unwrap(), 1);
+        assert_eq!(reading.seqs(&query, Order::Newest).unwrap().len(), 1);
+    }
+    let segments = || store.state.view.read().segments.iter().map(|s| Arc::downgrade(&s.part)).collect();
+    let before: Vec<Weak<Segment>> = segments();
+    let opened = |s: &Weak<Segment>| s.upgrade().is_some_and(|s| s.is_opened());
+    assert!(before.iter().all(opened), "each was asked");
+    store.erase(&Selector::Person(format!("p{n}@example.org")), &EraseOptions::default()).unwrap();
+    assert!(before.iter().all(|s| s.upgrade().is_none()), "somebody holds what was remembered");
+    assert!(!segments().iter().any(opened));
+    assert_eq!(reading.count(&query).unwrap(), 0);
 }
 
 /// The system's randomness. Notes how much is kept of indexes whenever an erasure in its pass asks

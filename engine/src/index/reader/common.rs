@@ -1,6 +1,7 @@
 //! Conjunctions of terms in a segment: by words of 64 documents, or from a rare list's documents.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
@@ -8,9 +9,10 @@ use crate::error::Result;
 use crate::index::dense::{self, Words};
 use crate::index::dictionary::{Entry, ListPlace};
 use crate::index::file::Section;
-use crate::index::part::{Part as _, Term};
-use crate::index::postings::{self, INLINE_MAX};
-use crate::index::probe::{self, Sparse};
+use crate::index::known::{Looked, hash_of};
+use crate::index::part::{Conjunction, Part as _, Term};
+use crate::index::postings;
+use crate::index::probe::{self, List};
 use crate::index::reader::Segment;
 
 /// A term of a conjunction, and what the dictionary says of it.
@@ -69,26 +71,91 @@ impl Segment {
             if few.is_empty() {
                 break;
             }
-            let frequency = entry.frequency;
-            if postings::is_bitmap(frequency, docs) {
-                self.list(entry, |bits| probe::sift_bits(&mut few, *wanted, bits))?;
-            } else if frequency > INLINE_MAX && Sparse::fits(frequency) {
-                let make = || self.list(entry, |bytes| Sparse::new(bytes, frequency, docs));
-                let list = self.sections.opened.known.list(term, make)?;
-                probe::sift(&mut few, *wanted, |doc| list.has(doc));
-            } else {
-                let mut left = Vec::with_capacity(few.len());
-                self.list(entry, |bytes| {
-                    postings::sift_list(bytes, frequency, docs, few.iter().copied(), |doc, found| {
-                        if found == *wanted {
-                            left.push(doc);
-                        }
-                    })
-                })?;
-                few = left;
-            }
+            self.sift_few(&mut few, entry, *wanted, || self.kept(term, hash_of(term), entry))?;
         }
         RoaringBitmap::from_sorted_iter(few)
             .map_err(|_| self.damage(Section::Postings, "documents are not ascending"))
+    }
+
+    /// Leaves in `few` those that stand in a list (`wanted`), or those that don't.
+    fn sift_few(
+        &self,
+        few: &mut Vec<u32>,
+        entry: &Entry,
+        wanted: bool,
+        kept: impl FnOnce() -> Result<Arc<List>>,
+    ) -> Result<()> {
+        let (frequency, docs) = (entry.frequency, self.doc_count());
+        if postings::is_bitmap(frequency, docs) {
+            return self.list(entry, |bits| probe::sift_bits(few, wanted, bits));
+        }
+        if List::fits(frequency, docs) {
+            kept()?.sift(few, wanted);
+            return Ok(());
+        }
+        let mut left = Vec::with_capacity(few.len());
+        self.list(entry, |bytes| {
+            postings::sift_list(bytes, frequency, docs, few.iter().copied(), |doc, found| {
+                if found == wanted {
+                    left.push(doc);
+                }
+            })
+        })?;
+        *few = left;
+        Ok(())
+    }
+
+    /// The list of a term, made at first use and kept.
+    fn kept(&self, term: &Term, hash: u64, entry: &Entry) -> Result<Arc<List>> {
+        let make = || self.list(entry, |bytes| List::new(bytes, entry.frequency, self.doc_count()));
+        self.sections.opened.known.list(term, hash, make)
+    }
+
+    /// Documents of a conjunction with a rare term; false if it has none. Of a question that was
+    /// asked before, the dictionary and the postings are not touched: memory that no cache of the
+    /// processor holds is what few documents of many segments cost.
+    pub(super) fn rare_conjunction(&self, of: &Conjunction, few: &mut Vec<u32>) -> Result<bool> {
+        few.clear();
+        let mut lists = Vec::with_capacity(of.terms.len());
+        let opened = &self.sections.opened;
+        opened.touch();
+        match opened.known.look(&of.terms, &mut lists) {
+            Some(true) => {}
+            Some(false) => return Ok(true),
+            None => {
+                lists.clear();
+                for asked in &of.terms {
+                    match self.find_hashed(&asked.term, asked.hash)? {
+                        Some(entry) => lists.push(Looked { asked, entry, list: None }),
+                        None if asked.wanted => return Ok(true),
+                        None => {}
+                    }
+                }
+            }
+        }
+        lists.sort_unstable_by_key(|looked| (!looked.asked.wanted, looked.entry.frequency));
+        let docs = self.doc_count();
+        let Some((rarest, others)) = lists.split_first() else { return Ok(false) };
+        if !rarest.asked.wanted || !probe::is_rare(rarest.entry.frequency, docs) {
+            return Ok(false);
+        }
+        let kept = |looked: &Looked<'_>| match &looked.list {
+            Some(list) => Ok(Arc::clone(list)),
+            None => self.kept(&looked.asked.term, looked.asked.hash, &looked.entry),
+        };
+        match &*kept(rarest)? {
+            List::Docs(list) => few.extend_from_slice(list),
+            List::Sparse(_) => return Ok(false),
+        }
+        for looked in others {
+            if few.is_empty() {
+                return Ok(true);
+            }
+            self.sift_few(few, &looked.entry, looked.asked.wanted, || kept(looked))?;
+        }
+        if of.default_only && !few.is_empty() && self.default_docs()? != u64::from(docs) {
+            probe::sift_bits(few, true, &self.default_bits()?)?;
+        }
+        Ok(true)
     }
 }

@@ -14,10 +14,11 @@ use crate::index::data::tests::{known, records};
 use crate::index::data::{IndexBuilder, IndexData};
 use crate::index::file::{encode, file_name, write_index, write_text};
 use crate::index::filter::IdHash;
+use crate::index::known::hash_of;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
 use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
-use crate::index::part::{IdQuery, Part, SortKey, Term};
+use crate::index::part::{Asked, Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
 use crate::index::shared::Hands;
@@ -180,6 +181,38 @@ fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
     }
 }
 
+/// Every conjunction of two terms against the lists themselves.
+fn assert_rare(part: &dyn Part, terms: &[Term]) {
+    let mut default: RoaringBitmap = (0..part.doc_count()).collect();
+    part.sift_default(&mut default).unwrap();
+    for (a, b) in terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b))) {
+        for (wanted, default_only) in
+            [(true, true), (true, false), (false, true), (false, true), (false, false)]
+        {
+            let asked = |term: &Term, wanted| Asked { term: term.clone(), hash: hash_of(term), wanted };
+            let terms = vec![asked(b, wanted), asked(a, true)];
+            let mut docs = vec![7, 9];
+            let said = part.rare(&Conjunction { terms, default_only }, &mut docs).unwrap();
+            let (mut truth, of_b) = (part.postings(a).unwrap(), part.postings(b).unwrap());
+            if wanted {
+                truth &= of_b
+            } else {
+                truth -= of_b
+            }
+            if default_only {
+                truth &= &default;
+            }
+            assert!(!said || truth.iter().eq(docs.iter().copied()));
+            assert!(said || part.frequency(a).unwrap() > 32, "a list so short is always rare");
+            let mut keys = Vec::new();
+            part.keys(&docs, &mut keys).unwrap();
+            if said {
+                assert_eq!(keys, keys_of(part.oldest(&truth, usize::MAX, None).unwrap()));
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -197,7 +230,16 @@ proptest! {
             prop_assert_eq!(seqs_of(&segment, docs), seqs_of(&live, same));
         }
         prop_assert_eq!(segment.sections.opened.spread.bytes() + segment.sections.opened.known.list_bytes(), 0);
+        let mut terms: Vec<Term> = Vec::new();
+        for field in [Field::Tag, Field::Channel, Field::Kind] {
+            terms.extend(live.terms(field).unwrap().into_iter().map(|(value, _)| Term { field, value }));
+        }
+        terms.truncate(12);
+        terms.push(Term { field: Field::Tag, value: b"nobody has this".to_vec() });
+        assert_rare(&live, &terms);
+        assert_rare(&segment, &terms);
         segment.clear();
+        prop_assert!(segment.sections.opened.known.is_empty());
         prop_assert_eq!(segment.sections.opened.spread.bytes(), 0);
         assert_alike(&segment, &live, &records);
         prop_assert!(segment.decode_all().unwrap() == data);
