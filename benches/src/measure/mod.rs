@@ -27,7 +27,7 @@ pub struct Options {
     pub dir: PathBuf,
     /// Seed of the records.
     pub seed: u64,
-    /// One group of figures instead of all: `load`, `queries`, `erase` or `compact`.
+    /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `erase` or `compact`.
     pub only: Option<String>,
 }
 
@@ -61,6 +61,8 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     loading::load(dir, &mut workload, options.records, &mut table)?;
     if options.wants("load") {
         opening::clean(dir, &mut table)?;
+    }
+    if options.wants("load") || options.wants("singles") {
         single::one_by_one(dir, &options.dir, &mut workload, &mut table)?;
         single::together(dir, &mut workload, &mut table)?;
     }

@@ -2,6 +2,7 @@
 
 pub mod asked;
 pub mod assemble;
+pub mod bell;
 pub mod frame;
 pub mod link;
 pub mod made;

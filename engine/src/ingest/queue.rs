@@ -3,16 +3,15 @@
 //! those whose batches it wrote. A batch is in one frame, so it is whole or absent.
 //!
 //! What a batch is written as is known when it was drafted: with people who are unknown and joins it
-//! can be many times what it says. A frame takes no more batches once it is long enough, and a batch
-//! that can't be drafted fails alone; the others go back to the front of the queue.
+//! can be many times what it says. A frame takes no more batches once it is long enough; the rest of
+//! the group gets the next one, by the same lead. A batch that can't be drafted fails alone.
 //!
-//! Each caller sleeps on a condition of his own: with one for all, every frame wakes every caller,
-//! also those whose turn has not come. The lead goes on before anybody is woken, so that the
-//! device has its next frame while they come back with their next batches. Before it takes what
-//! waits it lets them come: a sync costs the processor more than a batch does.
+//! Those who are written together sleep on one [`Bell`], which wakes them in one call; the lead of
+//! those who came meanwhile is woken before them, so that the device has its next frame while they
+//! come back with their next batches. Before he takes what waits he lets them come: a sync costs the
+//! processor more than a batch does.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex};
@@ -22,6 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::Batch;
 use crate::ingest::assemble::{Draft, Outcome};
+use crate::ingest::bell::Bell;
 use crate::journal::FrameKind;
 use crate::record::{Record, Stored};
 use crate::state::{Durability, State, Writer, commit};
@@ -44,7 +44,10 @@ pub struct Queue {
 
 #[derive(Default)]
 struct Inner {
-    waiting: VecDeque<Arc<Ticket>>,
+    /// Those who are written together next; the first of them leads.
+    waiting: Vec<Arc<Ticket>>,
+    /// What they sleep on.
+    bell: Arc<Bell>,
     bytes: usize,
     /// Somebody leads: he writes, or was just told to.
     led: bool,
@@ -54,14 +57,13 @@ struct Ticket {
     input: Input<'static>,
     bytes: usize,
     turn: Mutex<Turn>,
-    changed: Condvar,
 }
 
 /// What became of a batch that waits.
 enum Turn {
     /// Nothing yet.
     Waits,
-    /// Its caller writes the next frame; it is the first in the queue.
+    /// Its caller writes the next frame; it is the first of its group.
     Leads,
     /// It was written, or could not be.
     Answered(Result<Vec<Outcome>>),
@@ -73,20 +75,8 @@ impl Ticket {
         *self.turn.lock() = turn;
     }
 
-    fn wake(&self) {
-        self.changed.notify_one();
-    }
-
-    /// Sleeps until the batch is answered, or its caller leads, which answers `None`.
-    fn wait(&self) -> Option<Result<Vec<Outcome>>> {
-        let mut turn = self.turn.lock();
-        loop {
-            match std::mem::replace(&mut *turn, Turn::Waits) {
-                Turn::Waits => self.changed.wait(&mut turn),
-                Turn::Leads => return None,
-                Turn::Answered(answer) => return Some(answer),
-            }
-        }
+    fn take(&self) -> Turn {
+        std::mem::replace(&mut *self.turn.lock(), Turn::Waits)
     }
 }
 
@@ -171,28 +161,36 @@ impl Queue {
             // Nobody to wait for: the caller's records are read where they lie.
             inner.led = true;
             drop(inner);
-            let leader = Leader { queue: self, state, group: Vec::new(), bytes };
+            let leader = Leader { queue: self, state, group: Vec::new(), bell: None, bytes };
             let (_, answer) = try_write(state, &[&input]);
             drop(leader);
             commit::roll_if_due(state);
             return answer.map(|mut answers| answers.pop().unwrap_or_default());
         }
-        let input = input.into_owned();
-        let ticket =
-            Arc::new(Ticket { input, bytes, turn: Mutex::new(Turn::Waits), changed: Condvar::new() });
-        inner.waiting.push_back(Arc::clone(&ticket));
+        let ticket = Arc::new(Ticket { input: input.into_owned(), bytes, turn: Mutex::new(Turn::Waits) });
+        let leads = inner.waiting.is_empty();
+        inner.waiting.push(Arc::clone(&ticket));
+        let bell = Arc::clone(&inner.bell);
         drop(inner);
-        if let Some(answer) = ticket.wait() {
+        let answer = bell.sleep_until(leads, || match ticket.take() {
+            Turn::Waits => None,
+            Turn::Leads => Some(None),
+            Turn::Answered(answer) => Some(Some(answer)),
+        });
+        if let Some(answer) = answer {
             return answer;
         }
         let group = self.gather();
         let bytes = group.iter().map(|t| t.bytes).sum();
-        let mut leader = Leader { queue: self, state, group, bytes };
+        let mut leader = Leader { queue: self, state, group, bell: Some(bell), bytes };
         leader.write();
         drop(leader);
         commit::roll_if_due(state);
-        // The first in the queue is in the group.
-        ticket.wait().unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "the batch was not written")))
+        // The lead is one of the group.
+        match ticket.take() {
+            Turn::Answered(answer) => answer,
+            Turn::Waits | Turn::Leads => Err(Error::new(ErrorKind::Closed, "the batch was not written")),
+        }
     }
 
     /// What the new lead writes. Those whose batches were just written are runnable and have not
@@ -208,7 +206,9 @@ impl Queue {
             came = waiting;
             std::thread::yield_now();
         }
-        take_group(&mut self.inner.lock().waiting)
+        let mut inner = self.inner.lock();
+        inner.bell = Arc::default();
+        std::mem::take(&mut inner.waiting)
     }
 }
 
@@ -219,30 +219,34 @@ struct Leader<'a> {
     state: &'a Arc<State>,
     /// Those who wait for what is being written.
     group: Vec<Arc<Ticket>>,
+    /// What they sleep on; a caller who met nobody has none.
+    bell: Option<Arc<Bell>>,
     /// Bytes of what is being written.
     bytes: usize,
 }
 
 impl Leader<'_> {
-    /// Writes the first batches of the group as one frame, answers these, and lets the rest wait on.
+    /// Writes the group, as one frame unless it is too long for one, and notes what became of it.
     fn write(&mut self) {
-        let inputs: Vec<&Input<'_>> = self.group.iter().map(|t| &t.input).collect();
-        let (count, answers) = try_write(self.state, &inputs);
-        let later = self.group.split_off(count.min(self.group.len()));
-        if !later.is_empty() {
-            let mut inner = self.queue.inner.lock();
-            for ticket in later.into_iter().rev() {
-                self.bytes -= ticket.bytes;
-                inner.waiting.push_front(ticket);
-            }
-        }
-        match answers {
-            Ok(answers) => {
-                for (ticket, answer) in self.group.iter().zip(answers) {
-                    ticket.set(Turn::Answered(Ok(answer)));
+        let mut rest = &*self.group;
+        while !rest.is_empty() {
+            let inputs: Vec<&Input<'_>> = one_frame(rest).iter().map(|t| &t.input).collect();
+            let (count, answers) = try_write(self.state, &inputs);
+            let (written, later) = rest.split_at(count.min(rest.len()));
+            match answers {
+                Ok(answers) => {
+                    for (ticket, answer) in written.iter().zip(answers) {
+                        ticket.set(Turn::Answered(Ok(answer)));
+                    }
                 }
+                Err(e) => answer_all(written, &e),
             }
-            Err(e) => answer_all(&self.group, &e),
+            rest = later;
+            if !rest.is_empty() {
+                // Those who are answered need not wait for the others.
+                self.bell.iter().for_each(|bell| bell.ring());
+                commit::roll_if_due(self.state);
+            }
         }
     }
 }
@@ -257,15 +261,17 @@ impl Drop for Leader<'_> {
         let mut inner = self.queue.inner.lock();
         // The group is answered: its bytes wait no longer.
         inner.bytes -= self.bytes;
-        let next = inner.waiting.front().map(Arc::clone);
+        let next = inner.waiting.first().map(|next| (Arc::clone(next), Arc::clone(&inner.bell)));
         inner.led = next.is_some();
         drop(inner);
-        if let Some(next) = next {
+        if let Some((next, bell)) = next {
             next.set(Turn::Leads);
-            next.wake();
+            bell.ring_for_lead();
         }
         self.queue.room.notify_all();
-        self.group.iter().for_each(|ticket| ticket.wake());
+        // Each caller wipes and frees his own batch, beside the next frame and where it was made.
+        self.group.clear();
+        self.bell.iter().for_each(|bell| bell.ring());
     }
 }
 
@@ -279,19 +285,18 @@ fn size_of_record(record: &Record) -> usize {
     record.body.len() + names + texts + lists + extra + 256
 }
 
-fn take_group(waiting: &mut VecDeque<Arc<Ticket>>) -> Vec<Arc<Ticket>> {
-    let mut group: Vec<Arc<Ticket>> = Vec::new();
+/// The first of a group, as many as go into one frame.
+fn one_frame(group: &[Arc<Ticket>]) -> &[Arc<Ticket>] {
     let mut bytes = 0;
-    while let Some(next) = waiting.front() {
-        if !group.is_empty() && bytes + next.bytes > FRAME_BYTES {
-            break;
-        }
-        bytes += next.bytes;
-        group.extend(waiting.pop_front());
-    }
-    group
+    let fit = group.iter().take_while(|ticket| {
+        bytes += ticket.bytes;
+        bytes <= FRAME_BYTES
+    });
+    let count = fit.count().max(1);
+    group.get(..count).unwrap_or(group)
 }
 
+/// Answers with an error whoever was not answered before: what was written stays so.
 fn answer_all(group: &[Arc<Ticket>], e: &Error) {
     for ticket in group {
         let copy = Error::new(e.kind(), e.to_string());
@@ -299,7 +304,10 @@ fn answer_all(group: &[Arc<Ticket>], e: &Error) {
             Some(hint) => copy.hint(hint),
             None => copy,
         };
-        ticket.set(Turn::Answered(Err(copy)));
+        let mut turn = ticket.turn.lock();
+        if matches!(*turn, Turn::Waits) {
+            *turn = Turn::Answered(Err(copy));
+        }
     }
 }
 
