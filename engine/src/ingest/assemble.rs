@@ -248,10 +248,11 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
 
+    /// The number that [`Self::look_up`] found, or that of whoever is born for the name.
     fn given_or_birth(&mut self, number: Option<PersonNumber>, name: &str) -> Result<PersonNumber> {
         match number {
             Some(number) => Ok(number),
-            None => self.number_or_birth(&text::nfc(name)),
+            None => self.birth(&text::nfc(name)),
         }
     }
 
@@ -401,10 +402,11 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
     }
 
-    /// The person's number; one who is unknown gets number, handle and a record of kind `person`.
-    fn number_or_birth(&mut self, identifier: &str) -> Result<PersonNumber> {
-        if let Some(number) = self.number(identifier)? {
-            return Ok(number);
+    /// One who was unknown when the record was looked at gets number, handle and a record of kind
+    /// `person`, unless the same record named her before: nobody else can have come meanwhile.
+    fn birth(&mut self, identifier: &str) -> Result<PersonNumber> {
+        if let Some(number) = self.past.born.get(identifier) {
+            return Ok(*number);
         }
         let number = self.past.next_person;
         self.past.next_person =

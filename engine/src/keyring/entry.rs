@@ -15,8 +15,9 @@
 //! 8 forgotten request id 16 ‖ number u64 BE    nothing
 //! ```
 
-use unicode_normalization::UnicodeNormalization;
-use zeroize::Zeroizing;
+use std::borrow::Cow;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::crypto::Label;
@@ -24,6 +25,7 @@ use crate::crypto::kdf::expand;
 use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::keyring::node::ENTRY_LEN_MAX;
+use crate::text::nfc;
 
 mod file;
 pub mod key;
@@ -90,9 +92,12 @@ pub trait Entry: Sized {
 
 /// Keyed tag of an identifier: equal for identifiers that are equal after NFC.
 pub fn name_tag(tag_key: &[u8; 32], identifier: &str) -> [u8; 16] {
-    let normal = Zeroizing::new(identifier.nfc().collect::<String>());
+    let mut normal = nfc(identifier);
     let mut tag = [0; 16];
     expand(Label::NameTag, &[tag_key, normal.as_bytes()], &mut tag);
+    if let Cow::Owned(normal) = &mut normal {
+        normal.zeroize();
+    }
     tag
 }
 
