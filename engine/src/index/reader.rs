@@ -118,9 +118,9 @@ impl Segment {
         self.forget_blocks();
     }
 
-    /// Whether anything of its index is kept open.
-    pub fn is_opened(&self) -> bool {
-        self.sections.bytes_kept() > 0
+    /// Bytes of its index that are kept open.
+    pub fn bytes_kept(&self) -> usize {
+        self.sections.bytes_kept()
     }
 
     fn forget_blocks(&self) {
