@@ -13,7 +13,7 @@ use crate::workload::Workload;
 
 const BATCH: u64 = 1_000;
 
-/// Loads `records` and closes the store. Making the records is not counted.
+/// Loads `records` and closes the store. Making the records and dropping them is not counted.
 pub fn load(dir: &Path, workload: &mut Workload, records: u64, table: &mut Table) -> Result<()> {
     let store = store(dir).preset(workload.preset()).create()?;
     meter::reset_peak();
@@ -34,6 +34,9 @@ pub fn load(dir: &Path, workload: &mut Workload, records: u64, table: &mut Table
             return Err("a record was not added".into());
         }
         added += batch.len() as u64;
+        let before = meter::thread_cpu();
+        drop(batch);
+        making += meter::thread_cpu() - before;
     }
     let start = Instant::now();
     store.close()?;
