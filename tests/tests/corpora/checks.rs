@@ -212,9 +212,9 @@ pub(crate) fn index_file(bytes: &[u8]) -> bool {
     let pages = text.len() / page::TEXT_LEN;
     // Else nothing but the number of pages would ever be refused.
     text[..4].copy_from_slice(&(pages as u32).to_le_bytes());
-    let mut file = Vec::new();
-    for (part, number) in text.chunks(page::TEXT_LEN).zip(0..) {
-        page::seal(of, &ROOT, number, part, &mut file).unwrap();
+    let mut file = vec![0; pages * PAGE];
+    for ((part, page), number) in text.chunks(page::TEXT_LEN).zip(file.chunks_mut(PAGE)).zip(0..) {
+        page::seal(of, &ROOT, number, part, page).unwrap();
     }
     let mut parity = parity::Encoder::new(pages as u64);
     parity.update(&file);
@@ -272,7 +272,7 @@ pub(crate) fn index_page(bytes: &[u8]) -> bool {
         return page::open(of, &ROOT, 0, &mut rest.to_vec()).is_ok();
     }
     static PAGE_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let mut out = Vec::new();
+        let mut out = vec![0; PAGE];
         let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
         page::seal(of, &ROOT, 0, &[9; page::TEXT_LEN], &mut out).unwrap();
         out
