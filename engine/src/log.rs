@@ -66,6 +66,8 @@ pub struct Log {
     loss: Option<LostLeaves>,
     /// All leaves, where the files don't hold them.
     unwritten: Option<Vec<Hash>>,
+    /// Parity files may know of hashes that don't count: an append failed, or was taken back.
+    parity_is_ahead: bool,
 }
 
 /// File of a tile level, once there is one.
@@ -116,6 +118,7 @@ impl Log {
     /// leaves at the same size writes the same bytes.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<()> {
         self.write_anew()?;
+        self.settle_if_ahead()?;
         self.append_all(leaves)
     }
 
@@ -133,6 +136,7 @@ impl Log {
             });
         }
         let mut tails: [Option<Tail>; LEVELS as usize] = Default::default();
+        self.parity_is_ahead = true;
         for (level, row) in (0..LEVELS).zip(&rows).filter(|(_, row)| !row.is_empty()) {
             let first = tile::entries(level, size);
             self.write(level, first, row)?;
@@ -147,6 +151,7 @@ impl Log {
             }
         }
         self.frontier = frontier;
+        self.parity_is_ahead = false;
         Ok(())
     }
 
@@ -177,9 +182,9 @@ impl Log {
         }
         if size < self.size() {
             self.frontier = Frontier::read(self, size)?;
-            self.settle_parity()?;
+            self.parity_is_ahead = true;
         }
-        Ok(())
+        self.settle_if_ahead()
     }
 
     /// Size and root.
@@ -214,7 +219,17 @@ impl Log {
         let levels = Default::default();
         let (frontier, overlay) = (Frontier::default(), BTreeMap::new());
         let folder = dir.join("log");
-        Self { vfs, folder, levels, new_names: false, frontier, overlay, loss: None, unwritten: None }
+        Self {
+            vfs,
+            folder,
+            levels,
+            new_names: false,
+            frontier,
+            overlay,
+            loss: None,
+            unwritten: None,
+            parity_is_ahead: false,
+        }
     }
 
     /// Opens a level and makes sure of the entries that `size` leaves need.

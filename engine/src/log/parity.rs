@@ -87,6 +87,15 @@ impl Log {
                 }
             }
         }
+        self.parity_is_ahead = false;
+        Ok(())
+    }
+
+    /// The same, if an append that failed or was taken back may have left it ahead.
+    pub(super) fn settle_if_ahead(&mut self) -> Result<()> {
+        if self.parity_is_ahead {
+            self.settle_parity()?;
+        }
         Ok(())
     }
 
