@@ -118,7 +118,8 @@ impl Log {
     /// leaves at the same size writes the same bytes.
     pub fn append(&mut self, leaves: &[Hash]) -> Result<()> {
         self.write_anew()?;
-        self.settle_if_ahead()?;
+        // If it can't be, what is appended is as safe as before.
+        let _ = self.settle_if_ahead();
         self.append_all(leaves)
     }
 
@@ -136,7 +137,7 @@ impl Log {
             });
         }
         let mut tails: [Option<Tail>; LEVELS as usize] = Default::default();
-        self.parity_is_ahead = true;
+        let was_ahead = std::mem::replace(&mut self.parity_is_ahead, true);
         for (level, row) in (0..LEVELS).zip(&rows).filter(|(_, row)| !row.is_empty()) {
             let first = tile::entries(level, size);
             self.write(level, first, row)?;
@@ -151,7 +152,7 @@ impl Log {
             }
         }
         self.frontier = frontier;
-        self.parity_is_ahead = false;
+        self.parity_is_ahead = was_ahead;
         Ok(())
     }
 

@@ -64,7 +64,7 @@ pub struct Asked {
 /// request that was done is answered, and so the store is opened.
 ///
 /// # Errors
-/// *Not found* or *invalid*, as of the erasure itself. Whatever else goes wrong is its own affair.
+/// As of the erasure itself, but for damage, which it may mend.
 pub fn check_follows(view: &View, asked: &Asked) -> Result<()> {
     if let Some(request) = asked.request
         && !matches!(certificate::find(view, request), Ok(None))
@@ -75,6 +75,8 @@ pub fn check_follows(view: &View, asked: &Asked) -> Result<()> {
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
             Err(e.context("in what can be read; records of the journal are lost, and nothing was given up"))
         }
+        // The erasure may mend it.
+        Err(e) if e.kind() != ErrorKind::Corrupt => Err(e),
         _ => Ok(()),
     }
 }

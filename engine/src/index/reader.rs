@@ -314,8 +314,16 @@ impl Segment {
             return Ok(found);
         }
         let found = self.sections.find(&key_of(term))?;
-        self.sections.opened.known.put(term, hash, found.as_ref());
+        if self.remembers() {
+            self.sections.opened.known.put(term, hash, found.as_ref());
+        }
         Ok(found)
+    }
+
+    /// Whether what is remembered of terms is counted: it is, with the dictionary. Who asks for few
+    /// terms opens none, and asks again.
+    fn remembers(&self) -> bool {
+        self.sections.opened.dictionary.is_made()
     }
 
     /// One bit for each document of a default kind.

@@ -91,9 +91,10 @@ impl Log {
         Ok(())
     }
 
-    /// The same, if an append that failed or was taken back may have left it ahead.
+    /// The same, if an append that failed or was taken back may have left it ahead. Not where the
+    /// files don't say what counts: parity must not be made to fit that.
     pub(super) fn settle_if_ahead(&mut self) -> Result<()> {
-        if self.parity_is_ahead {
+        if self.parity_is_ahead && self.edge(self.size())? == self.frontier {
             self.settle_parity()?;
         }
         Ok(())

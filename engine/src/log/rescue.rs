@@ -196,7 +196,7 @@ impl Log {
     }
 
     /// Frontier as the files say.
-    fn edge(&self, size: u64) -> Result<Frontier> {
+    pub(super) fn edge(&self, size: u64) -> Result<Frontier> {
         Frontier::read(&Stored(self), size)
     }
 

@@ -108,6 +108,9 @@ impl Segment {
     /// The list of a term, made at first use and kept.
     fn kept(&self, term: &Term, hash: u64, entry: &Entry) -> Result<Arc<List>> {
         let make = || self.list(entry, |bytes| List::new(bytes, entry.frequency, self.doc_count()));
+        if !self.remembers() {
+            return make().map(Arc::new);
+        }
         self.sections.opened.known.list(term, hash, make)
     }
 
