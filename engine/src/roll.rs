@@ -179,25 +179,14 @@ pub fn write_index(
     bodies: Vec<FileId>,
     generation: u32,
 ) -> Result<(SegmentEntry, Digest)> {
-    write_sealed(env, &data.docs, &index::file::encode(data)?, file, bodies, generation, Hands::One)
+    let text = index::file::encode(data)?;
+    write_encoded(env, (&data.docs, &text), file, bodies, generation, Hands::One)
 }
 
-/// The same for an index that was encoded already, for somebody who waits.
+/// The same for an index that was encoded already, sealed by so many threads.
 pub fn write_encoded(
     env: &Env,
-    docs: &[DocEntry],
-    text: &[u8],
-    file: FileId,
-    bodies: Vec<FileId>,
-    generation: u32,
-) -> Result<(SegmentEntry, Digest)> {
-    write_sealed(env, docs, text, file, bodies, generation, Hands::Two)
-}
-
-fn write_sealed(
-    env: &Env,
-    docs: &[DocEntry],
-    text: &[u8],
+    (docs, text): (&[DocEntry], &[u8]),
     file: FileId,
     bodies: Vec<FileId>,
     generation: u32,

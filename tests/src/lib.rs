@@ -7,6 +7,7 @@
 //! - [`entropy`], [`clock`], [`rng`]: seeded randomness and time.
 //! - [`rot`]: damage to files at rest, and what a store must still answer.
 //! - [`evidence`], [`sealed`]: all sealed objects ever written, and what a set of keys opens.
+//! - [`two_passes`]: an erasure that was stopped between its passes.
 //! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
 //! - [`killed`]: a process that works until it is killed, and what it said before.
 //! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
@@ -42,3 +43,4 @@ pub mod recording_vfs;
 pub mod rng;
 pub mod rot;
 pub mod sealed;
+pub mod two_passes;

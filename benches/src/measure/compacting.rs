@@ -107,10 +107,10 @@ fn by_hand(dir: &Path, victims: &[String], table: &mut Table) -> Result<()> {
         let told = format!("erasing a customer while a compaction runs (median; {met} cancelled)");
         table.row(told, time(meter::median(&mut waits)))?;
     }
+    let before = meter::own_peak(|| ()).1;
     meter::reset_peak();
     let cpu = meter::process_cpu();
     let start = Instant::now();
-    let before = meter::own_peak(|| ()).1;
     let (report, own) = meter::own_peak(|| store.compact(&CompactOptions::new(), |_| ()));
     let report = report?;
     let took = start.elapsed();

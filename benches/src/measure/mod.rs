@@ -27,7 +27,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Seed of the records.
     pub seed: u64,
-    /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `erase` or `compact`.
+    /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `erase` or
+    /// `compact`.
     pub only: Option<String>,
 }
 

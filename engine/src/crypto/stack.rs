@@ -1,5 +1,6 @@
-//! What ciphers and hashes leave on the stack, and texts in memory. Key schedules, hash states and message blocks are
-//! moved and spilled below the frames that own them; wiping the owners does not reach the copies.
+//! What ciphers and hashes leave on the stack, and texts in memory. Key schedules, hash states and
+//! message blocks are moved and spilled below the frames that own them; wiping the owners does not
+//! reach the copies.
 
 use std::hint::black_box;
 

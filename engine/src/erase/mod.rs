@@ -128,8 +128,6 @@ pub fn erase(
         )
     };
     let mut erased = try_erase();
-    // Damage doesn't keep anybody's data: an index that can't be read is built anew from bodies,
-    // and the erasure goes on.
     if erased.as_ref().is_err_and(|e| e.kind() == ErrorKind::Corrupt)
         && !state.is_poisoned()
         && heal_all(state, request)? > 0
@@ -145,7 +143,9 @@ pub fn erase(
     Ok(certificate)
 }
 
-fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
+/// Damage doesn't keep anybody's data: every index that can't be read is built anew from bodies, for the
+/// erasure to go on. Answers how many were.
+pub fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
     let _no_compaction = state.forbid_compactions();
     let _no_erasure = state.pass.lock();
     state.wait_for_roll();

@@ -95,21 +95,16 @@ fn unmask(state: &State) -> Result<()> {
 }
 
 fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
-    let mut batch = mask_and_flush(state)?;
+    // What can be read again, or in part, stays as far as it goes. Before anything is read of what
+    // waits, for healing counts there what is gone; and before it is asked who is left alone.
+    let waiting = catalog::waiting(&state.view.read().tree)?;
+    if let Some((request, _)) = waiting.first() {
+        heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?;
+    }
+    let batch = mask_and_flush(state)?;
     if batch.is_empty() {
         finish::record_and_clear(state, queue, None)?;
         return Ok(PassEnd::Done);
-    }
-    // What can be read again, or in part, stays as far as it goes.
-    if let Some((request, _)) = batch.first() {
-        heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?;
-        // It counts what it found removed with those who wait.
-        let waiting = catalog::waiting(&state.keyring.lock().tree())?;
-        for (request, now) in waiting {
-            if let Some((_, before)) = batch.iter_mut().find(|(of, _)| *of == request) {
-                before.progress = now.progress;
-            }
-        }
     }
     let mut pass = Pass::new(state, batch)?;
     let result = pass.execute();

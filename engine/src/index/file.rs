@@ -28,12 +28,17 @@ use crate::index::data::{DocEntry, IndexData};
 use crate::index::dictionary;
 use crate::index::filter::IdFilter;
 use crate::index::headless;
-use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
-use crate::index::shared::{self, Hands};
+use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::shared::Hands;
 use crate::index::tables::{encode_blocks, encode_ids, encode_locations, encode_seqs, encode_times};
-use crate::parity::{Encoder, Page, ParityFile, Repairs, pages_for};
+use crate::parity::{Encoder, ParityFile, Repairs};
 use crate::segment::BlockRef;
 use crate::vfs::{ReadAt, Vfs};
+
+mod pages;
+
+use pages::page_count;
+pub(crate) use pages::write_text;
 
 /// A section of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,34 +167,6 @@ pub fn write_encoded(
     let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
     let pages = write_text(vfs, dir, PageFile { store, file }, &key, text, hands)?;
     Ok(Written { key, pages, digest })
-}
-
-/// Seals a plaintext, whole pages, into a new file.
-pub(crate) fn write_text(
-    vfs: &dyn Vfs,
-    dir: &Path,
-    of: PageFile,
-    key: &[u8; 32],
-    text: &[u8],
-    hands: Hands,
-) -> Result<u32> {
-    let name = file_name(of.file);
-    let pages = page_count(text.len())?;
-    let mut out = vec![0; (pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN];
-    let (data, parity_pages) = out.split_at_mut(pages as usize * PAGE_LEN);
-    let texts = text.chunks(shared::PAGES * TEXT_LEN);
-    let jobs = (0u32..).step_by(shared::PAGES).zip(data.chunks_mut(shared::PAGES * PAGE_LEN).zip(texts));
-    shared::share(hands, jobs.map(Ok), |(first, (sealed, texts))| {
-        let places = sealed.chunks_exact_mut(PAGE_LEN).zip(texts.chunks_exact(TEXT_LEN));
-        (first..).zip(places).try_for_each(|(number, (out, text))| page::seal(of, key, number, text, out))
-    })?;
-    let mut parity = Encoder::new(pages.into());
-    parity.update(data);
-    parity_pages.copy_from_slice(&parity.finish());
-    let disk = vfs.create(&dir.join(&name)).map_err(|e| Error::io(format!("create {name}"), e))?;
-    disk.write_at(&out, 0).map_err(|e| Error::io(format!("write {name}"), e))?;
-    disk.sync().map_err(|e| Error::io(format!("sync {name}"), e))?;
-    Ok(pages)
 }
 
 /// What an index is made of: documents as they are, all else as sections.
@@ -489,13 +466,14 @@ impl IndexFile {
         Ok((offset, len))
     }
 
-    /// Bytes of a section: only the pages on which they lie are opened.
+    /// Bytes of a section: only the pages on which they lie are opened. Which section it is the caller
+    /// adds to an error.
     pub fn part_of(&self, section: Section, from: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
         let (offset, whole) = self.place(section)?;
         if from.checked_add(len).is_none_or(|end| end > whole) {
-            return Err(self.at(section, Error::corrupt("the section is too short")));
+            return Err(Error::corrupt("the section is too short"));
         }
-        self.text(offset + from, len).map_err(|e| self.at(section, e))
+        self.text(offset + from, len)
     }
 
     /// Length of a section; 0 if it is missing.
@@ -540,134 +518,4 @@ impl IndexFile {
             .map(|e| e.to_string())
             .collect()
     }
-
-    /// Bytes of the pages' texts. Pages are copied, and the copies are opened.
-    fn text(&self, offset: u64, len: u64) -> Result<Zeroizing<Vec<u8>>> {
-        let held = self.held.read();
-        let range = offset as usize..(offset + len) as usize;
-        if let Some(part) = held.as_ref().and_then(|held| held.get(range)) {
-            return Ok(Zeroizing::new(part.to_vec()));
-        }
-        drop(held);
-        let mut text = Zeroizing::new(Vec::with_capacity(len as usize));
-        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
-        let end = offset + len;
-        let mut at = offset;
-        while at < end {
-            let number = at / TEXT_LEN as u64;
-            let from = (at % TEXT_LEN as u64) as usize;
-            let to = TEXT_LEN.min(from + (end - at) as usize);
-            let opened = self.page(number as u32, &mut page)?;
-            text.extend_from_slice(&opened[from..to]);
-            at += (to - from) as u64;
-        }
-        Ok(text)
-    }
-
-    /// Bytes of the pages' texts as they stand in the file, without rescue. Pages are read in order,
-    /// `each` sees them as they were read, and so many threads open them.
-    fn text_shared(
-        &self,
-        offset: u64,
-        len: u64,
-        hands: Hands,
-        mut each: impl FnMut(&[u8]) + Send,
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        let end = (offset + len).div_ceil(TEXT_LEN as u64) as usize;
-        let first = (offset / TEXT_LEN as u64) as usize;
-        // The text grows from the sealed pages, in place: each a little further to the front.
-        let mut pages = Zeroizing::new(vec![0u8; end.saturating_sub(first) * PAGE_LEN]);
-        let pieces = (first..).step_by(shared::PAGES).zip(pages.chunks_mut(shared::PAGES * PAGE_LEN));
-        let jobs = pieces.map(|(number, piece)| {
-            for (number, page) in (number as u32..).zip(piece.as_chunks_mut().0) {
-                self.read(number, page)?;
-            }
-            each(piece);
-            Ok((number as u32, piece))
-        });
-        shared::share(hands, jobs, |(first, piece): (u32, &mut [u8])| {
-            for (number, at) in (first..).zip((0..piece.len()).step_by(PAGE_LEN)) {
-                if let Some(page) = piece[at..].first_chunk_mut() {
-                    self.open_in_place(number, page)?;
-                }
-                let text = at / PAGE_LEN * TEXT_LEN;
-                piece.copy_within(at + PAGE_LEN - TEXT_LEN..at + PAGE_LEN, text);
-            }
-            Ok(())
-        })?;
-        for (to, at) in (0..).zip((0..pages.len()).step_by(shared::PAGES * PAGE_LEN)) {
-            let opened = (pages.len() - at).min(shared::PAGES * PAGE_LEN) / PAGE_LEN * TEXT_LEN;
-            pages.copy_within(at..at + opened, to * shared::PAGES * TEXT_LEN);
-        }
-        let from = (offset - (first * TEXT_LEN) as u64) as usize;
-        pages.copy_within(from..from + len as usize, 0);
-        // Not cut to its length: what stands behind it is wiped with it.
-        pages.truncate(len as usize);
-        Ok(pages)
-    }
-
-    /// Opens a page; one that was lost or has a wrong bit is set right in memory and counted.
-    fn page<'a>(&self, number: u32, page: &'a mut [u8; PAGE_LEN]) -> Result<&'a [u8]> {
-        match self.page_as_it_is(number, page) {
-            Ok(()) => {}
-            Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Unsupported) => {
-                *page = *self.rescue(number)?.ok_or_else(|| lost(&e))?;
-                self.open_in_place(number, page)?;
-                self.repairs.count();
-            }
-            Err(e) => return Err(e),
-        }
-        Ok(page::text(page))
-    }
-
-    /// Whether a page opens as it stands in the file.
-    pub(crate) fn check_page(&self, number: u32) -> Result<()> {
-        self.page_as_it_is(number, &mut Zeroizing::new([0u8; PAGE_LEN]))
-    }
-
-    /// The file with its parity.
-    pub(crate) fn parity_file(&self) -> &ParityFile {
-        &self.file
-    }
-
-    /// Opens a page as it stands in the file.
-    fn page_as_it_is(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
-        self.read(number, page)?;
-        self.open_in_place(number, page)
-    }
-
-    fn read(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
-        self.file
-            .read(page, u64::from(number) * PAGE_LEN as u64)
-            .map_err(|e| Error::io(format!("read file {} page {number}", self.name()), e))
-    }
-
-    fn open_in_place(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
-        let opened = self.key.with(|key| page::open(self.of, key, number, page).map(|_| ())).flatten();
-        opened.map_err(|e| e.context(format!("file {} page {number}", self.name())))
-    }
-
-    /// What a page was that doesn't open: by its parity, which is cheap, then by turning each bit.
-    /// Both are proved by the seal.
-    pub(crate) fn rescue(&self, number: u32) -> Result<Option<Page>> {
-        if let Ok(page) = self.file.reconstruct(number.into())
-            && self.open_in_place(number, &mut page.clone()).is_ok()
-        {
-            return Ok(Some(page));
-        }
-        let Ok(mut page) = self.file.page(number.into()) else { return Ok(None) };
-        let right = self.key.with(|key| page::set_bit_right(self.of, key, number, &mut page))?;
-        Ok(right.then_some(page))
-    }
-}
-
-/// What neither parity nor a bit brings back; an error of the system counts as loss then.
-fn lost(e: &Error) -> Error {
-    let kind = if e.kind() == ErrorKind::Unsupported { e.kind() } else { ErrorKind::Corrupt };
-    Error::new(kind, e.to_string())
-        .hint("run `escrow verify --repair`; what can't be repaired must come from a backup")
-}
-
-fn page_count(text_len: usize) -> Result<u32> {
-    u32::try_from(text_len / TEXT_LEN).map_err(|_| Error::invalid("an index file is over its limit"))
 }

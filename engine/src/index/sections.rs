@@ -242,7 +242,8 @@ impl Sections {
         loop {
             let (from, to) = (middle.saturating_sub(reach), docs.min(middle.saturating_add(reach)));
             let len = entry_len as u64;
-            let bytes = self.index.part_of(Section::Ids, from * len, (to - from) * len)?;
+            let bytes = self.index.part_of(Section::Ids, from * len, (to - from) * len);
+            let bytes = bytes.map_err(|e| self.index.at(Section::Ids, e))?;
             let table = IdTable { bytes, entry_len };
             let first = from == 0 || table.get(0).is_some_and(|(first, _, _)| first < id);
             let last = table.get(table.len().saturating_sub(1));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::env::Env;
-use crate::erase::{finish, pass};
+use crate::erase::{self, finish, pass};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SegmentId;
 use crate::ingest::Queue;
@@ -70,6 +70,17 @@ fn older_segments(
 
 /// Goes on with erasures that were accepted before the stop.
 pub(super) fn finish_pending(state: &Arc<State>, queue: &Queue) -> Result<()> {
+    match finish_all(state, queue) {
+        Err(e) if e.kind() == ErrorKind::Corrupt && !state.is_poisoned() => {
+            let waiting = catalog::waiting(&state.view.read().tree)?;
+            let healed = waiting.first().map_or(Ok(0), |(request, _)| erase::heal_all(state, *request))?;
+            if healed == 0 { Err(e) } else { finish_all(state, queue) }
+        }
+        finished => finished,
+    }
+}
+
+fn finish_all(state: &Arc<State>, queue: &Queue) -> Result<()> {
     finish::record_and_clear(state, queue, None)?;
     while !catalog::waiting(&state.view.read().tree)?.is_empty() {
         if pass::run(state, queue)? == pass::PassEnd::Held {

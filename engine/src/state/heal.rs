@@ -10,6 +10,7 @@ use crate::crypto::Keys;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, RequestId, SegmentId, Seq};
+use crate::index::Hands;
 use crate::index::check::Rebuilt;
 use crate::index::file::file_name;
 use crate::index::rewrite::{self, Removal};
@@ -218,7 +219,8 @@ pub fn without_lost_bodies(state: &State, segment: &Rolled, by: By) -> Result<u6
         None
     } else {
         let (docs, text) = (&reformed.data.docs, &reformed.text);
-        let write = || roll::write_encoded(env, docs, text, index, vec![body], old.generation + 1);
+        let write =
+            || roll::write_encoded(env, (docs, text), index, vec![body], old.generation + 1, Hands::Two);
         Some(open_fresh(state, segment.id, index, Some(0), write).inspect_err(|_| undo())?)
     };
     let left = Left { losses, removed: Vec::new() };

@@ -165,8 +165,9 @@ impl Builder {
     }
 
     /// The same for an opening of which the only purpose is an erasure: what is lost is given up if
-    /// there is something to erase, or an erasure that was begun waits to be finished. If nobody has that name the answer is *not found*, the store
-    /// isn't opened and nothing is given up: a copy of the journal may still have all of it.
+    /// there is something to erase, or an erasure that was begun waits to be finished. If nobody has
+    /// that name the answer is *not found*, the store isn't opened and nothing is given up: a copy of
+    /// the journal may still have all of it.
     #[must_use]
     pub fn accept_losses_to_erase(mut self, selector: Selector, request: Option<RequestId>) -> Self {
         self.settings.accept_losses = true;

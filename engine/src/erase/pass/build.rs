@@ -6,6 +6,7 @@ use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{SegmentId, Seq};
+use crate::index::Hands;
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal, Rewritten};
 use crate::index::{Part, Segment};
@@ -191,7 +192,8 @@ impl Pass<'_> {
         let index = env.file_id()?;
         self.new_files.push(index_file_name(index).into());
         let Rewritten { data, text, .. } = &reformed;
-        let (entry, digest) = roll::write_encoded(env, &data.docs, text, index, bodies, old.generation + 1)?;
+        let (entry, digest) =
+            roll::write_encoded(env, (&data.docs, text), index, bodies, old.generation + 1, Hands::Two)?;
         self.digests.insert(segment.id, digest);
         Ok(Some(entry))
     }
