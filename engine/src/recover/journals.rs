@@ -23,16 +23,16 @@ use crate::view::View;
 
 /// Both journals as they were found.
 pub(super) struct Journals {
-    current: Found,
-    next: Found,
+    current: Standing,
+    next: Standing,
     /// Whether records may stand there that were written and lost again.
     unclean: bool,
     /// Positions whose frames are lost: the first, and how many.
     pub(super) lost: Vec<(Seq, u64)>,
 }
 
-/// A journal that the key tree names.
-struct Found {
+/// A journal that the key tree names, as it stands.
+struct Standing {
     file: FileId,
     /// What was read; `None` if the file is gone or can't be read, and is not waited for.
     replay: Option<Replay>,
@@ -40,7 +40,7 @@ struct Found {
     lost: (u64, u64),
 }
 
-impl Found {
+impl Standing {
     fn frames(&self) -> &[Frame] {
         self.replay.as_ref().map_or(&[], |replay| &replay.frames)
     }
@@ -67,18 +67,18 @@ impl Journals {
             let path = env.dir.join(journal_name(file));
             let is_gone = !env.vfs.exists(&path).map_err(|e| Error::io("look for a journal", e))?;
             if may_be_gone && is_gone {
-                return Ok(Found { file, replay: None, lost: (0, 0) });
+                return Ok(Standing { file, replay: None, lost: (0, 0) });
             }
             let replay = if past_damage { Journal::replay_what_is_left } else { Journal::replay };
             let replay = replay(&*env.vfs, &env.dir, env.store, file, keys.insert(&entry.key)?)?;
-            Ok(Found { file, lost: replay.lost, replay: Some(replay) })
+            Ok(Standing { file, lost: replay.lost, replay: Some(replay) })
         };
         let mut current = open(JournalRole::Current, past_damage)?;
         // Where the current journal was closed, the next one is empty, readable or not, or gone.
         let mut next = match open(JournalRole::Next, past_damage || current.is_at_rest()) {
             Err(e) if current.is_at_rest() && e.kind() == ErrorKind::Io => {
                 let file = catalog::journal(tree, JournalRole::Next)?.file;
-                Found { file, replay: None, lost: (0, 0) }
+                Standing { file, replay: None, lost: (0, 0) }
             }
             other => other?,
         };
