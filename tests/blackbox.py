@@ -506,8 +506,22 @@ class Suite:
             r = e.run("get", i, "--conversation", c)
             if self.tally.check(r.code == 0, f"{what}: get {i} of {c}", r, r.command):
                 self.tally.equal([plain(h) for h in r.lines()], [plain(by_id[i][0])], f"{what}: get {i} of {c}", r.command)
+            self.around(e, model, by_id[i][0], what)
         r = e.run("get", "never-existed")
         self.tally.check(r.code == 3, f"{what}: get of an unknown id must exit 3", r, r.command)
+
+    def around(self, e, model, here, what):
+        """The record, and three of its conversation on either side."""
+        conv = here["conversation"]
+        want = model.search(Query("", lambda r: r["conversation"] == conv), "oldest")
+        if here not in want:  # Of a kind that is not a default one.
+            return
+        at = want.index(here)
+        r = e.run("conversation", conv, "--around", here["id"], "--context", "3")
+        if self.tally.check(r.code == 0, f"{what}: around {here['id']}", r, r.command):
+            got = [(plain(h), h.get("here", False)) for h in r.lines()]
+            pairs = [(plain(r), r is here) for r in want[max(0, at - 3):at + 4]]
+            self.tally.equal(got, pairs, f"{what}: around {here['id']}", r.command)
 
     # -- parts
 

@@ -11,11 +11,11 @@ use escrowdb::record::{Kind, jsonl, time};
 use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
-use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 pub(crate) use escrowdb::store::{
-    EraseOptions, GivenUpBy, Hit, Loss, Order, Outcome, PersonView, Plan, Preset, Reading, SealedObject,
-    Selector, Share, Store, VerifyOptions,
+    Around, EraseOptions, GivenUpBy, Hit, Loss, Order, Outcome, PersonView, Plan, Preset, Reading,
+    SealedObject, Selector, Share, Store, VerifyOptions,
 };
+use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
@@ -186,6 +186,11 @@ pub(crate) fn record_json(hit: &Hit) -> String {
 /// A record with its position in the log before the fields of an export. Fields that an import kept
 /// under a name of ours stand in an object `extra`: nobody can forge a position.
 pub(crate) fn stored_json(hit: &Hit) -> String {
+    placed_json(hit, false)
+}
+
+/// The same for one among its neighbours; `here` marks the one that was asked for.
+pub(crate) fn placed_json(hit: &Hit, here: bool) -> String {
     let is_ours = |(name, _): &&(String, String)| OWN_NAMES.contains(&name.as_str());
     let mut hit = hit.clone();
     let mut ours = Object::new();
@@ -197,7 +202,8 @@ pub(crate) fn stored_json(hit: &Hit) -> String {
     if !set_aside.is_empty() {
         hit.extra.push(("extra".to_owned(), ours.finish()));
     }
-    format!("{{\"seq\":{},{}", hit.seq, record_json(&hit).trim_start_matches('{'))
+    let mark = if here { "\"here\":true," } else { "" };
+    format!("{{\"seq\":{},{mark}{}", hit.seq, record_json(&hit).trim_start_matches('{'))
 }
 
 fn with_view(hit: &Hit, print: impl FnOnce(&jsonl::View)) {
@@ -292,7 +298,7 @@ pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
 }
 
 /// Names that answers carry beside the fields of a record, and the one that keeps them apart.
-const OWN_NAMES: [&str; 3] = ["seq", "cursor", "extra"];
+const OWN_NAMES: [&str; 4] = ["seq", "here", "cursor", "extra"];
 /// Hits fetched at once.
 const PAGE: u64 = 500;
 /// Columns of text shown of a body.

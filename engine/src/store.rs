@@ -29,6 +29,7 @@ pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};
 pub use crate::keyring::progress::ImportProgress;
+pub use crate::query::around::Around;
 pub use crate::query::exec::Order;
 pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
 pub use crate::record::Record;

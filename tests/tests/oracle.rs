@@ -18,7 +18,7 @@ use escrowdb::record::jsonl::{self, View};
 use escrowdb::session::Session;
 use escrowdb::state::commit::open_segment_in;
 use escrowdb::state::keys::ContentKeys;
-use escrowdb::store::{EraseOptions, Order, Outcome, Preset, Selector, VerifyOptions};
+use escrowdb::store::{Around, EraseOptions, Order, Outcome, Preset, Selector, VerifyOptions};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::chats::ask::{Answers, Plain, Words};
@@ -216,6 +216,13 @@ impl Case {
                 Err(e) => Err((e.kind(), e.to_string())),
             };
             assert_eq!(get(&ra), get(&rb));
+            // Who stood beside the erased has other neighbours, the same as if they had never been.
+            let around = |r: &escrowdb::store::Reading| {
+                let found = r.around(record.id.as_ref().unwrap(), Some(&record.conversation), 2).unwrap();
+                let marked = |a: &Around| a.all().map(|h| (Plain::from(h), a.is_here(h))).collect::<Vec<_>>();
+                found.iter().map(marked).collect::<Vec<_>>()
+            };
+            assert_eq!(around(&ra), around(&rb));
         }
         // What is erased is as unknown as what never was.
         let (e, f) = (a.plan(&self.selector).map(drop), b.plan(&self.selector).map(drop));

@@ -1,6 +1,7 @@
 //! `conversation`: what was said and done in one, oldest first: the kinds that `*` finds.
 
 use crate::args::Global;
+use crate::commands::around;
 use crate::commands::export::conversation_query;
 use crate::engine;
 use crate::exit::Failure;
@@ -10,9 +11,21 @@ use crate::out::{Out, note};
 pub(crate) struct Args {
     /// Name of the conversation.
     conversation: String,
+    /// Show the record with this id, marked, and those around it only.
+    #[arg(long, value_name = "ID")]
+    around: Option<String>,
+    /// So many records before it and behind it.
+    #[arg(long, value_name = "N", default_value_t = CONTEXT, requires = "around")]
+    context: usize,
 }
 
+/// Records shown on either side of one.
+const CONTEXT: usize = 10;
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    if let Some(id) = &args.around {
+        return around::run((id, Some(&args.conversation)), args.context, global, out);
+    }
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
     let hits = reading.conversation(&args.conversation)?;

@@ -10,6 +10,7 @@ use crate::json::Object;
 use crate::out::{Out, note};
 
 mod add;
+mod around;
 mod compact;
 mod completions;
 mod conversation;

@@ -1,11 +1,13 @@
 //! Queries: the language, and its execution over the searchable parts of a store.
 //!
 //! Text → tree ([`parse`], [`ast`]) → [`plan`] with people as numbers → bitmaps of each part
-//! ([`eval`]) → counts and hits ([`exec`]), facets and histograms ([`facet`]). A page ends with a
+//! ([`eval`]) → counts and hits ([`exec`]), facets and histograms ([`facet`]), the
+//! neighbours of a record ([`around`]). A page ends with a
 //! sealed [`cursor`]. The language is described in `docs/QUERY.md`.
 //!
 //! Nothing here writes, caches or logs: what a query holds in plaintext ends with the call.
 
+pub mod around;
 pub mod ast;
 pub mod cursor;
 mod dates;

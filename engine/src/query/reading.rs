@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, People, SortKey, Term};
+use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
@@ -267,6 +268,29 @@ impl<'s> Reading<'s> {
         Ok(hits)
     }
 
+    /// Records with an id, in one conversation or in all, each with the `n` records of the default
+    /// kinds before it in its conversation and the `n` behind it. Empty where [`Self::get`] is.
+    ///
+    /// Bodies are opened for what is returned only: a conversation of any length costs its lists in
+    /// the index, not its records.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// let talk = ["Hello", "My lamp flickers", "Since when?", "Since Monday"].into_iter().zip(0..);
+    /// let record = |(text, n)| Record::new("c1", "anna", Micros(n), text).id(format!("m{n}"));
+    /// store.append(&talk.map(record).collect::<Vec<_>>())?;
+    /// let reading = store.session(Session::new());
+    /// let found = &reading.around("m1", Some("c1"), 1)?[0];
+    /// let texts: Vec<_> = found.all().map(|hit| (&*hit.body, found.is_here(hit))).collect();
+    /// assert_eq!(texts, [("Hello", false), ("My lamp flickers", true), ("Since when?", false)]);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    pub fn around(&self, id: &str, conversation: Option<&str>, n: usize) -> Result<Vec<Around>> {
+        self.with_search(|_, search| around::around(search, id, conversation, n))
+    }
+
     /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.
     pub fn conversation(&self, name: &str) -> Result<Vec<Hit>> {
         self.all(&Ast::Leaf(Leaf::Conversation(name.to_owned())))
@@ -339,7 +363,7 @@ pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
 }
 
 /// Names the people of a record.
-fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
+pub(super) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
     let mut subjects = Vec::with_capacity(stored.subjects.len());
     for number in &stored.subjects {
         subjects.extend(search.name(*number)?);

@@ -1,5 +1,6 @@
 //! Queries against parts of plain records.
 
+mod around;
 mod random;
 mod rows;
 mod stories;
