@@ -1,4 +1,18 @@
-//! Text as the store compares it. Imports nothing of the engine.
+//! Text as the store compares it: identifiers in NFC, tags, words of bodies. Imports nothing of the engine.
+
+mod analyser;
+mod assemble;
+mod class;
+mod letters;
+#[cfg(test)]
+mod naive;
+mod ranges;
+#[cfg(test)]
+#[path = "text/tests.rs"]
+mod words;
+
+pub use analyser::{ANALYSER, Analyser, WORD_MAX};
+pub use assemble::Word;
 
 use std::borrow::Cow;
 
