@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser};
 
 use crate::commands::Command;
+use crate::lent::Lent;
 
 /// An encrypted, searchable archive of chat records that can really forget.
 #[derive(Debug, Parser)]
@@ -56,6 +57,10 @@ pub(crate) struct Global {
     /// The case it belongs to. For the audit record too.
     #[arg(long, global = true, env = "ESCROW_CASE", hide_env_values = true, value_name = "C")]
     pub(crate) case: Option<String>,
+
+    /// The store that a shell has open and lends to the commands of its lines.
+    #[arg(skip)]
+    pub(crate) lent: Lent,
 }
 
 #[cfg(test)]

@@ -21,17 +21,32 @@ use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 use crate::args::Global;
 use crate::exit::{Failure, set_unreadable};
 use crate::json::{Field, Object, Value};
+use crate::lent::Opened;
 use crate::out::{clean, clip, note};
 
-/// Opens the store the flags name.
-pub(crate) fn open(global: &Global) -> Result<Store, Failure> {
-    open_by(global, builder(global)?)
+/// Opens the store the flags name; in a shell, which has it open, borrows it.
+pub(crate) fn open(global: &Global) -> Result<Opened, Failure> {
+    open_with(global, |global| open_by(global, builder(global)?))
+}
+
+fn open_with(
+    global: &Global,
+    open: impl FnOnce(&Global) -> Result<Store, Failure>,
+) -> Result<Opened, Failure> {
+    match global.lent.store() {
+        Some(store) => {
+            // What is lost may have been given up, or put right, by an earlier line.
+            tell_unreadable(&store);
+            Ok(Opened::Lent(store))
+        }
+        None => open(global).map(Opened::Own),
+    }
 }
 
 /// The same for a command that damage must not stop: records in a frame of the journal that is damaged
 /// beyond rescue are given up, and named on stderr.
-pub(crate) fn open_past_damage(global: &Global) -> Result<Store, Failure> {
-    open_and_tell(global, builder(global)?.accept_losses(true))
+pub(crate) fn open_past_damage(global: &Global) -> Result<Opened, Failure> {
+    open_with(global, |global| open_and_tell(global, builder(global)?.accept_losses(true)))
 }
 
 /// The same for an erasure: if there is nothing to erase, nothing is given up.
@@ -39,8 +54,10 @@ pub(crate) fn open_to_erase(
     global: &Global,
     selector: &Selector,
     request: Option<RequestId>,
-) -> Result<Store, Failure> {
-    open_and_tell(global, builder(global)?.accept_losses_to_erase(selector.clone(), request))
+) -> Result<Opened, Failure> {
+    open_with(global, |global| {
+        open_and_tell(global, builder(global)?.accept_losses_to_erase(selector.clone(), request))
+    })
 }
 
 fn open_and_tell(global: &Global, builder: Builder) -> Result<Store, Failure> {
@@ -61,23 +78,25 @@ fn open_by(global: &Global, builder: Builder) -> Result<Store, Failure> {
         }
         opened => opened?,
     };
-    let unreadable = store.unreadable();
-    if !unreadable.is_empty() {
-        let what: Vec<String> = unreadable.into_iter().map(|segment| segment.what).collect();
-        set_unreadable(what.join("; "));
-    }
+    tell_unreadable(&store);
     Ok(store)
+}
+
+/// Remembers what of the store can't be read.
+fn tell_unreadable(store: &Store) {
+    let what: Vec<String> = store.unreadable().into_iter().map(|segment| segment.what).collect();
+    set_unreadable((!what.is_empty()).then(|| what.join("; ")));
 }
 
 /// Opens the store the flags name; if none is named, or there is no such folder, an empty one
 /// that is nowhere.
-pub(crate) fn open_or_imagine(global: &Global) -> Result<Store, Failure> {
+pub(crate) fn open_or_imagine(global: &Global) -> Result<Opened, Failure> {
     let named = global.store.as_ref().filter(|folder| !folder.as_os_str().is_empty());
     if named.is_some_and(|folder| folder.symlink_metadata().is_ok()) {
         return open(global);
     }
     note("no store: the answer is that of a new one");
-    Ok(Store::builder("/new").vfs(Arc::new(MemoryVfs::new())).create()?)
+    Ok(Opened::Own(Store::builder("/new").vfs(Arc::new(MemoryVfs::new())).create()?))
 }
 
 /// Opens the store and reads from it as the actor the flags name.

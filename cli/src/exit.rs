@@ -4,24 +4,23 @@
 //! `docs/ERRORS.md` has them with their exit codes, and a test below compares.
 
 use std::io::{self, Write as _};
-use std::process::ExitCode;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use escrowdb::{Error, ErrorKind};
 
 use crate::json::Object;
 
-/// What can't be read of the store that was opened, in words.
-static UNREADABLE: OnceLock<String> = OnceLock::new();
+/// What can't be read of the store that the command works on, in words.
+static UNREADABLE: Mutex<Option<String>> = Mutex::new(None);
 
-/// Remembers for the end of the command that parts of the store can't be read.
-pub(crate) fn set_unreadable(what: String) {
-    let _ = UNREADABLE.set(what);
+/// Remembers for the end of the command what of the store can't be read; `None` of a sound one.
+pub(crate) fn set_unreadable(what: Option<String>) {
+    *UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner) = what;
 }
 
 /// What can't be read of the store; `None` of a sound one.
-pub(crate) fn unreadable() -> Option<&'static str> {
-    UNREADABLE.get().map(String::as_str)
+pub(crate) fn unreadable() -> Option<String> {
+    UNREADABLE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// What a command that reads answers if a part of the store can't be read: never silently less.
@@ -79,6 +78,16 @@ impl Failure {
         Self { kind: HELP, code: 0, message: text, hint: None }
     }
 
+    /// It was reported already; what is left of it is the exit code.
+    pub(crate) fn reported(code: u8) -> Self {
+        Self { kind: QUIET, code, message: String::new(), hint: None }
+    }
+
+    /// The reader of stdout went away: nothing that is printed gets anywhere.
+    pub(crate) fn nobody_reads(&self) -> bool {
+        self.kind == QUIET && self.code == 0
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -87,14 +96,14 @@ impl Failure {
     }
 
     /// Prints the error on stderr and gives the exit code.
-    pub(crate) fn report(self, json: bool) -> ExitCode {
+    pub(crate) fn report(self, json: bool) -> u8 {
         let text = match (self.kind, json) {
             (QUIET, _) => String::new(),
             (HELP, _) => {
                 let mut out = io::stdout();
                 let printed = out.write_all(self.message.as_bytes()).and_then(|()| out.flush());
                 return match printed {
-                    Ok(()) => ExitCode::SUCCESS,
+                    Ok(()) => 0,
                     Err(e) => Self::from(e).report(json),
                 };
             }
@@ -103,7 +112,7 @@ impl Failure {
         };
         // Nobody is left to tell if stderr is closed.
         let _ = io::stderr().write_all(text.as_bytes());
-        ExitCode::from(self.code)
+        self.code
     }
 
     fn to_json(&self) -> String {
@@ -156,7 +165,7 @@ fn code(kind: ErrorKind) -> u8 {
     }
 }
 
-/// The reader of stdout went away: not an error, nothing to say.
+/// Nothing to say: the reader of stdout went away, which is no error, or it was said.
 const QUIET: &str = "quiet";
 /// Help was asked for.
 const HELP: &str = "help";

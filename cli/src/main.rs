@@ -11,7 +11,9 @@ mod commands;
 mod durable;
 mod engine;
 mod exit;
+mod input;
 mod json;
+mod lent;
 mod out;
 mod outside;
 mod progress;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
     let result = Cli::try_parse_from(arguments).map_err(|e| usage::failure(&e)).and_then(run);
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(json),
+        Err(failure) => ExitCode::from(failure.report(json)),
     }
 }
 

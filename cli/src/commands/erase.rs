@@ -9,6 +9,7 @@ use crate::args::Global;
 use crate::durable::DurableFile;
 use crate::engine::{self, EraseOptions, GivenUpBy, Plan, Selector};
 use crate::exit::Failure;
+use crate::input;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
 use crate::outside::Outside;
@@ -131,7 +132,8 @@ fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
     }
     note("This can't be undone, not even with a copy of the store. Type the name to go on:");
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::io("read the answer", e))?;
+    let read = input::stdin().and_then(|mut stdin| stdin.read_line(&mut answer));
+    read.map_err(|e| Failure::io("read the answer", e))?;
     if answer.trim_end_matches(['\n', '\r']) == name {
         return Ok(());
     }

@@ -40,6 +40,13 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Whether the lines come from stdin.
+    pub(crate) fn reads_stdin(&self) -> bool {
+        self.file == Path::new("-")
+    }
+}
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     if !["jsonl", "auto"].contains(&args.format.as_str()) {
         return Err(

@@ -29,6 +29,7 @@ mod man;
 mod resume;
 mod roll;
 mod search;
+mod shell;
 mod stats;
 mod subject;
 mod twins;
@@ -76,6 +77,13 @@ pub(crate) enum Command {
     Key(key::Command),
     /// Bring a store to the format of this program.
     Upgrade,
+    /// Work in one session on an open store: line after line, with history and completion.
+    ///
+    /// A line is a command as it stands behind `escrow`, or a query, which is searched for; `help` in
+    /// the shell says the rest. The store is opened once and locked until the end. If stdin is no
+    /// terminal, its lines are read as a script, without a prompt; the first that fails ends it, with
+    /// its exit code.
+    Shell(shell::Args),
     /// Print what a shell needs to complete commands: `escrow completions bash`.
     Completions(completions::Args),
     /// Print the manual page, or write all of them.
@@ -94,8 +102,16 @@ pub(crate) fn run(cli: Cli, out: &mut Out) -> Result<(), Failure> {
     let command = cli.command.ok_or_else(|| {
         Failure::usage("no command given").hint("see `escrow --help`, or start with `escrow demo`")
     })?;
-    let kind = kind_of(&command);
-    let result = dispatch(command, global, out);
+    answered(kind_of(&command), out, |out| dispatch(command, global, out))
+}
+
+/// Runs a command, and says so if a part of the store can't be read.
+fn answered(
+    kind: Answer,
+    out: &mut Out,
+    run: impl FnOnce(&mut Out) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let result = run(out);
     match kind {
         Answer::Data => {
             out.flush()?;
@@ -140,6 +156,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Verify(_)
         | Command::Demo(_)
         | Command::Init(_)
+        | Command::Shell(_)
         | Command::Completions(_)
         | Command::Man(_) => Answer::Report,
         Command::Import(_)
@@ -171,6 +188,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Key(command) => key::run(&command, global, out),
         Command::Upgrade => upgrade::run(global, out),
+        Command::Shell(args) => shell::run(&args, global),
         Command::Completions(args) => completions::run(&args, out),
         Command::Man(args) => man::run(&args, global, out),
         Command::Roll => roll::run(global),

@@ -7,7 +7,7 @@ use crate::engine;
 use crate::exit::Failure;
 use crate::out::{Out, note};
 
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
     /// The query; `*` finds everything.
     #[arg(allow_hyphen_values = true)]
@@ -34,7 +34,30 @@ fn at_least_one(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be a whole number, 1 or more".to_owned())
 }
 
+impl Args {
+    /// The same search behind a hit of it.
+    pub(crate) fn behind(&self, cursor: String) -> Self {
+        Self { cursor: Some(cursor), ..self.clone() }
+    }
+}
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let more = page(args, LIMIT_TEXT, global, out)?;
+    if let Some(cursor) = more.filter(|_| !out.json()) {
+        out.flush()?;
+        note(&format!("more: --cursor {cursor}"));
+    }
+    Ok(())
+}
+
+/// Prints the hits, for people at most `limit_text` if they don't say how many. Returns the cursor
+/// of the last one if more exist.
+pub(crate) fn page(
+    args: &Args,
+    limit_text: u64,
+    global: &Global,
+    out: &mut Out,
+) -> Result<Option<String>, Failure> {
     let order = match args.order {
         Order::Newest => engine::Order::Newest,
         Order::Oldest => engine::Order::Oldest,
@@ -45,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         }
     };
     let json = out.json();
-    let limit = args.limit.or(if json { None } else { Some(LIMIT_TEXT) });
+    let limit = args.limit.or(if json { None } else { Some(limit_text) });
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
     let mut last = None;
@@ -55,17 +78,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             last = Some(hit.cursor);
             Ok(())
         })?;
-    if !json {
-        match (found, more, last) {
-            (0, ..) => note("nothing found"),
-            (_, true, Some(cursor)) => {
-                out.flush()?;
-                note(&format!("more: --cursor {cursor}"));
-            }
-            _ => {}
-        }
+    if !json && found == 0 {
+        note("nothing found");
     }
-    Ok(())
+    Ok(last.filter(|_| more))
 }
 
 /// Hits shown to people who don't say how many.

@@ -156,6 +156,40 @@ pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
+/// Says that a test was not run, and why.
+#[allow(clippy::print_stderr, reason = "a test that is skipped must not look like one that passed")]
+pub(crate) fn skipped(why: &str) {
+    eprintln!("skipped: {why}");
+}
+
+/// Places in the writable memory of a process that hold a word, with what stands around it.
+#[cfg(target_os = "linux")]
+pub(crate) fn in_memory(process: u32, word: &str) -> Vec<String> {
+    let maps = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    let memory = std::fs::File::open(format!("/proc/{process}/mem")).unwrap();
+    let number = |hex: &str| u64::from_str_radix(hex, 16).unwrap();
+    let mut places = Vec::new();
+    let (mut read, is_writable) =
+        (0, |map: &&str| map.split(' ').nth(1).is_some_and(|r| r.starts_with("rw")));
+    for map in maps.lines().filter(is_writable) {
+        let (from, to) = map.split(' ').next().unwrap().split_once('-').unwrap();
+        let (from, to) = (number(from), number(to));
+        let mut bytes = vec![0; (to - from) as usize];
+        if std::os::unix::fs::FileExt::read_exact_at(&memory, &mut bytes, from).is_err() {
+            continue;
+        }
+        read += bytes.len();
+        for at in 0..bytes.len().saturating_sub(word.len()) {
+            if bytes[at..].starts_with(word.as_bytes()) {
+                let near = &bytes[at.saturating_sub(64)..(at + 64).min(bytes.len())];
+                places.push(format!("{map}: {}", String::from_utf8_lossy(near)));
+            }
+        }
+    }
+    assert!(read > 1 << 16, "the memory can't be read");
+    places
+}
+
 /// Two customers, three conversations, one agent, one reaction.
 pub(crate) const SAMPLE: &str = concat!(
     r#"{"id":"m1","conversation":"c1","author":"anna@example.org","subjects":["anna@example.org"],"time":"2026-01-31T12:00:00Z","channel":"web","kind":"message","tags":["dept:sales","lang:de"],"body":"Hallo, meine Lampe flackert","reply_to":null}"#,
