@@ -49,7 +49,7 @@ fn records() -> Vec<Stored> {
 fn index(records: &[Stored]) -> IndexData {
     let mut order: Vec<usize> = (0..records.len()).collect();
     order.sort_by_key(|n| (records[*n].time, *n));
-    let mut builder = IndexBuilder::new(&|_| true);
+    let mut builder = IndexBuilder::new(&|_| true, true);
     for (i, n) in order.into_iter().enumerate() {
         let at = Location { block: (i / 8) as u32, slot: (i % 8) as u16 };
         builder.add(&records[n], Seq(n as u64), at).unwrap();
@@ -106,7 +106,7 @@ fn index_codec(c: &mut Criterion) {
 fn live_and_query(c: &mut Criterion) {
     let records = records();
     let fill = || {
-        let mut live = LiveIndex::new();
+        let mut live = LiveIndex::new(true);
         for (n, stored) in records.iter().enumerate() {
             live.add(Seq(n as u64), [0; 16], Vec::new(), stored, true).unwrap();
         }

@@ -181,7 +181,7 @@ impl Request {
             let (active, current) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             let (spare, next) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             env.sync_dir()?;
-            view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new())));
+            view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new(true))));
             (active, spare, Some((current, next)))
         };
         let writer = Writer {

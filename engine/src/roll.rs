@@ -11,6 +11,7 @@ use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
+use crate::index::page::PageFile;
 use crate::index::{self, DocEntry, Field, Hands, IndexData, LiveIndex, Part, Term};
 use crate::keyring::Changes;
 use crate::keyring::catalog::{self, Tagger};
@@ -144,16 +145,18 @@ impl Roll<'_> {
                 at,
                 id_hash: live.identity.id,
                 conv_hash: live.identity.conversation,
+                words: self.frozen.lists().words_in(doc),
             });
         }
         let strangers = self.strangers(keys)?;
         let terms = self.frozen.lists().sorted(
             |doc| numbers.get(doc as usize).copied().flatten(),
             |field, value| field != Field::Author || !strangers.contains(value),
-        );
+        )?;
+        let with_words = self.frozen.lists().words().is_some();
         let place = BodyPlace { dir: &self.env.dir, store: self.env.store, file: body, index: 0 };
         let blocks = bodies.finish(&*self.env.vfs, place, keys, &*self.env.entropy)?;
-        write_index(self.env, &IndexData { docs, terms, blocks }, index, vec![body], 0)
+        write_index(self.env, &IndexData { docs, terms, blocks, with_words }, index, vec![body], 0)
     }
 
     /// Author terms of people who have no keys, or no longer.
@@ -180,20 +183,21 @@ pub fn write_index(
     generation: u32,
 ) -> Result<(SegmentEntry, Digest)> {
     let text = index::file::encode(data)?;
-    write_encoded(env, (&data.docs, &text), file, bodies, generation, Hands::One)
+    write_encoded(env, (&data.docs, &text), (file, data.with_words), bodies, generation, Hands::One)
 }
 
 /// The same for an index that was encoded already, sealed by so many threads.
 pub fn write_encoded(
     env: &Env,
     (docs, text): (&[DocEntry], &[u8]),
-    file: FileId,
+    (file, with_words): (FileId, bool),
     bodies: Vec<FileId>,
     generation: u32,
     hands: Hands,
 ) -> Result<(SegmentEntry, Digest)> {
     let (vfs, entropy) = (&*env.vfs, &*env.entropy);
-    let written = index::file::write_encoded(vfs, &env.dir, env.store, file, text, entropy, hands)?;
+    let of = PageFile { store: env.store, file, version: index::file::version(with_words) };
+    let written = index::file::write_encoded(vfs, &env.dir, of, text, entropy, hands)?;
     let times = docs.iter().map(|d| d.time);
     let seqs = docs.iter().map(|d| d.seq);
     let entry = SegmentEntry {

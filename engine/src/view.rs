@@ -137,7 +137,7 @@ impl View {
             segments,
             missing: Vec::new(),
             frozen: None,
-            live: LiveIndex::new(),
+            live: LiveIndex::new(true),
             mask: Mask::default(),
             leaving: Vec::new(),
             born: HashMap::new(),

@@ -5,10 +5,13 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
+use zeroize::Zeroizing;
+
 use crate::compact::policy::{FULL, Limits};
 use crate::error::Result;
 use crate::index::IndexData;
-use crate::index::terms::{TermDocs, Terms};
+use crate::index::runs::Runs;
+use crate::index::terms::{TermDocs, Terms, grow};
 
 /// A document of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,23 +103,29 @@ impl Order {
         }
         let total = inputs.iter().map(|i| i.terms.len()).max().unwrap_or(0);
         let mut terms = Terms::with_capacity(total, total * 16, cut.len() * 6);
-        let mut docs = zeroize::Zeroizing::new(Vec::with_capacity(cut.len()));
+        let mut docs = Zeroizing::new(Vec::with_capacity(cut.len()));
+        let mut word = Merged::default();
+        terms.reserve_runs(inputs.iter().map(|i| i.terms.runs_len()).max().unwrap_or(0));
         for n in 0usize.. {
             if n.is_multiple_of(TERMS_A_LOOK) {
                 go_on()?;
             }
             let Some(Reverse((order, _))) = heap.peek().copied() else { break };
             docs.clear();
+            word.clear();
             while let Some(Reverse((same, input))) = heap.peek().copied()
                 && same == order
             {
                 heap.pop();
                 let head = heads.get_mut(input).and_then(Option::take);
+                let mut runs = Runs::new(head.map_or(&[], |h| h.runs));
                 for doc in head.iter().flat_map(|h| h.docs) {
+                    let run = if order.0.has_positions() { runs.bytes()? } else { &[] };
                     let place = self.place(From { input: input as u32, doc: *doc });
                     if let Some(place) = place.filter(|p| cut.contains(p)) {
                         // At most one term a document, so it never grows.
                         docs.push(place - cut.start);
+                        word.runs.push(run);
                     }
                 }
                 let next = walks.get_mut(input).and_then(Iterator::next);
@@ -125,9 +134,45 @@ impl Order {
                 }
                 heap.extend(next.map(|h| Reverse((h.order(), input))));
             }
-            terms.push(order.0, order.1, docs.iter().copied());
+            if order.0.has_positions() {
+                word.sort(&mut docs);
+                terms.push_word(order.0, order.1, &docs, &word.bytes);
+            } else {
+                terms.push(order.0, order.1, docs.iter().copied());
+            }
         }
         Ok(terms)
+    }
+}
+
+/// Positions of one word, out of several inputs.
+#[derive(Default)]
+struct Merged<'a> {
+    /// A run for each document.
+    runs: Vec<&'a [u8]>,
+    /// The same, one behind the other, in order of the documents.
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl Merged<'_> {
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.bytes.clear();
+    }
+
+    /// Sorts documents with their runs.
+    fn sort(&mut self, docs: &mut [u32]) {
+        grow(&mut self.bytes, self.runs.iter().map(|run| run.len()).sum());
+        if docs.is_sorted() {
+            self.runs.iter().for_each(|run| self.bytes.extend_from_slice(run));
+            return;
+        }
+        let mut order: Vec<(u32, usize)> = docs.iter().copied().zip(0..).collect();
+        order.sort_unstable();
+        for ((doc, from), place) in order.into_iter().zip(docs) {
+            *place = doc;
+            self.bytes.extend_from_slice(self.runs.get(from).copied().unwrap_or_default());
+        }
     }
 }
 
@@ -145,8 +190,6 @@ pub fn docs_by_block(data: &IndexData) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use zeroize::Zeroizing;
-
     use super::*;
     use crate::compact::policy::{BodyFacts, Facts, Policy};
     use crate::id::{FileId, Micros, SegmentId, Seq};
@@ -166,7 +209,7 @@ mod tests {
         let (mut data, mut live) = (IndexData::default(), 0);
         for ((time, seq, len), block) in docs.iter().zip(0u32..) {
             let at = Location { block, slot: 0 };
-            data.docs.push(DocEntry { time: *time, seq: *seq, at, id_hash: 0, conv_hash: 0 });
+            data.docs.push(DocEntry { time: *time, seq: *seq, at, id_hash: 0, conv_hash: 0, words: 0 });
             let (r_block, subjects) = (Zeroizing::new([0; 16]), Vec::new());
             data.blocks.push(BlockRef {
                 file: 0,

@@ -164,8 +164,9 @@ fn build(
         let bodies = inputs.build(env, &*state.subjects, place, &cut, policy, go_on)?;
         let terms = inputs.order.terms(inputs.data, &cut, go_on)?;
         // Numbers blocks by their first documents.
-        let fresh = IndexData { docs: bodies.docs, terms, blocks: bodies.blocks };
-        let fresh = fresh.without(&RoaringBitmap::new(), &[]);
+        let with_words = inputs.data.iter().all(|data| data.with_words);
+        let fresh = IndexData { docs: bodies.docs, terms, blocks: bodies.blocks, with_words };
+        let fresh = fresh.without(&RoaringBitmap::new(), &[])?;
         go_on()?;
         let index = env.file_id()?;
         files.names.push(index_file_name(index).into());

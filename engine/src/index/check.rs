@@ -15,9 +15,11 @@ use crate::index::lists::{field_of, person_value};
 use crate::index::part::{Field, SortKey};
 use crate::index::postings;
 use crate::index::reader::Segment;
-use crate::index::sections::{IdTable, Places, SortKeys, list_bytes};
+use crate::index::runs::Runs;
+use crate::index::sections::{IdTable, Lengths, Places, SortKeys, list_bytes};
 use crate::index::shared::Hands;
 use crate::index::terms::Terms;
+use crate::index::thin::runs_of;
 use crate::record::Stored;
 use crate::segment::{BlockRef, Location};
 
@@ -39,7 +41,11 @@ impl Segment {
         let mut data = self.decode_docs()?;
         decode_ids(&sections.load_ids()?, &mut data.docs).map_err(|e| sections.index.at(Section::Ids, e))?;
         let (dictionary, lists) = (sections.load_dictionary()?, sections.index.section(Section::Postings)?);
-        data.terms = decode_terms(&dictionary, &lists, sections.docs())
+        let positions = match data.with_words {
+            true => sections.index.section(Section::Positions)?,
+            false => Zeroizing::default(),
+        };
+        data.terms = decode_terms(&dictionary, &lists, &positions, sections.docs())
             .map_err(|e| sections.index.at(Section::Dictionary, e))?;
         Ok(data)
     }
@@ -47,19 +53,29 @@ impl Segment {
     /// Documents and blocks of the index, without terms and without hashes of ids.
     pub(crate) fn decode_docs(&self) -> Result<IndexData> {
         let sections = &self.sections;
-        self.docs_of(&sections.load_keys()?, &sections.load_places()?, sections.load_blocks()?)
+        let lengths = sections.load_lengths()?;
+        self.docs_of(&sections.load_keys()?, &sections.load_places()?, &lengths, sections.load_blocks()?)
     }
 
     /// The same from what is kept of the index.
     pub(crate) fn docs_kept(&self) -> Result<IndexData> {
         let sections = &self.sections;
-        self.docs_of(&*sections.keys()?, &*sections.places()?, sections.blocks()?.to_vec())
+        let lengths = sections.lengths()?;
+        self.docs_of(&*sections.keys()?, &*sections.places()?, &lengths, sections.blocks()?.to_vec())
     }
 
-    fn docs_of(&self, keys: &SortKeys, places: &Places, blocks: Vec<BlockRef>) -> Result<IndexData> {
+    fn docs_of(
+        &self,
+        keys: &SortKeys,
+        places: &Places,
+        lengths: &Lengths,
+        blocks: Vec<BlockRef>,
+    ) -> Result<IndexData> {
         let sections = &self.sections;
-        let mut data =
-            IndexData { docs: Vec::with_capacity(sections.docs() as usize), terms: Terms::default(), blocks };
+        let docs = Vec::with_capacity(sections.docs() as usize);
+        let with_words = sections.index.has_words();
+        let mut data = IndexData { docs, terms: Terms::default(), blocks, with_words };
+        let lengths = lengths.to_vec();
         let (times, seqs) = (keys.times.to_vec(), keys.seqs.to_vec());
         let mut before = None;
         for ((time, seq), at) in times.iter().zip(seqs.iter()).zip(places.to_vec()) {
@@ -70,7 +86,11 @@ impl Segment {
             let at = at
                 .filter(|at| (at.block as usize) < data.blocks.len())
                 .ok_or_else(|| self.damage(Section::Locations, "a block is missing"))?;
-            data.docs.push(DocEntry { time: key.time, seq: key.seq, at, id_hash: 0, conv_hash: 0 });
+            let words = lengths.as_ref().map_or(Some(&0), |lengths| lengths.get(data.docs.len()));
+            let words = words.and_then(|n| u32::try_from(*n).ok());
+            let words = words.ok_or_else(|| self.damage(Section::Lengths, "a document is missing"))?;
+            let (time, seq) = (key.time, key.seq);
+            data.docs.push(DocEntry { time, seq, at, id_hash: 0, conv_hash: 0, words });
         }
         if data.docs.len() != sections.docs() as usize {
             return Err(self.damage(Section::Times, "a document is missing"));
@@ -104,7 +124,7 @@ impl Segment {
             }
             _ => Err(e),
         })?;
-        Ok(Rebuilt { data: data.without(&RoaringBitmap::new(), &[]), lost, gone })
+        Ok(Rebuilt { data: data.without(&RoaringBitmap::new(), &[])?, lost, gone })
     }
 
     /// How many documents stand in each of these blocks, as far as the index still tells.
@@ -140,11 +160,11 @@ impl Segment {
             }
         }
         records.sort_unstable_by_key(|(seq, stored, _)| (stored.time, *seq));
-        let mut builder = IndexBuilder::new(known);
+        let mut builder = IndexBuilder::new(known, self.sections.index.has_words());
         for (seq, stored, at) in &records {
             builder.add(stored, *seq, *at)?;
         }
-        Ok(builder.finish(blocks))
+        builder.finish(blocks)
     }
 
     /// Checks every page and section, with `read_data` every record too; answers what is damaged.
@@ -302,11 +322,13 @@ fn decode_ids(ids: &IdTable, docs: &mut [DocEntry]) -> Result<()> {
     Ok(())
 }
 
-fn decode_terms(dictionary: &Dictionary, lists: &[u8], docs: u32) -> Result<Terms> {
+fn decode_terms(dictionary: &Dictionary, lists: &[u8], positions: &[u8], docs: u32) -> Result<Terms> {
     let mut cursor = dictionary.cursor();
     // A guess that is seldom too small; vectors that are grow and wipe what they leave.
     let mut terms = Terms::with_capacity(cursor.bound(), cursor.bound() * 16, lists.len() * 2);
+    terms.reserve_runs(positions.len());
     let mut list = Zeroizing::new(Vec::new());
+    let (mut runs_at, mut at) = (0, Zeroizing::new(Vec::new()));
     while let Some(entry) = cursor.advance()? {
         let (number, value) = cursor.key().split_first().unwrap_or((&0, &[]));
         let field = field_of(*number)
@@ -317,7 +339,23 @@ fn decode_terms(dictionary: &Dictionary, lists: &[u8], docs: u32) -> Result<Term
         let mut r = Reader::new(list_bytes(dictionary, lists, &entry.list)?);
         postings::decode_into(&mut r, entry.frequency, docs, &mut list)?;
         r.finish()?;
-        terms.push(field, value, list.iter().copied());
+        if !field.has_positions() {
+            terms.push(field, value, list.iter().copied());
+            continue;
+        }
+        let place = cursor.runs();
+        if place.start != runs_at {
+            return Err(Error::corrupt("positions of a word don't follow those of the word before"));
+        }
+        runs_at = place.end;
+        let bytes = runs_of(positions, &place)?;
+        let mut runs = Runs::new(bytes);
+        list.iter().try_for_each(|_| runs.read(&mut at))?;
+        runs.finish()?;
+        terms.push_word(field, value, &list, bytes);
+    }
+    if runs_at != positions.len() as u64 {
+        return Err(Error::corrupt("positions of no word"));
     }
     cursor.finish()?;
     Ok(terms)

@@ -24,6 +24,8 @@ pub struct DocEntry {
     pub id_hash: u32,
     /// Hash of the conversation.
     pub conv_hash: u32,
+    /// Words in the body; 0 in an index without words.
+    pub words: u32,
 }
 
 /// All of an index in clear; wiped on drop. Its encoding is a pure function of it.
@@ -35,6 +37,8 @@ pub struct IndexData {
     pub terms: Terms,
     /// Blocks, ordered by their first document.
     pub blocks: Vec<BlockRef>,
+    /// Whether bodies were split into words.
+    pub with_words: bool,
 }
 
 /// Builds an index from records in order of (time, seq).
@@ -48,9 +52,9 @@ pub struct IndexBuilder<'a> {
 const GONE: u32 = u32::MAX;
 
 impl<'a> IndexBuilder<'a> {
-    /// Nothing yet. Authors who are not `known` get no term.
-    pub fn new(known: &'a dyn Fn(PersonNumber) -> bool) -> Self {
-        Self { known, docs: Vec::new(), lists: Lists::default() }
+    /// Nothing yet. Authors who are not `known` get no term, bodies none if not `with_words`.
+    pub fn new(known: &'a dyn Fn(PersonNumber) -> bool, with_words: bool) -> Self {
+        Self { known, docs: Vec::new(), lists: Lists::new(with_words) }
     }
 
     /// Adds the next record.
@@ -70,13 +74,15 @@ impl<'a> IndexBuilder<'a> {
             at,
             id_hash: text_hash(&stored.id),
             conv_hash: text_hash(&stored.conversation),
+            words: self.lists.words_in(doc),
         });
         Ok(())
     }
 
     /// The index over the blocks where the records stand.
-    pub fn finish(self, blocks: Vec<BlockRef>) -> IndexData {
-        IndexData { docs: self.docs, terms: self.lists.into_sorted(), blocks }
+    pub fn finish(self, blocks: Vec<BlockRef>) -> Result<IndexData> {
+        let with_words = self.lists.words().is_some();
+        Ok(IndexData { docs: self.docs, terms: self.lists.into_sorted()?, blocks, with_words })
     }
 }
 
@@ -90,7 +96,7 @@ impl DocEntry {
 impl IndexData {
     /// The index as if the `removed` documents and the terms of `dead` people had never been:
     /// documents and blocks are numbered densely anew, blocks without documents leave the table.
-    pub fn without(mut self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Self {
+    pub fn without(mut self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Result<Self> {
         let (mut docs, number) = self.survivors(removed);
         self.blocks = self.surviving_blocks(&mut docs);
         self.docs = docs;
@@ -101,8 +107,8 @@ impl IndexData {
         self.terms.renumber(
             |doc| number.get(doc as usize).copied().filter(|n| *n != GONE),
             |field, value| !is_dead(field, value),
-        );
-        self
+        )?;
+        Ok(self)
     }
 
     /// The same documents, some of them at new places: `moved` are documents with locations that
@@ -207,7 +213,7 @@ pub(crate) mod tests {
                         channel: ["", "web", "mail"][usize::from(rest) % 3].into(),
                         kind: [Kind::Message, Kind::Person, Kind::Join][usize::from(rest) % 3],
                         tags: (0..rest % 4).map(|t| format!("tag:{}", t / 2 * (rest / 64))).collect(),
-                        body: format!("body {i} {}", "x".repeat(usize::from(rest))),
+                        body: format!("body {i} of {} body {}", rest / 4, "x".repeat(usize::from(rest % 9))),
                         class,
                         ..Stored::default()
                     };
@@ -242,7 +248,7 @@ pub(crate) mod tests {
 
     fn build(records: &[(Seq, Stored, Location)], known: &dyn Fn(PersonNumber) -> bool) -> IndexData {
         let mut old_numbers: Vec<u32> = Vec::new();
-        let mut builder = IndexBuilder::new(known);
+        let mut builder = IndexBuilder::new(known, true);
         for (seq, stored, at) in records {
             let n = old_numbers.iter().position(|b| *b == at.block).unwrap_or_else(|| {
                 old_numbers.push(at.block);
@@ -250,12 +256,12 @@ pub(crate) mod tests {
             });
             builder.add(stored, *seq, Location { block: n as u32, slot: at.slot }).unwrap();
         }
-        builder.finish(old_numbers.into_iter().map(block).collect())
+        builder.finish(old_numbers.into_iter().map(block).collect()).unwrap()
     }
 
     #[test]
     fn order_is_checked() {
-        let mut builder = IndexBuilder::new(&known);
+        let mut builder = IndexBuilder::new(&known, true);
         builder.add(&Stored::default(), Seq(2), place(0)).unwrap();
         assert!(builder.add(&Stored::default(), Seq(2), place(1)).is_err());
     }
@@ -269,7 +275,7 @@ pub(crate) mod tests {
             let removed: RoaringBitmap = (0..placed.len()).filter(|i| is_gone(*i)).map(|i| i as u32).collect();
             let rest: Vec<_> = (0..placed.len()).filter(|i| !is_gone(*i)).map(|i| placed[i].clone()).collect();
             let fresh = build(&rest, &|p| known(p) && p != dead);
-            let rewritten = build(&placed, &known).without(&removed, &[dead]);
+            let rewritten = build(&placed, &known).without(&removed, &[dead]).unwrap();
             prop_assert!(fresh == rewritten);
             prop_assert_eq!(crate::index::file::encode(&fresh).unwrap(), crate::index::file::encode(&rewritten).unwrap());
         }

@@ -4,9 +4,11 @@
 //! count u32 │ restart offsets u32 × ⌈count / 16⌉, from the first entry │ entries
 //! entry     varint bytes shared with the term before │ varint length │ suffix │ varint documents
 //!           │ up to 32 documents: the list itself; else varint offset, varint length in postings
+//!           │ of a word: at a restart varint offset in positions │ varint length there
 //! ```
 //!
-//! A key is the field's number, then the value. At a restart nothing is shared.
+//! A key is the field's number, then the value. At a restart nothing is shared. Positions stand in
+//! the order of the words, so only a restart says where they begin.
 
 use std::ops::Range;
 
@@ -15,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::codec::{Reader, Write};
 use crate::crypto::stack::wipe;
 use crate::error::{Error, Result};
-use crate::index::part::Term;
+use crate::index::part::{Field, Term};
 use crate::index::postings::{self, INLINE_MAX};
 use crate::index::terms::{Terms, grow};
 
@@ -57,7 +59,22 @@ pub struct Cursor<'a> {
     reader: Reader<'a>,
     start: usize,
     left: u32,
+    /// Entries read since the restart.
+    read: usize,
+    /// Where the positions of the last entry stand.
+    runs: Range<u64>,
     key: Zeroizing<Vec<u8>>,
+}
+
+/// The sections that terms stand in.
+#[derive(Default, PartialEq, Eq)]
+pub struct TermSections {
+    /// The dictionary.
+    pub dictionary: Zeroizing<Vec<u8>>,
+    /// Long lists.
+    pub lists: Zeroizing<Vec<u8>>,
+    /// Positions of words.
+    pub positions: Zeroizing<Vec<u8>>,
 }
 
 /// Key of a term.
@@ -68,21 +85,25 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
     key
 }
 
-/// The dictionary section and the postings section of sorted terms.
-pub fn encode(terms: &Terms, docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
-    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs));
+/// The sections of sorted terms.
+pub fn encode(terms: &Terms, docs: u32) -> TermSections {
+    let runs = terms.iter().map(|t| t.runs.len()).sum();
+    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs), runs);
     for term in terms.iter() {
         let room = list_bound(term.docs.len(), docs);
         let put = |out: &mut Vec<u8>| postings::encode(out, term.docs, docs);
-        out.push(term.field as u8, term.value, term.docs.len() as u32, room, put);
+        out.push(term.field, term.value, term.docs.len() as u32, (room, put), term.runs.len(), |out| {
+            out.put_bytes(term.runs);
+        });
     }
     out.finish()
 }
 
-/// Writes both sections, a term after the other.
+/// Writes the sections, a term after the other.
 pub struct Encoder {
     entries: Zeroizing<Vec<u8>>,
     lists: Zeroizing<Vec<u8>>,
+    positions: Zeroizing<Vec<u8>>,
     restarts: Vec<u32>,
     before: Zeroizing<Vec<u8>>,
     field: u8,
@@ -90,9 +111,10 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// No terms, with room for so many bytes of both.
-    pub fn with_capacity(entries: usize, lists: usize) -> Self {
+    /// No terms, with room for so many bytes of each section.
+    pub fn with_capacity(entries: usize, lists: usize, positions: usize) -> Self {
         Self {
+            positions: Zeroizing::new(Vec::with_capacity(positions)),
             entries: Zeroizing::new(Vec::with_capacity(entries)),
             lists: Zeroizing::new(Vec::with_capacity(lists)),
             restarts: Vec::new(),
@@ -102,21 +124,24 @@ impl Encoder {
         }
     }
 
-    /// Adds the next term. `put` writes its list, which takes at most `room` bytes.
+    /// Adds the next term. `put` writes its list, which takes at most `room` bytes; `put_runs` the
+    /// positions of a word, as many bytes as it was told.
     pub fn push(
         &mut self,
-        field: u8,
+        field: Field,
         value: &[u8],
         frequency: u32,
-        room: usize,
-        put: impl FnOnce(&mut Vec<u8>),
+        (room, put): (usize, impl FnOnce(&mut Vec<u8>)),
+        runs: usize,
+        put_runs: impl FnOnce(&mut Vec<u8>),
     ) {
-        grow(&mut self.entries, value.len() + 48 + if frequency <= INLINE_MAX { room } else { 0 });
+        let number = field as u8;
+        grow(&mut self.entries, value.len() + 68 + if frequency <= INLINE_MAX { room } else { 0 });
         let restart = self.count.is_multiple_of(RESTART);
         if restart {
             self.restarts.push(self.entries.len() as u32);
         }
-        let shared = if restart || self.field != field {
+        let shared = if restart || self.field != number {
             0
         } else {
             1 + self.before.iter().zip(value).take_while(|(a, b)| a == b).count()
@@ -124,7 +149,7 @@ impl Encoder {
         self.entries.put_varint(shared as u64);
         if shared == 0 {
             self.entries.put_varint(1 + value.len() as u64);
-            self.entries.put_u8(field);
+            self.entries.put_u8(number);
             self.entries.put_bytes(value);
         } else {
             self.entries.put_slice(&value[shared - 1..]);
@@ -139,22 +164,30 @@ impl Encoder {
             self.entries.put_varint(from as u64);
             self.entries.put_varint((self.lists.len() - from) as u64);
         }
+        if field.has_positions() {
+            if restart {
+                self.entries.put_varint(self.positions.len() as u64);
+            }
+            grow(&mut self.positions, runs);
+            put_runs(&mut self.positions);
+            self.entries.put_varint(runs as u64);
+        }
         grow(&mut self.before, value.len());
         self.before.clear();
         self.before.extend_from_slice(value);
-        self.field = field;
+        self.field = number;
         self.count += 1;
     }
 
-    /// The dictionary section and the postings section.
-    pub fn finish(self) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+    /// The sections.
+    pub fn finish(self) -> TermSections {
         let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * self.restarts.len() + self.entries.len()));
         out.put_u32(self.count as u32);
         for at in &self.restarts {
             out.put_u32(*at);
         }
         out.put_bytes(&self.entries);
-        (out, self.lists)
+        TermSections { dictionary: out, lists: self.lists, positions: self.positions }
     }
 }
 
@@ -165,7 +198,7 @@ pub fn list_bound(len: usize, docs: u32) -> usize {
 
 /// Reserved at once: a vector that grows leaves its plaintext behind.
 fn entries_bound(terms: &Terms) -> usize {
-    terms.iter().map(|t| t.value.len() + 48 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
+    terms.iter().map(|t| t.value.len() + 68 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
 }
 
 fn postings_bound(terms: &Terms, docs: u32) -> usize {
@@ -205,15 +238,12 @@ impl Dictionary {
 
     /// The entry of a key.
     pub fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let mut cursor = self.seek(key)?;
-        while let Some(entry) = cursor.advance()? {
-            match cursor.key().cmp(key) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Ok(Some(entry)),
-                std::cmp::Ordering::Greater => return Ok(None),
-            }
-        }
-        Ok(None)
+        Ok(self.find_word(key)?.map(|(entry, _)| entry))
+    }
+
+    /// The entry of a key, and where its positions stand.
+    pub fn find_word(&self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+        self.seek(key)?.find(key)
     }
 
     /// A cursor before the first entry.
@@ -235,7 +265,7 @@ impl Dictionary {
         let start = self.entries_at.saturating_add(offset).min(self.bytes.len());
         let left = self.count.saturating_sub((number * RESTART) as u32);
         let key = Zeroizing::new(Vec::with_capacity(64));
-        Cursor { reader: Reader::new(&self.bytes[start..]), start, left, key }
+        Cursor { reader: Reader::new(&self.bytes[start..]), start, left, read: 0, runs: 0..0, key }
     }
 
     fn restart(&self, number: usize) -> Result<usize> {
@@ -277,6 +307,8 @@ impl Cursor<'_> {
             return Ok(None);
         }
         self.left -= 1;
+        let is_restart = self.read.is_multiple_of(RESTART);
+        self.read += 1;
         let shared = self.reader.count(self.key.len())?;
         let suffix = self.reader.slice()?;
         if shared + suffix.len() > KEY_MAX || shared + suffix.len() == 0 {
@@ -296,7 +328,35 @@ impl Cursor<'_> {
                 from.checked_add(len).ok_or_else(|| Error::corrupt("place of a posting list overflows"))?;
             ListPlace::Apart(from..to)
         };
+        self.runs = self.read_runs(is_restart)?;
         Ok(Some(Entry { frequency, list }))
+    }
+
+    /// Where the positions of the entry stand that `advance` answered last; empty if it is no word.
+    pub fn runs(&self) -> Range<u64> {
+        self.runs.clone()
+    }
+
+    /// Walks on to a key that is not behind.
+    fn find(mut self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+        while let Some(entry) = self.advance()? {
+            match self.key().cmp(key) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Ok(Some((entry, self.runs()))),
+                std::cmp::Ordering::Greater => break,
+            }
+        }
+        Ok(None)
+    }
+
+    fn read_runs(&mut self, is_restart: bool) -> Result<Range<u64>> {
+        if self.key.first() != Some(&(Field::Word as u8)) {
+            return Ok(0..0);
+        }
+        let from = if is_restart { self.reader.varint()? } else { self.runs.end };
+        let to = from.checked_add(self.reader.varint()?);
+        let to = to.ok_or_else(|| Error::corrupt("place of a word's positions overflows"))?;
+        Ok(from..to)
     }
 
     /// Fails unless every byte of the section was read.
@@ -311,24 +371,38 @@ impl Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::part::Field;
+    use crate::index::runs;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
     fn sample(values: BTreeMap<Vec<u8>, u8>, docs: u32) -> Vec<(Term, Vec<u32>)> {
         let list = |n: u8| (0..docs.min(u32::from(n) + 1)).collect::<Vec<_>>();
-        [Field::Tag, Field::Channel]
+        [Field::Tag, Field::Channel, Field::Word]
             .into_iter()
             .flat_map(|field| values.iter().map(move |(v, n)| (Term { field, value: v.clone() }, list(*n))))
             .collect()
     }
 
-    fn encode_sample(sample: &[(Term, Vec<u32>)], docs: u32) -> (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>) {
+    fn encode_sample(sample: &[(Term, Vec<u32>)], docs: u32) -> TermSections {
         let mut terms = Terms::default();
         for (term, list) in sample {
-            terms.push(term.field, &term.value, list.iter().copied());
+            if term.field.has_positions() {
+                terms.push_word(term.field, &term.value, list, &runs_of(list));
+            } else {
+                terms.push(term.field, &term.value, list.iter().copied());
+            }
         }
         encode(&terms, docs)
+    }
+
+    /// Each document has the word at the place of its number.
+    fn runs_of(list: &[u32]) -> Vec<u8> {
+        let run = |doc: &u32| {
+            let mut bytes = [0; runs::NUMBER_MAX];
+            let len = runs::put(&mut bytes, *doc);
+            bytes[..len].to_vec()
+        };
+        list.iter().flat_map(run).collect()
     }
 
     proptest! {
@@ -336,8 +410,8 @@ mod tests {
         fn finds_what_is_there(values in proptest::collection::btree_map(proptest::collection::vec(0u8..3, 0..8), any::<u8>(), 0..80)) {
             let docs = 300;
             let terms = sample(values, docs);
-            let (bytes, lists) = encode_sample(&terms, docs);
-            let dictionary = Dictionary::decode(bytes).unwrap();
+            let TermSections { dictionary, lists, positions } = encode_sample(&terms, docs);
+            let dictionary = Dictionary::decode(dictionary).unwrap();
             let mut cursor = dictionary.cursor();
             for (term, list) in &terms {
                 let entry = cursor.advance().unwrap().unwrap();
@@ -348,6 +422,9 @@ mod tests {
                     ListPlace::Apart(range) => &lists[range.start as usize..range.end as usize],
                 };
                 prop_assert_eq!(&postings::decode_vec(&mut Reader::new(bytes), entry.frequency, docs).unwrap(), list);
+                let runs = if term.field == Field::Word { runs_of(list) } else { Vec::new() };
+                prop_assert_eq!(&positions[cursor.runs().start as usize..cursor.runs().end as usize], &runs[..]);
+                prop_assert_eq!(dictionary.find_word(&key_of(term)).unwrap().unwrap().1, cursor.runs());
                 let mut more = key_of(term);
                 more.push(9);
                 prop_assert_eq!(dictionary.find(&more).unwrap(), None);
@@ -360,7 +437,7 @@ mod tests {
         #[test]
         fn any_bytes_decode_or_fail(bytes: Vec<u8>, key: Vec<u8>, at: prop::sample::Index, bit in 0u8..8) {
             let values = (0..40u8).map(|i| (vec![i / 8, i % 8], i * 6)).collect();
-            let mut good = encode_sample(&sample(values, 300), 300).0.to_vec();
+            let mut good = encode_sample(&sample(values, 300), 300).dictionary.to_vec();
             let at = at.index(good.len());
             good[at] ^= 1 << bit;
             for bytes in [bytes, good] {

@@ -5,13 +5,14 @@
 //!           │ sections u16 │ { id u8 │ offset u64 │ length u64 } …
 //! page 1    block table, then zeros to the end of its page
 //! page i    block table once more, then zeros: it can't be rebuilt from bodies
-//! page j    dictionary │ postings │ times │ seqs │ locations │ ids │ filter │ zeros
+//! page j    dictionary │ postings │ times │ seqs │ locations │ ids │ filter
+//!           │ of an index with words: lengths │ analyser │ positions │ zeros
 //! ```
 //!
 //! behind    parity pages
 //!
-//! Offsets count bytes of the pages' texts. Section ids from 16 are reserved for words and
-//! positions, from 32 for the overlay. The plaintext is a pure function of the data.
+//! Offsets count bytes of the pages' texts. Section ids from 32 are reserved for the overlay. The
+//! plaintext is a pure function of the data.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,14 +26,16 @@ use crate::crypto::{Entropy, Key, Secret, hedged_secret};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Micros, Seq, StoreId};
 use crate::index::data::{DocEntry, IndexData};
-use crate::index::dictionary;
+use crate::index::dictionary::{self, TermSections};
 use crate::index::filter::IdFilter;
 use crate::index::headless;
-use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN, VERSION, WORDLESS, version_of};
 use crate::index::shared::Hands;
-use crate::index::tables::{encode_blocks, encode_ids, encode_locations, encode_seqs, encode_times};
+use crate::index::tables::{
+    encode_blocks, encode_ids, encode_lengths, encode_locations, encode_seqs, encode_times};
 use crate::parity::{Encoder, ParityFile, Repairs};
 use crate::segment::BlockRef;
+use crate::text::ANALYSER;
 use crate::vfs::{ReadAt, Vfs};
 
 mod pages;
@@ -62,11 +65,17 @@ pub enum Section {
     Ids = 8,
     /// Filter over ids.
     Filter = 9,
+    /// Where words stand.
+    Positions = 16,
+    /// How many words documents have.
+    Lengths = 17,
+    /// Which analyser made the words.
+    Analyser = 18,
 }
 
 impl Section {
     /// Every section of this version, in the order of the file.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Blocks,
         Self::BlocksCopy,
         Self::Dictionary,
@@ -76,6 +85,9 @@ impl Section {
         Self::Locations,
         Self::Ids,
         Self::Filter,
+        Self::Lengths,
+        Self::Analyser,
+        Self::Positions,
     ];
 
     /// Name for messages.
@@ -90,6 +102,9 @@ impl Section {
             Self::Locations => "locations",
             Self::Ids => "ids",
             Self::Filter => "id filter",
+            Self::Positions => "positions",
+            Self::Lengths => "lengths",
+            Self::Analyser => "analyser",
         }
     }
 }
@@ -150,22 +165,27 @@ pub fn write_index(
     data: &IndexData,
     entropy: &dyn Entropy,
 ) -> Result<Written> {
-    write_encoded(vfs, dir, store, file, &encode(data)?, entropy, Hands::One)
+    let of = PageFile { store, file, version: version(data.with_words) };
+    write_encoded(vfs, dir, of, &encode(data)?, entropy, Hands::One)
+}
+
+/// Version of the pages of an index.
+pub const fn version(with_words: bool) -> u8 {
+    if with_words { VERSION } else { WORDLESS }
 }
 
 /// The same for an index that was encoded already, sealed by so many threads.
 pub fn write_encoded(
     vfs: &dyn Vfs,
     dir: &Path,
-    store: StoreId,
-    file: FileId,
+    of: PageFile,
     text: &[u8],
     entropy: &dyn Entropy,
     hands: Hands,
 ) -> Result<Written> {
     let digest = Zeroizing::new(*blake3::hash(text).as_bytes());
-    let key = hedged_secret(entropy, &file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
-    let pages = write_text(vfs, dir, PageFile { store, file }, &key, text, hands)?;
+    let key = hedged_secret(entropy, &of.file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
+    let pages = write_text(vfs, dir, of, &key, text, hands)?;
     Ok(Written { key, pages, digest })
 }
 
@@ -175,8 +195,10 @@ pub(crate) struct Parts<'a> {
     pub(crate) docs: &'a [DocEntry],
     /// Blocks, and what is encoded a document.
     pub(crate) tables: &'a Tables,
-    /// The dictionary and the long lists.
-    pub(crate) terms: &'a (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>),
+    /// The dictionary, the long lists, and the positions if there are words.
+    pub(crate) terms: &'a TermSections,
+    /// Whether there are words.
+    pub(crate) with_words: bool,
     /// The table of ids and the filter over it.
     pub(crate) ids: &'a (Zeroizing<Vec<u8>>, IdFilter),
 }
@@ -187,20 +209,22 @@ pub(crate) struct Tables {
     times: Zeroizing<Vec<u8>>,
     seqs: Zeroizing<Vec<u8>>,
     locations: Zeroizing<Vec<u8>>,
+    lengths: Zeroizing<Vec<u8>>,
 }
 
 impl Tables {
     /// Encodes blocks and documents.
     pub(crate) fn new(docs: &[DocEntry], blocks: &[BlockRef]) -> Self {
         let (times, seqs) = (encode_times(docs), encode_seqs(docs));
-        Self { blocks: encode_blocks(blocks), times, seqs, locations: encode_locations(docs) }
+        let (locations, lengths) = (encode_locations(docs), encode_lengths(docs));
+        Self { blocks: encode_blocks(blocks), times, seqs, locations, lengths }
     }
 }
 
 impl Drop for Tables {
     fn drop(&mut self) {
-        let Self { blocks, times, seqs, locations } = self;
-        [blocks, times, seqs, locations].into_iter().for_each(wipe);
+        let Self { blocks, times, seqs, locations, lengths } = self;
+        [blocks, times, seqs, locations, lengths].into_iter().for_each(wipe);
     }
 }
 
@@ -209,7 +233,8 @@ pub fn encode(data: &IndexData) -> Result<Zeroizing<Vec<u8>>> {
     let docs = doc_count(&data.docs)?;
     let (terms, ids) = (dictionary::encode(&data.terms, docs), encode_ids(&data.docs));
     let tables = Tables::new(&data.docs, &data.blocks);
-    encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids })
+    let with_words = data.with_words;
+    encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids, with_words })
 }
 
 fn doc_count(docs: &[DocEntry]) -> Result<u32> {
@@ -219,12 +244,13 @@ fn doc_count(docs: &[DocEntry]) -> Result<u32> {
 /// The same from parts.
 pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
     let docs = doc_count(data.docs)?;
-    let Tables { blocks, times, seqs, locations } = data.tables;
-    let ((terms, lists), (ids, filter)) = (data.terms, data.ids);
-    let sections: [(Section, &[u8]); 9] = [
+    let Tables { blocks, times, seqs, locations, lengths } = data.tables;
+    let (TermSections { dictionary, lists, positions }, (ids, filter)) = (data.terms, data.ids);
+    let analyser = [ANALYSER.0, ANALYSER.1];
+    let mut sections: Vec<(Section, &[u8])> = vec![
         (Section::Blocks, blocks),
         (Section::BlocksCopy, blocks),
-        (Section::Dictionary, terms),
+        (Section::Dictionary, dictionary),
         (Section::Postings, lists),
         (Section::Times, times),
         (Section::Seqs, seqs),
@@ -232,9 +258,16 @@ pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
         (Section::Ids, ids),
         (Section::Filter, filter.as_bytes()),
     ];
+    if data.with_words {
+        sections.extend([
+            (Section::Lengths, lengths.as_slice()),
+            (Section::Analyser, &analyser),
+            (Section::Positions, positions),
+        ]);
+    }
     let mut places = Vec::with_capacity(sections.len());
     let mut at = TEXT_LEN;
-    for (section, bytes) in sections {
+    for (section, bytes) in sections.iter().copied() {
         if matches!(section, Section::Blocks | Section::BlocksCopy | Section::Dictionary) {
             at = at.next_multiple_of(TEXT_LEN);
         }
@@ -313,7 +346,7 @@ impl Table {
 }
 
 impl IndexFile {
-    /// Opens page 0. Of a file that should have so many `pages` less may be there: what is cut off, and
+    /// Opens page 0, whatever version `of` says. Of a file that should have so many `pages` less may be there: what is cut off, and
     /// what page 0 says if that is lost, is [`Self::to_rebuild`].
     pub fn open(
         file: Arc<dyn ReadAt>,
@@ -336,12 +369,29 @@ impl IndexFile {
             }
         };
         let mut index = Self::unread(file, of, key, repairs)?;
+        index.of.version = index.version();
         index.to_rebuild = cut;
         match index.read_table() {
             Err(e) if e.kind() == ErrorKind::Corrupt => index.find_block_tables().ok_or(e)?,
             read => read?,
         }
         Ok(index)
+    }
+
+    /// The version that the first pages claim: that of page 0, if it is a known one; else that of
+    /// the next.
+    fn version(&self) -> u8 {
+        let mut page = Zeroizing::new([0u8; PAGE_LEN]);
+        let claimed = |number| {
+            self.read(number, &mut page).ok()?;
+            version_of(&*page)
+        };
+        (0..self.table.pages.min(3)).find_map(claimed).unwrap_or(VERSION)
+    }
+
+    /// Whether it has words.
+    pub fn has_words(&self) -> bool {
+        self.of.version == VERSION
     }
 
     /// Where page 0 is lost: the block tables can be found without it.

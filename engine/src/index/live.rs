@@ -9,6 +9,7 @@ use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::IdHash;
 use crate::index::lists::Lists;
 use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
+use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::index::probe;
 use crate::record::{Kind, Stored, StoredRef, Subjects};
 
@@ -84,9 +85,9 @@ pub struct LiveIndex {
 const NONE: u32 = u32::MAX;
 
 impl LiveIndex {
-    /// No records.
-    pub fn new() -> Self {
-        Self::default()
+    /// No records. Bodies are split into words if `with_words`.
+    pub fn new(with_words: bool) -> Self {
+        Self { lists: Lists::new(with_words), ..Self::default() }
     }
 
     /// Adds a record and answers its number. An author who is not known gets no term.
@@ -162,7 +163,7 @@ impl LiveIndex {
 
     /// Wipes everything.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.lists.words().is_some());
     }
 
     /// About how much memory it takes.
@@ -318,6 +319,35 @@ impl Part for LiveIndex {
             }
         }
         Ok(true)
+    }
+
+    fn has_words(&self) -> bool {
+        self.lists.words().is_some()
+    }
+
+    fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap> {
+        Ok(self.lists.words().map_or_else(RoaringBitmap::new, |words| words.phrase(phrase, among)))
+    }
+
+    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
+        self.lists.words().map_or(Ok(()), |words| words.like(pattern, docs, each))
+    }
+
+    fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {
+        let words = self.lists.words();
+        let Some((words, word)) = words.and_then(|w| Some((w, w.number_of(&term.value)?))) else {
+            return Ok(vec![0; docs.len()]);
+        };
+        let count = |doc: &u32| words.places(*doc).filter(|(other, _)| *other == word).count() as u32;
+        Ok(docs.iter().map(count).collect())
+    }
+
+    fn words_in(&self, doc: u32) -> Result<u32> {
+        Ok(self.lists.words_in(doc))
+    }
+
+    fn word_totals(&self) -> Result<(u64, u64)> {
+        Ok(self.lists.words().map_or((0, 0), |words| (words.docs_with_words(), words.count())))
     }
 
     fn record(&self, doc: u32) -> Result<Stored> {

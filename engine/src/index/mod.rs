@@ -16,6 +16,7 @@
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
 //! shared.rs pages by two threads
+//! values.rs a field's values         words.rs   words of unrolled records      runs.rs    where words stand
 //! ```
 
 pub mod batch;
@@ -33,10 +34,12 @@ pub mod live;
 mod opened;
 pub mod page;
 pub mod part;
+pub mod phrase;
 pub mod postings;
 pub mod probe;
 pub mod reader;
 pub mod rewrite;
+pub mod runs;
 pub mod scope;
 pub mod scrub;
 pub mod sections;
@@ -45,6 +48,8 @@ pub mod tables;
 pub mod terms;
 pub mod thin;
 pub mod tier;
+mod values;
+pub mod words;
 
 pub use batch::{Batch, BatchEntry, Numbered, Source};
 pub use data::{DocEntry, IndexBuilder, IndexData};
@@ -52,6 +57,7 @@ pub use file::{Written, write_index};
 pub use filter::IdHash;
 pub use live::{Entry, Held, LiveDoc, LiveIndex};
 pub use part::{Field, IdQuery, Part, SortKey, Term};
+pub use phrase::{Pattern, Phrase, PhraseWord, Wanted};
 pub use reader::{OpenRecord, Segment, SegmentFiles};
 pub use rewrite::{Removal, Rewritten, Target, rewrite};
 pub use scope::{Mask, People};

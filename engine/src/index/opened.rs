@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::index::dense::Spread;
 use crate::index::dictionary::Dictionary;
 use crate::index::known::Known;
-use crate::index::sections::{IdTable, Places, SortKeys};
+use crate::index::sections::{IdTable, Lengths, Places, SortKeys};
 use crate::segment::BlockRef;
 use crate::segment::budget::{Account, Budget, Holder};
 
@@ -23,11 +23,15 @@ pub(crate) struct Opened {
     pub(super) keys: Lazy<SortKeys>,
     pub(super) places: Lazy<Places>,
     pub(super) ids: Lazy<IdTable>,
+    pub(super) lengths: Lazy<Lengths>,
+    pub(super) positions: Lazy<Zeroizing<Vec<u8>>>,
     /// How often ids were sought without it.
     pub(super) sought: AtomicU32,
     /// How often terms were sought without the dictionary, and lists read without the postings.
     pub(super) terms_sought: AtomicU32,
     pub(super) lists_sought: AtomicU32,
+    /// How often positions were read without all of them.
+    pub(super) runs_sought: AtomicU32,
     pub(super) by_seq: Lazy<Zeroizing<Vec<u32>>>,
     /// The documents of default kinds.
     pub(super) default_bits: Lazy<Zeroizing<Vec<u8>>>,
@@ -64,9 +68,12 @@ impl Opened {
             keys: Lazy::new(0),
             places: Lazy::new(0),
             ids: Lazy::new(0),
+            lengths: Lazy::new(0),
+            positions: Lazy::new(0),
             sought: AtomicU32::new(0),
             terms_sought: AtomicU32::new(0),
             lists_sought: AtomicU32::new(0),
+            runs_sought: AtomicU32::new(0),
             by_seq: Lazy::new(0),
             default_bits: Lazy::new(0),
             known,
@@ -126,14 +133,16 @@ impl Opened {
     fn forget_lists(&self) {
         self.known.clear();
         self.spread.clear();
-        for sought in [&self.sought, &self.terms_sought, &self.lists_sought] {
+        for sought in [&self.sought, &self.terms_sought, &self.lists_sought, &self.runs_sought] {
             sought.store(0, Ordering::Relaxed);
         }
     }
 
     fn each(&self, mut f: impl FnMut(&dyn Place)) {
         let Self { blocks, dictionary, postings, keys, places, ids, by_seq, default_bits, .. } = self;
-        let all: [&dyn Place; 8] = [blocks, dictionary, postings, keys, places, ids, by_seq, default_bits];
+        let Self { lengths, positions, .. } = self;
+        let all: [&dyn Place; 10] =
+            [blocks, dictionary, postings, keys, places, ids, by_seq, default_bits, lengths, positions];
         all.into_iter().for_each(&mut f);
     }
 }

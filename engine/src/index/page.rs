@@ -18,11 +18,13 @@ use crate::id::{FileId, StoreId};
 pub const PAGE_LEN: usize = 4096;
 /// Bytes of a page's text.
 pub const TEXT_LEN: usize = PAGE_LEN - HEADER_LEN - SEAL_LEN;
-/// Version of the index format.
-pub const VERSION: u8 = 1;
+/// Version of an index with words.
+pub const VERSION: u8 = 2;
+/// Version of an index without words.
+pub const WORDLESS: u8 = 1;
 
 const HEADER_LEN: usize = 8;
-const HEADER: [u8; HEADER_LEN] = [b'E', b'D', b'I', b'X', VERSION, ALGORITHM, 0, 0];
+const MAGIC: [u8; 4] = *b"EDIX";
 
 const _: () = assert!(TEXT_LEN == 4040);
 
@@ -33,6 +35,21 @@ pub struct PageFile {
     pub store: StoreId,
     /// The index file.
     pub file: FileId,
+    /// Version of all its pages: [`VERSION`] or [`WORDLESS`].
+    pub version: u8,
+}
+
+impl PageFile {
+    const fn header(self) -> [u8; HEADER_LEN] {
+        let [a, b, c, d] = MAGIC;
+        [a, b, c, d, self.version, ALGORITHM, 0, 0]
+    }
+}
+
+/// The version that a page claims, if it is one of an index that this program knows.
+pub fn version_of(page: &[u8]) -> Option<u8> {
+    let version = *page.get(4)?;
+    (page.starts_with(&MAGIC) && matches!(version, WORDLESS | VERSION)).then_some(version)
 }
 
 /// Makes `page` page `number` with `text`, which has [`TEXT_LEN`] bytes.
@@ -43,7 +60,7 @@ pub fn seal(of: PageFile, key: &[u8; 32], number: u32, text: &[u8], page: &mut [
     if out.len() != text.len() {
         return Err(wrong());
     }
-    *header = HEADER;
+    *header = of.header();
     out.copy_from_slice(text);
     *seal = one_time(of, key, number).seal(out)?;
     Ok(())
@@ -54,10 +71,13 @@ pub fn open<'a>(of: PageFile, key: &[u8; 32], number: u32, page: &'a mut [u8]) -
     let wrong = || Error::corrupt("a page is shorter than its header");
     let (header, rest) = page.split_first_chunk_mut::<HEADER_LEN>().ok_or_else(wrong)?;
     let (seal, text) = rest.split_first_chunk_mut::<SEAL_LEN>().ok_or_else(wrong)?;
-    if header[..4] != HEADER[..4] {
+    if header[..4] != MAGIC {
         return Err(Error::corrupt("a page does not begin as an index page"));
     }
-    if *header != HEADER {
+    if *header != of.header() {
+        if version_of(&*header).is_some_and(|version| version != of.version) {
+            return Err(Error::corrupt("a page is of another version than its file"));
+        }
         let (version, algorithm) = (header[4], header[5]);
         return Err(Error::newer(format!("index page version {version} algorithm {algorithm} is unknown")));
     }
@@ -73,11 +93,11 @@ pub fn text(page: &[u8; PAGE_LEN]) -> &[u8] {
 /// Sets the one wrong bit of a page right, if that makes it open.
 pub fn set_bit_right(of: PageFile, key: &[u8; 32], number: u32, page: &mut [u8; PAGE_LEN]) -> bool {
     let (header, rest) = page.split_at_mut(HEADER_LEN);
-    let wrong: u32 = header.iter().zip(HEADER).map(|(a, b)| (a ^ b).count_ones()).sum();
+    let wrong: u32 = header.iter().zip(of.header()).map(|(a, b)| (a ^ b).count_ones()).sum();
     let Some((seal, text)) = rest.split_first_chunk_mut::<SEAL_LEN>() else { return false };
     let one_time = one_time(of, key, number);
     if wrong == 1 {
-        header.copy_from_slice(&HEADER);
+        header.copy_from_slice(&of.header());
         return one_time.open(seal, &mut Zeroizing::new(text.to_vec())).is_ok();
     }
     match one_time.wrong_bit(seal, text) {
@@ -91,7 +111,7 @@ pub fn set_bit_right(of: PageFile, key: &[u8; 32], number: u32, page: &mut [u8; 
 
 fn one_time(of: PageFile, key: &[u8; 32], number: u32) -> OneTime {
     let mut aad = Vec::with_capacity(HEADER_LEN + 16 + 16 + 4);
-    aad.put_bytes(&HEADER);
+    aad.put_bytes(&of.header());
     aad.put_bytes(&of.store.0);
     aad.put_bytes(&of.file.0);
     aad.put_u32(number);
@@ -103,7 +123,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
-    const OF: PageFile = PageFile { store: StoreId([1; 16]), file: FileId([2; 16]) };
+    const OF: PageFile = PageFile { store: StoreId([1; 16]), file: FileId([2; 16]), version: VERSION };
 
     #[test]
     fn a_page_opens_at_its_place_only() {
@@ -120,7 +140,9 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(open(OF, &[3; 32], 7, &mut flipped).is_err());
         }
-        page[4] = 2;
+        page[4] = WORDLESS;
+        assert_eq!(open(OF, &[3; 32], 7, &mut page.clone()).unwrap_err().kind(), ErrorKind::Corrupt);
+        page[4] = 3;
         assert_eq!(open(OF, &[3; 32], 7, &mut page).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 }

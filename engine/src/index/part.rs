@@ -7,9 +7,10 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
+use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::record::{Kind, Stored};
 
-/// Field of a term. Numbers from 16 are reserved for words.
+/// Field of a term.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Field {
@@ -25,6 +26,15 @@ pub enum Field {
     Channel = 5,
     /// Kind, one byte.
     Kind = 6,
+    /// A word of the body; see [`crate::text`].
+    Word = 7,
+}
+
+impl Field {
+    /// Whether the index says where in a document a term of this field stands.
+    pub const fn has_positions(self) -> bool {
+        matches!(self, Self::Word)
+    }
 }
 
 /// A term of the index, ordered by field, then by value.
@@ -50,6 +60,11 @@ impl Term {
     /// A kind of record.
     pub fn kind(kind: Kind) -> Self {
         Self { field: Field::Kind, value: vec![kind as u8] }
+    }
+
+    /// A word, as the analyser emits it.
+    pub fn word(value: &[u8]) -> Self {
+        Self { field: Field::Word, value: value.to_vec() }
     }
 }
 
@@ -125,6 +140,18 @@ pub trait Part: Send + Sync {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
+    /// Whether bodies were split into words; without, nobody may ask for words.
+    fn has_words(&self) -> bool;
+    /// Those of the documents `among` in which a phrase stands.
+    fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap>;
+    /// Adds the documents of all words like one to `docs`, and tells `each` of every such word.
+    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()>;
+    /// How often a word stands in each of the ascending `docs`; 0 where it doesn't.
+    fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>>;
+    /// How many words a document has.
+    fn words_in(&self, doc: u32) -> Result<u32>;
+    /// How many documents have words, and how many words they have together.
+    fn word_totals(&self) -> Result<(u64, u64)>;
 
     /// Number of documents of default kinds.
     fn default_docs(&self) -> Result<u64> {

@@ -98,6 +98,41 @@ pub fn sift_list(
     Ok(())
 }
 
+/// Tells of each of the ascending `docs` that stands in a list which document of the list it is,
+/// from 0: its place in `docs`, then that in the list.
+pub fn ranks(
+    bytes: &[u8],
+    frequency: u32,
+    docs: u32,
+    of: &[u32],
+    mut each: impl FnMut(usize, u32),
+) -> Result<()> {
+    if !is_bitmap(frequency, docs) {
+        let (mut r, mut place, mut n) = (Reader::new(bytes), 0, 0);
+        return read_list(&mut r, frequency, docs, |doc| {
+            while of.get(n).is_some_and(|wanted| *wanted < doc) {
+                n += 1;
+            }
+            if of.get(n) == Some(&doc) {
+                each(n, place);
+            }
+            place += 1;
+        });
+    }
+    let (mut at, mut before) = (0usize, 0u32);
+    for (n, doc) in of.iter().enumerate() {
+        let byte = *doc as usize / 8;
+        let passed = bytes.get(at..byte).ok_or_else(beyond)?;
+        before += passed.iter().map(|byte| byte.count_ones()).sum::<u32>();
+        at = byte;
+        let byte = bytes.get(byte).ok_or_else(beyond)?;
+        if byte >> (doc % 8) & 1 == 1 {
+            each(n, before + (byte & ((1 << (doc % 8)) - 1)).count_ones());
+        }
+    }
+    Ok(())
+}
+
 fn beyond() -> Error {
     Error::corrupt("a posting list is longer than its bytes")
 }
@@ -186,6 +221,12 @@ mod tests {
             let sifted = |wanted| sift(&out, list.len() as u32, docs, wanted, &of).unwrap();
             prop_assert_eq!(sifted(true), &of & &map);
             prop_assert_eq!(sifted(false), &of - &map);
+            let of: Vec<u32> = of.iter().collect();
+            let mut ranked = Vec::new();
+            ranks(&out, list.len() as u32, docs, &of, |n, rank| ranked.push((n, rank))).unwrap();
+            let place = |doc: &u32| list.binary_search(doc).ok().map(|place| place as u32);
+            let wanted: Vec<_> = of.iter().enumerate().filter_map(|(n, doc)| Some((n, place(doc)?))).collect();
+            prop_assert_eq!(ranked, wanted);
         }
 
         #[test]
@@ -195,6 +236,7 @@ mod tests {
                 prop_assert!(map.max().is_none_or(|m| m < docs));
             }
             let of: RoaringBitmap = (0..1000).step_by(3).collect();
+            let _ = ranks(&bytes, frequency, docs, &of.iter().collect::<Vec<_>>(), |_, _| ());
             for wanted in [true, false] {
                 if let Ok(left) = sift(&bytes, frequency, docs, wanted, &of) {
                     prop_assert!(left.is_subset(&of));

@@ -16,8 +16,9 @@ use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::{IndexFile, Section, file_name};
 use crate::index::filter::{IdFilter, IdHash, Probe};
 use crate::index::known::hash_of;
-use crate::index::page::{PAGE_LEN, PageFile};
+use crate::index::page::{self, PAGE_LEN, PageFile};
 use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
+use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::index::postings;
 use crate::index::sections::Sections;
 use crate::parity::{Repairs, pages_for};
@@ -77,7 +78,7 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
     ) -> Result<Self> {
         let file = map(vfs, files.dir, &file_name(files.index))?;
-        let (of, repairs) = (PageFile { store: files.store, file: files.index }, files.repairs);
+        let (of, repairs) = (PageFile { store: files.store, file: files.index, version: page::VERSION }, files.repairs);
         let index = IndexFile::open(file.into(), of, key, Arc::clone(repairs), files.pages)?;
         let mut bodies = Vec::with_capacity(files.bodies.len());
         for id in files.bodies {
@@ -519,6 +520,31 @@ impl Part for Segment {
     fn record(&self, doc: u32) -> Result<Stored> {
         self.with_record(doc, |_, stored| stored)
     }
+
+    fn has_words(&self) -> bool {
+        self.sections.index.has_words()
+    }
+
+    fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap> {
+        self.phrase_docs(phrase, among)
+    }
+
+    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
+        self.like_docs(pattern, docs, each)
+    }
+
+    fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {
+        self.occurrences_of(term, docs)
+    }
+
+    fn words_in(&self, doc: u32) -> Result<u32> {
+        self.sections.lengths()?.get(doc).ok_or_else(|| no_document(doc))
+    }
+
+    fn word_totals(&self) -> Result<(u64, u64)> {
+        let lengths = self.sections.lengths()?;
+        Ok((lengths.docs, lengths.sum))
+    }
 }
 
 impl Drop for Segment {
@@ -540,5 +566,6 @@ fn no_document(doc: u32) -> Error {
 }
 
 mod common;
+mod phrase;
 #[cfg(test)]
 mod tests;

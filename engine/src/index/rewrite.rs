@@ -14,6 +14,7 @@ use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::data::IndexData;
+use crate::index::dictionary::TermSections;
 use crate::index::file::{Parts, Section, Tables, encode_parts};
 use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
@@ -115,14 +116,14 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         }
     }
     let numbers = Numbers::without(sections.docs(), &removed);
-    let (table, dictionary, mut lists) = sections.load_to_thin()?;
+    let (table, dictionary, mut lists, mut positions) = sections.load_to_thin()?;
     // What reads and writes files stays in one order; the terms, half of the work, need none.
     let bodies_and_ids = || {
         if body_written {
             reform(segment, open, &fate.partial, &mut data, &removed, target)?;
         }
         let ids = thin::ids(&table, &numbers).map_err(|e| sections.index.at(Section::Ids, e))?;
-        let data = data.without(&removed, &[]);
+        let data = data.without(&removed, &[])?;
         let tables = Tables::new(&data.docs, &data.blocks);
         Ok::<_, Error>((data, tables, ids))
     };
@@ -131,13 +132,16 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         let keep = |field: Field, value: &[u8]| {
             !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
         };
-        thin::terms(&dictionary, &lists, &numbers, keep)
+        thin::terms(&dictionary, &lists, &positions, &numbers, keep)
             .map_err(|e| sections.index.at(Section::Dictionary, e))
     };
     let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
     let ((data, tables, mut ids), mut terms) = (bodies_and_ids?, terms?);
-    let text = encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids })?;
-    [&mut lists, &mut terms.0, &mut terms.1, &mut ids.0].into_iter().for_each(wipe);
+    let with_words = data.with_words;
+    let parts = Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids, with_words };
+    let text = encode_parts(&parts)?;
+    let TermSections { dictionary, lists: left, positions: left_positions } = &mut terms;
+    [&mut lists, &mut positions, dictionary, left, left_positions, &mut ids.0].into_iter().for_each(wipe);
     Ok(Rewritten { data, text, body_written, lost })
 }
 

@@ -18,7 +18,9 @@ use crate::index::opened::{Memory, Opened};
 use crate::index::page::TEXT_LEN;
 use crate::index::part::SortKey;
 use crate::index::tables::{decode_blocks, ids_width};
+use crate::index::thin::runs_of;
 use crate::segment::{BlockRef, Budget, Location};
+use crate::text::ANALYSER;
 
 /// Sections as the parts of a segment need them. `load_…` reads anew and keeps nothing; the plain
 /// names keep what they read, within the store's [`Budget`].
@@ -40,6 +42,15 @@ pub struct SortKeys {
 pub struct Places {
     blocks: Column,
     slots: Column,
+}
+
+/// How many words documents have.
+pub struct Lengths {
+    column: Option<Column>,
+    /// All of them together.
+    pub sum: u64,
+    /// Documents that have any.
+    pub docs: u64,
 }
 
 /// Hashes of id and conversation with their documents, sorted.
@@ -104,6 +115,25 @@ impl Sections {
         self.opened.get(|o| &o.places, || self.load_places())
     }
 
+    /// How many words documents have.
+    pub fn lengths(&self) -> Result<Arc<Lengths>> {
+        self.opened.get(|o| &o.lengths, || self.load_lengths())
+    }
+
+    /// Positions of words.
+    pub fn positions(&self) -> Result<Arc<Zeroizing<Vec<u8>>>> {
+        self.opened.get(|o| &o.positions, || self.load_positions())
+    }
+
+    /// Reads the positions at a place: by themselves where few were asked for, as terms are.
+    pub fn runs<R>(&self, place: &Range<u64>, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+        if !self.opened.positions.is_made() && is_among_few(&self.opened.runs_sought) {
+            let len = place.end.saturating_sub(place.start);
+            return read(&self.index.part_of(Section::Positions, place.start, len)?);
+        }
+        runs_of(&self.positions()?, place).and_then(read)
+    }
+
     /// Table of ids.
     pub fn ids(&self) -> Result<Arc<IdTable>> {
         self.opened.get(|o| &o.ids, || self.load_ids())
@@ -124,12 +154,17 @@ impl Sections {
     /// What the dictionary says of a key. Who asks for a few terms of each of many segments opens
     /// few pages of each; who asks for more reads it whole.
     pub fn find(&self, key: &[u8]) -> Result<Option<Entry>> {
+        Ok(self.find_word(key)?.map(|(entry, _)| entry))
+    }
+
+    /// The same, and where the positions of a word stand.
+    pub fn find_word(&self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
         if let Some(dictionary) = self.dictionary_unless_few(&self.opened.terms_sought)? {
-            return dictionary.find(key).map_err(|e| self.index.at(Section::Dictionary, e));
+            return dictionary.find_word(key).map_err(|e| self.index.at(Section::Dictionary, e));
         }
         let len = usize::try_from(self.index.len_of(Section::Dictionary)).unwrap_or(usize::MAX);
         let read = |from: usize, len: usize| self.index.part_of(Section::Dictionary, from as u64, len as u64);
-        Apart::new(len, TEXT_LEN, read).find(key).map_err(|e| self.index.at(Section::Dictionary, e))
+        Apart::new(len, TEXT_LEN, read).find_word(key).map_err(|e| self.index.at(Section::Dictionary, e))
     }
 
     /// Reads the list at a place: by itself where few were asked for, as terms are.
@@ -210,6 +245,39 @@ impl Sections {
         read().map_err(|e| self.index.at(Section::Locations, e))
     }
 
+    /// How many words documents have; none in an index without words.
+    pub fn load_lengths(&self) -> Result<Lengths> {
+        if !self.index.has_words() {
+            return Ok(Lengths { column: None, sum: 0, docs: 0 });
+        }
+        self.check_analyser()?;
+        let column = self.load_column(Section::Lengths)?;
+        let (mut sum, mut docs) = (0u64, 0u64);
+        for length in column.to_vec().iter() {
+            // Damage, for a column that opens: no body has that many.
+            sum = sum.checked_add(*length).ok_or_else(|| {
+                self.index.at(Section::Lengths, Error::corrupt("more words than bytes"))
+            })?;
+            docs += u64::from(*length > 0);
+        }
+        Ok(Lengths { column: Some(column), sum, docs })
+    }
+
+    /// Positions of words.
+    fn load_positions(&self) -> Result<Zeroizing<Vec<u8>>> {
+        self.check_analyser()?;
+        self.index.section(Section::Positions)
+    }
+
+    /// Refuses words of another analyser: they would be compared with what they are not.
+    pub fn check_analyser(&self) -> Result<()> {
+        let made = self.index.section(Section::Analyser)?;
+        if **made == [ANALYSER.0, ANALYSER.1] {
+            return Ok(());
+        }
+        Err(self.index.at(Section::Analyser, Error::newer("its words were made by an analyser that is unknown")))
+    }
+
     /// Table of ids.
     pub fn load_ids(&self) -> Result<IdTable> {
         let entry_len = self.id_entry_len()?;
@@ -217,12 +285,16 @@ impl Sections {
     }
 
     /// What a rewrite makes the terms and ids anew from: opened by two threads, and not kept.
-    pub fn load_to_thin(&self) -> Result<(IdTable, Dictionary, Zeroizing<Vec<u8>>)> {
+    pub fn load_to_thin(&self) -> Result<(IdTable, Dictionary, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
         let entry_len = self.id_entry_len()?;
         let ids = IdTable { bytes: self.index.section_shared(Section::Ids)?, entry_len };
         let dictionary = Dictionary::decode(self.index.section_shared(Section::Dictionary)?)
             .map_err(|e| self.index.at(Section::Dictionary, e))?;
-        Ok((ids, dictionary, self.index.section_shared(Section::Postings)?))
+        let positions = match self.index.has_words() {
+            true => self.index.section_shared(Section::Positions)?,
+            false => Zeroizing::default(),
+        };
+        Ok((ids, dictionary, self.index.section_shared(Section::Postings)?, positions))
     }
 
     fn id_entry_len(&self) -> Result<usize> {
@@ -314,6 +386,24 @@ impl SortKeys {
     /// How many leading documents are before a time.
     pub fn before(&self, time: Micros) -> u32 {
         self.times.partition_point(|_, t| (t as i64) < time.0)
+    }
+}
+
+impl Lengths {
+    /// Words of a document.
+    pub fn get(&self, doc: u32) -> Option<u32> {
+        self.column.as_ref().map_or(Some(0), |column| column.get(doc)).and_then(|n| u32::try_from(n).ok())
+    }
+
+    /// Words of every document, of an index with words.
+    pub fn to_vec(&self) -> Option<Zeroizing<Vec<u64>>> {
+        self.column.as_ref().map(Column::to_vec)
+    }
+}
+
+impl Memory for Lengths {
+    fn memory(&self) -> usize {
+        self.column.as_ref().map_or(0, Column::bytes_len)
     }
 }
 

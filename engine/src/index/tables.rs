@@ -77,6 +77,15 @@ pub fn encode_times(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
     out
 }
 
+/// A column of numbers of words.
+pub fn encode_lengths(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
+    let lengths = || docs.iter().map(|d| u64::from(d.words));
+    let (min, max) = (lengths().min().unwrap_or(0), lengths().max().unwrap_or(0));
+    let mut out = Zeroizing::new(Vec::with_capacity(column::HEADER_LEN + 8 * docs.len()));
+    column::encode(&mut out, min, max, lengths());
+    out
+}
+
 /// A column of log positions.
 pub fn encode_seqs(docs: &[DocEntry]) -> Zeroizing<Vec<u8>> {
     let seqs = || docs.iter().map(|d| d.seq.0);

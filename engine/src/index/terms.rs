@@ -1,10 +1,12 @@
-//! Terms and their documents in three vectors, so that a rewrite allocates nothing a term.
+//! Terms and their documents in a few vectors, so that a rewrite allocates nothing a term.
 
 use std::cmp::Ordering;
 
 use zeroize::Zeroizing;
 
+use crate::error::Result;
 use crate::index::part::{Field, Term};
+use crate::index::runs::Runs;
 
 /// Terms, ascending, each with its documents, ascending and not empty. Wiped on drop.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct Terms {
     entries: Vec<Entry>,
     texts: Zeroizing<Vec<u8>>,
     docs: Zeroizing<Vec<u32>>,
+    /// Positions of words, a run a document.
+    runs: Zeroizing<Vec<u8>>,
 }
 
 /// A term ends here; it begins where the one before it ends.
@@ -20,6 +24,15 @@ struct Entry {
     field: Field,
     text_end: usize,
     docs_end: usize,
+    runs_end: usize,
+}
+
+/// Ends of vectors.
+#[derive(Clone, Copy, Default)]
+struct Ends {
+    text: usize,
+    docs: usize,
+    runs: usize,
 }
 
 /// A term and its documents.
@@ -31,6 +44,8 @@ pub struct TermDocs<'a> {
     pub value: &'a [u8],
     /// Its documents.
     pub docs: &'a [u32],
+    /// Of a word, where it stands in each of them; see [`Runs`].
+    pub runs: &'a [u8],
 }
 
 impl Terms {
@@ -40,7 +55,18 @@ impl Terms {
             entries: Vec::with_capacity(terms),
             texts: Zeroizing::new(Vec::with_capacity(text)),
             docs: Zeroizing::new(Vec::with_capacity(docs)),
+            runs: Zeroizing::default(),
         }
+    }
+
+    /// Bytes of all positions.
+    pub fn runs_len(&self) -> usize {
+        self.runs.len()
+    }
+
+    /// Makes room for so many bytes of positions.
+    pub fn reserve_runs(&mut self, bytes: usize) {
+        grow(&mut self.runs, bytes);
     }
 
     /// How many terms.
@@ -64,9 +90,26 @@ impl Terms {
         if !list.is_sorted() {
             list.sort_unstable();
         }
+        self.end(field, value);
+    }
+
+    /// Adds the next term with its documents, ascending, and a run for each.
+    pub fn push_word(&mut self, field: Field, value: &[u8], docs: &[u32], runs: &[u8]) {
+        if docs.is_empty() {
+            return;
+        }
+        grow(&mut self.docs, docs.len());
+        self.docs.extend_from_slice(docs);
+        grow(&mut self.runs, runs.len());
+        self.runs.extend_from_slice(runs);
+        self.end(field, value);
+    }
+
+    fn end(&mut self, field: Field, value: &[u8]) {
         grow(&mut self.texts, value.len());
         self.texts.extend_from_slice(value);
-        self.entries.push(Entry { field, text_end: self.texts.len(), docs_end: self.docs.len() });
+        let (text_end, docs_end, runs_end) = (self.texts.len(), self.docs.len(), self.runs.len());
+        self.entries.push(Entry { field, text_end, docs_end, runs_end });
     }
 
     /// All of them, ascending.
@@ -94,48 +137,69 @@ impl Terms {
         self.entries.len().checked_sub(1).and_then(|n| self.get(n))
     }
 
-    /// Keeps the terms that `keep` accepts and gives documents new numbers; those without one go,
-    /// and so do terms without documents.
-    pub fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>, keep: impl Fn(Field, &[u8]) -> bool) {
-        let Self { entries, texts, docs } = self;
-        let (mut text_at, mut doc_at) = (0, 0);
-        let (mut new_text, mut new_doc) = (0, 0);
+    /// Keeps the terms that `keep` accepts and gives documents new numbers, which ascend as the old
+    /// ones do; those without one go, and so do terms without documents.
+    pub fn renumber(
+        &mut self,
+        number: impl Fn(u32) -> Option<u32>,
+        keep: impl Fn(Field, &[u8]) -> bool,
+    ) -> Result<()> {
+        let Self { entries, texts, docs, runs } = self;
+        let mut old = Ends::default();
+        let mut new = Ends::default();
+        let mut failed = None;
         entries.retain_mut(|entry| {
-            let (text, list) = (text_at..entry.text_end, doc_at..entry.docs_end);
-            (text_at, doc_at) = (entry.text_end, entry.docs_end);
+            let from = old;
+            old = Ends { text: entry.text_end, docs: entry.docs_end, runs: entry.runs_end };
+            let text = from.text..old.text;
             if !texts.get(text.clone()).is_some_and(|value| keep(entry.field, value)) {
                 return false;
             }
-            let from = new_doc;
-            for at in list {
+            let (first, mut run_at) = (new.docs, from.runs);
+            for at in from.docs..old.docs {
+                let run = match Runs::new(runs.get(run_at..old.runs).unwrap_or_default()).bytes() {
+                    _ if !entry.field.has_positions() => 0,
+                    Ok(run) => run.len(),
+                    Err(e) => {
+                        failed = Some(e);
+                        return false;
+                    }
+                };
                 if let Some(doc) = docs.get(at).copied().and_then(&number) {
-                    docs[new_doc] = doc;
-                    new_doc += 1;
+                    docs[new.docs] = doc;
+                    new.docs += 1;
+                    runs.copy_within(run_at..run_at + run, new.runs);
+                    new.runs += run;
                 }
+                run_at += run;
             }
-            if new_doc == from {
+            if new.docs == first {
                 return false;
             }
             let len = text.len();
-            texts.copy_within(text, new_text);
-            new_text += len;
-            (entry.text_end, entry.docs_end) = (new_text, new_doc);
+            texts.copy_within(text, new.text);
+            new.text += len;
+            (entry.text_end, entry.docs_end, entry.runs_end) = (new.text, new.docs, new.runs);
             true
         });
-        texts[new_text..].fill(0);
-        texts.truncate(new_text);
-        docs[new_doc..].fill(0);
-        docs.truncate(new_doc);
+        texts[new.text..].fill(0);
+        texts.truncate(new.text);
+        docs[new.docs..].fill(0);
+        docs.truncate(new.docs);
+        runs[new.runs..].fill(0);
+        runs.truncate(new.runs);
+        failed.map_or(Ok(()), Err)
     }
 
     fn get(&self, n: usize) -> Option<TermDocs<'_>> {
         let entry = self.entries.get(n)?;
         let before = n.checked_sub(1).and_then(|n| self.entries.get(n));
-        let (text, docs) = before.map_or((0, 0), |b| (b.text_end, b.docs_end));
+        let (text, docs, runs) = before.map_or((0, 0, 0), |b| (b.text_end, b.docs_end, b.runs_end));
         Some(TermDocs {
             field: entry.field,
             value: self.texts.get(text..entry.text_end)?,
             docs: self.docs.get(docs..entry.docs_end)?,
+            runs: self.runs.get(runs..entry.runs_end)?,
         })
     }
 }

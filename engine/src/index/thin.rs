@@ -5,16 +5,19 @@
 //! time, and the table of ids, whose order stays, is passed over once. What comes out is what
 //! [`IndexData`](crate::index::IndexData) would be encoded to: the tests compare both.
 
+use std::ops::Range;
+
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
-use crate::index::dictionary::{Dictionary, Encoder, list_bound};
+use crate::index::dictionary::{Dictionary, Encoder, TermSections, list_bound};
 use crate::index::filter::IdFilter;
 use crate::index::lists::field_of;
 use crate::index::part::Field;
 use crate::index::postings;
+use crate::index::runs::Runs;
 use crate::index::sections::{IdTable, list_bytes};
 use crate::index::tables::ids_width;
 use crate::index::terms::grow;
@@ -99,21 +102,20 @@ pub fn ids(table: &IdTable, numbers: &Numbers) -> Result<(Zeroizing<Vec<u8>>, Id
     Ok((out, filter))
 }
 
-/// Bytes of a dictionary, and of the postings behind it.
-type Texts = (Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
-
-/// The dictionary and the postings, without the terms that `keep` refuses and those that are left
-/// without documents.
+/// The dictionary, the postings and the positions, without the terms that `keep` refuses and those
+/// that are left without documents.
 pub fn terms(
     dictionary: &Dictionary,
     lists: &[u8],
+    positions: &[u8],
     numbers: &Numbers,
     keep: impl Fn(Field, &[u8]) -> bool,
-) -> Result<Texts> {
+) -> Result<TermSections> {
     let left = numbers.left;
     // What grows, grows by a little; vectors that are grown wipe what they leave.
     let roomy = |len: usize| len + len / 8 + 4096;
-    let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()));
+    let mut out =
+        Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()), positions.len());
     let mut thinned = Thinned::default();
     let mut before = Zeroizing::new(Vec::with_capacity(1024));
     let mut cursor = dictionary.cursor();
@@ -129,13 +131,29 @@ pub fn terms(
         before.extend_from_slice(key);
         let frequency =
             thinned.read(list_bytes(dictionary, lists, &entry.list)?, entry.frequency, numbers)?;
+        if field.has_positions() {
+            let runs = runs_of(positions, &cursor.runs())?;
+            thinned.read_runs(runs, entry.frequency)?;
+        }
         if frequency > 0 && keep(field, value) {
             let room = list_bound(frequency as usize, left);
-            out.push(*number, value, frequency, room, |out| thinned.write(out, left));
+            let put = |out: &mut Vec<u8>| thinned.write(out, left);
+            let runs = if field.has_positions() { thinned.runs_len } else { 0 };
+            out.push(field, value, frequency, (room, put), runs, |out| {
+                thinned.copy_runs(out, runs_of(positions, &cursor.runs()).unwrap_or_default());
+            });
         }
     }
     cursor.finish()?;
     Ok(out.finish())
+}
+
+/// The bytes of a word's positions.
+pub fn runs_of<'a>(positions: &'a [u8], place: &Range<u64>) -> Result<&'a [u8]> {
+    let range = usize::try_from(place.start).ok().zip(usize::try_from(place.end).ok());
+    range
+        .and_then(|(from, to)| positions.get(from..to))
+        .ok_or_else(|| Error::corrupt("positions of a word lie outside of their section"))
 }
 
 /// A list without the documents that go.
@@ -148,6 +166,11 @@ struct Thinned {
     /// … or as bits.
     bits: Zeroizing<Vec<u64>>,
     form: Form,
+    /// Places in the list of the documents that go.
+    gone: Vec<u32>,
+    /// Parts of the positions that stay, and their length together.
+    kept: Vec<Range<usize>>,
+    runs_len: usize,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -164,17 +187,22 @@ impl Thinned {
         self.bytes.clear();
         self.list.clear();
         self.bits.clear();
+        self.gone.clear();
         if !postings::is_bitmap(frequency, numbers.docs()) {
             // Fewer documents may make bits of a list that has lost none.
             if !postings::is_bitmap(frequency, numbers.left) {
                 self.form = Form::Bytes;
-                return thin_list(bytes, frequency, numbers, &mut self.bytes);
+                return thin_list(bytes, frequency, numbers, &mut self.bytes, &mut self.gone);
             }
             self.form = Form::List;
             grow(&mut self.list, frequency.min(numbers.left) as usize);
-            let mut r = Reader::new(bytes);
+            let (mut r, mut place) = (Reader::new(bytes), 0);
             postings::read_list(&mut r, frequency, numbers.docs(), |doc| {
-                self.list.extend(numbers.get(doc));
+                match numbers.get(doc) {
+                    Some(doc) => self.list.push(doc),
+                    None => self.gone.push(place),
+                }
+                place += 1;
             })?;
             r.finish()?;
             return Ok(self.list.len() as u32);
@@ -186,6 +214,12 @@ impl Thinned {
         let mut left = 0;
         let mut all = 0;
         for (word, alive) in words() {
+            let mut gone = word & !alive;
+            while gone != 0 {
+                let below = (1u64 << gone.trailing_zeros()) - 1;
+                self.gone.push(all + (word & below).count_ones());
+                gone &= gone - 1;
+            }
             all += word.count_ones();
             left += (word & alive).count_ones();
         }
@@ -212,6 +246,39 @@ impl Thinned {
         Ok(left)
     }
 
+    /// Reads the positions of the list that was read before.
+    fn read_runs(&mut self, bytes: &[u8], frequency: u32) -> Result<()> {
+        self.kept.clear();
+        self.runs_len = 0;
+        let Self { gone, kept, runs_len, .. } = self;
+        let mut keep = |part: Range<usize>| {
+            if !part.is_empty() {
+                *runs_len += part.len();
+                kept.push(part);
+            }
+        };
+        let (mut runs, mut from, mut read) = (Runs::new(bytes), 0, 0);
+        for place in gone.iter() {
+            runs.skip((place - read) as usize)?;
+            let end = bytes.len() - runs.remaining();
+            runs.bytes()?;
+            read = place + 1;
+            keep(from..end);
+            from = bytes.len() - runs.remaining();
+        }
+        runs.skip((frequency - read) as usize)?;
+        runs.finish()?;
+        keep(from..bytes.len());
+        Ok(())
+    }
+
+    /// Writes the positions that stay, out of those that were read.
+    fn copy_runs(&self, out: &mut Vec<u8>, bytes: &[u8]) {
+        for part in &self.kept {
+            out.put_bytes(bytes.get(part.clone()).unwrap_or_default());
+        }
+    }
+
     /// Writes the list that was read, for `docs` documents.
     fn write(&self, out: &mut Vec<u8>, docs: u32) {
         match self.form {
@@ -231,8 +298,14 @@ impl Thinned {
 
 /// Appends a list of differences without the documents that go, and answers how many are left. A
 /// difference changes only where somebody went between two documents; what lies between such places
-/// is copied as it stands.
-fn thin_list(bytes: &[u8], frequency: u32, numbers: &Numbers, out: &mut Zeroizing<Vec<u8>>) -> Result<u32> {
+/// is copied as it stands. The places in the list of those that go are noted in `places`.
+fn thin_list(
+    bytes: &[u8],
+    frequency: u32,
+    numbers: &Numbers,
+    out: &mut Zeroizing<Vec<u8>>,
+    places: &mut Vec<u32>,
+) -> Result<u32> {
     let (docs, gone) = (numbers.docs(), numbers.gone.as_slice());
     if frequency as usize > bytes.len() || frequency > docs {
         return Err(Error::corrupt("a posting list is longer than its bytes"));
@@ -248,7 +321,7 @@ fn thin_list(bytes: &[u8], frequency: u32, numbers: &Numbers, out: &mut Zeroizin
     // Up to here nothing changes.
     let bound = |before: usize| gone.get(before).map_or(docs, |doc| *doc);
     let mut limit = u64::from(bound(before));
-    for _ in 0..frequency {
+    for place in 0..frequency {
         let from = r.position();
         let gap = r.varint()?;
         let doc = next.checked_add(gap).filter(|doc| *doc < u64::from(docs));
@@ -264,6 +337,7 @@ fn thin_list(bytes: &[u8], frequency: u32, numbers: &Numbers, out: &mut Zeroizin
             }
             broken = if gone.get(before).is_some_and(|gone| u64::from(*gone) == doc) {
                 before += 1;
+                places.push(place);
                 Some(free)
             } else {
                 out.put_varint(doc - before as u64 - free);
@@ -320,7 +394,7 @@ fn extract(mut word: u64, alive: u64) -> (u64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::dictionary;
+    use crate::index::{dictionary, runs};
     use crate::index::terms::Terms;
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
@@ -328,10 +402,24 @@ mod tests {
     fn data_of(lists: &BTreeMap<(u8, u8), BTreeSet<u32>>) -> Terms {
         let mut terms = Terms::default();
         for ((field, value), docs) in lists {
-            let field = field_of(field % 6 + 1).unwrap();
-            terms.push(field, &[b'v', *value], docs.iter().copied());
+            let field = field_of(field % 7 + 1).unwrap();
+            if field.has_positions() {
+                let docs: Vec<u32> = docs.iter().copied().collect();
+                terms.push_word(field, &[b'v', *value], &docs, &docs.iter().flat_map(|d| run_of(*d)).collect::<Vec<_>>());
+            } else {
+                terms.push(field, &[b'v', *value], docs.iter().copied());
+            }
         }
         terms
+    }
+
+    /// A word twice in a document, at places that its number gives.
+    fn run_of(doc: u32) -> Vec<u8> {
+        let mut bytes = [0; 2 * runs::NUMBER_MAX];
+        let len = runs::put(&mut bytes, doc * 7);
+        bytes[len - 1] = runs::reopen(bytes[len - 1]);
+        let more = runs::put(&mut bytes[len..], doc % 5);
+        bytes[..len + more].to_vec()
     }
 
     proptest! {
@@ -346,7 +434,7 @@ mod tests {
         #[test]
         fn thinned_terms_equal_encoded_ones(
             docs in 1u32..700,
-            seeds in proptest::collection::btree_map((0u8..6, any::<u8>()), (any::<u64>(), 0u32..40), 0..40),
+            seeds in proptest::collection::btree_map((0u8..7, any::<u8>()), (any::<u64>(), 0u32..40), 0..40),
             gone in proptest::collection::vec(any::<u16>(), 0..60),
             most: bool,
         ) {
@@ -359,12 +447,12 @@ mod tests {
                 (key, (0..docs).filter(is_in).collect())
             }).collect();
             let terms = data_of(&lists);
-            let (bytes, postings) = dictionary::encode(&terms, docs);
+            let TermSections { dictionary, lists: postings, positions } = dictionary::encode(&terms, docs);
             let numbers = Numbers::without(docs, &removed);
             let refused = |field: Field, value: &[u8]| field == Field::Author && value.ends_with(&[7]);
             let mut wanted = terms.clone();
-            wanted.renumber(|doc| numbers.get(doc), |field, value| !refused(field, value));
-            let got = super::terms(&Dictionary::decode(bytes).unwrap(), &postings, &numbers, |f, v| !refused(f, v)).unwrap();
+            wanted.renumber(|doc| numbers.get(doc), |field, value| !refused(field, value)).unwrap();
+            let got = super::terms(&Dictionary::decode(dictionary).unwrap(), &postings, &positions, &numbers, |f, v| !refused(f, v)).unwrap();
             prop_assert!(got == dictionary::encode(&wanted, numbers.left));
         }
 
@@ -378,7 +466,7 @@ mod tests {
                 prop_assert!(left <= numbers.left && left <= frequency);
             }
             if let Ok(dictionary) = Dictionary::decode(Zeroizing::new(bytes)) {
-                let _ = terms(&dictionary, &lists, &numbers, |_, _| true);
+                let _ = terms(&dictionary, &lists, &lists, &numbers, |_, _| true);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::id::Micros;
+use crate::query::words::Form;
 use crate::record::{Kind, time};
 
 /// A query. Printing it and parsing the text again gives the same tree; `Debug` shows the
@@ -44,10 +45,12 @@ pub enum Leaf {
     After(Micros),
     /// Earlier than this instant.
     Before(Micros),
+    /// Words of the body, one behind the other; there is one at least.
+    Words(String, Form),
 }
 
 impl Leaf {
-    /// Name of the field in the query language.
+    /// Name of the field in the query language; words have none, and stand by themselves.
     pub const fn field(&self) -> &'static str {
         match self {
             Self::Tag(_) => "tag",
@@ -59,6 +62,7 @@ impl Leaf {
             Self::Id(_) => "id",
             Self::After(_) => "after",
             Self::Before(_) => "before",
+            Self::Words(..) => "words",
         }
     }
 }
@@ -82,6 +86,13 @@ impl fmt::Display for Ast {
 
 impl fmt::Display for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Words(text, form) = self {
+            return match form {
+                Form::Exact => quoted(f, text),
+                Form::Prefix => write!(f, "{text}*"),
+                Form::Near => write!(f, "{text}~1"),
+            };
+        }
         write!(f, "{}:", self.field())?;
         match self {
             Self::Tag(v)
@@ -92,6 +103,7 @@ impl fmt::Display for Leaf {
             | Self::Id(v) => value(f, v),
             Self::Kind(kind) => f.write_str(kind.name()),
             Self::After(at) | Self::Before(at) => f.write_str(&time::format(*at)),
+            Self::Words(..) => Ok(()),
         }
     }
 }
@@ -137,6 +149,10 @@ fn value(f: &mut fmt::Formatter<'_>, v: &str) -> fmt::Result {
     if !v.is_empty() && !v.contains(is_special) {
         return f.write_str(v);
     }
+    quoted(f, v)
+}
+
+fn quoted(f: &mut fmt::Formatter<'_>, v: &str) -> fmt::Result {
     f.write_str("\"")?;
     for c in v.chars() {
         if matches!(c, '"' | '\\') {

@@ -11,7 +11,8 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::Micros;
 use crate::index::scope::Mask;
-use crate::index::{Field, IdQuery, Part, Term};
+use crate::index::phrase::no_words;
+use crate::index::{Field, IdQuery, Part, Term, Wanted};
 use crate::query::plan::{Naming, Node, Plan};
 use crate::record::Stored;
 
@@ -20,7 +21,7 @@ pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitma
     if !overlaps(plan, part) {
         return Ok(RoaringBitmap::new());
     }
-    let eval = Eval::new(part, mask)?;
+    let eval = Eval::new(plan, part, mask)?;
     let root = eval.weigh(&plan.root)?;
     eval.visible(&root)
 }
@@ -30,7 +31,7 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
     if !overlaps(plan, part) {
         return Ok(0);
     }
-    let eval = Eval::new(part, mask)?;
+    let eval = Eval::new(plan, part, mask)?;
     let root = eval.weigh(&plan.root)?;
     if root.bound == 0 {
         return Ok(0);
@@ -51,9 +52,20 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
 /// False, and nothing said, where another way is quicker.
 pub(crate) fn few(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> Result<bool> {
     match &plan.conjunction {
-        Some(conjunction) if mask.is_empty() => part.rare(conjunction, docs),
+        Some(conjunction) if mask.is_empty() => {
+            check_words(plan, part)?;
+            part.rare(conjunction, docs)
+        }
         _ => Ok(false),
     }
+}
+
+/// Refuses to ask for words where there are none: an answer without them would be wrong.
+fn check_words(plan: &Plan, part: &dyn Part) -> Result<()> {
+    if plan.asks_words && part.doc_count() > 0 && !part.has_words() {
+        return Err(no_words());
+    }
+    Ok(())
 }
 
 /// Whether a part can hold anything for the plan, by time alone.
@@ -74,6 +86,8 @@ struct Weighed<'n> {
     naming: Naming,
     /// Members; of a conjunction by ascending bound.
     of: Vec<Weighed<'n>>,
+    /// Documents that have words like those of the query: all that match, or all that can.
+    like: Option<RoaringBitmap>,
 }
 
 struct Eval<'a> {
@@ -83,12 +97,13 @@ struct Eval<'a> {
 }
 
 impl<'a> Eval<'a> {
-    fn new(part: &'a dyn Part, mask: &Mask) -> Result<Self> {
+    fn new(plan: &Plan, part: &'a dyn Part, mask: &Mask) -> Result<Self> {
+        check_words(plan, part)?;
         Ok(Self { part, docs: u64::from(part.doc_count()), hidden: hidden(part, mask)? })
     }
 
     fn weigh<'n>(&self, node: &'n Node) -> Result<Weighed<'n>> {
-        let mut of = Vec::new();
+        let (mut of, mut like) = (Vec::new(), None);
         let (bound, exact) = match node {
             Node::All => (self.docs, true),
             Node::Nothing => (0, true),
@@ -105,6 +120,23 @@ impl<'a> Eval<'a> {
                 Some((first, last)) if range.start <= last && first < range.end => (self.docs, false),
                 _ => (0, true),
             },
+            Node::Like { words, negated } => {
+                let n = like.insert(words.docs(self.part)?).len();
+                (if *negated { self.docs.saturating_sub(n) } else { n }, true)
+            }
+            Node::Phrase { phrase, expansions, negated } => {
+                for words in expansions {
+                    let docs = words.docs(self.part)?;
+                    like = Some(like.map_or(docs.clone(), |like| like & docs));
+                }
+                let mut bound = like.as_ref().map_or(self.docs, RoaringBitmap::len);
+                for word in &phrase.words {
+                    if let Wanted::Word(term) = &word.what {
+                        bound = bound.min(self.part.frequency(term)?);
+                    }
+                }
+                if *negated { (self.docs, false) } else { (bound, bound == 0) }
+            }
             Node::And(members) => {
                 let mut bound = self.docs;
                 for member in members {
@@ -129,7 +161,7 @@ impl<'a> Eval<'a> {
             }
         };
         let covers_part = matches!(node, Node::All | Node::Time(_)) && exact && bound == self.docs;
-        Ok(Weighed { node, bound, exact, covers_part, naming: node.naming(), of })
+        Ok(Weighed { node, bound, exact, covers_part, naming: node.naming(), of, like })
     }
 
     /// Default kinds and mask applied.
@@ -156,10 +188,10 @@ impl<'a> Eval<'a> {
             Node::Nothing => Ok(RoaringBitmap::new()),
             Node::Time(_) if w.covers_part => Ok(self.all()),
             Node::Time(range) => self.part.in_time(range.start, range.end),
-            Node::Term { negated: true, .. } | Node::Id { negated: true, .. } => {
-                Ok(self.all() - self.positive(w.node)?)
+            node if is_negated(node) => Ok(self.all() - self.positive(w, &self.all())?),
+            Node::Term { .. } | Node::Id { .. } | Node::Like { .. } | Node::Phrase { .. } => {
+                self.positive(w, &self.all())
             }
-            Node::Term { .. } | Node::Id { .. } => self.positive(w.node),
             Node::And(_) => self.conjunction(&w.of),
             Node::Or(_) => {
                 w.of.iter().try_fold(RoaringBitmap::new(), |docs, member| Ok(docs | self.plain(member)?))
@@ -168,10 +200,10 @@ impl<'a> Eval<'a> {
     }
 
     /// A conjunction of terms and spans of time, from whole lists at once.
-    fn common(&self, of: &[Weighed<'_>]) -> Result<Option<RoaringBitmap>> {
+    fn common(&self, of: &[&Weighed<'_>]) -> Result<Option<RoaringBitmap>> {
         let mut terms = Vec::with_capacity(of.len());
         let mut range = 0..self.part.doc_count();
-        for member in of.iter().filter(|w| !w.covers_part) {
+        for member in of {
             match member.node {
                 Node::Term { term, negated } => terms.push((term, !negated)),
                 Node::Time(time) => match self.part.time_range(time.start, time.end)? {
@@ -184,16 +216,39 @@ impl<'a> Eval<'a> {
         if terms.is_empty() { Ok(None) } else { self.part.common(&terms, range) }
     }
 
+    /// Terms and times come first: they cost least. Then what is a bitmap already; then ids, for
+    /// which records are opened, and phrases, whose positions are read for what is left.
     fn conjunction(&self, of: &[Weighed<'_>]) -> Result<RoaringBitmap> {
-        if let Some(docs) = self.common(of)? {
-            return Ok(docs);
-        }
-        let negated = |w: &&Weighed<'_>| {
-            matches!(w.node, Node::Term { negated: true, .. } | Node::Id { negated: true, .. })
+        let is_easy = |w: &&Weighed<'_>| matches!(w.node, Node::Term { .. } | Node::Time(_));
+        let easy: Vec<_> = of.iter().filter(|w| !w.covers_part).filter(is_easy).collect();
+        let mut docs = match self.common(&easy)? {
+            Some(docs) => docs,
+            None => self.one_by_one(&easy)?,
         };
+        let is_phrase = |w: &&Weighed<'_>| matches!(w.node, Node::Phrase { .. });
+        let others = || of.iter().filter(|w| !w.covers_part && !is_easy(w));
+        for member in others().filter(|w| !is_phrase(w)).chain(others().filter(is_phrase)) {
+            if docs.is_empty() {
+                break;
+            }
+            let found = match member.node {
+                Node::And(_) | Node::Or(_) => self.plain(member)?,
+                _ => self.positive(member, &docs)?,
+            };
+            if is_negated(member.node) {
+                docs -= found;
+            } else {
+                docs &= found;
+            }
+        }
+        Ok(docs)
+    }
+
+    /// Terms and spans of time, a list after the other.
+    fn one_by_one(&self, of: &[&Weighed<'_>]) -> Result<RoaringBitmap> {
         let mut docs: Option<RoaringBitmap> = None;
-        let time = |w: &&Weighed<'_>| matches!(w.node, Node::Time(_));
-        let positive = || of.iter().filter(|w| !negated(w) && !w.covers_part);
+        let time = |w: &&&Weighed<'_>| matches!(w.node, Node::Time(_));
+        let positive = || of.iter().filter(|w| !is_negated(w.node));
         // Spans of time last: they cut a range out of what the others left.
         for member in positive().filter(|w| !time(w)).chain(positive().filter(time)) {
             let next = match (docs.take(), member.node) {
@@ -211,23 +266,27 @@ impl<'a> Eval<'a> {
             docs = Some(next);
         }
         let mut docs = docs.unwrap_or_else(|| self.all());
-        for member in of.iter().filter(negated) {
-            if docs.is_empty() {
-                break;
-            }
-            match member.node {
-                Node::Term { term, .. } => self.part.sift(term, false, &mut docs)?,
-                node => docs -= self.positive(node)?,
+        for member in of.iter().filter(|w| is_negated(w.node)) {
+            if let Node::Term { term, .. } = member.node
+                && !docs.is_empty()
+            {
+                self.part.sift(term, false, &mut docs)?;
             }
         }
         Ok(docs)
     }
 
-    /// Documents of a term or an id, its negation aside.
-    fn positive(&self, node: &Node) -> Result<RoaringBitmap> {
-        match node {
+    /// Documents of a condition, its negation aside; of a phrase and of an id only those `among`
+    /// others.
+    fn positive(&self, w: &Weighed<'_>, among: &RoaringBitmap) -> Result<RoaringBitmap> {
+        match w.node {
             Node::Term { term, .. } => self.part.postings(term),
             Node::Id { id, .. } => ids(self.part, id, &self.hidden),
+            Node::Like { .. } => Ok(w.like.clone().unwrap_or_default()),
+            Node::Phrase { phrase, .. } => match &w.like {
+                Some(like) => self.part.phrase(phrase, &(like & among)),
+                None => self.part.phrase(phrase, among),
+            },
             _ => Ok(RoaringBitmap::new()),
         }
     }
@@ -284,6 +343,16 @@ impl<'a> Eval<'a> {
         }
         Ok(docs)
     }
+}
+
+fn is_negated(node: &Node) -> bool {
+    matches!(
+        node,
+        Node::Term { negated: true, .. }
+            | Node::Id { negated: true, .. }
+            | Node::Like { negated: true, .. }
+            | Node::Phrase { negated: true, .. }
+    )
 }
 
 struct Both {

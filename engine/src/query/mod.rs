@@ -17,6 +17,7 @@ pub mod facet;
 pub mod parse;
 pub mod plan;
 pub mod reading;
+pub mod words;
 
 #[cfg(test)]
 mod tests;

@@ -9,13 +9,14 @@
 //! or      = and { "OR" and }
 //! and     = not { [ "AND" ] not }
 //! not     = { "NOT" | "-" } primary
-//! primary = "(" or ")" | "*" | field ":" value
+//! primary = "(" or ")" | "*" | field ":" value | words | words "*" | word "~1" | '"' words '"'
 //! ```
 
 use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::query::ast::{Ast, Leaf, is_special};
 use crate::query::dates;
+use crate::query::words::{self, Form};
 use crate::record::Kind;
 
 /// Longest query, in bytes.
@@ -124,7 +125,12 @@ impl<'a> Parser<'a> {
                 self.boundary()?;
                 Ok(of)
             }
-            Some('"') => Err(self.reserved(start)),
+            Some('"') => {
+                let mut text = String::new();
+                self.quoted(&mut text)?;
+                self.boundary()?;
+                self.words(start, text, Form::Exact)
+            }
             Some(_) => self.term(start),
         }
     }
@@ -141,7 +147,9 @@ impl<'a> Parser<'a> {
             "AND" | "OR" => return Err(self.refuse(start, "a term is missing before this operator")),
             _ => {}
         }
-        let Some((field, _)) = word.split_once(':') else { return Err(self.reserved(start)) };
+        let Some((field, _)) = word.split_once(':').filter(|(field, rest)| is_field(field, rest)) else {
+            return self.bare_words(start);
+        };
         self.count(start)?;
         self.at += field.len() + 1;
         let value_at = self.at;
@@ -163,6 +171,44 @@ impl<'a> Parser<'a> {
             _ => return Err(self.unknown_field(start)),
         };
         Ok(Ast::Leaf(leaf))
+    }
+
+    /// Words that stand without quotation marks: `anna`, `anna@example.org`, `pre*`, `word~1`.
+    fn bare_words(&mut self, start: usize) -> Result<Ast> {
+        let rest = &self.text[self.at..];
+        let text = &rest[..rest.find(is_special).unwrap_or(rest.len())];
+        self.at += text.len();
+        let (text, form) = if self.peek() == Some('*') {
+            let star = self.at;
+            self.at += 1;
+            if text.is_empty() || self.boundary().is_err() {
+                return Err(self
+                    .refuse(star, "a star stands at the end of a word")
+                    .hint("`pre*` finds words that begin so; nothing finds words by their end"));
+            }
+            (text, Form::Prefix)
+        } else {
+            self.boundary()?;
+            match text.rsplit_once('~') {
+                Some((word, "1")) => (word, Form::Near),
+                Some((_, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) => {
+                    return Err(self
+                        .refuse(self.at - digits.len(), "near words differ by one character: ~1")
+                        .hint("quote the word if the sign belongs to it"));
+                }
+                _ => (text, Form::Exact),
+            }
+        };
+        self.words(start, text.to_owned(), form)
+    }
+
+    fn words(&mut self, start: usize, text: String, form: Form) -> Result<Ast> {
+        for _ in 0..words::count(&text) {
+            self.count(start)?;
+        }
+        // What is wrong with it is told here, where its place is known.
+        words::sought(&text, form).map_err(|e| e.context(self.place(start)))?;
+        Ok(Ast::Leaf(Leaf::Words(text, form)))
     }
 
     fn instant(&mut self, value_at: usize) -> Result<Micros> {
@@ -283,24 +329,24 @@ impl<'a> Parser<'a> {
     }
 
     fn refuse(&self, at: usize, what: &str) -> Error {
-        let character = self.text[..at].chars().count() + 1;
-        Error::invalid(format!("query, character {character}: {what}"))
+        Error::invalid(format!("{}: {what}", self.place(at)))
     }
 
-    /// Words, phrases, prefixes and near words have their place in the grammar already.
-    fn reserved(&self, at: usize) -> Error {
-        let hint = if ["and", "or", "not"].iter().any(|w| self.word().eq_ignore_ascii_case(w)) {
-            "operators are written in capitals: AND, OR, NOT"
-        } else {
-            "search by tag:, author:, subject:, conversation:, channel:, kind:, id:, after:, before: or on:"
-        };
-        self.refuse(at, "words, phrases, prefixes and near words (word~1) are not indexed yet").hint(hint)
+    /// Where a character stands, for messages.
+    fn place(&self, at: usize) -> String {
+        format!("query, character {}", self.text[..at].chars().count() + 1)
     }
 
     fn unknown_field(&self, at: usize) -> Error {
-        self.refuse(at, "this is no field")
-            .hint("fields are tag, author, subject, conversation, channel, kind, id, after, before and on")
+        self.refuse(at, "this is no field").hint(
+            "fields are tag, author, subject, conversation, channel, kind, id, after, before and on; quote words with a colon",
+        )
     }
+}
+
+/// Whether what stands before a colon is meant as a field: `https://` is not, nor is `12:30`.
+fn is_field(before: &str, behind: &str) -> bool {
+    !before.is_empty() && before.bytes().all(|b| b.is_ascii_lowercase()) && !behind.starts_with("//")
 }
 
 fn one_or(mut of: Vec<Ast>, several: fn(Vec<Ast>) -> Ast) -> Ast {
@@ -345,6 +391,26 @@ mod tests {
     }
 
     #[test]
+    fn words() {
+        let get = |text: &str| match parse(text, Micros(0)).unwrap() {
+            Ast::Leaf(Leaf::Words(text, form)) => (text, form),
+            other => panic!("{other:?}"),
+        };
+        let exact = |text: &str| (text.to_owned(), Form::Exact);
+        assert_eq!(get("anna@example.org"), exact("anna@example.org"));
+        assert_eq!(get("https://example.org/a?b=c"), exact("https://example.org/a?b=c"));
+        assert_eq!(get("12:30"), exact("12:30"));
+        assert_eq!(get("\"tag:x AND (y) -z*\""), exact("tag:x AND (y) -z*"));
+        assert_eq!(get("pre*"), ("pre".into(), Form::Prefix));
+        assert_eq!(get("ünï~1"), ("ünï".into(), Form::Near));
+        assert_eq!(get("~/.profile"), exact("~/.profile"));
+        assert_eq!(shown("it's and pre* wörd~1"), "\"it's\" \"and\" pre* wörd~1");
+        assert!(refused(&"word ".repeat(TERMS_MAX + 1)).contains("more than 1024 terms"));
+        assert!(refused(&format!("\"{}\"", "word ".repeat(TERMS_MAX + 1))).contains("more than 1024 terms"));
+        assert!(refused(&format!("{}*", "x".repeat(300))).contains("longer than"));
+    }
+
+    #[test]
     fn values() {
         let leaf = |l| Ast::Leaf(l);
         let get = |text: &str| parse(text, Micros(0)).unwrap();
@@ -364,12 +430,15 @@ mod tests {
         let cases = [
             ("", "empty"),
             ("  ", "empty"),
-            ("ünï", "character 1: words"),
-            ("*  \"a b\"", "character 4: words"),
-            ("* pre*", "character 3: words"),
-            ("* ab~1", "character 3: words"),
-            ("* or *", "character 3: words"),
-            ("tag:ü ä:x", "character 7: this is no field"),
+            ("* ...", "character 3: there is no word"),
+            ("*  \"!\"", "character 4: there is no word"),
+            ("* *pre", "character 3: a star stands at the end"),
+            ("* pre*fix", "character 6: a star stands at the end"),
+            ("* pre-*", "character 3: a star stands directly behind"),
+            ("\"a\"*", "character 4: a space is missing"),
+            ("* ab~2", "character 6: near words differ by one"),
+            ("* a-b~1", "character 3: ~1 stands behind one word"),
+            ("tag:ü foo:x", "character 7: this is no field"),
             ("tag:a OR", "character 9: a term is missing at the end"),
             ("tag:a AND OR *", "character 11: a term is missing before this operator"),
             ("(tag:a", "character 1: this parenthesis is never closed"),
@@ -395,13 +464,13 @@ mod tests {
 
     #[test]
     fn errors_hold_none_of_the_text() {
-        for text in ["zebra", "zebra:x", "kind:zebra", "after:zebra", "id:\"zebra", "tag:zebra*", "(id:zebra"]
+        for text in ["zebra-y~1", "zebra:x", "kind:zebra", "after:zebra", "id:\"zebra", "tag:zebra*", "(id:zebra"]
         {
             let e = parse(text, Micros(0)).unwrap_err();
             let all = format!("{e} {e:?} {}", e.hint_text().unwrap_or_default());
             assert!(!all.contains("zebra"), "{all}");
         }
-        let ast = parse("tag:zebra -author:zebra", Micros(0)).unwrap();
+        let ast = parse("tag:zebra -author:zebra zebra zebra* \"zebra x\"", Micros(0)).unwrap();
         assert!(!format!("{ast:?}").contains("zebra"));
     }
 
@@ -436,6 +505,12 @@ mod tests {
             prop::sample::select(vec![Kind::Message, Kind::Join, Kind::Erased]).prop_map(Leaf::Kind),
             time().prop_map(Leaf::After),
             time().prop_map(Leaf::Before),
+            "\\PC{0,6}[a-zé]".prop_map(|t| Leaf::Words(t, Form::Exact)),
+            "[a-zé]{1,3}([-.@~:][a-zé]{1,3}){0,2}".prop_filter_map("no field", |t| {
+                let is_words = t.split_once(':').is_none_or(|(f, r)| !is_field(f, r));
+                is_words.then_some(Leaf::Words(t, Form::Prefix))
+            }),
+            "[a-zé]{1,6}".prop_map(|t| Leaf::Words(t, Form::Near)),
         ];
         let leaf = prop_oneof![8 => leaf.prop_map(Ast::Leaf), 1 => Just(Ast::All)];
         leaf.prop_recursive(6, 48, 4, |inner| {

@@ -8,16 +8,23 @@
 //! other kind must be found by an alternative that asks for a kind. `Naming` tells where the
 //! two differ, so that the usual query pays one intersection and no list of alternatives is made.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
+
+use parking_lot::Mutex;
+use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::known::hash_of;
 use crate::index::part::{Asked, Conjunction};
 use crate::index::scope::{Mask, People};
-use crate::index::{Field, Term};
+use crate::index::phrase::too_many;
+use crate::index::{Field, Part, Pattern, Phrase, PhraseWord, Term, Wanted};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::dates::END;
+use crate::query::words::{Sought, sought};
 use crate::text;
 
 /// A query with its people resolved.
@@ -25,6 +32,35 @@ pub struct Plan {
     pub(crate) root: Node,
     /// The same where it is nothing but terms that must all hold, one of them not negated.
     pub(crate) conjunction: Option<Conjunction>,
+    /// Whether it asks for words.
+    pub(crate) asks_words: bool,
+}
+
+/// Words like one, and how many there are in all parts that were asked.
+pub(crate) struct Expansion {
+    pub(crate) pattern: Pattern,
+    seen: Mutex<HashSet<u64>>,
+    hasher: RandomState,
+}
+
+/// Words that a prefix or a near word may stand for.
+pub const EXPANSION_MAX: usize = 20_000;
+
+impl Expansion {
+    fn new(pattern: Pattern) -> Self {
+        Self { pattern, seen: Mutex::default(), hasher: RandomState::new() }
+    }
+
+    /// Adds the documents of a part.
+    pub(crate) fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
+        let mut seen = self.seen.lock();
+        part.like(&self.pattern, &mut docs, &mut |word| {
+            seen.insert(self.hasher.hash_one(word));
+            if seen.len() > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) }
+        })?;
+        Ok(docs)
+    }
 }
 
 /// A condition, or a combination of them.
@@ -34,6 +70,8 @@ pub(crate) enum Node {
     Term { term: Term, negated: bool },
     Id { id: String, negated: bool },
     Time(Range<Micros>),
+    Like { words: Expansion, negated: bool },
+    Phrase { phrase: Phrase, expansions: Vec<Expansion>, negated: bool },
     And(Vec<Node>),
     Or(Vec<Node>),
 }
@@ -53,7 +91,7 @@ impl Plan {
     /// Resolves the people of a query; who is unknown or masked has no records.
     pub fn new(ast: &Ast, people: &dyn People, mask: &Mask) -> Result<Self> {
         let root = lower(ast, false, &|name| number(name, people, mask))?;
-        Ok(Self { conjunction: root.conjunction(), root })
+        Ok(Self { conjunction: root.conjunction(), asks_words: root.asks_words(), root })
     }
 
     /// Times outside this range are matched by nothing.
@@ -84,6 +122,15 @@ impl Node {
         }
     }
 
+    fn asks_words(&self) -> bool {
+        match self {
+            Self::Term { term, .. } => term.field == Field::Word,
+            Self::Like { .. } | Self::Phrase { .. } => true,
+            Self::And(of) | Self::Or(of) => of.iter().any(Self::asks_words),
+            Self::All | Self::Nothing | Self::Id { .. } | Self::Time(_) => false,
+        }
+    }
+
     fn conjunction(&self) -> Option<Conjunction> {
         let Self::And(of) = self else { return None };
         let mut terms = Vec::with_capacity(of.len());
@@ -110,6 +157,7 @@ impl Node {
                 .reduce(|a, b| a.start.min(b.start)..a.end.max(b.end))
                 .unwrap_or(END..END),
             Self::All | Self::Term { .. } | Self::Id { .. } => Micros(i64::MIN)..END,
+            Self::Like { .. } | Self::Phrase { .. } => Micros(i64::MIN)..END,
         }
     }
 }
@@ -148,6 +196,17 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
             Leaf::After(at) if !negated => Node::Time(*at..END),
             Leaf::Before(at) if negated => Node::Time(*at..END),
             Leaf::After(at) | Leaf::Before(at) => Node::Time(Micros(i64::MIN)..*at),
+            Leaf::Words(text, form) => match sought(text, *form)? {
+                Sought::Word(term) => Node::Term { term, negated },
+                Sought::Like(pattern) => Node::Like { words: Expansion::new(pattern), negated },
+                Sought::Phrase(phrase) => {
+                    let like = |word: &PhraseWord| match &word.what {
+                        Wanted::Like(pattern) => Some(Expansion::new(pattern.clone())),
+                        Wanted::Word(_) => None,
+                    };
+                    Node::Phrase { expansions: phrase.words.iter().filter_map(like).collect(), phrase, negated }
+                }
+            },
         },
     })
 }

@@ -169,7 +169,7 @@ pub fn freeze(state: &State) -> Result<bool> {
     }
     writer.active = spare;
     let mut view = state.view.write();
-    let frozen = std::mem::replace(&mut view.live, LiveIndex::new());
+    let frozen = std::mem::replace(&mut view.live, LiveIndex::new(true));
     view.frozen = Some(Arc::new(frozen));
     Ok(true)
 }

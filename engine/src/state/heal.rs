@@ -218,9 +218,10 @@ pub fn without_lost_bodies(state: &State, segment: &Rolled, by: By) -> Result<u6
         undo();
         None
     } else {
-        let (docs, text) = (&reformed.data.docs, &reformed.text);
+        let (data, generation) = (&reformed.data, old.generation + 1);
+        let (docs, file) = (&data.docs, (index, data.with_words));
         let write =
-            || roll::write_encoded(env, (docs, text), index, vec![body], old.generation + 1, Hands::Two);
+            || roll::write_encoded(env, (docs, &reformed.text), file, vec![body], generation, Hands::Two);
         Some(open_fresh(state, segment.id, index, Some(0), write).inspect_err(|_| undo())?)
     };
     let left = Left { losses, removed: Vec::new() };

@@ -265,11 +265,11 @@ fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -
         opened.push((record.stored, record.seq));
     }
     let known = |n| authors.get(&n).copied().unwrap_or(false);
-    let mut builder = IndexBuilder::new(&known);
+    let mut builder = IndexBuilder::new(&known, data.with_words);
     for ((stored, seq), entry) in opened.iter().zip(&data.docs) {
         builder.add(stored, *seq, entry.at)?;
     }
-    let rebuilt = builder.finish(data.blocks.clone());
+    let rebuilt = builder.finish(data.blocks.clone())?;
     if file::encode(&rebuilt)? != file::encode(&data)? {
         report.damage.push(format!("segment {}: the index is not that of its records", segment.id));
     }

@@ -147,7 +147,8 @@ impl Living {
                 else {
                     return Ok(false);
                 };
-                let of = PageFile { store: env.store, file: *file };
+                let version = page::version_of(&page).unwrap_or(page::VERSION);
+                let of = PageFile { store: env.store, file: *file, version };
                 Ok(self.index.iter().any(|key| page::open(of, key, *number, &mut page.clone()).is_ok()))
             }
             SealedObject::Body { file, offset, len, subjects } => {

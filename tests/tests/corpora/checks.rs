@@ -206,7 +206,7 @@ pub(crate) fn free_list(bytes: &[u8]) -> bool {
 
 /// The text of a whole index file, sealed as it is into pages and then asked for everything.
 pub(crate) fn index_file(bytes: &[u8]) -> bool {
-    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]), version: page::VERSION };
     let mut text = bytes.to_vec();
     text.resize(bytes.len().max(1).next_multiple_of(page::TEXT_LEN), 0);
     let pages = text.len() / page::TEXT_LEN;
@@ -267,13 +267,13 @@ impl SubjectKeys for Nobody {
 /// or is turned (xor) into a page that opens: then only the page itself may open.
 pub(crate) fn index_page(bytes: &[u8]) -> bool {
     let Some((how, rest)) = bytes.split_first() else { return false };
-    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+    let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]), version: page::VERSION };
     if how % 2 == 0 {
         return page::open(of, &ROOT, 0, &mut rest.to_vec()).is_ok();
     }
     static PAGE_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
         let mut out = vec![0; PAGE];
-        let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]) };
+        let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]), version: page::VERSION };
         page::seal(of, &ROOT, 0, &[9; page::TEXT_LEN], &mut out).unwrap();
         out
     });

@@ -138,7 +138,7 @@ fn parity() -> Vec<u8> {
 
 /// The text of the index of a few records.
 fn index_file() -> Vec<u8> {
-    let mut builder = IndexBuilder::new(&|_| true);
+    let mut builder = IndexBuilder::new(&|_| true, true);
     for i in 0..100u16 {
         let stored = Stored {
             id: format!("m{i}"),
@@ -160,7 +160,7 @@ fn index_file() -> Vec<u8> {
         class: 0,
         expiry: 0,
     };
-    let data = builder.finish(vec![block]);
+    let data = builder.finish(vec![block]).unwrap();
     let (disk, id) = (MemoryVfs::new(), FileId([7; 16]));
     disk.create_dir(Path::new("/s")).unwrap();
     let written = write_index(&disk, Path::new("/s"), STORE_ID, id, &data, &OsEntropy).unwrap();
@@ -169,7 +169,7 @@ fn index_file() -> Vec<u8> {
     for number in 0..written.pages {
         let mut sealed = vec![0; PAGE];
         file.read_exact_at(&mut sealed, u64::from(number) * PAGE as u64).unwrap();
-        let of = page::PageFile { store: STORE_ID, file: id };
+        let of = page::PageFile { store: STORE_ID, file: id, version: page::VERSION };
         text.extend_from_slice(page::open(of, &written.key, number, &mut sealed).unwrap());
     }
     text.truncate(text.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1));
@@ -205,7 +205,7 @@ fn index_parts() -> Vec<Seed> {
         table.put_varint(n);
     }
     vec![
-        ("dictionary", "two_terms", dictionary::encode(&terms, 300).0.to_vec()),
+        ("dictionary", "two_terms", dictionary::encode(&terms, 300).dictionary.to_vec()),
         ("postings", "differences", list(&[1, 5, 9], 5000)),
         ("postings", "bitmap", list(&many, 300)),
         ("column", "two_bytes_wide", numbers),

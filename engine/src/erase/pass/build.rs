@@ -193,7 +193,7 @@ impl Pass<'_> {
         self.new_files.push(index_file_name(index).into());
         let Rewritten { data, text, .. } = &reformed;
         let (entry, digest) =
-            roll::write_encoded(env, (&data.docs, text), index, bodies, old.generation + 1, Hands::Two)?;
+            roll::write_encoded(env, (&data.docs, text), (index, data.with_words), bodies, old.generation + 1, Hands::Two)?;
         self.digests.insert(segment.id, digest);
         Ok(Some(entry))
     }

@@ -4,6 +4,7 @@
 //! pages a search touches ten.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -32,8 +33,9 @@ impl<R: FnMut(usize, usize) -> Result<Zeroizing<Vec<u8>>>> Apart<R> {
         Self { read, len, piece: piece.max(1), pieces: HashMap::new() }
     }
 
-    /// The entry of a key, as [`Dictionary::find`](super::Dictionary::find) answers it.
-    pub fn find(&mut self, key: &[u8]) -> Result<Option<Entry>> {
+    /// The entry of a key and where its positions stand, as
+    /// [`Dictionary::find_word`](super::Dictionary::find_word) answers it.
+    pub fn find_word(&mut self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
         let count = self.u32_at(0)?;
         let restarts = (count as usize).div_ceil(RESTART);
         if restarts == 0 {
@@ -49,16 +51,9 @@ impl<R: FnMut(usize, usize) -> Result<Zeroizing<Vec<u8>>>> Apart<R> {
         let end = if high == restarts { self.len } else { self.restart(entries_at, high)? };
         let bytes = self.bytes(start, end.saturating_sub(start))?;
         let left = (count - (low * RESTART) as u32).min(RESTART as u32);
-        let mut cursor =
-            Cursor { reader: Reader::new(&bytes), start, left, key: Zeroizing::new(Vec::with_capacity(64)) };
-        while let Some(entry) = cursor.advance()? {
-            match cursor.key().cmp(key) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Ok(Some(entry)),
-                std::cmp::Ordering::Greater => break,
-            }
-        }
-        Ok(None)
+        let (empty, read) = (Zeroizing::new(Vec::with_capacity(64)), 0);
+        let cursor = Cursor { reader: Reader::new(&bytes), start, left, read, runs: 0..0, key: empty };
+        cursor.find(key)
     }
 
     /// Where the entries from a restart on begin in the section.
@@ -120,13 +115,13 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn find(bytes: &[u8], piece: usize, key: &[u8]) -> (Result<Option<Entry>>, usize) {
+    fn find(bytes: &[u8], piece: usize, key: &[u8]) -> (Result<Option<(Entry, Range<u64>)>>, usize) {
         let mut read = 0;
         let found = Apart::new(bytes.len(), piece, |from, len| {
             read += len;
             Ok(Zeroizing::new(bytes[from..from + len].to_vec()))
         })
-        .find(key);
+        .find_word(key);
         (found, read)
     }
 
@@ -136,12 +131,12 @@ mod tests {
         for n in 0..40_000u32 {
             terms.push(Field::Subject, &u64::from(n * 3).to_be_bytes(), [n].into_iter());
         }
-        let bytes = encode(&terms, 40_000).0;
+        let bytes = encode(&terms, 40_000).dictionary;
         let dictionary = Dictionary::decode(bytes.clone()).unwrap();
         for n in (0..120_000u64).step_by(977) {
             let key = [&[Field::Subject as u8][..], &n.to_be_bytes()].concat();
             let (found, read) = find(&bytes, 4040, &key);
-            assert_eq!(found.unwrap(), dictionary.find(&key).unwrap());
+            assert_eq!(found.unwrap(), dictionary.find_word(&key).unwrap());
             assert!(read <= 14 * 4040 && read * 4 < bytes.len(), "{read} of {}", bytes.len());
         }
     }
@@ -158,11 +153,11 @@ mod tests {
             for (value, n) in &values {
                 terms.push(Field::Tag, value, 0..=*n);
             }
-            let bytes = encode(&terms, 300).0;
+            let bytes = encode(&terms, 300).dictionary;
             let dictionary = Dictionary::decode(bytes.clone()).unwrap();
             for value in values.keys().chain(&others) {
                 let key = [&[Field::Tag as u8][..], value].concat();
-                prop_assert_eq!(find(&bytes, piece, &key).0.unwrap(), dictionary.find(&key).unwrap());
+                prop_assert_eq!(find(&bytes, piece, &key).0.unwrap(), dictionary.find_word(&key).unwrap());
             }
         }
 

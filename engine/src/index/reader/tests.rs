@@ -17,7 +17,7 @@ use crate::index::filter::IdHash;
 use crate::index::known::hash_of;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
-use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN};
+use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::part::{Asked, Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::reader::{Segment, SegmentFiles};
 use crate::index::rewrite::{Removal, Target, rewrite};
@@ -50,7 +50,7 @@ fn everybody() -> Arc<dyn SubjectKeys> {
 }
 
 fn live_of(records: &[(Seq, Stored)]) -> LiveIndex {
-    let mut live = LiveIndex::new();
+    let mut live = LiveIndex::new(true);
     let mut by_seq: Vec<_> = records.iter().collect();
     by_seq.sort_by_key(|(seq, _)| *seq);
     for (seq, stored) in by_seq {
@@ -60,7 +60,7 @@ fn live_of(records: &[(Seq, Stored)]) -> LiveIndex {
 }
 
 fn roll(disk: &MemoryVfs, live: &LiveIndex) -> IndexData {
-    let (mut bodies, mut index) = (BodyWriter::new(), IndexBuilder::new(&known));
+    let (mut bodies, mut index) = (BodyWriter::new(), IndexBuilder::new(&known, true));
     for n in live.in_order() {
         let doc = live.doc(n).unwrap();
         let stored = Stored::decode(doc.canonical).unwrap();
@@ -68,7 +68,7 @@ fn roll(disk: &MemoryVfs, live: &LiveIndex) -> IndexData {
         index.add(&stored, doc.key.seq, at).unwrap();
     }
     let place = BodyPlace { dir: Path::new(DIR), store: STORE, file: BODY, index: 0 };
-    index.finish(bodies.finish(disk, place, &Without(vec![]), &OsEntropy).unwrap())
+    index.finish(bodies.finish(disk, place, &Without(vec![]), &OsEntropy).unwrap()).unwrap()
 }
 
 fn written(
@@ -278,11 +278,11 @@ proptest! {
         prop_assert!(!reform_all || !new.data.used_files().contains(&0));
 
         let is_known = |p| known(p) && p != dead;
-        let mut fresh = IndexBuilder::new(&is_known);
+        let mut fresh = IndexBuilder::new(&is_known, true);
         for ((seq, stored), entry) in rest.iter().zip(&new.data.docs) {
             fresh.add(stored, *seq, entry.at).unwrap();
         }
-        let fresh = fresh.finish(new.data.blocks.clone());
+        let fresh = fresh.finish(new.data.blocks.clone()).unwrap();
         prop_assert!(encode(&fresh).unwrap() == new.text);
         let mut first = new.data.docs.iter().map(|d| d.at.block).collect::<Vec<_>>();
         let mut seen = BTreeSet::new();
@@ -317,7 +317,7 @@ proptest! {
             let at = if wide { at.index(len) } else { at.index(len / TEXT_LEN) * TEXT_LEN + at.index(97) };
             text[at] = *byte;
         }
-        write_text(&disk, Path::new(DIR), PageFile { store: STORE, file: INDEX }, &[7; 32], &text, Hands::Two).unwrap();
+        write_text(&disk, Path::new(DIR), PageFile { store: STORE, file: INDEX, version: page::VERSION }, &[7; 32], &text, Hands::Two).unwrap();
         let Ok(segment) = open(&disk, INDEX, &[BODY], &[7; 32], everybody()) else { return Ok(()) };
         let _ = segment.decode_all().map(|data| data.without(&RoaringBitmap::new(), &[]));
         let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };

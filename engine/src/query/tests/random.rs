@@ -15,7 +15,8 @@ use crate::query::ast::{Ast, Leaf};
 use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
-use crate::query::tests::rows::{Row, Rows, Three, borrowed, key};
+use crate::query::tests::rows::{Row, Rows, Three, borrowed, key, words};
+use crate::query::words::Form;
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 
@@ -49,7 +50,30 @@ fn holds(leaf: &Leaf, r: &Stored, mask: &Mask) -> bool {
         Leaf::Id(v) => r.id == *v,
         Leaf::After(at) => r.time >= *at,
         Leaf::Before(at) => r.time < *at,
+        Leaf::Words(text, form) => {
+            let (body, wanted): (Vec<&str>, Vec<&str>) = (words(r), text.split(' ').collect());
+            let (last, before) = wanted.split_last().unwrap();
+            body.windows(wanted.len()).any(|part| {
+                let own = part[before.len()];
+                part.starts_with(before)
+                    && match form {
+                        Form::Exact => own == *last,
+                        Form::Prefix => own.starts_with(last),
+                        Form::Near => near(own, last),
+                    }
+            })
+        }
     }
+}
+
+/// One character more, less or other, tried one by one.
+fn near(word: &str, wanted: &str) -> bool {
+    let less = |of: &str, by: &str| {
+        (0..of.len()).any(|i| [&of[..i], &of[i + 1..]].concat() == by)
+    };
+    let other = word.len() == wanted.len()
+        && word.bytes().zip(wanted.bytes()).filter(|(a, b)| a != b).count() <= 1;
+    other || less(word, wanted) || less(wanted, word)
 }
 
 fn naive<'r>(rows: &'r [Row], ast: &Ast, mask: &Mask) -> Vec<&'r Row> {
@@ -96,12 +120,15 @@ fn records() -> impl Strategy<Value = World> {
         (prop::sample::select(vec!["i1", "i2", "long"]), prop::sample::select(vec!["c1", "c2", "c3"])),
         (1..=4u64, prop::collection::btree_set(1..=4u64, 1..3)),
         (-12..12i64, prop::sample::select(vec!["", "web"]), kind),
-        prop::collection::vec(prop::sample::select(vec!["a", "b", "k:x", "k:y:z", "kk:x"]), 0..4),
+        (
+            prop::collection::vec(prop::sample::select(vec!["a", "b", "k:x", "k:y:z", "kk:x"]), 0..4),
+            prop::collection::vec(prop::sample::select(vec!["no", "not", "note", "now", "on"]), 0..6),
+        ),
     );
     prop::collection::vec(record, 0..24).prop_map(|list| {
         let rows = (10..)
             .zip(list)
-            .map(|(seq, ((id, conversation), (author, subjects), (time, channel, kind), tags))| {
+            .map(|(seq, ((id, conversation), (author, subjects), (time, channel, kind), (tags, words)))| {
                 let record = Stored {
                     id: id.into(),
                     conversation: conversation.into(),
@@ -111,6 +138,7 @@ fn records() -> impl Strategy<Value = World> {
                     channel: channel.into(),
                     kind,
                     tags: tags.into_iter().map(Into::into).collect(),
+                    body: words.join(" "),
                     ..Stored::default()
                 };
                 (Seq(seq), record)
@@ -171,6 +199,9 @@ fn queries() -> impl Strategy<Value = Ast> {
         1 => pick(&["web"]).prop_map(Leaf::Channel),
         2 => prop::sample::select(vec![Kind::Message, Kind::Join, Kind::Erased]).prop_map(Leaf::Kind),
         1 => pick(&["i1", "i2", "i3"]).prop_map(Leaf::Id),
+        2 => pick(&["no", "note", "on", "no not", "now on no", "xyz"]).prop_map(|t| Leaf::Words(t, Form::Exact)),
+        1 => pick(&["no", "not", "on no", "x"]).prop_map(|t| Leaf::Words(t, Form::Prefix)),
+        1 => pick(&["no", "note", "in"]).prop_map(|t| Leaf::Words(t, Form::Near)),
         2 => time().prop_map(Leaf::After),
         2 => time().prop_map(Leaf::Before),
     ];

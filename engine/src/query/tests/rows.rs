@@ -8,7 +8,8 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::scope::People;
-use crate::index::{Field, IdQuery, Part, SortKey, Term};
+use crate::index::phrase::EachWord;
+use crate::index::{Field, IdQuery, Part, Pattern, Phrase, SortKey, Term, Wanted};
 use crate::record::Stored;
 
 pub(super) type Row = (Seq, Stored);
@@ -51,7 +52,20 @@ pub(super) fn values(record: &Stored, field: Field) -> Vec<Vec<u8>> {
         Field::Channel if record.channel.is_empty() => vec![],
         Field::Channel => vec![record.channel.clone().into_bytes()],
         Field::Kind => vec![vec![record.kind as u8]],
+        Field::Word => words(record).iter().map(|word| word.as_bytes().to_vec()).collect(),
     }
+}
+
+/// Bodies here are small letters and single spaces.
+pub(super) fn words(record: &Stored) -> Vec<&str> {
+    record.body.split(' ').filter(|word| !word.is_empty()).collect()
+}
+
+fn is_at(words: &[&str], at: usize, wanted: &Wanted) -> bool {
+    words.get(at).is_some_and(|word| match wanted {
+        Wanted::Word(term) => word.as_bytes() == term.value,
+        Wanted::Like(pattern) => pattern.matches(word.as_bytes()),
+    })
 }
 
 impl Part for Rows {
@@ -99,6 +113,35 @@ impl Part for Rows {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>> {
         let list = self.sorted(docs).into_iter();
         Ok(list.filter(|(key, _)| above.is_none_or(|a| *key > a)).take(k).collect())
+    }
+    fn has_words(&self) -> bool {
+        true
+    }
+    fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap> {
+        let all = |words: &[&str], from: usize| {
+            phrase.words.iter().all(|word| is_at(words, from + word.offset as usize, &word.what))
+        };
+        Ok(self.docs(|row| (0..words(&row.1).len()).any(|from| all(&words(&row.1), from))) & among)
+    }
+    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
+        for (word, _) in self.terms(Field::Word)? {
+            if pattern.matches(&word) {
+                each(&word)?;
+                *docs |= self.postings(&Term::word(&word))?;
+            }
+        }
+        Ok(())
+    }
+    fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {
+        let count = |words: Vec<&str>| words.iter().filter(|w| w.as_bytes() == term.value).count() as u32;
+        Ok(docs.iter().map(|doc| count(words(&self.rows[*doc as usize].1))).collect())
+    }
+    fn words_in(&self, doc: u32) -> Result<u32> {
+        Ok(words(&self.rows[doc as usize].1).len() as u32)
+    }
+    fn word_totals(&self) -> Result<(u64, u64)> {
+        let lengths = || self.rows.iter().map(|row| words(&row.1).len() as u64);
+        Ok((lengths().filter(|n| *n > 0).count() as u64, lengths().sum()))
     }
     fn record(&self, doc: u32) -> Result<Stored> {
         self.opened.fetch_add(1, Ordering::Relaxed);

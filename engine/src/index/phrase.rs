@@ -1,0 +1,184 @@
+//! Words one behind the other, and words that are like one.
+
+use crate::error::{Error, Result};
+use crate::index::part::Term;
+
+/// Words at given distances.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Phrase {
+    /// In order; the first has offset 0.
+    pub words: Vec<PhraseWord>,
+}
+
+/// A word of a phrase.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PhraseWord {
+    /// How many places behind the first.
+    pub offset: u32,
+    /// Which words may stand there.
+    pub what: Wanted,
+}
+
+/// Words that are looked for at one place.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// This one.
+    Word(Term),
+    /// All that are like it.
+    Like(Pattern),
+}
+
+/// Words like a given one.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pattern {
+    /// Those that begin so.
+    Prefix(Vec<u8>),
+    /// Those that differ by one character at most: one more, one less, or another one.
+    Near(Vec<char>),
+}
+
+impl Pattern {
+    /// Words near `word`, which is one word as the analyser emits it.
+    pub fn near(word: &str) -> Self {
+        Self::Near(word.chars().collect())
+    }
+
+    /// What all of them begin with.
+    pub fn stem(&self) -> &[u8] {
+        match self {
+            Self::Prefix(stem) => stem,
+            Self::Near(_) => &[],
+        }
+    }
+
+    /// Whether a word is one of them.
+    pub fn matches(&self, word: &[u8]) -> bool {
+        match self {
+            Self::Prefix(stem) => word.starts_with(stem),
+            Self::Near(wanted) => {
+                // A cheap no: a character has one to four bytes.
+                let (least, most) = (wanted.len().saturating_sub(1), 4 * (wanted.len() + 1));
+                (least..=most).contains(&word.len())
+                    && std::str::from_utf8(word).is_ok_and(|word| is_near(wanted, word))
+            }
+        }
+    }
+}
+
+fn is_near(wanted: &[char], word: &str) -> bool {
+    let mut rest = word.chars();
+    let mut left = wanted;
+    loop {
+        let before = rest.clone();
+        match (left.split_first(), rest.next()) {
+            (None, None) => return true,
+            (None, Some(_)) => return rest.next().is_none(),
+            (Some((_, behind)), None) => return behind.is_empty(),
+            (Some((a, behind)), Some(b)) if *a == b => left = behind,
+            (Some((_, behind)), Some(_)) => {
+                // Another one, one less, or one more than was wanted; then all is equal.
+                return is_same(behind, rest.clone())
+                    || is_same(behind, before)
+                    || is_same(left, rest);
+            }
+        }
+    }
+}
+
+fn is_same(wanted: &[char], word: std::str::Chars<'_>) -> bool {
+    wanted.iter().copied().eq(word)
+}
+
+/// Positions at which an element of a phrase stands, for each of some documents.
+#[derive(Default)]
+pub struct Places {
+    /// One document after the other.
+    at: Vec<u32>,
+    ends: Vec<usize>,
+}
+
+impl Places {
+    /// Adds the positions of the next document.
+    pub fn push(&mut self, positions: &[u32]) {
+        self.at.extend_from_slice(positions);
+        self.ends.push(self.at.len());
+    }
+
+    /// Positions of a document.
+    pub fn get(&self, n: usize) -> &[u32] {
+        let end = |n: usize| self.ends.get(n).copied();
+        let from = n.checked_sub(1).map_or(Some(0), end);
+        from.zip(end(n)).and_then(|(from, end)| self.at.get(from..end)).unwrap_or_default()
+    }
+}
+
+/// Whether a position stands in `first`, `before` places behind the start of a phrase, of which one
+/// stands in `starts`; leaves in `starts` those for which it does.
+pub fn keep_starts(starts: &mut Vec<u32>, offset: u32, at: &[u32]) {
+    let mut rest = at;
+    starts.retain(|start| {
+        let Some(wanted) = start.checked_add(offset) else { return false };
+        while let Some((first, behind)) = rest.split_first()
+            && *first < wanted
+        {
+            rest = behind;
+        }
+        rest.first() == Some(&wanted)
+    });
+}
+
+/// That many words are like the one asked for.
+pub fn too_many(most: usize) -> Error {
+    Error::invalid(format!("more than {most} words are like one of the query"))
+        .hint("write more letters of the word, or the whole word")
+}
+
+/// The error of who asks an index without words for words.
+pub fn no_words() -> Error {
+    Error::newer("this store was made without an index of words").hint("run `escrow upgrade` to have one")
+}
+
+/// What a word of an expansion is told to.
+pub type EachWord<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The textbook's table.
+    fn distance(a: &[char], b: &[char]) -> usize {
+        let mut row: Vec<usize> = (0..=b.len()).collect();
+        for (i, x) in a.iter().enumerate() {
+            let mut before = std::mem::replace(&mut row[0], i + 1);
+            for (j, y) in b.iter().enumerate() {
+                let kept = row[j + 1];
+                row[j + 1] = (before + usize::from(x != y)).min(row[j] + 1).min(kept + 1);
+                before = kept;
+            }
+        }
+        row[b.len()]
+    }
+
+    proptest! {
+        #[test]
+        fn near_is_a_distance_of_one(a in "[abé東]{0,5}", b in "[abé東]{0,6}") {
+            let chars = |s: &str| s.chars().collect::<Vec<_>>();
+            let wanted = distance(&chars(&a), &chars(&b)) <= 1;
+            prop_assert_eq!(Pattern::near(&a).matches(b.as_bytes()), wanted);
+        }
+
+        #[test]
+        fn starts_are_kept_as_by_hand(
+            starts in proptest::collection::btree_set(0u32..60, 0..20),
+            at in proptest::collection::btree_set(0u32..60, 0..20),
+            offset in 0u32..9,
+        ) {
+            let at: Vec<u32> = at.into_iter().collect();
+            let mut kept: Vec<u32> = starts.iter().copied().collect();
+            keep_starts(&mut kept, offset, &at);
+            let wanted: Vec<u32> = starts.into_iter().filter(|s| at.contains(&(s + offset))).collect();
+            prop_assert_eq!(kept, wanted);
+        }
+    }
+}
