@@ -54,7 +54,7 @@ fn index(records: &[Stored]) -> IndexData {
         let at = Location { block: (i / 8) as u32, slot: (i % 8) as u16 };
         builder.add(&records[n], Seq(n as u64), at).unwrap();
     }
-    builder.finish(Vec::new())
+    builder.finish(Vec::new()).unwrap()
 }
 
 fn seal_and_open(c: &mut Criterion) {
@@ -98,7 +98,7 @@ fn index_codec(c: &mut Criterion) {
     group.bench_function("encode", |b| b.iter(|| file::encode(&data).unwrap().len()));
     group.bench_function("without 20", |b| {
         let removed = (0..20u32).map(|n| n * 3_001).collect();
-        b.iter(|| data.clone().without(&removed, &[PersonNumber(5)]).docs.len());
+        b.iter(|| data.clone().without(&removed, &[PersonNumber(5)]).unwrap().docs.len());
     });
     group.finish();
 }
