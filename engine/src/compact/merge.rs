@@ -189,12 +189,12 @@ pub fn docs_by_block(data: &IndexData) -> Vec<u64> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use super::*;
     use crate::compact::policy::{BodyFacts, Facts, Policy};
     use crate::id::{FileId, Micros, SegmentId, Seq};
     use crate::index::data::DocEntry;
     use crate::segment::{BlockRef, Location};
+    use proptest::prelude::*;
 
     const LIMITS: Limits = Limits { docs: 64, body_bytes: 64 << 10 };
 

@@ -32,7 +32,8 @@ use crate::index::headless;
 use crate::index::page::{PAGE_LEN, PageFile, TEXT_LEN, VERSION, WORDLESS, version_of};
 use crate::index::shared::Hands;
 use crate::index::tables::{
-    encode_blocks, encode_ids, encode_lengths, encode_locations, encode_seqs, encode_times};
+    encode_blocks, encode_ids, encode_lengths, encode_locations, encode_seqs, encode_times,
+};
 use crate::parity::{Encoder, ParityFile, Repairs};
 use crate::segment::BlockRef;
 use crate::text::ANALYSER;

@@ -77,9 +77,7 @@ fn is_near(wanted: &[char], word: &str) -> bool {
             (Some((a, behind)), Some(b)) if *a == b => left = behind,
             (Some((_, behind)), Some(_)) => {
                 // Another one, one less, or one more than was wanted; then all is equal.
-                return is_same(behind, rest.clone())
-                    || is_same(behind, before)
-                    || is_same(left, rest);
+                return is_same(behind, rest.clone()) || is_same(behind, before) || is_same(left, rest);
             }
         }
     }

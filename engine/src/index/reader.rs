@@ -78,7 +78,8 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
     ) -> Result<Self> {
         let file = map(vfs, files.dir, &file_name(files.index))?;
-        let (of, repairs) = (PageFile { store: files.store, file: files.index, version: page::VERSION }, files.repairs);
+        let (of, repairs) =
+            (PageFile { store: files.store, file: files.index, version: page::VERSION }, files.repairs);
         let index = IndexFile::open(file.into(), of, key, Arc::clone(repairs), files.pages)?;
         let mut bodies = Vec::with_capacity(files.bodies.len());
         for id in files.bodies {

@@ -255,9 +255,9 @@ impl Sections {
         let (mut sum, mut docs) = (0u64, 0u64);
         for length in column.to_vec().iter() {
             // Damage, for a column that opens: no body has that many.
-            sum = sum.checked_add(*length).ok_or_else(|| {
-                self.index.at(Section::Lengths, Error::corrupt("more words than bytes"))
-            })?;
+            sum = sum
+                .checked_add(*length)
+                .ok_or_else(|| self.index.at(Section::Lengths, Error::corrupt("more words than bytes")))?;
             docs += u64::from(*length > 0);
         }
         Ok(Lengths { column: Some(column), sum, docs })
@@ -275,7 +275,9 @@ impl Sections {
         if **made == [ANALYSER.0, ANALYSER.1] {
             return Ok(());
         }
-        Err(self.index.at(Section::Analyser, Error::newer("its words were made by an analyser that is unknown")))
+        Err(self
+            .index
+            .at(Section::Analyser, Error::newer("its words were made by an analyser that is unknown")))
     }
 
     /// Table of ids.

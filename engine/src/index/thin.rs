@@ -114,8 +114,7 @@ pub fn terms(
     let left = numbers.left;
     // What grows, grows by a little; vectors that are grown wipe what they leave.
     let roomy = |len: usize| len + len / 8 + 4096;
-    let mut out =
-        Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()), positions.len());
+    let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()), positions.len());
     let mut thinned = Thinned::default();
     let mut before = Zeroizing::new(Vec::with_capacity(1024));
     let mut cursor = dictionary.cursor();
@@ -394,8 +393,8 @@ fn extract(mut word: u64, alive: u64) -> (u64, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::{dictionary, runs};
     use crate::index::terms::Terms;
+    use crate::index::{dictionary, runs};
     use proptest::prelude::*;
     use std::collections::{BTreeMap, BTreeSet};
 
@@ -405,7 +404,12 @@ mod tests {
             let field = field_of(field % 7 + 1).unwrap();
             if field.has_positions() {
                 let docs: Vec<u32> = docs.iter().copied().collect();
-                terms.push_word(field, &[b'v', *value], &docs, &docs.iter().flat_map(|d| run_of(*d)).collect::<Vec<_>>());
+                terms.push_word(
+                    field,
+                    &[b'v', *value],
+                    &docs,
+                    &docs.iter().flat_map(|d| run_of(*d)).collect::<Vec<_>>(),
+                );
             } else {
                 terms.push(field, &[b'v', *value], docs.iter().copied());
             }

@@ -10,8 +10,8 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::Micros;
-use crate::index::scope::Mask;
 use crate::index::phrase::no_words;
+use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term, Wanted};
 use crate::query::plan::{Naming, Node, Plan};
 use crate::record::Stored;

@@ -464,7 +464,8 @@ mod tests {
 
     #[test]
     fn errors_hold_none_of_the_text() {
-        for text in ["zebra-y~1", "zebra:x", "kind:zebra", "after:zebra", "id:\"zebra", "tag:zebra*", "(id:zebra"]
+        for text in
+            ["zebra-y~1", "zebra:x", "kind:zebra", "after:zebra", "id:\"zebra", "tag:zebra*", "(id:zebra"]
         {
             let e = parse(text, Micros(0)).unwrap_err();
             let all = format!("{e} {e:?} {}", e.hint_text().unwrap_or_default());

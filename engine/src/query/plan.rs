@@ -19,8 +19,8 @@ use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::known::hash_of;
 use crate::index::part::{Asked, Conjunction};
-use crate::index::scope::{Mask, People};
 use crate::index::phrase::too_many;
+use crate::index::scope::{Mask, People};
 use crate::index::{Field, Part, Pattern, Phrase, PhraseWord, Term, Wanted};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::dates::END;
@@ -204,7 +204,11 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
                         Wanted::Like(pattern) => Some(Expansion::new(pattern.clone())),
                         Wanted::Word(_) => None,
                     };
-                    Node::Phrase { expansions: phrase.words.iter().filter_map(like).collect(), phrase, negated }
+                    Node::Phrase {
+                        expansions: phrase.words.iter().filter_map(like).collect(),
+                        phrase,
+                        negated,
+                    }
                 }
             },
         },

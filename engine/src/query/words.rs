@@ -63,7 +63,10 @@ pub(crate) fn sought(text: &str, form: Form) -> Result<Sought> {
             Wanted::Like(pattern) => Sought::Like(pattern),
         });
     }
-    let of = |(value, offset): &(Vec<u8>, u32)| PhraseWord { offset: *offset, what: Wanted::Word(Term::word(value)) };
+    let of = |(value, offset): &(Vec<u8>, u32)| PhraseWord {
+        offset: *offset,
+        what: Wanted::Word(Term::word(value)),
+    };
     let mut phrase: Vec<PhraseWord> = before.iter().map(of).collect();
     phrase.push(PhraseWord { offset: last.1, what: wanted });
     Ok(Sought::Phrase(Phrase { words: phrase }))

@@ -192,8 +192,14 @@ impl Pass<'_> {
         let index = env.file_id()?;
         self.new_files.push(index_file_name(index).into());
         let Rewritten { data, text, .. } = &reformed;
-        let (entry, digest) =
-            roll::write_encoded(env, (&data.docs, text), (index, data.with_words), bodies, old.generation + 1, Hands::Two)?;
+        let (entry, digest) = roll::write_encoded(
+            env,
+            (&data.docs, text),
+            (index, data.with_words),
+            bodies,
+            old.generation + 1,
+            Hands::Two,
+        )?;
         self.digests.insert(segment.id, digest);
         Ok(Some(entry))
     }

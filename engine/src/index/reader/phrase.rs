@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::Section;
 use crate::index::part::{Field, Part as _, Term};
-use crate::index::phrase::{EachWord, Pattern, Phrase, Places, PhraseWord, Wanted, keep_starts};
+use crate::index::phrase::{EachWord, Pattern, Phrase, PhraseWord, Places, Wanted, keep_starts};
 use crate::index::postings;
 use crate::index::reader::Segment;
 use crate::index::runs::Runs;

@@ -68,11 +68,9 @@ fn holds(leaf: &Leaf, r: &Stored, mask: &Mask) -> bool {
 
 /// One character more, less or other, tried one by one.
 fn near(word: &str, wanted: &str) -> bool {
-    let less = |of: &str, by: &str| {
-        (0..of.len()).any(|i| [&of[..i], &of[i + 1..]].concat() == by)
-    };
-    let other = word.len() == wanted.len()
-        && word.bytes().zip(wanted.bytes()).filter(|(a, b)| a != b).count() <= 1;
+    let less = |of: &str, by: &str| (0..of.len()).any(|i| [&of[..i], &of[i + 1..]].concat() == by);
+    let other =
+        word.len() == wanted.len() && word.bytes().zip(wanted.bytes()).filter(|(a, b)| a != b).count() <= 1;
     other || less(word, wanted) || less(wanted, word)
 }
 

@@ -7,8 +7,8 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
-use crate::index::scope::People;
 use crate::index::phrase::EachWord;
+use crate::index::scope::People;
 use crate::index::{Field, IdQuery, Part, Pattern, Phrase, SortKey, Term, Wanted};
 use crate::record::Stored;
 
