@@ -1,11 +1,14 @@
 //! Text as the store compares it: identifiers in NFC, tags, words of bodies. Imports nothing of the engine.
 
 mod analyser;
+mod ascii;
 mod assemble;
+mod chars;
 mod class;
 mod letters;
 #[cfg(test)]
 mod naive;
+mod normal;
 mod ranges;
 #[cfg(test)]
 #[path = "text/tests.rs"]

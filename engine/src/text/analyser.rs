@@ -1,13 +1,12 @@
 //! Texts into words; `docs/QUERY.md` says what a word is.
 
 use std::ops::Range;
+use std::str::Chars;
 
-use unicase::UniCase;
-use unicode_normalization::char::{canonical_combining_class, decompose_canonical, decompose_compatible};
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
-
+use super::ascii::{WINDOW, Window, ascii_len};
 use super::assemble::{Assembler, Word};
-use super::class::Class;
+use super::chars::{Character, is_selector};
+use super::normal::Normaliser;
 
 /// Id and version of the analyser, stored with each segment.
 pub const ANALYSER: (u8, u8) = (1, 1);
@@ -29,6 +28,8 @@ pub const WORD_MAX: usize = 217;
 #[derive(Debug, Default)]
 pub struct Analyser {
     assembler: Assembler,
+    window: Window,
+    normaliser: Normaliser,
 }
 
 impl Analyser {
@@ -45,37 +46,82 @@ impl Analyser {
     /// Calls `each` for every word of `text` in order with the bytes of `text` it comes from. These may
     /// hold more than the word, where one character became several, and marks that were dropped.
     pub fn words_with_places(&mut self, text: &str, mut each: impl FnMut(Word<'_>, Range<usize>)) {
-        let mut begin = 0;
-        while begin < text.len() {
-            let end = text[begin..]
-                .char_indices()
-                .skip(1)
-                .find(|(_, c)| is_boundary(*c))
-                .map_or(text.len(), |(at, _)| begin + at);
-            let chunk = &text[begin..end];
-            let plain = chunk.chars().filter(|c| !matches!(c, '\u{fe0e}' | '\u{fe0f}'));
-            let folded = UniCase::unicode(plain.nfkc().collect::<String>()).to_folded_case();
-            for c in folded.chars() {
-                let mut push = |c, class| self.assembler.push(c, class, begin..end, &mut each);
-                match Class::of(c) {
-                    Class::Latin => decompose_canonical(c, |c| push(c, Class::of(c))),
-                    class => push(c, class),
-                }
-            }
-            begin = end;
+        let mut at = 0;
+        while at < text.len() {
+            at = self.ascii(text, at, &mut each);
+            at = self.others(text, at, &mut each);
         }
         self.assembler.end(&mut each);
     }
+
+    /// Takes the ASCII of `text` from `at` on; returns where it ends. Leaves the last character before
+    /// another one, with which it may compose.
+    fn ascii(&mut self, text: &str, at: usize, each: &mut impl FnMut(Word<'_>, Range<usize>)) -> usize {
+        let text = &text.as_bytes()[at..];
+        let mut len = ascii_len(text);
+        len -= usize::from(len > 0 && len < text.len());
+        let mut at = at;
+        for part in text[..len].chunks(WINDOW) {
+            self.window.fill(part);
+            self.assembler.push_ascii(&self.window, at, each);
+            at += part.len();
+        }
+        at
+    }
+
+    /// Takes characters of `text` from `at` on up to a longer run of ASCII; returns where it begins.
+    fn others(&mut self, text: &str, at: usize, each: &mut impl FnMut(Word<'_>, Range<usize>)) -> usize {
+        let mut rest = text[at..].chars();
+        let place = |rest: &Chars<'_>| text.len() - rest.as_str().len();
+        let Some(mut character) = rest.next().map(Character::of) else { return at };
+        let mut begin = at;
+        loop {
+            let mut end = place(&rest);
+            let mut next = rest.next().map(Character::of);
+            if next.is_none_or(Character::is_boundary) {
+                character.folded(|folded| self.assembler.push(folded, begin..end, each));
+            } else {
+                // What stands in canonical order, without a character that composes, is normal.
+                let mut normal = character.is_normal();
+                let mut combining = character.combining();
+                while let Some(mark) = next.filter(|next| !next.is_boundary()) {
+                    normal &= mark.is_normal() && (mark.combining() == 0 || combining <= mark.combining());
+                    combining = combining.max(mark.combining());
+                    end = place(&rest);
+                    next = rest.next().map(Character::of);
+                }
+                self.several(&text[begin..end], begin, normal, each);
+            }
+            match next {
+                Some(next) if !starts_with_ascii(&text.as_bytes()[end..]) => character = next,
+                _ => return end,
+            }
+            begin = end;
+        }
+    }
+
+    /// Takes characters that may compose with each other only; `normal` if they are in NFKC, selectors
+    /// apart.
+    fn several(
+        &mut self,
+        text: &str,
+        begin: usize,
+        normal: bool,
+        each: &mut impl FnMut(Word<'_>, Range<usize>),
+    ) {
+        let end = begin + text.len();
+        let Self { assembler, normaliser, .. } = self;
+        let mut push = |c| Character::of(c).folded(|folded| assembler.push(folded, begin..end, each));
+        if normal {
+            text.chars().for_each(push);
+        } else {
+            normaliser.nfkc(text.chars().filter(|c| !is_selector(*c)), &mut push);
+        }
+    }
 }
 
-/// Whether normalising what stands before `c` and what begins with it separately is normalising the whole.
-fn is_boundary(c: char) -> bool {
-    if matches!(c, '\u{fe0e}' | '\u{fe0f}') {
-        return false;
-    }
-    let mut first = None;
-    decompose_compatible(c, |c| first = first.or(Some(c)));
-    first.is_some_and(|first| {
-        canonical_combining_class(first) == 0 && is_nfc_quick(std::iter::once(first)) == IsNormalized::Yes
-    })
+/// Whether `text` begins with so much ASCII that looking at it in one go is worth while.
+fn starts_with_ascii(text: &[u8]) -> bool {
+    const RUN: usize = 16;
+    text.get(..RUN).is_some_and(|run| run.is_ascii())
 }

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use super::ascii::Window;
+use super::chars::Folded;
 use super::class::Class;
-use super::letters::Letters;
+use super::letters::{Letters, WHOLE};
 
 /// A word of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +53,12 @@ pub(super) struct Assembler {
     chain: Chain,
     /// The character before was a Latin letter, or a mark dropped behind one.
     latin: bool,
-    /// A separator stood before the open word, or since the last one.
+    /// A separator stood behind the last word.
     gap: bool,
-    /// The word before the open one was a sign.
+    /// The last word was a sign.
     sign_before: bool,
-    /// Of the open word, or of the last one if none is open.
-    position: Option<u32>,
+    /// Of the open word; of the next one, if none is open and no gap matters.
+    position: u32,
     /// Where the open word comes from.
     place: Range<usize>,
 }
@@ -70,7 +72,7 @@ impl Default for Assembler {
             latin: false,
             gap: false,
             sign_before: false,
-            position: None,
+            position: 0,
             place: 0..0,
         }
     }
@@ -78,20 +80,38 @@ impl Default for Assembler {
 
 impl Assembler {
     /// The next character, which comes from `place` in the text.
+    #[inline]
     pub(super) fn push(
         &mut self,
-        c: char,
-        class: Class,
+        folded: Folded,
         place: Range<usize>,
         each: &mut impl FnMut(Word<'_>, Range<usize>),
     ) {
+        let class = folded.class();
+        if self.kind == Kind::Spaced && class.is_letter() {
+            self.latin = class == Class::Latin;
+            self.letters.push(folded);
+            self.place.end = place.end;
+        } else {
+            self.push_other(folded, place, each);
+        }
+    }
+
+    /// A character that doesn't just prolong a word of letters.
+    fn push_other(
+        &mut self,
+        folded: Folded,
+        place: Range<usize>,
+        each: &mut impl FnMut(Word<'_>, Range<usize>),
+    ) {
+        let class = folded.class();
         if self.latin && class.is_mark() {
             self.place.end = place.end;
             return;
         }
         self.latin = class == Class::Latin;
         if self.continues(class) {
-            self.letters.push(c);
+            self.letters.push(folded);
             self.place.end = place.end;
             return;
         }
@@ -99,7 +119,7 @@ impl Assembler {
         use Class as C;
         (self.kind, self.chain) = match class {
             C::Separator | C::Joiner | C::Format => {
-                self.gap = true;
+                self.gap = self.position > 0;
                 return;
             }
             C::Letter | C::Latin | C::Mark | C::SpacingMark | C::LoneMark => (Kind::Spaced, Chain::Nothing),
@@ -109,13 +129,8 @@ impl Assembler {
             C::Flag => (Kind::Emoji, Chain::Flag),
             C::Tone => (Kind::Emoji, Chain::Nothing),
         };
-        let signs = self.sign_before || self.kind == Kind::Sign;
-        self.position = Some(match self.position {
-            None => 0,
-            Some(before) => before.saturating_add(1 + u32::from(self.gap && signs)),
-        });
-        self.gap = false;
-        self.letters.push(c);
+        self.begin_word();
+        self.letters.push(folded);
         self.place = place;
     }
 
@@ -124,8 +139,14 @@ impl Assembler {
         self.close(each);
         self.latin = false;
         self.gap = false;
-        self.sign_before = false;
-        self.position = None;
+        self.position = 0;
+    }
+
+    /// A word of the kind just set begins.
+    fn begin_word(&mut self) {
+        let apart = self.gap && (self.sign_before || self.kind == Kind::Sign);
+        self.position = self.position.saturating_add(u32::from(apart));
+        self.gap = false;
     }
 
     /// Whether a character belongs to the open word; remembers what may follow it.
@@ -172,11 +193,65 @@ impl Assembler {
         }
     }
 
-    fn close(&mut self, each: &mut impl FnMut(Word<'_>, Range<usize>)) {
-        if let (Some(position), true) = (self.position, self.kind != Kind::None) {
-            self.letters.take(|value| each(Word { value, position }, self.place.clone()));
-            self.sign_before = self.kind == Kind::Sign;
-            self.kind = Kind::None;
+    /// The next characters, ASCII that comes from `place` on. What stands behind must not compose with it.
+    pub(super) fn push_ascii(
+        &mut self,
+        window: &Window,
+        place: usize,
+        each: &mut impl FnMut(Word<'_>, Range<usize>),
+    ) {
+        let text = window.lowered();
+        let mut from = 0;
+        if self.kind == Kind::Spaced {
+            from = window.first_end();
+            self.letters.extend(&text[..from]);
+            self.place.end = place + from;
+            if from == text.len() {
+                return;
+            }
         }
+        self.close(each);
+        let mut end = from;
+        window.words(from, |word| {
+            if self.kind == Kind::None {
+                self.gap |= word.start > end && self.position > 0;
+                self.kind = Kind::Spaced;
+                self.begin_word();
+            }
+            end = word.end;
+            let there = place + word.start..place + word.end;
+            if word.len() <= WHOLE && end < text.len() {
+                each(Word { value: &text[word], position: self.position }, there);
+                self.position = self.position.saturating_add(1);
+                return;
+            }
+            self.letters.extend(&text[word]);
+            self.place = there;
+            if end < text.len() {
+                self.close(each);
+                self.kind = Kind::Spaced;
+            }
+        });
+        if end < text.len() {
+            // The last word is closed already.
+            self.sign_before &= self.kind == Kind::None;
+            self.kind = Kind::None;
+            self.gap = self.position > 0;
+        }
+        self.latin = self.kind == Kind::Spaced;
+    }
+
+    fn close(&mut self, each: &mut impl FnMut(Word<'_>, Range<usize>)) {
+        if self.kind != Kind::None {
+            let position = self.position;
+            self.letters.take(|value| each(Word { value, position }, self.place.clone()));
+            self.word_closed();
+        }
+    }
+
+    fn word_closed(&mut self) {
+        self.position = self.position.saturating_add(1);
+        self.sign_before = self.kind == Kind::Sign;
+        self.kind = Kind::None;
     }
 }

@@ -44,7 +44,44 @@ pub(super) enum Class {
     SignLone,
 }
 
+/// By number; the rest up to 32 so that five bits are always one of them.
+const CLASSES: [Class; 32] = {
+    use Class as C;
+    let all = [
+        C::Separator,
+        C::Joiner,
+        C::Format,
+        C::Tone,
+        C::Flag,
+        C::Picture,
+        C::Letter,
+        C::Latin,
+        C::Mark,
+        C::SpacingMark,
+        C::LoneMark,
+        C::Sign,
+        C::Consonant,
+        C::SignMark,
+        C::Stacker,
+        C::SignSpacing,
+        C::SignLone,
+    ];
+    let mut classes = [C::Separator; 32];
+    let mut n = 0;
+    while n < all.len() {
+        assert!(all[n] as usize == n);
+        classes[n] = all[n];
+        n += 1;
+    }
+    classes
+};
+
 impl Class {
+    /// From its number in the lowest five bits.
+    pub(super) fn from_bits(bits: u32) -> Self {
+        CLASSES[(bits & 31) as usize]
+    }
+
     /// Of a character as it is after NFKC and case folding.
     pub(super) fn of(c: char) -> Self {
         use GeneralCategory as G;
@@ -95,6 +132,11 @@ impl Class {
             }
             _ => Self::Separator,
         }
+    }
+
+    /// Letter or digit of a script with spaces.
+    pub(super) fn is_letter(self) -> bool {
+        matches!(self, Self::Letter | Self::Latin)
     }
 
     /// General category M.

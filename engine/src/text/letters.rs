@@ -5,25 +5,30 @@ use std::fmt;
 use zeroize::Zeroize;
 
 use super::WORD_MAX;
+use super::chars::Folded;
 
 /// A word of more bytes gets a short name.
-const WHOLE: usize = 255;
+pub(super) const WHOLE: usize = 255;
 /// Bytes of a long word that begin its short name, at most.
 const HEAD: usize = 200;
 /// Bytes of a hash in a short name.
 const HASH: usize = 16;
 
+/// [`Letters::len`] of a word that is longer.
+const LONG: usize = WHOLE + 1;
+
 /// Collects one word after the other; wiped on drop.
 pub(super) struct Letters {
-    bytes: [u8; WHOLE],
+    /// The beginning of the word; has room for four bytes behind the last that counts.
+    bytes: [u8; WHOLE + 4],
     len: usize,
-    /// Hash of the word so far if it is longer than `bytes`.
+    /// Hash of the word so far if it is longer than [`WHOLE`].
     long: Option<blake3::Hasher>,
 }
 
 impl Default for Letters {
     fn default() -> Self {
-        Self { bytes: [0; WHOLE], len: 0, long: None }
+        Self { bytes: [0; WHOLE + 4], len: 0, long: None }
     }
 }
 
@@ -34,22 +39,38 @@ impl fmt::Debug for Letters {
 }
 
 impl Letters {
-    pub(super) fn push(&mut self, c: char) {
-        let mut utf8 = [0; 4];
-        let utf8 = c.encode_utf8(&mut utf8).as_bytes();
-        if self.long.is_none() {
-            if let Some(free) = self.bytes.get_mut(self.len..self.len + utf8.len()) {
-                free.copy_from_slice(utf8);
-                self.len += utf8.len();
-                return;
-            }
+    #[inline]
+    pub(super) fn push(&mut self, folded: Folded) {
+        let len = self.len + folded.len();
+        if len <= WHOLE
+            && let Some(free) = self.bytes.get_mut(self.len..self.len + 4)
+        {
+            free.copy_from_slice(&folded.utf8());
+            self.len = len;
+        } else {
+            self.extend(&folded.utf8()[..folded.len()]);
+        }
+    }
+
+    /// Appends whole characters.
+    pub(super) fn extend(&mut self, utf8: &[u8]) {
+        let len = self.len + utf8.len();
+        if len <= WHOLE {
+            self.bytes[self.len..len].copy_from_slice(utf8);
+            self.len = len;
+            return;
+        }
+        let Self { bytes, len, long } = self;
+        let hasher = long.get_or_insert_with(|| {
+            // What fits is kept for the head of the short name; the rest is hashed only.
+            let fits = utf8.len().min(WHOLE - *len);
+            bytes[*len..*len + fits].copy_from_slice(&utf8[..fits]);
             let mut hasher = blake3::Hasher::new();
-            hasher.update(&self.bytes[..self.len]);
-            self.long = Some(hasher);
-        }
-        if let Some(hasher) = &mut self.long {
-            hasher.update(utf8);
-        }
+            hasher.update(&bytes[..*len]);
+            *len = LONG;
+            hasher
+        });
+        hasher.update(utf8);
     }
 
     /// The word, or its short name; the next one begins.

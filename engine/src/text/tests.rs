@@ -59,6 +59,8 @@ fn other_scripts_with_spaces() {
     assert_eq!(shown("\u{1112}\u{1161}\u{11ab}국어"), "한국어");
     // A joiner is no part of a word.
     assert_eq!(shown("می\u{200c}خواهم"), "می خواهم");
+    // A selector doesn't keep a mark from its letter.
+    assert_eq!(shown("и\u{fe0f}\u{306}"), "й");
     // A mark behind a separator.
     assert_eq!(shown("- \u{301}я"), "\u{301}я");
 }
@@ -74,6 +76,9 @@ fn scripts_without_spaces() {
     assert_eq!(shown("ที่นี่ กำ"), "ที่ นี่  ก\u{e4d} า");
     assert_eq!(shown("ក្សត្រ"), "ក្ស ត្រ");
     assert_eq!(shown("မြန်မာ"), "မြ န် မ ာ");
+    // What is stacked belongs together, but not behind a spacing mark.
+    assert_eq!(shown("က\u{1037}\u{1039}ခ က\u{1031}\u{1039}ခ"), "က\u{1037}\u{1039}ခ  က\u{1031}\u{1039} ခ");
+    assert_eq!(shown(&format!("東{}b c", " ".repeat(512))), "東  b c");
     assert_eq!(shown("東\u{301}\u{93e}क"), "東\u{301}\u{93e} क");
     assert_eq!(shown("東\u{200d}\u{301}"), "東  \u{301}");
     assert_eq!(shown("я\u{e31}"), "я \u{e31}");
@@ -88,6 +93,19 @@ fn emoji() {
     assert_eq!(shown("🏴\u{e0067}\u{e0062}\u{e007f}!"), "🏴\u{e0067}\u{e0062}\u{e007f}");
     assert_eq!(shown("1\u{fe0f}\u{20e3} #\u{fe0f}\u{20e3} © ✓\u{fe0f}"), "1\u{20e3} \u{20e3} ©");
     assert_eq!(shown("❤\u{fe0f}\u{200d}🔥 ❤\u{200d}\u{200d}🔥"), "❤\u{200d}🔥 ❤\u{200d}\u{200d} 🔥");
+}
+
+#[test]
+fn a_text_knows_nothing_of_the_one_before() {
+    let texts =
+        ["", "e", "a 東", "東 ", "❤", "👩\u{200d}", "က\u{1039}", "\u{301}", "東 x", "ခ", "👩", "x y", "éx"];
+    let mut analyser = Analyser::new();
+    for (before, text) in texts.iter().flat_map(|before| texts.map(|text| (before, text))) {
+        let mut found = Vec::new();
+        analyser.words(before, |_| {});
+        analyser.words(text, |word| found.push((word.value.to_vec(), word.position)));
+        assert_eq!(found, naive::words(text), "{text:?} behind {before:?}");
+    }
 }
 
 #[test]
@@ -113,6 +131,8 @@ fn places() {
 /// Characters of one kind, so that what meets is likely to matter.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
+        "[a-zA-Z0-9_ .=]{14,60}",
+        prop_oneof![5 => "[a-z]{1,3}", 1 => "[a-zA-Z]{200,300}", 1 => "[a-z ]{450,540}"],
         "[a-zA-Z0-9_]{1,6}",
         "[ .,;:!?@/=<>'\\-\\n]{1,2}",
         "[à-žſßıİǰẞﬁＡ-Ｚªẚ]{1,4}",
@@ -124,11 +144,13 @@ fn piece() -> impl Strategy<Value = String> {
         "[ก-ฺเ-๎๐-๙]{1,5}",
         "[ກ-ຮະ-ຽ]{1,4}",
         "[ក-ឳា-្]{1,4}",
+        "[ကខကម]\u{1037}?[ါိ]?\u{1039}[ကခကម]",
+        "[ក-ឃ]ុ?ា?\u{17d2}ុ?[ក-ឃ]",
         "[က-အာ-ှ၀-၉]{1,4}",
         "[一-鿿豈-龎々〇〆]{1,4}",
         "[ぁ-ゖァ-ヺーｱ-ﾟ゙゚ゝ㌀-㍗]{1,4}",
         "[가-힣ᄀ-하-ᅵᆨ-ᇂㄱ-ㅣ]{1,4}",
-        "[\u{300}-\u{36f}\u{591}\u{93e}\u{20e3}\u{489}\u{302e}]{1,5}",
+        "[\u{300}-\u{36f}\u{591}\u{93e}\u{20e3}\u{489}\u{302e}\u{fe0f}]{1,5}",
         "[❤☎👩👧🔥👍🏽🏻🇩🇪\u{200d}\u{fe0f}\u{fe0e}\u{200c}\u{e0067}\u{e007f}©™]{1,5}",
         any::<char>().prop_map(String::from),
     ]
