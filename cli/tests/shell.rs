@@ -249,7 +249,7 @@ fn work_in_a_shell_is_done_for_good() {
 fn wrong_lines_are_not_echoed() {
     let sandbox = Sandbox::with_sample();
     for line in [
-        "geheim7:x",
+        "tag: geheim7",
         "author:\"geheim7",
         "count 'geheim7",
         "quit geheim7",

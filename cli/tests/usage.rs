@@ -128,7 +128,7 @@ fn wrong_calls_are_not_echoed() {
     let sandbox = Sandbox::with_store();
     for line in [
         "erase geheim7@example.org",
-        "count author:Anna geheim7",
+        "count author:Anna (geheim7",
         "get m1 geheim7",
         "search * --limit geheim7",
         "search * --order geheim7",
@@ -140,7 +140,7 @@ fn wrong_calls_are_not_echoed() {
         "erase --record m --request-id geheim7",
         "verify --subset geheim7",
         "import --format geheim7 x",
-        "export --query geheim7: --output x",
+        "export --query (geheim7 --output x",
         "search * --cursor geheim7",
         "init --preset geheim7",
         "completions geheim7",
