@@ -13,9 +13,9 @@ use escrowdb::session::Session;
 // The store's verbs and answers, named here once for all commands.
 pub(crate) use escrowdb::store::{
     Around, EraseOptions, GivenUpBy, Hit, Loss, Order, Outcome, PersonView, Plan, Preset, Reading,
-    SealedObject, Selector, Share, Store, VerifyOptions,
+    SealedObject, SearchOptions, Selector, Share, Store, VerifyOptions,
 };
-use escrowdb::store::{Builder, KeyStatus, SearchOptions, Stats, VerifyReport};
+use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
@@ -163,23 +163,20 @@ fn beside(folder: &Path) -> Result<PathBuf, Failure> {
 pub(crate) fn each_hit(
     reading: &Reading,
     query: &str,
-    (order, cursor, limit): (Order, Option<String>, Option<u64>),
+    (options, limit): (SearchOptions, Option<u64>),
     mut each: impl FnMut(Hit) -> Result<(), Failure>,
 ) -> Result<(u64, bool), Failure> {
-    let mut cursor = cursor;
+    let mut options = options;
     let mut done = 0u64;
     loop {
         let left = limit.map_or(PAGE, |limit| (limit - done).min(PAGE));
         // One more than needed tells whether more exist.
-        let mut options = SearchOptions::default();
         options.limit = usize::try_from(left + 1).unwrap_or(usize::MAX);
-        options.order = order;
-        options.cursor = cursor.take();
         let hits = reading.search(query, &options)?;
         let more = hits.len() as u64 > left;
         for hit in hits.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             done += 1;
-            cursor = Some(hit.cursor.clone());
+            options.cursor = Some(hit.cursor.clone());
             each(hit)?;
         }
         if !more || limit == Some(done) {
@@ -192,7 +189,62 @@ pub(crate) fn each_hit(
 pub(crate) fn hit_json(hit: &Hit) -> String {
     let mut line = String::new();
     with_view(hit, |view| jsonl::print_hit(&mut line, hit.seq, &hit.cursor, view));
+    let mut more = String::new();
+    if let Some(score) = hit.score {
+        more.push_str(&format!(",\"score\":{score}"));
+    }
+    if let Some(snippet) = &hit.snippet {
+        more.push_str(&format!(",\"snippet\":{}", snippet_json(snippet)));
+    }
+    line.insert_str(line.len().saturating_sub(1), &more);
     line
+}
+
+/// Places count characters (code points) of the body.
+fn snippet_json(snippet: &Snippet) -> String {
+    let marks: Vec<String> = snippet.marks.iter().map(|m| format!("[{},{}]", m.start, m.end)).collect();
+    let mut object = Object::new();
+    object.text("text", &snippet.text).number("from", snippet.from as u64);
+    object.raw("marks", &format!("[{}]", marks.join(",")));
+    object.finish()
+}
+
+/// A snippet on one line, the words that were asked for between `»` and `«`.
+fn snippet_text(snippet: &Snippet) -> String {
+    let mut text = String::from(if snippet.from > 0 { "… " } else { "" });
+    for (at, character) in (snippet.from..).zip(snippet.text.chars()) {
+        text.extend(snippet.marks.iter().any(|m| m.start == at).then_some('»'));
+        text.push(character);
+        text.extend(snippet.marks.iter().any(|m| m.end == at + 1).then_some('«'));
+    }
+    text.push_str(if snippet.goes_on { " …" } else { "" });
+    clean(&text)
+}
+
+/// Runs queries; says on standard error what they cost if that is asked for.
+pub(crate) fn explained<R>(
+    explain: bool,
+    json: bool,
+    reading: &Reading,
+    run: impl FnOnce(&Reading) -> Result<R, Failure>,
+) -> Result<R, Failure> {
+    if !explain {
+        return run(reading);
+    }
+    let (answer, cost) = reading.explained(|reading| Ok(run(reading)))?;
+    let Explain { segments, visited, pages_opened, elapsed, .. } = cost;
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    note(&if json {
+        let mut cost = Object::new();
+        cost.number("segments", segments).number("visited", visited);
+        cost.number("pages_opened", pages_opened).number("micros", micros);
+        let mut line = Object::new();
+        line.raw("explain", &cost.finish());
+        line.finish()
+    } else {
+        format!("explain: {visited} of {segments} segments visited, {pages_opened} pages opened, {micros} µs")
+    });
+    answer
 }
 
 /// A record as the JSON line of an export: an import reads it again.
@@ -244,7 +296,8 @@ fn with_view(hit: &Hit, print: impl FnOnce(&jsonl::View)) {
 
 /// A hit as two lines for people: where and who, then the beginning of the text.
 pub(crate) fn hit_text(hit: &Hit) -> String {
-    format!("{}\n    {}", head(hit), clip(&hit.body, BODY_COLUMNS))
+    let body = hit.snippet.as_ref().map_or_else(|| clip(&hit.body, BODY_COLUMNS), snippet_text);
+    format!("{}\n    {body}", head(hit))
 }
 
 /// A whole record for people: where and who, then every line of the text.

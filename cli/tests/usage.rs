@@ -15,7 +15,6 @@ fn wrong_calls_are_usage_errors() {
         "count * --nonsense",
         "search * --limit 0",
         "search * --limit x",
-        "search * --order relevance",
         "histogram * --per decade",
         "facet *",
         "import --format slack x.json",

@@ -141,6 +141,7 @@ impl Evidence {
     fn pages(&self, file: &str, offset: usize, bytes: &[u8]) -> Vec<Object> {
         let mut out = Vec::new();
         let mut at = offset.next_multiple_of(PAGE);
+        let bytes = if file.ends_with(".idx") && offset == 0 { without_parity(bytes) } else { bytes };
         while let Some(page) = bytes.get(at - offset..at - offset + PAGE) {
             out.extend(self.page(file, at, page));
             at += PAGE;
@@ -208,6 +209,13 @@ impl Evidence {
         }
         out
     }
+}
+
+/// An index as it is written at once, without its parity: over an odd number of pages that begins
+/// as a page does and opens with nothing.
+fn without_parity(bytes: &[u8]) -> &[u8] {
+    let pages = bytes.len() / PAGE;
+    &bytes[..(pages - pages.div_ceil(33)) * PAGE]
 }
 
 #[derive(Default)]

@@ -20,7 +20,6 @@ pub mod report;
 pub mod sealed_redb;
 pub mod singles;
 pub mod sqlite;
-pub mod words;
 
 /// What to compare.
 pub struct Options {

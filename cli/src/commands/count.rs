@@ -11,11 +11,16 @@ pub(crate) struct Args {
     /// The query; `*` finds everything.
     #[arg(allow_hyphen_values = true)]
     query: String,
+    /// Say on standard error what the question cost: segments, pages, time.
+    #[arg(long)]
+    explain: bool,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
-    let count = engine::session(&store, global).count(&args.query)?;
+    let count = engine::explained(args.explain, out.json(), &engine::session(&store, global), |reading| {
+        Ok(reading.count(&args.query)?)
+    })?;
     let mut line = Object::new();
     line.number("count", count);
     if unreadable().is_some() {

@@ -14,11 +14,16 @@ pub(crate) struct Args {
     /// The field: tag, tag:KEY, author, subject, conversation, channel, kind.
     #[arg(long, value_name = "FIELD")]
     by: String,
+    /// Say on standard error what the question cost: segments, pages, time.
+    #[arg(long)]
+    explain: bool,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
-    let values = engine::session(&store, global).facet(&args.query, &args.by)?;
+    let values = engine::explained(args.explain, out.json(), &engine::session(&store, global), |reading| {
+        Ok(reading.facet(&args.query, &args.by)?)
+    })?;
     if out.json() {
         for (value, count) in &values {
             out.line(&Object::new().text("value", value).number("count", *count).finish())?;

@@ -17,6 +17,9 @@ pub(crate) struct Args {
     /// Length of a period; weeks begin on Monday, all in UTC.
     #[arg(long, value_enum)]
     per: Period,
+    /// Say on standard error what the question cost: segments, pages, time.
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -37,7 +40,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         Period::Year => time::Period::Year,
     };
     let store = engine::open(global)?;
-    let periods = engine::session(&store, global).histogram(&args.query, period)?;
+    let periods = engine::explained(args.explain, out.json(), &engine::session(&store, global), |reading| {
+        Ok(reading.histogram(&args.query, period)?)
+    })?;
     if out.json() {
         for (from, count) in &periods {
             out.line(&Object::new().text("from", &time::format(*from)).number("count", *count).finish())?;

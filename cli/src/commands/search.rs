@@ -15,18 +15,27 @@ pub(crate) struct Args {
     /// At most so many hits. Default: 50 for people, all with --json.
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     limit: Option<u64>,
-    /// By time of the event.
+    /// By time of the event, or by how well the words fit.
     #[arg(long, value_enum, default_value_t = Order::Newest)]
     order: Order,
     /// Go on after the hit that carried this cursor.
     #[arg(long, value_name = "C")]
     cursor: Option<String>,
+    /// Show the part of each text in which the words of the query stand.
+    #[arg(long)]
+    snippet: bool,
+    /// Say on standard error what the search cost: segments, pages, time.
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Order {
+    /// Newest first.
     Newest,
+    /// Oldest first.
     Oldest,
+    /// Best first, by the words of the query.
     Relevance,
 }
 
@@ -61,23 +70,22 @@ pub(crate) fn page(
     let order = match args.order {
         Order::Newest => engine::Order::Newest,
         Order::Oldest => engine::Order::Oldest,
-        Order::Relevance => {
-            return Err(
-                Failure::usage("order by relevance is not in this version").hint("use newest or oldest")
-            );
-        }
+        Order::Relevance => engine::Order::Relevance,
     };
     let json = out.json();
     let limit = args.limit.or(if json { None } else { Some(limit_text) });
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
     let mut last = None;
-    let (found, more) =
-        engine::each_hit(&reading, &args.query, (order, args.cursor.clone(), limit), |hit| {
+    let mut options = engine::SearchOptions::new().order(order).snippets(args.snippet);
+    options.cursor.clone_from(&args.cursor);
+    let (found, more) = engine::explained(args.explain, json, &reading, |reading| {
+        engine::each_hit(reading, &args.query, (options, limit), |hit| {
             out.line(&if json { engine::hit_json(&hit) } else { engine::hit_text(&hit) })?;
             last = Some(hit.cursor);
             Ok(())
-        })?;
+        })
+    })?;
     if !json && found == 0 {
         note("nothing found");
     }

@@ -45,6 +45,9 @@ pub struct Entry {
     pub list: ListPlace,
 }
 
+/// An entry, and where the positions of its word stand; an empty place if it is no word.
+pub type WordEntry = (Entry, Range<u64>);
+
 /// Where a list stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListPlace {
@@ -242,7 +245,7 @@ impl Dictionary {
     }
 
     /// The entry of a key, and where its positions stand.
-    pub fn find_word(&self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+    pub fn find_word(&self, key: &[u8]) -> Result<Option<WordEntry>> {
         self.seek(key)?.find(key)
     }
 
@@ -338,7 +341,7 @@ impl Cursor<'_> {
     }
 
     /// Walks on to a key that is not behind.
-    fn find(mut self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+    fn find(mut self, key: &[u8]) -> Result<Option<WordEntry>> {
         while let Some(entry) = self.advance()? {
             match self.key().cmp(key) {
                 std::cmp::Ordering::Less => {}

@@ -16,6 +16,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 use zeroize::Zeroizing;
@@ -143,6 +144,8 @@ pub struct IndexFile {
     /// All pages, opened, while a check reads every section.
     held: RwLock<Option<Zeroizing<Vec<u8>>>>,
     to_rebuild: bool,
+    /// Pages opened since it was opened.
+    pages_opened: AtomicU64,
 }
 
 /// Bytes of a table before its sections: pages, documents, times, positions, count.
@@ -414,7 +417,16 @@ impl IndexFile {
         })?;
         let table =
             Table { pages, docs: 0, times: Default::default(), seqs: Default::default(), sections: vec![] };
-        Ok(Self { file, of, key, table, repairs, held: RwLock::default(), to_rebuild: false })
+        Ok(Self {
+            file,
+            of,
+            key,
+            table,
+            repairs,
+            held: RwLock::default(),
+            to_rebuild: false,
+            pages_opened: AtomicU64::new(0),
+        })
     }
 
     fn read_table(&mut self) -> Result<()> {
@@ -481,6 +493,11 @@ impl IndexFile {
     /// Wipes what [`Self::hold`] opened.
     pub fn release(&self) {
         *self.held.write() = None;
+    }
+
+    /// How many pages were opened so far.
+    pub fn pages_opened(&self) -> u64 {
+        self.pages_opened.load(Ordering::Relaxed)
     }
 
     /// Page 0.

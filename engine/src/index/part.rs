@@ -153,6 +153,9 @@ pub trait Part: Send + Sync {
     /// How many documents have words, and how many words they have together.
     fn word_totals(&self) -> Result<(u64, u64)>;
 
+    /// Notes that a query looks at it.
+    fn visit(&self) {}
+
     /// Number of documents of default kinds.
     fn default_docs(&self) -> Result<u64> {
         let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_default());

@@ -3,6 +3,7 @@
 use std::io;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use roaring::RoaringBitmap;
@@ -55,6 +56,8 @@ pub struct Segment {
     default_docs: OnceLock<u64>,
     /// The filter that it shares with others; `None` if it stands by itself.
     tier: OnceLock<Option<Arc<IdFilter>>>,
+    /// Queries that looked at it.
+    visits: AtomicU64,
 }
 
 /// A record with what its proof needs.
@@ -111,7 +114,15 @@ impl Segment {
         keys: Arc<dyn SubjectKeys>,
         filter: Arc<Option<IdFilter>>,
     ) -> Self {
-        Self { sections, bodies, keys, filter, default_docs: OnceLock::new(), tier: OnceLock::new() }
+        Self {
+            sections,
+            bodies,
+            keys,
+            filter,
+            default_docs: OnceLock::new(),
+            tier: OnceLock::new(),
+            visits: AtomicU64::new(0),
+        }
     }
 
     /// Forgets, and thereby wipes, everything that was opened, except the id filter.
@@ -134,6 +145,12 @@ impl Segment {
     /// Whether more than single pages is lost of its index: it is of no use before it is built anew.
     pub fn to_rebuild(&self) -> bool {
         self.sections.index.to_rebuild()
+    }
+
+    /// How many queries looked at it, and how many pages of its index were opened, since it was
+    /// opened.
+    pub fn used(&self) -> (u64, u64) {
+        (self.visits.load(Ordering::Relaxed), self.sections.index.pages_opened())
     }
 
     /// Lowest and highest log position; `None` if empty.
@@ -520,6 +537,10 @@ impl Part for Segment {
 
     fn record(&self, doc: u32) -> Result<Stored> {
         self.with_record(doc, |_, stored| stored)
+    }
+
+    fn visit(&self) {
+        self.visits.fetch_add(1, Ordering::Relaxed);
     }
 
     fn has_words(&self) -> bool {

@@ -19,6 +19,7 @@ use crate::index::file::{Parts, Section, Tables, encode_parts};
 use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
+use crate::index::sections::ToThin;
 use crate::index::thin::{self, Numbers};
 use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
@@ -116,7 +117,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         }
     }
     let numbers = Numbers::without(sections.docs(), &removed);
-    let (table, dictionary, mut lists, mut positions) = sections.load_to_thin()?;
+    let ToThin { ids: table, dictionary, mut lists, mut positions } = sections.load_to_thin()?;
     // What reads and writes files stays in one order; the terms, half of the work, need none.
     let bodies_and_ids = || {
         if body_written {

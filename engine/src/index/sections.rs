@@ -11,7 +11,7 @@ use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, Seq};
 use crate::index::column::Column;
-use crate::index::dictionary::{Apart, Dictionary, Entry, ListPlace};
+use crate::index::dictionary::{Apart, Dictionary, Entry, ListPlace, WordEntry};
 use crate::index::file::{IndexFile, Section};
 use crate::index::filter::IdFilter;
 use crate::index::opened::{Memory, Opened};
@@ -42,6 +42,18 @@ pub struct SortKeys {
 pub struct Places {
     blocks: Column,
     slots: Column,
+}
+
+/// What a rewrite makes the terms and ids anew from.
+pub struct ToThin {
+    /// The table of ids.
+    pub ids: IdTable,
+    /// The dictionary.
+    pub dictionary: Dictionary,
+    /// Long lists.
+    pub lists: Zeroizing<Vec<u8>>,
+    /// Positions of words; none in an index without words.
+    pub positions: Zeroizing<Vec<u8>>,
 }
 
 /// How many words documents have.
@@ -158,7 +170,7 @@ impl Sections {
     }
 
     /// The same, and where the positions of a word stand.
-    pub fn find_word(&self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+    pub fn find_word(&self, key: &[u8]) -> Result<Option<WordEntry>> {
         if let Some(dictionary) = self.dictionary_unless_few(&self.opened.terms_sought)? {
             return dictionary.find_word(key).map_err(|e| self.index.at(Section::Dictionary, e));
         }
@@ -287,7 +299,7 @@ impl Sections {
     }
 
     /// What a rewrite makes the terms and ids anew from: opened by two threads, and not kept.
-    pub fn load_to_thin(&self) -> Result<(IdTable, Dictionary, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>)> {
+    pub fn load_to_thin(&self) -> Result<ToThin> {
         let entry_len = self.id_entry_len()?;
         let ids = IdTable { bytes: self.index.section_shared(Section::Ids)?, entry_len };
         let dictionary = Dictionary::decode(self.index.section_shared(Section::Dictionary)?)
@@ -296,7 +308,7 @@ impl Sections {
             true => self.index.section_shared(Section::Positions)?,
             false => Zeroizing::default(),
         };
-        Ok((ids, dictionary, self.index.section_shared(Section::Postings)?, positions))
+        Ok(ToThin { ids, dictionary, lists: self.index.section_shared(Section::Postings)?, positions })
     }
 
     fn id_entry_len(&self) -> Result<usize> {

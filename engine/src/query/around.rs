@@ -10,7 +10,7 @@ use crate::query::reading::{Hit, hit, named};
 
 /// A record and its neighbours in its conversation: those of the default kinds, by event time,
 /// ties by log position.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Around {
     /// The nearest ones before it, oldest first.

@@ -8,6 +8,8 @@
 //! base64url, no padding:
 //!   1 version | 1 algorithm | 16 salt | 16 ciphertext of (time, seq), big-endian | 48 seal
 //! ```
+//! In order of relevance the bits of the score stand in place of the time.
+//!
 //! Key = derive(cursor, store's cursor key, salt, associated data); associated data = version,
 //! algorithm, order, BLAKE3 of the query's text.
 
@@ -40,6 +42,7 @@ impl<'a> Cursors<'a> {
         aad[2] = match order {
             Order::Newest => 1,
             Order::Oldest => 2,
+            Order::Relevance => 3,
         };
         aad[3..].copy_from_slice(blake3::hash(query.as_bytes()).as_bytes());
         Self { key, entropy, aad }

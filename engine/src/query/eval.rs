@@ -54,6 +54,7 @@ pub(crate) fn few(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>
     match &plan.conjunction {
         Some(conjunction) if mask.is_empty() => {
             check_words(plan, part)?;
+            part.visit();
             part.rare(conjunction, docs)
         }
         _ => Ok(false),
@@ -99,6 +100,7 @@ struct Eval<'a> {
 impl<'a> Eval<'a> {
     fn new(plan: &Plan, part: &'a dyn Part, mask: &Mask) -> Result<Self> {
         check_words(plan, part)?;
+        part.visit();
         Ok(Self { part, docs: u64::from(part.doc_count()), hidden: hidden(part, mask)? })
     }
 

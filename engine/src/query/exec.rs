@@ -22,12 +22,14 @@ pub enum Order {
     Newest,
     /// Oldest first.
     Oldest,
+    /// Best first, by the words of the query; equal ones by log position.
+    Relevance,
 }
 
 /// A hit: where its record stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Place in the order.
+    /// Place in the order; by relevance, the rank.
     pub key: SortKey,
     /// Index of the part.
     pub part: usize,
@@ -90,14 +92,14 @@ impl Search<'_> {
         if limit == 0 {
             return Ok(Vec::new());
         }
+        if order == Order::Relevance {
+            return self.relevant(query, limit, after);
+        }
         let plan = self.plan(query)?;
         let mut hits: Vec<Found> = Vec::new();
         for part in self.by_reach(order) {
             let Some((first, last)) = self.parts[part].time_span() else { continue };
-            let (near, far) = match order {
-                Order::Newest => (last, first),
-                Order::Oldest => (first, last),
-            };
+            let (near, far) = if order == Order::Newest { (last, first) } else { (first, last) };
             // All of this part, and of the parts behind it, comes later than a full page.
             if hits.len() == limit && hits.last().is_some_and(|worst| before(order, worst.key.time, near)) {
                 break;
@@ -111,15 +113,16 @@ impl Search<'_> {
             if docs.is_empty() {
                 continue;
             }
-            let more = match order {
-                Order::Newest => of.newest(&docs, limit, after)?,
-                Order::Oldest => of.oldest(&docs, limit, after)?,
+            let more = if order == Order::Newest {
+                of.newest(&docs, limit, after)?
+            } else {
+                of.oldest(&docs, limit, after)?
             };
             hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
-            hits.sort_unstable_by(|a, b| match order {
-                Order::Newest => b.key.cmp(&a.key),
-                Order::Oldest => a.key.cmp(&b.key),
-            });
+            hits.sort_unstable_by_key(|hit| hit.key);
+            if order == Order::Newest {
+                hits.reverse();
+            }
             hits.truncate(limit);
         }
         Ok(hits)
@@ -127,6 +130,10 @@ impl Search<'_> {
 
     /// Log positions of every match in `order`. No record is opened.
     pub fn seqs(&self, query: &Ast, order: Order) -> Result<Vec<Seq>> {
+        if order == Order::Relevance {
+            let hits = self.relevant(query, usize::MAX, None)?;
+            return Ok(hits.into_iter().map(|hit| hit.key.seq).collect());
+        }
         let plan = self.plan(query)?;
         let mut found = Vec::new();
         let (mut few, mut keys) = (Vec::new(), Vec::new());
@@ -243,8 +250,5 @@ impl Search<'_> {
 
 /// Whether `a` stands strictly before `b` in `order`.
 fn before<T: Ord>(order: Order, a: T, b: T) -> bool {
-    match order {
-        Order::Newest => a > b,
-        Order::Oldest => a < b,
-    }
+    if order == Order::Newest { a > b } else { a < b }
 }

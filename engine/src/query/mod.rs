@@ -13,10 +13,13 @@ pub mod cursor;
 mod dates;
 pub mod eval;
 pub mod exec;
+pub mod explain;
 pub mod facet;
 pub mod parse;
 pub mod plan;
 pub mod reading;
+pub mod relevance;
+pub mod snippet;
 pub mod words;
 
 #[cfg(test)]

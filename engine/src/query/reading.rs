@@ -9,6 +9,8 @@ use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
 use crate::query::parse;
+use crate::query::relevance;
+use crate::query::snippet::{Marker, Snippet};
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 use crate::session::Session;
@@ -47,11 +49,13 @@ pub struct SearchOptions {
     pub order: Order,
     /// Continue behind the hit with this cursor.
     pub cursor: Option<String>,
+    /// Show each hit's body around the words of the query.
+    pub snippets: bool,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None }
+        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None, snippets: false }
     }
 }
 
@@ -75,6 +79,13 @@ impl SearchOptions {
         self
     }
 
+    /// With snippets, or without.
+    #[must_use]
+    pub const fn snippets(mut self, snippets: bool) -> Self {
+        self.snippets = snippets;
+        self
+    }
+
     /// Behind the hit with this cursor.
     #[must_use]
     pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
@@ -84,7 +95,7 @@ impl SearchOptions {
 }
 
 /// A record that was found, with people by name.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
     /// Log position.
@@ -109,6 +120,10 @@ pub struct Hit {
     pub body: String,
     /// Id of the record answered.
     pub reply_to: Option<String>,
+    /// How well it fits, of a search by relevance.
+    pub score: Option<f64>,
+    /// The part of the body around the words of the query, if it was asked for.
+    pub snippet: Option<Snippet>,
     /// Unknown JSON fields that a lenient import kept.
     pub extra: Vec<(String, String)>,
     /// Continues a search behind this hit; empty where no search made it.
@@ -164,6 +179,11 @@ impl<'s> Reading<'s> {
         Self { state, session }
     }
 
+    /// The open store.
+    pub(super) const fn state(&self) -> &State {
+        self.state
+    }
+
     /// A page of hits, at most `options.limit`. Behind the last one goes on who passes its cursor
     /// with the same query and order.
     ///
@@ -177,10 +197,13 @@ impl<'s> Reading<'s> {
         let view = self.state.view.read();
         let parts = view.parts();
         let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+        let marker = options.snippets.then(|| Marker::new(&ast)).transpose()?;
         let mut hits = Vec::new();
         for found in search.search(&ast, options.order, options.limit, after)? {
             let mut hit = hit(&search, found)?;
             hit.cursor = cursors.seal(found.key)?;
+            hit.score = (options.order == Order::Relevance).then(|| relevance::score_of(found.key));
+            hit.snippet = marker.as_ref().map(|marker| marker.snippet(&hit.body));
             hits.push(hit);
         }
         Ok(hits)
@@ -380,6 +403,8 @@ pub(super) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result
         tags: stored.tags,
         body: stored.body,
         reply_to: stored.reply_to,
+        score: None,
+        snippet: None,
         extra: stored.extra,
         cursor: String::new(),
     })

@@ -5,7 +5,7 @@ use escrowdb::record::time;
 
 use crate::commands::demo::chat::{CONVERSATIONS, CUSTOMERS, conversation};
 use crate::commands::export::subject_query;
-use crate::engine::{self, Order, Reading};
+use crate::engine::{self, Order, Reading, SearchOptions};
 use crate::exit::Failure;
 
 /// Counts, facets, a histogram, conversations and exports, each as one text.
@@ -49,7 +49,7 @@ impl Answers {
 
 fn export(reading: &Reading, query: &str) -> Result<String, Failure> {
     let mut text = String::new();
-    engine::each_hit(reading, query, (Order::Oldest, None, None), |hit| {
+    engine::each_hit(reading, query, (SearchOptions::new().order(Order::Oldest), None), |hit| {
         text.push_str(&engine::record_json(&hit));
         text.push('\n');
         Ok(())

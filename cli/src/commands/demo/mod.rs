@@ -15,7 +15,7 @@ use crate::commands::import::{Rejects, import};
 use crate::commands::lines::Lines;
 use crate::commands::twins::Twins;
 use crate::durable;
-use crate::engine::{self, EraseOptions, Order, Selector, Store};
+use crate::engine::{self, EraseOptions, Order, SearchOptions, Selector, Store};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, clean, clip};
@@ -160,7 +160,7 @@ impl<'a> Demo<'a> {
         let query = format!("tag:dept:returns author:{} after:2026-03-08 before:2026-03-22", her().email);
         let reading = engine::session(&self.store, &Default::default());
         let mut lines = Vec::new();
-        engine::each_hit(&reading, &query, (Order::Oldest, None, None), |hit| {
+        engine::each_hit(&reading, &query, (SearchOptions::new().order(Order::Oldest), None), |hit| {
             lines.push(format!("{}  {}", escrowdb::record::time::format(hit.time), clip(&hit.body, 64)));
             Ok(())
         })?;
@@ -185,7 +185,12 @@ impl<'a> Demo<'a> {
         let reading = engine::session(&self.store, &Default::default());
         let target = Target::new(&self.place.export, |file| self.place.outside(file))?;
         let summary = write_jsonl(&target, |each| {
-            engine::each_hit(&reading, &subject_query(her().email), (Order::Oldest, None, None), each)?;
+            engine::each_hit(
+                &reading,
+                &subject_query(her().email),
+                (SearchOptions::new().order(Order::Oldest), None),
+                each,
+            )?;
             Ok(())
         })?;
         let found =

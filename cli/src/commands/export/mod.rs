@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use crate::args::Global;
 use crate::commands::export::form::{Form, Jsonl};
 use crate::durable::DurableFile;
-use crate::engine::{self, Hit, Order, Reading};
+use crate::engine::{self, Hit, Order, Reading, SearchOptions};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
@@ -189,12 +189,12 @@ fn records(
         _ => return Err(Failure::usage("name what to export")),
     };
     if !by_conversation {
-        engine::each_hit(reading, &query, (Order::Oldest, None, None), each)?;
+        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), None), each)?;
         return Ok(());
     }
     for conversation in conversations(reading, &query)? {
         let query = format!("({query}) {}", field_query("conversation", &conversation));
-        engine::each_hit(reading, &query, (Order::Oldest, None, None), &mut *each)?;
+        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), None), &mut *each)?;
     }
     Ok(())
 }
@@ -204,7 +204,7 @@ fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure>
     let mut found = Vec::new();
     for (conversation, _) in reading.facet(query, "conversation")? {
         let query = format!("({query}) {}", field_query("conversation", &conversation));
-        engine::each_hit(reading, &query, (Order::Oldest, None, Some(1)), |hit| {
+        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), Some(1)), |hit| {
             found.push(((hit.time, hit.seq), conversation.clone()));
             Ok(())
         })?;

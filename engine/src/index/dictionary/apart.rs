@@ -4,13 +4,12 @@
 //! pages a search touches ten.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use zeroize::Zeroizing;
 
 use crate::codec::Reader;
 use crate::error::{Error, Result};
-use crate::index::dictionary::{Cursor, Entry, KEY_MAX, RESTART};
+use crate::index::dictionary::{Cursor, KEY_MAX, RESTART, WordEntry};
 
 /// Bytes read of a key at first: most are shorter.
 const KEY_PART: usize = 64;
@@ -35,7 +34,7 @@ impl<R: FnMut(usize, usize) -> Result<Zeroizing<Vec<u8>>>> Apart<R> {
 
     /// The entry of a key and where its positions stand, as
     /// [`Dictionary::find_word`](super::Dictionary::find_word) answers it.
-    pub fn find_word(&mut self, key: &[u8]) -> Result<Option<(Entry, Range<u64>)>> {
+    pub fn find_word(&mut self, key: &[u8]) -> Result<Option<WordEntry>> {
         let count = self.u32_at(0)?;
         let restarts = (count as usize).div_ceil(RESTART);
         if restarts == 0 {
@@ -115,7 +114,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn find(bytes: &[u8], piece: usize, key: &[u8]) -> (Result<Option<(Entry, Range<u64>)>>, usize) {
+    fn find(bytes: &[u8], piece: usize, key: &[u8]) -> (Result<Option<WordEntry>>, usize) {
         let mut read = 0;
         let found = Apart::new(bytes.len(), piece, |from, len| {
             read += len;

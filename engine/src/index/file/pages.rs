@@ -1,6 +1,7 @@
 //! Sealed pages of an index file: sealed and written, read and opened, and set right where they don't.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
@@ -142,6 +143,7 @@ impl IndexFile {
     }
 
     pub(super) fn open_in_place(&self, number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
+        self.pages_opened.fetch_add(1, Ordering::Relaxed);
         let opened = self.key.with(|key| page::open(self.of, key, number, page).map(|_| ())).flatten();
         opened.map_err(|e| e.context(format!("file {} page {number}", self.name())))
     }
