@@ -346,7 +346,10 @@ impl<'a> Parser<'a> {
 
 /// Whether what stands before a colon is meant as a field: `https://` is not, nor is `12:30`.
 fn is_field(before: &str, behind: &str) -> bool {
-    !before.is_empty() && before.bytes().all(|b| b.is_ascii_lowercase()) && !behind.starts_with("//")
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    before.starts_with(|c: char| c.is_ascii_lowercase())
+        && before.bytes().all(plain)
+        && !behind.starts_with("//")
 }
 
 fn one_or(mut of: Vec<Ast>, several: fn(Vec<Ast>) -> Ast) -> Ast {
