@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use std::time::Duration;
 
+use escrowdb_benches::compare::words::peer::Plan;
 use escrowdb_benches::measure::{self, Options};
 use escrowdb_benches::workload::Shape;
 use escrowdb_benches::{Error, Result, compare, duplicates, names};
@@ -16,12 +17,17 @@ usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR
                                 [--only load|singles|queries|erase|compact]
        escrowdb-benches compare [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--patience SECONDS] [--json]
+       escrowdb-benches compare --words [--records N] [--workload zipf|local] [--dir DIR] [--keep]
+                                [--seed N] [--only ROW,ROW] [--peers PEER,PEER] [--json]
        escrowdb-benches names [--people N] [--dir DIR] [--json]
        escrowdb-benches duplicates [--segments N] [--each RECORDS] [--dir DIR] [--json]
 
 Loads N records (100,000) into a store in DIR (in the system's temporary folder; must not exist),
 measures, prints a table and removes the store. `compare` does so with SQLite and redb beside it;
-loading each of them in batches of 1,000 is timed for 60 seconds, the rest goes in faster. `names`
+loading each of them in batches of 1,000 is timed for 60 seconds, the rest goes in faster. `--words`
+(implied by --only and --peers) compares searching for words and everything beside it, with more peers
+where the build has them (`--features peers`), without limit of time; with --keep what was loaded stays
+in DIR for the next run. `names`
 builds a key tree of N people (1,000,000), `duplicates` a store of many segments (150 of 65,536).";
 
 fn main() -> ExitCode {
@@ -43,6 +49,11 @@ fn run(args: Vec<String>) -> Result<()> {
             writeln!(std::io::stdout().lock(), "{table}")?;
             Ok(())
         }
+        ("compare", rest) if rest.iter().any(|a| WORDS.contains(&a.as_str())) => {
+            let text = compare::words::run(&words(rest)?)?;
+            write!(std::io::stdout().lock(), "{text}")?;
+            Ok(())
+        }
         ("compare", rest) => {
             let text = compare::run(&comparison(rest)?)?;
             write!(std::io::stdout().lock(), "{text}")?;
@@ -56,6 +67,11 @@ fn run(args: Vec<String>) -> Result<()> {
         ("duplicates", rest) => {
             let text = duplicates::run(&segments(rest)?)?;
             write!(std::io::stdout().lock(), "{text}")?;
+            Ok(())
+        }
+        // The process in which `compare --words` loads.
+        ("load-words", [job]) => {
+            writeln!(std::io::stdout().lock(), "{}", compare::words::child::run(job)?)?;
             Ok(())
         }
         // The process that `measure` starts and that ends without closing its store.
@@ -109,6 +125,35 @@ fn comparison(args: &[String]) -> Result<compare::Options> {
     Ok(options)
 }
 
+fn words(args: &[String]) -> Result<compare::words::Options> {
+    let plan = Plan { shape: Shape::Local, records: 100_000, seed: 42, japanese: false };
+    let mut options = compare::words::Options {
+        plan,
+        dir: own_dir(),
+        keep: false,
+        only: Vec::new(),
+        peers: Vec::new(),
+        json: false,
+    };
+    let list = |value: &str| value.split(',').map(str::to_owned).collect();
+    each(args, |name, value| {
+        match name {
+            "--records" => options.plan.records = value.parse()?,
+            "--workload" => options.plan.shape = parse_shape(value)?,
+            "--dir" => options.dir = PathBuf::from(value),
+            "--seed" => options.plan.seed = value.parse()?,
+            "--only" => options.only = list(value),
+            "--peers" => options.peers = list(value),
+            "--words" => {}
+            "--keep" => options.keep = true,
+            JSON => options.json = true,
+            _ => return Err(USAGE.into()),
+        }
+        Ok(())
+    })?;
+    Ok(options)
+}
+
 fn people(args: &[String]) -> Result<names::Options> {
     let mut options = names::Options { people: 1_000_000, dir: own_dir(), json: false };
     each(args, |name, value| {
@@ -138,14 +183,17 @@ fn segments(args: &[String]) -> Result<duplicates::Options> {
     Ok(options)
 }
 
-/// The one option without a value.
 const JSON: &str = "--json";
+/// The options without a value.
+const FLAGS: [&str; 3] = [JSON, "--words", "--keep"];
+/// Those that mean the comparison of words.
+const WORDS: [&str; 3] = ["--words", "--only", "--peers"];
 
 /// Calls `set` with each option and its value.
 fn each(args: &[String], mut set: impl FnMut(&str, &str) -> Result<()>) -> Result<()> {
     let mut args = args.iter();
     while let Some(name) = args.next() {
-        let value = if name == JSON { "" } else { args.next().ok_or(USAGE)? };
+        let value = if FLAGS.contains(&name.as_str()) { "" } else { args.next().ok_or(USAGE)? };
         set(name, value)?;
     }
     Ok(())

@@ -5,9 +5,12 @@
 //! to 25 messages within about three days, half of them by one of 200 agents; the customer is the
 //! subject. Both: a year long, 3 to 6 tags by Zipf's law over 500, half of the records with a
 //! `case:` tag of high cardinality, texts of 20 to 400 characters of 50,000 words by Zipf's law.
+//! [`Workload::with_japanese`] makes every tenth text a Japanese one.
 
 use escrowdb::id::Micros;
 use escrowdb::store::{Preset, Record};
+
+use crate::japanese::Japanese;
 
 /// Distinct words.
 pub const WORDS: usize = 50_000;
@@ -45,6 +48,7 @@ pub struct Workload {
     time: i64,
     open: Vec<Customer>,
     customers: u64,
+    japanese: Option<Japanese>,
 }
 
 struct Customer {
@@ -70,7 +74,15 @@ impl Workload {
             time: START,
             open: Vec::new(),
             customers: 0,
+            japanese: None,
         }
+    }
+
+    /// The same stream, but every tenth text is a Japanese one.
+    #[must_use]
+    pub fn with_japanese(mut self) -> Self {
+        self.japanese = Some(Japanese::new());
+        self
     }
 
     /// Whose records they are in a store of this shape.
@@ -84,6 +96,11 @@ impl Workload {
     /// The frequent tag of a rank.
     pub fn tag(&self, rank: usize) -> &str {
         self.tags.get(rank).map_or("", String::as_str)
+    }
+
+    /// The word of a rank.
+    pub fn word(&self, rank: usize) -> &str {
+        self.words.get(rank).map_or("", String::as_str)
     }
 
     /// Whoever wrote most.
@@ -129,7 +146,10 @@ impl Workload {
             }
             Shape::Local => self.local(),
         };
-        let body = self.body();
+        let body = match &self.japanese {
+            Some(japanese) if n.is_multiple_of(10) => japanese.text(&mut self.random),
+            _ => self.body(),
+        };
         let mut record = Record::new(conversation, author, Micros(self.time), body)
             .id(format!("m{n}"))
             .channel(CHANNELS[self.random.below(6) as usize]);
@@ -252,7 +272,7 @@ impl Random {
 }
 
 /// Zipf's law with exponent 1 over `0..n`: cumulated weights and a guide to where to look.
-struct Zipf {
+pub(crate) struct Zipf {
     sums: Vec<f64>,
     guide: Vec<u32>,
 }
@@ -260,7 +280,7 @@ struct Zipf {
 const GUIDE: usize = 1 << 16;
 
 impl Zipf {
-    fn new(n: usize) -> Self {
+    pub(crate) fn new(n: usize) -> Self {
         let mut sum = 0.0;
         let mut sums: Vec<f64> = (1..=n)
             .map(|rank| {
@@ -276,7 +296,7 @@ impl Zipf {
         Self { sums, guide }
     }
 
-    fn draw(&self, random: &mut Random) -> usize {
+    pub(crate) fn draw(&self, random: &mut Random) -> usize {
         let u = random.unit();
         let from = self.guide[(u * GUIDE as f64) as usize] as usize;
         let more = self.sums[from..].iter().take_while(|s| **s < u).count();
@@ -296,6 +316,11 @@ mod tests {
             for record in a.batch(300) {
                 record.validate().unwrap();
             }
+            let mut with = Workload::new(shape, 1000, 7).with_japanese();
+            assert!(with.batch(300) == Workload::new(shape, 1000, 7).with_japanese().batch(300));
+            let (latin, foreign): (Vec<_>, Vec<_>) =
+                with.batch(300).into_iter().partition(|r| r.body.is_ascii());
+            assert_eq!((latin.len(), foreign.len()), (270, 30));
         }
     }
 

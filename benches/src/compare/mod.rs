@@ -20,6 +20,7 @@ pub mod report;
 pub mod sealed_redb;
 pub mod singles;
 pub mod sqlite;
+pub mod words;
 
 /// What to compare.
 pub struct Options {

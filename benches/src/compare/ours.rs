@@ -25,7 +25,7 @@ pub fn open(dir: &Path, preset: Preset) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Ours { store }))
 }
 
-fn text(question: &Question) -> String {
+pub(in crate::compare) fn text(question: &Question) -> String {
     let mut text = String::new();
     for tag in &question.all {
         let _ = write!(text, "tag:{tag} ");

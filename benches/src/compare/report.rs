@@ -78,7 +78,7 @@ impl Figure {
         }
     }
 
-    fn text(self) -> String {
+    pub(in crate::compare) fn text(self) -> String {
         match self {
             Self::Time(d) => time(d),
             Self::Rate(n) => format!("{}/s", number(n as u64)),
@@ -89,7 +89,7 @@ impl Figure {
 }
 
 impl Goal {
-    fn verdict(self, value: f64) -> &'static str {
+    pub(in crate::compare) fn verdict(self, value: f64) -> &'static str {
         let (must, aim) = match self {
             Self::AtLeast { must, aim } => (value >= must, value >= aim),
             Self::AtMost { must, aim } => (value <= must, value <= aim),
@@ -101,7 +101,7 @@ impl Goal {
         }
     }
 
-    fn text(self, unit: &str) -> (String, String) {
+    pub(in crate::compare) fn text(self, unit: &str) -> (String, String) {
         match self {
             Self::AtLeast { must, aim } => (format!("≥ {must}{unit}"), format!("≥ {aim}{unit}")),
             Self::AtMost { must, aim } => (format!("≤ {must}{unit}"), format!("≤ {aim}{unit}")),

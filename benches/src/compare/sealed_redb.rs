@@ -22,9 +22,9 @@ const SUBJECTS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("subjects"
 const TAGS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("tags");
 
 const CACHE: usize = 1 << 30;
-const MASTER: [u8; 32] = [0x5a; 32];
-const HASH: usize = 8;
-const NONCE: usize = 12;
+pub(in crate::compare) const MASTER: [u8; 32] = [0x5a; 32];
+pub(in crate::compare) const HASH: usize = 8;
+pub(in crate::compare) const NONCE: usize = 12;
 
 /// A database.
 pub struct Sealed {
@@ -34,10 +34,10 @@ pub struct Sealed {
 }
 
 /// The fields of a record, as text between lengths.
-struct Row {
-    time: i64,
-    tags: Vec<String>,
-    body: String,
+pub(in crate::compare) struct Row {
+    pub(in crate::compare) time: i64,
+    pub(in crate::compare) tags: Vec<String>,
+    pub(in crate::compare) body: String,
 }
 
 /// Opens the database in `dir`, or makes it.
@@ -51,22 +51,22 @@ pub fn open(dir: &Path) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Sealed { database, ciphers: HashMap::new() }))
 }
 
-fn hash(text: &str) -> [u8; HASH] {
+pub(in crate::compare) fn hash(text: &str) -> [u8; HASH] {
     let mut short = [0; HASH];
     short.copy_from_slice(&blake3::keyed_hash(&MASTER, text.as_bytes()).as_bytes()[..HASH]);
     short
 }
 
-fn tag_key(tag: &[u8; HASH], time: i64, number: u64) -> Vec<u8> {
+pub(in crate::compare) fn tag_key(tag: &[u8; HASH], time: i64, number: u64) -> Vec<u8> {
     [tag.as_slice(), &time.to_be_bytes(), &number.to_be_bytes()].concat()
 }
 
-fn subject_key(subject: &[u8; HASH], number: u64) -> Vec<u8> {
+pub(in crate::compare) fn subject_key(subject: &[u8; HASH], number: u64) -> Vec<u8> {
     [subject.as_slice(), &number.to_be_bytes()].concat()
 }
 
 /// The number in the last eight bytes of a key.
-fn last_number(key: &[u8]) -> Result<u64> {
+pub(in crate::compare) fn last_number(key: &[u8]) -> Result<u64> {
     Ok(u64::from_be_bytes(*key.last_chunk().ok_or("a short key")?))
 }
 
@@ -82,7 +82,7 @@ fn take(bytes: &mut &[u8]) -> Result<String> {
     Ok(String::from_utf8(text.to_vec())?)
 }
 
-fn encode(record: &Record) -> Vec<u8> {
+pub(in crate::compare) fn encode(record: &Record) -> Vec<u8> {
     let mut out = record.time.0.to_le_bytes().to_vec();
     for text in [&record.conversation, &record.author, &record.channel] {
         put(text.as_bytes(), &mut out);
@@ -92,7 +92,7 @@ fn encode(record: &Record) -> Vec<u8> {
     out
 }
 
-fn decode(bytes: &[u8]) -> Result<Row> {
+pub(in crate::compare) fn decode(bytes: &[u8]) -> Result<Row> {
     let (time, mut rest) = bytes.split_first_chunk().ok_or("a short record")?;
     for _ in ["conversation", "author", "channel"] {
         take(&mut rest)?;
@@ -152,7 +152,7 @@ impl Sealed {
 }
 
 /// Those of `a` that are in `b`, or that are not; both ascend.
-fn merged(a: &[u64], b: &[u64], wanted: bool) -> Vec<u64> {
+pub(in crate::compare) fn merged(a: &[u64], b: &[u64], wanted: bool) -> Vec<u64> {
     let mut at = 0;
     let mut keep = |n: &u64| {
         while b.get(at).is_some_and(|m| m < n) {
