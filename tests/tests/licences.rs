@@ -14,11 +14,13 @@ use serde_json::Value;
 mod expression;
 
 /// Licences under which code may come in: permissive ones that ask for a notice at most.
-const ALLOWED: [&str; 11] = [
+const ALLOWED: [&str; 12] = [
     "0BSD",
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    // Asks for its notice in sources only. Comes with the clipboard of the line editor, on Windows only.
+    "BSL-1.0",
     "BlueOak-1.0.0",
     "CC0-1.0",
     "ISC",
