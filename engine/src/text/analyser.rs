@@ -46,6 +46,7 @@ impl Analyser {
     /// Calls `each` for every word of `text` in order with the bytes of `text` it comes from. These may
     /// hold more than the word, where one character became several, and marks that were dropped.
     pub fn words_with_places(&mut self, text: &str, mut each: impl FnMut(Word<'_>, Range<usize>)) {
+        self.assembler.begin();
         let mut at = 0;
         while at < text.len() {
             at = self.ascii(text, at, &mut each);

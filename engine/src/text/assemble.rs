@@ -134,12 +134,19 @@ impl Assembler {
         self.place = place;
     }
 
-    /// The text ends; ready for the next one.
-    pub(super) fn end(&mut self, each: &mut impl FnMut(Word<'_>, Range<usize>)) {
-        self.close(each);
+    /// A text begins.
+    pub(super) fn begin(&mut self) {
+        // A panic of whoever took the words before may have left one open.
+        self.letters.clear();
+        self.kind = Kind::None;
         self.latin = false;
         self.gap = false;
         self.position = 0;
+    }
+
+    /// The text ends.
+    pub(super) fn end(&mut self, each: &mut impl FnMut(Word<'_>, Range<usize>)) {
+        self.close(each);
     }
 
     /// A word of the kind just set begins.

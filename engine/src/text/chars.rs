@@ -191,6 +191,6 @@ mod tests {
             hasher.update(&[0xff]);
         }
         let digest = hasher.finalize().to_hex();
-        assert_eq!((super::super::ANALYSER, &digest[..32]), ((1, 1), "773317ae9f6c26add4b281796c04bfd4"));
+        assert_eq!((crate::text::ANALYSER, &digest[..32]), ((1, 1), "773317ae9f6c26add4b281796c04bfd4"));
     }
 }

@@ -73,6 +73,14 @@ impl Letters {
         hasher.update(utf8);
     }
 
+    /// The next one begins, whatever there is of this one.
+    pub(super) fn clear(&mut self) {
+        self.len = 0;
+        if let Some(mut hasher) = self.long.take() {
+            hasher.zeroize();
+        }
+    }
+
     /// The word, or its short name; the next one begins.
     pub(super) fn take(&mut self, each: impl FnOnce(&[u8])) {
         let mut len = self.len;

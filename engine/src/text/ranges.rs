@@ -124,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn the_page_lists_the_same() {
+        let page = include_str!("../../../docs/QUERY.md").split_whitespace().collect::<Vec<_>>().join(" ");
+        for (name, ranges) in [
+            ("LATIN", LATIN_TEXT),
+            ("WITHOUT_SPACES", WITHOUT_SPACES_TEXT),
+            ("LONE_MARKS", LONE_MARKS_TEXT),
+            ("CONSONANTS", CONSONANTS_TEXT),
+            ("EMOJI", EMOJI_TEXT),
+        ] {
+            assert!(page.contains(&format!("{name} {ranges}")), "{name} of docs/QUERY.md");
+        }
+    }
+
+    #[test]
     fn scripts_without_spaces_are_those_of_unicode() {
         use GeneralCategoryGroup::{Letter, Mark, Number};
         use Script::{Han, Hiragana, Katakana, Khmer, Lao, Myanmar, Thai};

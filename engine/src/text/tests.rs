@@ -109,6 +109,18 @@ fn a_text_knows_nothing_of_the_one_before() {
 }
 
 #[test]
+fn words_are_right_behind_a_panic_of_who_took_them() {
+    let mut analyser = Analyser::new();
+    for text in [format!("東 {}é 東 x", "x".repeat(300)), "❤👩\u{200d}".into(), "one two".into()] {
+        let taking = std::panic::AssertUnwindSafe(|| analyser.words(&text, |_| std::panic::panic_any(())));
+        assert!(std::panic::catch_unwind(taking).is_err());
+        let mut found = Vec::new();
+        analyser.words("\u{301}a", |word| found.push((word.value.to_vec(), word.position)));
+        assert_eq!(found, naive::words("\u{301}a"));
+    }
+}
+
+#[test]
 fn long_words_get_a_short_name() {
     let whole = "x".repeat(255);
     assert_eq!(words(&whole), [(whole.clone().into_bytes(), 0)]);
