@@ -11,6 +11,7 @@ use escrowdb::query::exec::{Order, Search};
 use escrowdb::query::parse;
 use escrowdb::record::{Record, Stored};
 use escrowdb::segment::Location;
+use escrowdb::text::Analyser;
 use escrowdb_benches::workload::{Shape, Workload};
 
 const DOCS: usize = 65_536;
@@ -127,5 +128,33 @@ fn live_and_query(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, seal_and_open, record_codec, index_codec, live_and_query);
+/// Texts of about one message in several scripts, and what takes longest.
+fn words(c: &mut Criterion) {
+    let texts = [
+        ("ascii", "Hi Anna, can you send me the third quarter report by five? The last one that I got was from May, so it is out of date by now. Thx".to_owned()),
+        ("german", "Schöne Grüße aus Köln, können wir übermorgen über die Verträge für Großkunden sprechen? Ich hätte gegen zwölf Zeit.".into()),
+        ("russian", "Добрый день, коллеги! Прошу прислать отчёт за третий квартал до пятницы, иначе мы не успеем.".into()),
+        ("chinese", "你好,请把第三季度的报告发给我。上次收到的是五月份的,所以现在已经过时了,谢谢大家的帮助和理解".into()),
+        ("thai", "สวัสดีค่ะ ช่วยส่งรายงานไตรมาสที่สามให้ฉันภายในวันศุกร์ได้ไหมคะ".into()),
+        ("hindi", "नमस्ते, क्या आप मुझे तीसरी तिमाही की रिपोर्ट शुक्रवार तक भेज सकते हैं?".into()),
+        ("arabic", "السَّلَامُ عَلَيْكُمْ، هَلْ يُمْكِنُكَ إرسال التقرير قبل يوم الجمعة؟".into()),
+        ("emoji", "ok 👍🏽 see you at 5 ❤\u{fe0f}😂😂 bring 🍕 please 👩\u{200d}👩\u{200d}👧 :)".into()),
+        ("flood of marks", format!("ж{}", "\u{301}\u{323}".repeat(1000))),
+    ];
+    let mut group = c.benchmark_group("words");
+    let mut analyser = Analyser::new();
+    for (name, text) in &texts {
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(*name, |b| {
+            b.iter(|| {
+                let mut sum = 0;
+                analyser.words(black_box(text), |word| sum += word.value.len());
+                sum
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, words, seal_and_open, record_codec, index_codec, live_and_query);
 criterion_main!(benches);

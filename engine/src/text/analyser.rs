@@ -11,8 +11,8 @@ use super::normal::Normaliser;
 /// Id and version of the analyser, stored with each segment.
 pub const ANALYSER: (u8, u8) = (1, 1);
 
-/// The longest [`Word::value`], in bytes.
-pub const WORD_MAX: usize = 217;
+/// The longest [`Word::value`], in bytes. Longer words get a short name of at most 217.
+pub const WORD_MAX: usize = 255;
 
 /// Splits texts into words; keeps its buffers between texts and wipes them on drop.
 ///

@@ -8,7 +8,7 @@ use super::WORD_MAX;
 use super::chars::Folded;
 
 /// A word of more bytes gets a short name.
-pub(super) const WHOLE: usize = 255;
+pub(super) const WHOLE: usize = WORD_MAX;
 /// Bytes of a long word that begin its short name, at most.
 const HEAD: usize = 200;
 /// Bytes of a hash in a short name.
@@ -108,4 +108,4 @@ impl Drop for Letters {
     }
 }
 
-const _: () = assert!(HEAD + 1 + HASH == WORD_MAX);
+const _: () = assert!(HEAD + 1 + HASH <= WORD_MAX);

@@ -27,6 +27,7 @@ use escrowdb::query::exec::Order;
 use escrowdb::query::parse::parse;
 use escrowdb::record::{Stored, time};
 use escrowdb::segment::{OpenBlock, SubjectKeys};
+use escrowdb::text::{Analyser, WORD_MAX};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use zeroize::Zeroizing;
 
@@ -35,7 +36,7 @@ use crate::printed::printed;
 pub(crate) type Check = fn(&[u8]) -> bool;
 
 /// Every check by the name of its fuzz target.
-pub(crate) const ALL: [(&str, Check); 22] = [
+pub(crate) const ALL: [(&str, Check); 23] = [
     ("block_table", block_table),
     ("body_block", body_block),
     ("column", column),
@@ -58,6 +59,7 @@ pub(crate) const ALL: [(&str, Check); 22] = [
     ("record_cbor", record_cbor),
     ("slot", slot),
     ("time", instant),
+    ("words", words),
 ];
 
 /// Canonical bytes are canonical: what decodes encodes to the same bytes.
@@ -439,5 +441,45 @@ pub(crate) fn instant(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let Ok(instant) = time::parse(text) else { return false };
     assert_eq!(time::parse(&time::format(instant)).ok(), Some(instant));
+    true
+}
+
+/// A text; its words come in order from where they say, and what stands apart may be cut apart.
+pub(crate) fn words(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let mut analyser = Analyser::new();
+    let mut cut = |text: &str| {
+        let mut words = Vec::new();
+        analyser.words(text, |word| words.push((word.value.to_vec(), word.position)));
+        words
+    };
+    let all = cut(text);
+    let mut with_places = Vec::new();
+    let mut places = Vec::new();
+    Analyser::new().words_with_places(text, |word, place| {
+        with_places.push((word.value.to_vec(), word.position));
+        places.push(place);
+    });
+    assert_eq!(all, with_places);
+    assert!(all.first().is_none_or(|(_, position)| *position == 0));
+    assert!(all.windows(2).all(|w| matches!(w[1].1 - w[0].1, 1 | 2)));
+    assert!(places.windows(2).all(|w| w[0].start <= w[1].start && w[0].end <= w[1].end));
+    assert!(all.iter().all(|(word, _)| (1..=WORD_MAX).contains(&word.len())));
+    for (word, _) in &all {
+        // A short name is no text; a folded iota from below its letter may compose with marks.
+        if let Some(word) = std::str::from_utf8(word).ok().filter(|word| !word.contains('ι')) {
+            assert_eq!(cut(word), [(word.as_bytes().to_vec(), 0)]);
+        }
+    }
+    if let Some((word, place)) = all.get(all.len() / 2).zip(places.get(all.len() / 2)) {
+        assert!(cut(&text[..place.end]).contains(word));
+    }
+    // Nothing composes over two spaces; the first of them ends what stands before.
+    if let Some(apart) = text.find("  ") {
+        let (before, behind) = (cut(&text[..=apart]), cut(&text[apart + 1..]));
+        let both: Vec<_> = before.iter().chain(&behind).map(|(word, _)| word).collect();
+        assert_eq!(both, all.iter().map(|(word, _)| word).collect::<Vec<_>>());
+        assert!(all.starts_with(&before));
+    }
     true
 }

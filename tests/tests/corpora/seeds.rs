@@ -50,6 +50,10 @@ pub(crate) fn all() -> Vec<Seed> {
         ("cursor", "token", cursor().into_bytes()),
         ("query", "words", br#"tag:dept:sales -(author:"Anna B" OR kind:file) after:2026-01"#.to_vec()),
         ("query", "all", b"*".to_vec()),
+        ("words", "latin", "Größe  ﬁne e\u{301} x\u{30c} anna_b@example.org \u{212b}=\u{338}".into()),
+        ("words", "signs", "東 京tower ｶﾞ々 ที่นี่ ក្សត្រ  မြန်မာ é".into()),
+        ("words", "emoji", "❤\u{fe0f} 👩\u{200d}👧👍🏽  🇩🇪🇫 1\u{fe0f}\u{20e3} ΐ हिन्दी한국".into()),
+        ("words", "long", format!("{}  {}", "a".repeat(260), "ж".repeat(140)).into()),
         ("time", "zone", b"2026-01-31T12:00:00.125+05:30".to_vec()),
         ("time", "leap_day", b"2024-02-29T23:59:59Z".to_vec()),
     ]);
