@@ -18,6 +18,7 @@ use crate::codec::{Reader, Write};
 use crate::crypto::stack::wipe;
 use crate::error::{Error, Result};
 use crate::index::part::{Field, Term};
+use crate::index::phrase::Pattern;
 use crate::index::postings::{self, INLINE_MAX};
 use crate::index::terms::{Terms, grow};
 
@@ -256,12 +257,59 @@ impl Dictionary {
 
     /// A cursor at the last restart whose key is not above `key`; walk on from there.
     pub fn seek(&self, key: &[u8]) -> Result<Cursor<'_>> {
+        let block = self.block_of(key)?;
+        Ok(self.at_restart(block, if self.count == 0 { 0 } else { self.restart(block)? }))
+    }
+
+    /// The last restart whose key is not above `key`; the first if there is none.
+    fn block_of(&self, key: &[u8]) -> Result<usize> {
         let (mut low, mut high) = (0, (self.count as usize).div_ceil(RESTART));
-        while high - low > 1 {
+        while high.saturating_sub(low) > 1 {
             let mid = low + (high - low) / 2;
             if self.restart_key(mid)? <= key { low = mid } else { high = mid }
         }
-        Ok(self.at_restart(low, if self.count == 0 { 0 } else { self.restart(low)? }))
+        Ok(low)
+    }
+
+    /// Calls `each` with every entry of a field whose value is one of a pattern. Of sixteen terms
+    /// together it is known what all begin with, so most of them are passed over unread.
+    pub fn walk(
+        &self,
+        field: Field,
+        pattern: &Pattern,
+        mut each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
+        let mut stem = Zeroizing::new(vec![field as u8]);
+        stem.extend_from_slice(pattern.stem());
+        let restarts = (self.count as usize).div_ceil(RESTART);
+        let mut first = self.block_of(&stem)?;
+        while first < restarts {
+            let key = self.restart_key(first)?;
+            let next = if first + 1 < restarts { Some(self.restart_key(first + 1)?) } else { None };
+            let is_behind = key > &stem[..] && !key.starts_with(&stem);
+            if is_behind {
+                break;
+            }
+            let shared = next.map_or(0, |next| key.iter().zip(next).take_while(|(a, b)| a == b).count());
+            let may = match key.get(..shared).and_then(<[u8]>::split_first) {
+                Some((number, start)) => *number == field as u8 && pattern.may_begin(start),
+                None => true,
+            };
+            if may {
+                let mut cursor = self.at_restart(first, self.restart(first)?);
+                for _ in 0..RESTART {
+                    let Some(entry) = cursor.advance()? else { break };
+                    match cursor.key().split_first() {
+                        Some((number, value)) if *number == field as u8 && pattern.matches(value) => {
+                            each(value, entry, cursor.runs())?;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            first += 1;
+        }
+        Ok(())
     }
 
     fn at_restart(&self, number: usize, offset: usize) -> Cursor<'_> {
@@ -435,6 +483,18 @@ mod tests {
             prop_assert!(cursor.advance().unwrap().is_none());
             cursor.finish().unwrap();
             prop_assert_eq!(dictionary.find(&[]).unwrap(), None);
+            for pattern in [Pattern::Prefix(vec![1]), Pattern::Prefix(vec![2, 0]), Pattern::near("\u{1}\u{0}\u{2}"), Pattern::near("")] {
+                for field in [Field::Tag, Field::Channel, Field::Word, Field::Kind] {
+                    let mut walked = Vec::new();
+                    dictionary.walk(field, &pattern, |value, entry, _| {
+                        walked.push((value.to_vec(), entry.frequency as usize));
+                        Ok(())
+                    }).unwrap();
+                    let wanted: Vec<_> = terms.iter().filter(|(t, _)| t.field == field && pattern.matches(&t.value))
+                        .map(|(t, list)| (t.value.clone(), list.len())).collect();
+                    prop_assert_eq!(walked, wanted);
+                }
+            }
         }
 
         #[test]
@@ -446,6 +506,7 @@ mod tests {
             for bytes in [bytes, good] {
                 if let Ok(d) = Dictionary::decode(Zeroizing::new(bytes)) {
                     let _ = d.find(&key);
+                    let _ = d.walk(Field::Word, &Pattern::near("ab"), |_, _, _| Ok(()));
                     let mut c = d.cursor();
                     while let Ok(Some(e)) = c.advance() {
                         if let ListPlace::Inline(range) = e.list { let _ = d.inline(&range); }

@@ -153,6 +153,11 @@ pub trait Part: Send + Sync {
     /// How many documents have words, and how many words they have together.
     fn word_totals(&self) -> Result<(u64, u64)>;
 
+    /// Whether documents stand in order of time.
+    fn is_in_order(&self) -> bool {
+        false
+    }
+
     /// Notes that a query looks at it.
     fn visit(&self) {}
 

@@ -51,6 +51,20 @@ impl Pattern {
         }
     }
 
+    /// Whether a word that begins so may be one of them; `start` may end inside a character.
+    pub fn may_begin(&self, start: &[u8]) -> bool {
+        match self {
+            Self::Prefix(stem) => start.starts_with(stem) || stem.starts_with(start),
+            Self::Near(wanted) => {
+                let start = match std::str::from_utf8(start) {
+                    Ok(start) => start,
+                    Err(e) => std::str::from_utf8(&start[..e.valid_up_to()]).unwrap_or_default(),
+                };
+                may_begin_near(wanted, start)
+            }
+        }
+    }
+
     /// Whether a word is one of them.
     pub fn matches(&self, word: &[u8]) -> bool {
         match self {
@@ -78,6 +92,28 @@ fn is_near(wanted: &[char], word: &str) -> bool {
             (Some((_, behind)), Some(_)) => {
                 // Another one, one less, or one more than was wanted; then all is equal.
                 return is_same(behind, rest.clone()) || is_same(behind, before) || is_same(left, rest);
+            }
+        }
+    }
+}
+
+/// Whether anything that begins with `start` is near; the first character that differs is where the
+/// one change would be.
+fn may_begin_near(wanted: &[char], start: &str) -> bool {
+    let mut rest = start.chars();
+    let mut left = wanted;
+    loop {
+        let before = rest.clone();
+        match (left.split_first(), rest.next()) {
+            (_, None) => return true,
+            (None, Some(_)) => return rest.next().is_none(),
+            (Some((a, behind)), Some(b)) if *a == b => left = behind,
+            (Some((_, behind)), Some(_)) => {
+                let begins = |wanted: &[char], start: std::str::Chars<'_>| {
+                    let mut wanted = wanted.iter();
+                    start.into_iter().all(|c| wanted.next() == Some(&c))
+                };
+                return begins(behind, rest.clone()) || begins(behind, before) || begins(left, rest);
             }
         }
     }
@@ -164,6 +200,18 @@ mod tests {
             let chars = |s: &str| s.chars().collect::<Vec<_>>();
             let wanted = distance(&chars(&a), &chars(&b)) <= 1;
             prop_assert_eq!(Pattern::near(&a).matches(b.as_bytes()), wanted);
+        }
+
+        #[test]
+        fn what_is_near_may_begin_so(a in "[abé]{0,5}", b in "[abé]{0,6}", cut in 0usize..9) {
+            let pattern = Pattern::near(&a);
+            if pattern.matches(b.as_bytes()) {
+                prop_assert!(pattern.may_begin(&b.as_bytes()[..cut.min(b.len())]));
+            }
+            let chars = |s: &str| s.chars().collect::<Vec<_>>();
+            let (a, b) = (chars(&a), chars(&b));
+            let near = (0..=a.len()).any(|n| distance(&a[..n], &b) <= 1);
+            prop_assert_eq!(pattern.may_begin(b.iter().collect::<String>().as_bytes()), near);
         }
 
         #[test]

@@ -539,6 +539,10 @@ impl Part for Segment {
         self.with_record(doc, |_, stored| stored)
     }
 
+    fn is_in_order(&self) -> bool {
+        true
+    }
+
     fn visit(&self) {
         self.visits.fetch_add(1, Ordering::Relaxed);
     }

@@ -26,6 +26,24 @@ pub fn matches(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<RoaringBitma
     eval.visible(&root)
 }
 
+/// The same of a range of documents. Of phrases positions are read for these only.
+pub(crate) fn matches_in(
+    plan: &Plan,
+    part: &dyn Part,
+    mask: &Mask,
+    range: Range<u32>,
+) -> Result<RoaringBitmap> {
+    if !overlaps(plan, part) {
+        return Ok(RoaringBitmap::new());
+    }
+    let eval = Eval { range: range.clone(), ..Eval::new(plan, part, mask)? };
+    let root = eval.weigh(&plan.root)?;
+    let mut docs = eval.visible(&root)?;
+    docs.remove_range(..range.start);
+    docs.remove_range(range.end.max(range.start)..);
+    Ok(docs)
+}
+
 /// Their number, from frequencies alone where that is exact.
 pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
     if !overlaps(plan, part) {
@@ -95,13 +113,16 @@ struct Eval<'a> {
     part: &'a dyn Part,
     docs: u64,
     hidden: RoaringBitmap,
+    /// Documents of which the answer is wanted.
+    range: Range<u32>,
 }
 
 impl<'a> Eval<'a> {
     fn new(plan: &Plan, part: &'a dyn Part, mask: &Mask) -> Result<Self> {
         check_words(plan, part)?;
         part.visit();
-        Ok(Self { part, docs: u64::from(part.doc_count()), hidden: hidden(part, mask)? })
+        let docs = part.doc_count();
+        Ok(Self { part, docs: u64::from(docs), hidden: hidden(part, mask)?, range: 0..docs })
     }
 
     fn weigh<'n>(&self, node: &'n Node) -> Result<Weighed<'n>> {
@@ -285,10 +306,15 @@ impl<'a> Eval<'a> {
             Node::Term { term, .. } => self.part.postings(term),
             Node::Id { id, .. } => ids(self.part, id, &self.hidden),
             Node::Like { .. } => Ok(w.like.clone().unwrap_or_default()),
-            Node::Phrase { phrase, .. } => match &w.like {
-                Some(like) => self.part.phrase(phrase, &(like & among)),
-                None => self.part.phrase(phrase, among),
-            },
+            Node::Phrase { phrase, .. } => {
+                let mut among = among.clone();
+                among.remove_range(..self.range.start);
+                among.remove_range(self.range.end..);
+                if let Some(like) = &w.like {
+                    among &= like;
+                }
+                self.part.phrase(phrase, &among)
+            }
             _ => Ok(RoaringBitmap::new()),
         }
     }

@@ -37,6 +37,9 @@ pub struct Found {
     pub doc: u32,
 }
 
+/// Documents of a part that are looked through for a phrase at first.
+const STEP: u32 = 4096;
+
 /// Matches of one part.
 enum Hits {
     /// Where their sort keys stand among those of all parts.
@@ -109,15 +112,7 @@ impl Search<'_> {
                 continue;
             }
             let of = self.parts[part];
-            let docs = eval::matches(&plan, of, self.mask)?;
-            if docs.is_empty() {
-                continue;
-            }
-            let more = if order == Order::Newest {
-                of.newest(&docs, limit, after)?
-            } else {
-                of.oldest(&docs, limit, after)?
-            };
+            let more = self.first(&plan, of, order, limit, after)?;
             hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
             hits.sort_unstable_by_key(|hit| hit.key);
             if order == Order::Newest {
@@ -126,6 +121,37 @@ impl Search<'_> {
             hits.truncate(limit);
         }
         Ok(hits)
+    }
+
+    /// The first matches of a part. Of phrases that is found out step by step, from the end where it
+    /// begins: to read the positions of all takes longer than everything else.
+    fn first(
+        &self,
+        plan: &Plan,
+        part: &dyn Part,
+        order: Order,
+        limit: usize,
+        after: Option<SortKey>,
+    ) -> Result<Vec<(SortKey, u32)>> {
+        let take = |docs: &RoaringBitmap| match order {
+            Order::Newest => part.newest(docs, limit, after),
+            _ => part.oldest(docs, limit, after),
+        };
+        let all = part.doc_count();
+        if !plan.asks_phrases || !part.is_in_order() || all <= STEP {
+            return take(&eval::matches(plan, part, self.mask)?);
+        }
+        let (mut docs, mut done, mut step) = (RoaringBitmap::new(), 0, STEP);
+        loop {
+            let next = all.min(done + step);
+            let range = if order == Order::Newest { all - next..all - done } else { done..next };
+            docs |= eval::matches_in(plan, part, self.mask, range)?;
+            let first = take(&docs)?;
+            if first.len() >= limit || next == all {
+                return Ok(first);
+            }
+            (done, step) = (next, step.saturating_mul(4));
+        }
     }
 
     /// Log positions of every match in `order`. No record is opened.

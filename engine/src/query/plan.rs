@@ -34,6 +34,8 @@ pub struct Plan {
     pub(crate) conjunction: Option<Conjunction>,
     /// Whether it asks for words.
     pub(crate) asks_words: bool,
+    /// Whether it asks for phrases, for which positions are read.
+    pub(crate) asks_phrases: bool,
 }
 
 /// Words like one, and how many there are in all parts that were asked.
@@ -91,7 +93,15 @@ impl Plan {
     /// Resolves the people of a query; who is unknown or masked has no records.
     pub fn new(ast: &Ast, people: &dyn People, mask: &Mask) -> Result<Self> {
         let root = lower(ast, false, &|name| number(name, people, mask))?;
-        Ok(Self { conjunction: root.conjunction(), asks_words: root.asks_words(), root })
+        Ok(Self {
+            conjunction: root.conjunction(),
+            asks_words: root.any(&|node| match node {
+                Node::Term { term, .. } => term.field == Field::Word,
+                node => matches!(node, Node::Like { .. } | Node::Phrase { .. }),
+            }),
+            asks_phrases: root.any(&|node| matches!(node, Node::Phrase { .. })),
+            root,
+        })
     }
 
     /// Times outside this range are matched by nothing.
@@ -122,12 +132,11 @@ impl Node {
         }
     }
 
-    fn asks_words(&self) -> bool {
+    /// Whether a condition is of a sort.
+    fn any(&self, is: &dyn Fn(&Self) -> bool) -> bool {
         match self {
-            Self::Term { term, .. } => term.field == Field::Word,
-            Self::Like { .. } | Self::Phrase { .. } => true,
-            Self::And(of) | Self::Or(of) => of.iter().any(Self::asks_words),
-            Self::All | Self::Nothing | Self::Id { .. } | Self::Time(_) => false,
+            Self::And(of) | Self::Or(of) => of.iter().any(|node| node.any(is)),
+            node => is(node),
         }
     }
 

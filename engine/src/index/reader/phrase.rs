@@ -117,28 +117,11 @@ impl Segment {
     fn walk(
         &self,
         pattern: &Pattern,
-        mut each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
+        each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
     ) -> Result<()> {
         let dictionary = self.sections.dictionary()?;
-        let mut stem = Zeroizing::new(vec![Field::Word as u8]);
-        stem.extend_from_slice(pattern.stem());
-        let mut walk = || {
-            let mut cursor = dictionary.seek(&stem)?;
-            while let Some(entry) = cursor.advance()? {
-                if cursor.key() < &stem[..] {
-                    continue;
-                }
-                if !cursor.key().starts_with(&stem) {
-                    break;
-                }
-                let word = cursor.key().get(1..).unwrap_or_default();
-                if pattern.matches(word) {
-                    each(word, entry, cursor.runs())?;
-                }
-            }
-            Ok(())
-        };
-        walk().map_err(|e| self.sections.index.at(Section::Dictionary, e))
+        let walked = dictionary.walk(Field::Word, pattern, each);
+        walked.map_err(|e| self.sections.index.at(Section::Dictionary, e))
     }
 
     fn listed(&self, wanted: &Wanted) -> Result<Vec<Listed>> {
