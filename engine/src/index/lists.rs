@@ -1,5 +1,6 @@
 //! Terms and their documents while they are collected.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 
 use hashbrown::DefaultHashBuilder;
@@ -73,10 +74,23 @@ impl Lists {
     }
 
     /// The documents of a term.
-    pub fn get(&self, term: &Term) -> &[u32] {
+    pub fn get(&self, term: &Term) -> Cow<'_, [u32]> {
         if term.field == Field::Word {
-            return self.words.as_ref().map_or(&[], |words| words.docs_of(&term.value));
+            return Cow::Owned(self.words.as_ref().map_or_else(Vec::new, |words| words.docs_of(&term.value)));
         }
+        Cow::Borrowed(self.beside(term))
+    }
+
+    /// How many documents a term has.
+    pub fn frequency(&self, term: &Term) -> usize {
+        match &self.words {
+            Some(words) if term.field == Field::Word => words.frequency(&term.value) as usize,
+            _ => self.beside(term).len(),
+        }
+    }
+
+    /// The documents of a term that is no word.
+    fn beside(&self, term: &Term) -> &[u32] {
         let values = self.fields.get(term.field as usize - 1);
         values.map_or(&[], |v| v.find(self.hasher.hash_one(term.value.as_slice()), &term.value))
     }

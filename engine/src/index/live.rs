@@ -257,7 +257,7 @@ impl Part for LiveIndex {
     }
 
     fn frequency(&self, term: &Term) -> Result<u64> {
-        Ok(self.lists.get(term).len() as u64)
+        Ok(self.lists.frequency(term) as u64)
     }
 
     fn terms(&self, field: Field) -> Result<Vec<(Vec<u8>, u32)>> {
@@ -315,7 +315,7 @@ impl Part for LiveIndex {
         }
         if of.default_only && !docs.is_empty() {
             for kind in Kind::ALL.into_iter().filter(|kind| !kind.is_default()) {
-                probe::sift_docs(docs, false, self.lists.get(&Term::kind(kind)));
+                probe::sift_docs(docs, false, &self.lists.get(&Term::kind(kind)));
             }
         }
         Ok(true)

@@ -16,7 +16,8 @@
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
 //! shared.rs pages by two threads
-//! values.rs a field's values         words.rs   words of unrolled records      runs.rs    where words stand
+//! values.rs a field's values         vocabulary.rs words with their documents  texts.rs short texts
+//! words.rs   words of unrolled records      runs.rs    where words stand
 //! ```
 
 pub mod batch;
@@ -46,9 +47,11 @@ pub mod sections;
 mod shared;
 pub mod tables;
 pub mod terms;
+mod texts;
 pub mod thin;
 pub mod tier;
 mod values;
+mod vocabulary;
 pub mod words;
 
 pub use batch::{Batch, BatchEntry, Numbered, Source};

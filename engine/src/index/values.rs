@@ -2,7 +2,9 @@
 //! document and most are short, so neither has an allocation of its own.
 
 use hashbrown::HashTable;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
+
+use crate::index::texts::{Place, Texts};
 
 /// The values of one field.
 #[derive(Default)]
@@ -24,22 +26,6 @@ enum Docs {
     Many(Vec<u32>),
 }
 
-/// Values behind one another, in pieces that never move: a vector that grows leaves its plaintext
-/// behind.
-#[derive(Default)]
-struct Texts(Vec<Zeroizing<Vec<u8>>>);
-
-#[derive(Clone, Copy)]
-struct Place {
-    piece: u32,
-    at: u32,
-    len: u32,
-}
-
-/// The first piece; each is twice as long as the one before it, up to [`PIECE_MAX`].
-const PIECE_MIN: usize = 1 << 10;
-const PIECE_MAX: usize = 1 << 16;
-
 impl Values {
     /// Adds a document to a value; answers the value's number and how many bytes that took.
     pub(super) fn add(&mut self, hash: u64, value: &[u8], doc: u32) -> (u32, usize) {
@@ -53,11 +39,6 @@ impl Values {
         entries.push(Entry { hash, text: texts.add(value), docs: Docs::One(doc) });
         table.insert_unique(hash, n, |n| entries.get(*n as usize).map_or(0, |e| e.hash));
         (n, value.len() + size_of::<Entry>() + 5)
-    }
-
-    /// How many values.
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
     }
 
     /// The number of a value.
@@ -117,26 +98,6 @@ impl Docs {
                 4
             }
         }
-    }
-}
-
-impl Texts {
-    fn add(&mut self, value: &[u8]) -> Place {
-        let room = |piece: &Zeroizing<Vec<u8>>| piece.capacity() - piece.len();
-        if self.0.last().is_none_or(|last| room(last) < value.len()) {
-            let next = self.0.last().map_or(PIECE_MIN, |last| (last.capacity() * 2).min(PIECE_MAX));
-            self.0.push(Zeroizing::new(Vec::with_capacity(next.max(value.len()))));
-        }
-        let piece = self.0.len() - 1;
-        let text = &mut self.0[piece];
-        let at = text.len();
-        text.extend_from_slice(value);
-        Place { piece: piece as u32, at: at as u32, len: value.len() as u32 }
-    }
-
-    fn get(&self, place: Place) -> &[u8] {
-        let piece = self.0.get(place.piece as usize).map_or(&[][..], |p| p.as_slice());
-        piece.get(place.at as usize..(place.at + place.len) as usize).unwrap_or_default()
     }
 }
 

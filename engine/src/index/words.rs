@@ -3,9 +3,6 @@
 //! The second is one vector, written from front to back. A phrase is sought in it, and a roll makes
 //! of it where each word stands; kept by word, positions would cost a cache miss each.
 
-use std::hash::BuildHasher;
-
-use hashbrown::DefaultHashBuilder;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
@@ -14,14 +11,14 @@ use crate::index::part::Field;
 use crate::index::phrase::{EachWord, Pattern, Phrase, Wanted};
 use crate::index::runs;
 use crate::index::terms::{Terms, grow};
-use crate::index::values::Values;
+use crate::index::vocabulary::{Lookup, Vocabulary};
 use crate::text::Analyser;
 
 /// Words of documents, which are numbered from 0.
 #[derive(Default)]
 pub struct Words {
-    values: Values,
-    hasher: DefaultHashBuilder,
+    words: Vocabulary,
+    lookup: Lookup,
     analyser: Analyser,
     /// Numbers of words, document after document; with [`APART`] if one place is left free before it.
     stream: Zeroizing<Vec<u32>>,
@@ -35,33 +32,33 @@ const APART: u32 = 1 << 31;
 impl Words {
     /// Adds the next document; answers about how many bytes that took.
     pub fn add(&mut self, doc: u32, body: &str) -> usize {
-        let Self { values, hasher, analyser, stream, ends } = self;
-        let (mut bytes, before) = (size_of::<usize>(), stream.len());
+        let Self { words, lookup, analyser, stream, ends } = self;
+        lookup.clear();
+        analyser.words(body, |word| lookup.push(word.value, word.position));
+        let before = stream.len();
         let mut next = 0;
-        analyser.words(body, |word| {
-            let (number, more) = values.add(hasher.hash_one(word.value), word.value, doc);
-            grow(stream, 1);
-            stream.push(number | if word.position == next { 0 } else { APART });
-            next = word.position + 1;
-            bytes += more;
+        grow(stream, lookup.len());
+        let bytes = words.add(lookup, doc, |number, position| {
+            stream.push(number | if position == next { 0 } else { APART });
+            next = position + 1;
         });
         ends.push(stream.len());
-        bytes + (stream.len() - before) * size_of::<u32>()
+        size_of::<usize>() + bytes + (stream.len() - before) * size_of::<u32>()
     }
 
     /// Documents that have a word.
-    pub fn docs_of(&self, word: &[u8]) -> &[u32] {
-        self.values.find(self.hasher.hash_one(word), word)
+    pub fn docs_of(&self, word: &[u8]) -> Vec<u32> {
+        self.words.number(word).map_or_else(Vec::new, |number| self.words.docs(number))
+    }
+
+    /// How many documents have a word.
+    pub fn frequency(&self, word: &[u8]) -> u32 {
+        self.words.number(word).map_or(0, |number| self.words.count(number))
     }
 
     /// The number of a word.
     pub fn number_of(&self, word: &[u8]) -> Option<u32> {
-        self.values.number(self.hasher.hash_one(word), word)
-    }
-
-    /// Every word with its documents, in the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u32])> {
-        self.values.iter()
+        self.words.number(word)
     }
 
     /// How many words a document has.
@@ -86,8 +83,7 @@ impl Words {
             };
             numbers.sort_unstable();
             if let [only] = numbers[..] {
-                docs &= RoaringBitmap::from_sorted_iter(self.values.docs(only).iter().copied())
-                    .unwrap_or_default();
+                docs &= RoaringBitmap::from_sorted_iter(self.words.docs(only)).unwrap_or_default();
             }
             if numbers.is_empty() || docs.is_empty() {
                 return RoaringBitmap::new();
@@ -111,14 +107,14 @@ impl Words {
     /// Adds the documents of all words like one, and tells `each` of these.
     pub fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
         for number in self.numbers_like(pattern) {
-            each(self.values.value(number))?;
-            docs.extend(self.values.docs(number).iter().copied());
+            each(self.words.word(number))?;
+            docs.extend(self.words.docs(number));
         }
         Ok(())
     }
 
     fn numbers_like(&self, pattern: &Pattern) -> Vec<u32> {
-        self.values.iter().zip(0..).filter(|((word, _), _)| pattern.matches(word)).map(|(_, n)| n).collect()
+        (0..self.words.len() as u32).filter(|number| pattern.matches(self.words.word(*number))).collect()
     }
 
     /// How many words all documents have together.
@@ -147,7 +143,7 @@ impl Words {
         let mut docs: Vec<(u32, u32)> =
             (0..self.ends.len() as u32).filter_map(|doc| Some((number(doc)?, doc))).collect();
         docs.sort_unstable();
-        let mut sums = vec![Sum::default(); self.values.len()];
+        let mut sums = vec![Sum::default(); self.words.len()];
         for (new, doc) in &docs {
             for (word, at) in self.places(*doc) {
                 let sum = sums.get_mut(word as usize).ok_or_else(missing)?;
@@ -157,7 +153,7 @@ impl Words {
             }
         }
         // Where each word's part of the vectors begins.
-        let order = self.values.in_order();
+        let order = self.words.in_order();
         let (mut docs_len, mut runs_len) = (0usize, 0usize);
         let mut ends = vec![Part::default(); sums.len()];
         for word in &order {
@@ -194,7 +190,7 @@ impl Words {
             let part = ends[word as usize];
             let (docs, runs) = (all_docs.get(docs_at..part.docs), all_runs.get(runs_at..part.runs));
             let (docs, runs) = docs.zip(runs).ok_or_else(missing)?;
-            terms.push_word(Field::Word, self.values.value(word), docs, runs);
+            terms.push_word(Field::Word, self.words.word(word), docs, runs);
             (docs_at, runs_at) = (part.docs, part.runs);
         }
         Ok(())
