@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import sys
 
 import blake3
@@ -120,8 +121,8 @@ def unseal(label, secrets, salt, aad, sealed):
         return None
 
 
-def one_version(version, algorithm, what):
-    need((version, algorithm) == (1, 1), f"{what} has version {version} and algorithm {algorithm}")
+def one_version(version, algorithm, what, known=(1,)):
+    need(version in known and algorithm == 1, f"{what} has version {version} and algorithm {algorithm}")
 
 
 # ------------------------------------------------------------ 4. slot, 5. HEAD
@@ -154,13 +155,14 @@ def read_head(folder, epoch, store, root):
             continue
         text = unseal("head", [root], page[48:80], page[:80], page[80:])
         sequence = int.from_bytes(page[40:48], "little")
-        # What is only needed to write (120..124) doesn't stop a reader.
+        # What is only needed to write (120..124) doesn't stop a reader. Bit 0 of what is needed: words (format 2).
         if text:
-            need(not any(page[10:16] + text[116:120] + text[124:]), "the store needs what this reader doesn't know")
+            need(not any(page[10:16] + bytes([text[116] & ~1]) + text[117:120] + text[124:]),
+                 "the store needs what this reader doesn't know")
         if text and (best is None or sequence > best["sequence"]):
             best = {"sequence": sequence, "root_page": int.from_bytes(text[:4], "little"), "root_salt": text[4:36],
                     "pages": int.from_bytes(text[36:40], "little"), "leaves": int.from_bytes(text[76:84], "little"),
-                    "log_root": text[84:116]}
+                    "log_root": text[84:116], "words": text[116] & 1 == 1}
     need(best, "no record of HEAD opens under the slot's root")
     return best
 
@@ -359,11 +361,12 @@ def read_index(folder, store, name, key, pages):
     for number in range(pages):
         page = data[number * PAGE:(number + 1) * PAGE]
         need(page[:4] == b"EDIX", "an index page does not begin as one")
-        one_version(page[4], page[5], "an index page")
+        one_version(page[4], page[5], "an index page", known=(1, 2))
+        need(page[4] == data[4], "the pages of an index are of different versions")
         part = unseal("index", [key], b"", page[:8] + store + name + u32(number), page[8:])
         need(part is not None, f"page {number} of index {name.hex()} does not open")
         text += part
-    return text
+    return text, data[4] == 2
 
 
 def sections(text):
@@ -397,6 +400,120 @@ def block_table(data):
         blocks.append(block)
     r.end()
     return blocks
+
+
+def posting_list(data, frequency, documents):
+    if frequency > 32 and frequency >= -(-documents // 8):
+        need(len(data) == -(-documents // 8), "a bitmap is not as long as its documents")
+        docs = [i for i in range(8 * len(data)) if data[i // 8] >> (i % 8) & 1]
+    else:
+        r, docs = Reader(data), []
+        for _ in range(frequency):
+            docs.append(r.varint() + (docs[-1] + 1 if docs else 0))
+        r.end()
+    need(len(docs) == frequency and docs[-1] < documents, "a list holds other documents than it should")
+    return docs
+
+
+def runs(data, frequency):
+    """Positions of a word, one list a document."""
+    r, out = Reader(data), []
+    for _ in range(frequency):
+        positions, following = [], 0
+        while True:
+            value = shift = 0
+            byte = r.uint(1)
+            while byte & 0x80:
+                value |= (byte & 0x7F) << shift
+                shift += 7
+                byte = r.uint(1)
+            value |= (byte & 0x3F) << shift
+            need(shift == 0 or value >> shift - 1, "a position is not in its shortest form")
+            positions.append(following + value)
+            following = positions[-1] + 1
+            if byte & 0x40:
+                break
+        out.append(positions)
+    r.end()
+    return out
+
+
+def dictionary(table, documents, with_words):
+    """Terms in order: field, value, documents, and for words the positions in each."""
+    r = Reader(table[3])
+    count = r.uint(4)
+    restarts = [r.uint(4) for _ in range(-(-count // 16))]
+    first, term, placed = r.at, b"", 0
+    for number in range(count):
+        shared, suffix, frequency = r.varint(), r.slice(), r.varint()
+        if number % 16 == 0:
+            need(restarts[number // 16] + first == begin(r, shared, suffix, frequency), "a restart stands elsewhere")
+            need(shared == 0, "something is shared at a restart")
+        need(shared <= len(term), "a term shares more than there is")
+        before, term = term, term[:shared] + suffix
+        need(before < term and frequency > 0, "terms are not in order or empty")
+        if frequency <= 32:
+            start = r.at
+            for _ in range(frequency):
+                r.varint()
+            data = bytes(r.data[start:r.at])
+        else:
+            offset, length = r.varint(), r.varint()
+            data = table[4][offset:offset + length]
+        docs, positions = posting_list(data, frequency, documents), None
+        if term[0] == 7:
+            need(with_words, "a word in an index without words")
+            if number % 16 == 0:
+                need(r.varint() == placed, "positions of a word don't follow those of the word before")
+            length = r.varint()
+            positions = runs(table[16][placed:placed + length], frequency)
+            placed += length
+        need(1 <= term[0] <= 7, "a term of an unknown field")
+        yield term[0], term[1:], docs, positions
+    r.end()
+    need(not with_words or placed == len(table[16]), "positions of no word")
+
+
+def begin(r, shared, suffix, frequency):
+    """Where the entry began whose list comes next."""
+    size = lambda v: max(1, -(-v.bit_length() // 7))
+    return r.at - size(shared) - size(len(suffix)) - len(suffix) - size(frequency)
+
+
+def ascii_words(body):
+    """Words of an ASCII text, as docs/QUERY.md says: the n-th one stands at position n."""
+    found = {}
+    for at, word in enumerate(re.findall(rb"[0-9a-z_]+", body.encode().lower())):
+        if len(word) > 255:
+            word = word[:200] + b"\xff" + blake3.blake3(word).digest(16)
+        found.setdefault(word, []).append(at)
+    return found
+
+
+def check_terms(table, documents, with_words, bodies):
+    """The dictionary against the bodies, `None` for acts: all words of those in ASCII, the number of words of all."""
+    found, counts = [{} for _ in range(documents)], [0] * documents
+    for field, value, docs, positions in dictionary(table, documents, with_words):
+        for doc, places in zip(docs, positions or []):
+            found[doc][value] = places
+            counts[doc] += len(places)
+    if not with_words:
+        need(not {16, 17, 18} & set(table), "an index without words has a section of words")
+        return
+    need(table[18] == bytes([1, 1]), "words of an unknown analyser")
+    lengths = Reader(table[17])
+    need(column(lengths, documents) == counts, "a document has another number of words than it should")
+    lengths.end()
+    for doc, body in enumerate(bodies):
+        if body is None or not body:
+            need(not found[doc], "words of a document without text")
+        elif body.isascii():
+            need(found[doc] == ascii_words(body), "the words of a document are not those of its body")
+        else:
+            # Two neighbours stand side by side, or with one place left free between them.
+            places = sorted(at for positions in found[doc].values() for at in positions)
+            steps = {b - a for a, b in zip(places, places[1:])}
+            need(places and places[0] == 0 and steps <= {1, 2}, "the positions of a document have a hole")
 
 
 def lz4_block(data, size):
@@ -448,13 +565,15 @@ def read_block(body, store, name, block, people):
     return records
 
 
-def read_segment(folder, store, r, people, found):
+def read_segment(folder, store, words, r, people, found):
     key, name, pages, documents = r.take(32), r.take(16), r.uint(4), r.uint(4)
     r.uint(4)
     r.zigzag(), r.zigzag(), r.uint(8), r.uint(8)
     names = [r.take(16) for _ in range(r.varint())]
     r.end()
-    count, table = sections(read_index(folder, store, name, key, pages))
+    text, with_words = read_index(folder, store, name, key, pages)
+    need(words or not with_words, "an index with words in a store of format 1")
+    count, table = sections(text)
     need(count == documents, "an index and the key tree count its documents differently")
     need(table[1] == table[2], "the two block tables of an index differ")
     bodies = []
@@ -469,7 +588,7 @@ def read_segment(folder, store, r, people, found):
     times, seqs = column(Reader(table[5]), documents), column(Reader(table[6]), documents)
     places = Reader(table[7])
     numbers, slots = column(places, documents), column(places, documents)
-    before = None
+    before, texts = None, []
     for time, seq, block, slot in zip(times, seqs, numbers, slots):
         key = (signed(time), seq)
         need(before is None or before < key, "documents don't stand in the order of time and position")
@@ -477,6 +596,9 @@ def read_segment(folder, store, r, people, found):
         place, salt, canonical = opened[block][slot]
         need(place == seq, "a record does not stand where the index says")
         found.append((seq, salt, canonical))
+        told = cbor(Reader(canonical))
+        texts.append(None if told.get(1, 1) >= 32 else told.get(9, ""))
+    check_terms(table, documents, with_words, texts)
 
 
 # ------------------------------------------------------------ 11. log
@@ -566,7 +688,7 @@ def read_store(folder, slot):
     people = People(keyring)
     found = []
     for _, r in keyring.of_kind(4):
-        read_segment(folder, store, r, people, found)
+        read_segment(folder, store, head["words"], r, people, found)
     check_counters(keyring, len(found))
     for _, r in sorted(keyring.of_kind(5), key=lambda e: e[0]):
         name, key = r.take(16), r.take(32)

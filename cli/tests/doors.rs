@@ -57,14 +57,14 @@ fn manual_pages_stand_for_every_verb() {
 }
 
 #[test]
-fn there_is_nothing_to_upgrade_yet() {
+fn a_new_store_needs_no_upgrade() {
     let sandbox = Sandbox::with_sample();
     let run = sandbox.run("--json upgrade").ok();
-    assert_eq!(run.out, "{\"format\":1,\"upgraded\":false}\n");
-    assert_eq!(sandbox.run("upgrade").ok().out, "format 1: nothing to do\n");
+    assert_eq!(run.out, "{\"format\":2,\"upgraded\":false,\"from\":2,\"indexes\":0,\"damaged\":0}\n");
+    assert_eq!(sandbox.run("upgrade").ok().out, "format 2: nothing to do\n");
     assert_eq!(sandbox.count("*"), 4);
     let version = sandbox.args(&["--json", "--version"], "").ok().lines().remove(0);
-    assert_eq!(version["format"], 1);
+    assert_eq!(version["format"], 2);
     // What a newer program wrote is left to it.
     let path = sandbox.folder.join("s/HEAD");
     let mut head = std::fs::read(&path).unwrap();
@@ -73,4 +73,31 @@ fn there_is_nothing_to_upgrade_yet() {
     let run = sandbox.run("--json upgrade").exits(1);
     assert_eq!(run.error()["kind"], "unsupported");
     assert_eq!(std::fs::read(&path).unwrap(), head);
+}
+
+/// A store that the first release made is brought to the format of today, and says what was done.
+#[test]
+fn a_store_of_format_1_gets_words() {
+    let sandbox = Sandbox::new();
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/v1");
+    std::fs::create_dir_all(sandbox.folder.join("s/log")).unwrap();
+    std::fs::copy(fixture.join("store.slot"), sandbox.folder.join("s.slot")).unwrap();
+    for part in ["", "log"] {
+        for entry in std::fs::read_dir(fixture.join("store").join(part)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                let to = sandbox.folder.join("s").join(part).join(path.file_name().unwrap());
+                std::fs::copy(&path, to).unwrap();
+            }
+        }
+    }
+    let refused = sandbox.run("--json count parcel").exits(1);
+    assert_eq!(refused.error()["kind"], "unsupported");
+    assert!(refused.err.contains("escrow upgrade"), "{}", refused.err);
+    let all = sandbox.count("*");
+    let line = sandbox.run("upgrade").ok().out;
+    assert!(line.starts_with("format 2, was 1: ") && line.ends_with(" indexes got words\n"), "{line}");
+    assert_eq!(sandbox.run("upgrade").ok().out, "format 2: nothing to do\n");
+    assert_eq!(sandbox.count("*"), all);
+    assert!(sandbox.count("parcel") > 50);
 }

@@ -122,8 +122,9 @@ pub mod view;
 pub use error::{Error, ErrorKind, Result};
 pub use store::Store;
 
-/// Version of the on-disk format. Frozen: every later program reads it (`docs/FORMAT.md`, section 14).
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the on-disk format that new stores have. Frozen: every later program reads it, and this
+/// one reads those before it (`docs/FORMAT.md`, section 14).
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

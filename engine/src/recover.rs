@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::erase::{self, Asked};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, Handle, PersonNumber, StoreId};
-use crate::index::{LiveIndex, Part};
+use crate::index::Part;
 use crate::ingest::Queue;
 use crate::keyring::catalog::{self, JournalRole, Tagger};
 use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings as SettingsEntry};
@@ -181,7 +181,7 @@ impl Request {
             let (active, current) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             let (spare, next) = reserve.retry(&env, || true, || commit::new_journal(&env, &keys))?;
             env.sync_dir()?;
-            view.frozen = Some(Arc::new(std::mem::replace(&mut view.live, LiveIndex::new(true))));
+            view.frozen = Some(Arc::new(view.take_live()));
             (active, spare, Some((current, next)))
         };
         let writer = Writer {

@@ -16,7 +16,7 @@ use crate::merkle::verifier_key::verifier_key;
 use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
-use crate::state::{State, commit};
+use crate::state::{State, commit, upgrade};
 use crate::verify::{self, probe};
 use crate::view::Missing;
 
@@ -36,6 +36,7 @@ pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
 pub use crate::query::snippet::Snippet;
 pub use crate::record::Record;
 pub use crate::record::time::Period;
+pub use crate::state::upgrade::UpgradeReport;
 pub use crate::state::{Durability, Preset};
 pub use crate::verify::probe::SealedObject;
 pub use crate::verify::{Share, VerifyOptions, VerifyReport};
@@ -234,6 +235,23 @@ impl Store {
         each: impl FnMut(&CompactReport),
     ) -> Result<CompactReport> {
         compact::compact(&self.state, options, each)
+    }
+
+    /// Version of the store's format. One that is older than [`crate::FORMAT_VERSION`] is read and
+    /// written as it is: format 1 has no index of words, so queries for words are refused.
+    pub fn format(&self) -> u32 {
+        upgrade::format(&self.state.view.read().tree)
+    }
+
+    /// Brings the store to the format of this program: from then on no older program opens it, and each
+    /// index is written anew with words. Searches and appends go on, queries for words are refused until
+    /// the last index is written. `each` is called after every commit. Once it was stopped, it is called
+    /// again and goes on with what is left.
+    ///
+    /// # Errors
+    /// *Busy* if an erasure waits, *no space*; what was published stays, and nothing is lost.
+    pub fn upgrade(&self, each: impl FnMut(&UpgradeReport)) -> Result<UpgradeReport> {
+        upgrade::upgrade(&self.state, each)
     }
 
     /// Checks the store; damage is in the report. Appends wait while it reads.

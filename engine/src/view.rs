@@ -131,13 +131,14 @@ pub struct Place<'a> {
 impl View {
     /// A view of these segments with an empty live index.
     pub fn new(tree: Tree, segments: Vec<Rolled>, tagger: Tagger) -> Self {
+        let live = LiveIndex::new(tree.head().has_words());
         Self {
             generation: 0,
             tree,
             segments,
             missing: Vec::new(),
             frozen: None,
-            live: LiveIndex::new(true),
+            live,
             mask: Mask::default(),
             leaving: Vec::new(),
             born: HashMap::new(),
@@ -145,6 +146,12 @@ impl View {
             names: Mutex::default(),
             tagger,
         }
+    }
+
+    /// Puts an empty live index in the place of the one that stands there, which it answers. It has
+    /// words if the store's indexes may have them.
+    pub fn take_live(&mut self) -> LiveIndex {
+        std::mem::replace(&mut self.live, LiveIndex::new(self.tree.head().has_words()))
     }
 
     /// Every part, oldest segment first.

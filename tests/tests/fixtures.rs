@@ -13,7 +13,7 @@ use escrowdb::id::Micros;
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
 use escrowdb::store::{EraseOptions, Hit, Order, Preset, Selector, VerifyOptions};
-use escrowdb::{FORMAT_VERSION, Store};
+use escrowdb::{ErrorKind, FORMAT_VERSION, Store};
 use serde_json::{Value, json};
 
 const START: i64 = 1_767_225_600_000_000;
@@ -62,6 +62,10 @@ fn record(day: i64, i: i64) -> Record {
     if i == 11 {
         body = body.repeat(200);
     }
+    if (day, i) == (0, 13) {
+        // Positions of one byte, two and three, and a word that stands as its short name.
+        body = (0..9000).map(|n| format!("n{n} ")).chain([" x".repeat(20), "x".repeat(300)]).collect();
+    }
     let at = Micros(START + day * 1440 * MINUTE + (i * 37 % 25) * MINUTE + i % 3);
     let mut record = Record::new(format!("talk {day}/{}", (day * 7 + i) % 6), author, at, body)
         .id(format!("m-{day}-{i}"))
@@ -96,7 +100,7 @@ fn answers(store: &Store) -> String {
     }
     all.sort_by_key(|record| record["seq"].as_u64());
     let mut out: String = all.iter().map(|record| format!("{record}\n")).collect();
-    for query in [
+    let old = [
         "*",
         "tag:all",
         "tag:day:24",
@@ -106,10 +110,41 @@ fn answers(store: &Store) -> String {
         "after:2026-01-10 before:2026-02-01",
         "id:m-3-4",
         "conversation:\"talk 7/2\"",
-    ] {
+    ];
+    let words: &[&str] = if has_words(store) { &WORDS } else { &[] };
+    for query in old.iter().chain(words) {
         out += &format!("{}\n", json!({"query": query, "count": reading.count(query).unwrap()}));
     }
     out
+}
+
+/// Each finds something.
+const WORDS: [&str; 8] = [
+    "parcel",
+    "\"parcel has not come\"",
+    "GRUESSE OR grüße",
+    "\"東京の\"",
+    "أين",
+    "👍🏽",
+    "parc* NOT kind:file",
+    "parzel~1",
+];
+
+/// Whether a store is of format 2; one that isn't has to refuse words, and say what to do.
+fn has_words(store: &Store) -> bool {
+    let reading = store.session(Session::new());
+    match (store.format(), reading.count(WORDS[0])) {
+        (1, Err(e)) => {
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            assert!(e.hint_text().is_some_and(|hint| hint.contains("escrow upgrade")), "{e}");
+            false
+        }
+        (2, found) => {
+            assert!(WORDS.iter().all(|words| reading.count(words).unwrap() > 0), "{found:?}");
+            true
+        }
+        (format, found) => panic!("format {format}: {found:?}"),
+    }
 }
 
 fn as_json(hit: &Hit) -> Value {
@@ -127,6 +162,7 @@ fn stores_of_every_version_open_and_answer_as_they_did() {
         let copy = Copy::of(version);
         let wanted = fs::read_to_string(fixture(version).join("answers.jsonl")).unwrap();
         let store = Store::builder(copy.store()).open().unwrap();
+        assert_eq!(store.format(), version);
         assert!(wanted.lines().count() > 500, "a fixture that holds nothing proves nothing");
         assert_eq!(answers(&store), wanted, "version {version}");
         let report = store.verify(&VerifyOptions::new().read_data(true)).unwrap();
@@ -141,6 +177,8 @@ fn stores_of_every_version_open_and_answer_as_they_did() {
         store.close().unwrap();
         let store = Store::builder(copy.store()).open().unwrap();
         assert!(gone > 0);
+        assert_eq!(store.format(), version, "only an upgrade changes it");
+        has_words(&store);
         assert_eq!(store.session(Session::new()).count("*").unwrap(), before + 1 - gone);
     }
 }

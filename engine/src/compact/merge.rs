@@ -229,6 +229,7 @@ mod tests {
             first: docs.iter().map(|d| d.0).min().unwrap_or_default(),
             last: docs.iter().map(|d| d.0).max().unwrap_or_default(),
             index_bytes: 0,
+            has_words: true,
             bodies: vec![BodyFacts { bytes: live, live, dead: 0 }],
             settled: false,
         };

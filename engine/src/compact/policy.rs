@@ -15,6 +15,9 @@
 //! Weights don't add up: segments may be small by records and by bytes, and their records lie so
 //! that as many come out as went in. Such a step is given up before it writes anything, and its
 //! segments are *settled*: they are not merged again as they are. So compaction comes to an end.
+//!
+//! A step takes segments with words or segments without, for what is merged has words only if all of
+//! it had. Both stand in a store whose `upgrade` was cut.
 
 use crate::id::{FileId, Micros, SegmentId};
 
@@ -33,6 +36,8 @@ pub struct Facts {
     pub last: Micros,
     /// Bytes of the index file.
     pub index_bytes: u64,
+    /// Whether the index has words.
+    pub has_words: bool,
     /// Its body files, in the order of the block table.
     pub bodies: Vec<BodyFacts>,
     /// Whether merging it was tried and would not have made fewer segments.
@@ -97,6 +102,11 @@ impl Policy {
 
     /// The segments of the next step; `None` if nothing is due.
     pub fn choose(&self, all: &[Facts], limits: &Limits) -> Option<Step> {
+        let (with, without): (Vec<Facts>, Vec<Facts>) = all.iter().cloned().partition(|f| f.has_words);
+        self.choose_of_one_sort(&with, limits).or_else(|| self.choose_of_one_sort(&without, limits))
+    }
+
+    fn choose_of_one_sort(&self, all: &[Facts], limits: &Limits) -> Option<Step> {
         // Fewer segments, or as many that overlap less: so it comes to an end.
         let of = |segments: Vec<SegmentId>, fewer| Step { outputs_max: segments.len() - fewer, segments };
         let small = self.small(all, limits).map(|segments| of(segments, 1));
@@ -226,6 +236,7 @@ mod tests {
             first: Micros(first),
             last: Micros(last),
             index_bytes: 4096,
+            has_words: true,
             bodies,
             settled: false,
         }
@@ -308,6 +319,17 @@ mod tests {
             assert!(all.iter().all(|(_, times)| *times <= bound), "{docs}");
             assert!(written <= bound * records, "{docs}: {written} of {records}");
         }
+    }
+
+    /// What comes out has words only if all that went in had: words would be lost without a word.
+    #[test]
+    fn segments_with_words_and_without_are_not_merged() {
+        let mut all: Vec<_> = (0..6).map(|i| segment(i, 10, 0, 1000)).collect();
+        all.iter_mut().skip(1).step_by(2).for_each(|f| f.has_words = false);
+        assert_eq!(ids(Policy::THOROUGH.choose(&all, &LIMITS)), [0, 2, 4]);
+        assert_eq!(ids(Policy::THOROUGH.choose(&all[3..], &LIMITS)), [3, 5]);
+        assert!(Policy::THOROUGH.choose(&all[..2], &LIMITS).is_none());
+        assert!(Policy::BACKGROUND.choose(&all, &LIMITS).is_none());
     }
 
     #[test]

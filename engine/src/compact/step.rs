@@ -92,6 +92,9 @@ fn build_and_publish(
     let state = right.state();
     let segments = inputs(state, facts)?;
     let data = decode(&segments, go_on)?;
+    if data.iter().any(|some| some.with_words != facts.iter().all(|f| f.has_words)) {
+        return Err(Error::corrupt("a merge takes segments with words and without"));
+    }
     let order = Order::of(&data);
     let cuts = order.cuts(&data, limits);
     if cuts.len() > outputs_max {

@@ -124,6 +124,7 @@ fn facts(segment: &Rolled) -> Result<Facts> {
         first,
         last,
         index_bytes: segment.part.index_len(),
+        has_words: segment.part.has_words(),
         bodies,
         settled: false,
     })

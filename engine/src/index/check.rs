@@ -102,18 +102,20 @@ impl Segment {
     /// sections are damaged. A block of the table holds no dead record, so what comes out equals
     /// what was written.
     pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<IndexData> {
-        self.rebuild_from(known, &mut |_, _, e| Err(e))
+        self.rebuild_from(known, self.sections.index.has_words(), &mut |_, _, e| Err(e))
     }
 
     /// The same without the blocks that don't open; answers them, too. Those of which a subject is
-    /// `erased` can't open any more.
+    /// `erased` can't open any more. It has words if the index had, and if `with_words`.
     pub fn rebuild_readable(
         &self,
         known: &dyn Fn(PersonNumber) -> bool,
         erased: &dyn Fn(PersonNumber) -> bool,
+        with_words: bool,
     ) -> Result<Rebuilt> {
         let (mut lost, mut gone) = (Vec::new(), Vec::new());
-        let data = self.rebuild_from(known, &mut |number, block, e| match e.kind() {
+        let with_words = with_words || self.sections.index.has_words();
+        let data = self.rebuild_from(known, with_words, &mut |number, block, e| match e.kind() {
             ErrorKind::Corrupt if block.subjects.iter().any(|subject| erased(*subject)) => {
                 gone.push((number, block.subjects.clone()));
                 Ok(())
@@ -137,6 +139,7 @@ impl Segment {
     fn rebuild_from(
         &self,
         known: &dyn Fn(PersonNumber) -> bool,
+        with_words: bool,
         lost: &mut dyn FnMut(u32, &BlockRef, Error) -> Result<()>,
     ) -> Result<IndexData> {
         let blocks = self.sections.load_blocks()?;
@@ -160,7 +163,7 @@ impl Segment {
             }
         }
         records.sort_unstable_by_key(|(seq, stored, _)| (stored.time, *seq));
-        let mut builder = IndexBuilder::new(known, self.sections.index.has_words());
+        let mut builder = IndexBuilder::new(known, with_words);
         for (seq, stored, at) in &records {
             builder.add(stored, *seq, *at)?;
         }

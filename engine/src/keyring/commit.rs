@@ -59,6 +59,18 @@ impl Keyring {
         log: LogHead,
         new_root: Option<(&RootKey, Epoch)>,
     ) -> Result<Prepared> {
+        self.prepare_needing(changes, log, new_root, 0)
+    }
+
+    /// The same for a commit from which on the store needs more of its readers: bits of *needed* in
+    /// HEAD, which stay set for good.
+    pub fn prepare_needing(
+        &self,
+        changes: &Changes,
+        log: LogHead,
+        new_root: Option<(&RootKey, Epoch)>,
+        more: u32,
+    ) -> Result<Prepared> {
         let list = checked(changes)?;
         let mut w = self.writer.lock();
         self.refuse_if_poisoned()?;
@@ -108,7 +120,8 @@ impl Keyring {
         let Batch { draft, places, bytes, handed, .. } = batch;
 
         let sequence = current.checked_add(1).ok_or_else(|| Error::invalid("HEAD has no sequence left"))?;
-        let head = Head { sequence, epoch, log, pages: draft.pages() };
+        let needed = tree.head().needed | more;
+        let head = Head { sequence, epoch, log, pages: draft.pages(), needed };
         let record = Record { head, root_page, root_salt, free };
         let salt =
             random(self.entropy.as_ref(), &root, &[&root_salt[..], &head.sequence.to_le_bytes()].concat())?;

@@ -8,8 +8,9 @@
 //!      ‖ needed u32 ‖ needed to write u32 ‖ zeros
 //! ```
 //!
-//! What a later version writes that this one would overlook, it announces by a bit of *needed* or
-//! *needed to write*. This version knows none, and reads to write: it refuses both.
+//! What a later version writes that an earlier one would overlook, it announces by a bit of *needed*
+//! or *needed to write*. This version knows [`WORDS`], and reads to write: it refuses all others. A
+//! bit that was set stays set in every later record.
 //!
 //! The first 80 bytes are the associated data; the key comes from the slot's root and the salt.
 
@@ -27,6 +28,12 @@ pub const HEAD_FILE: &str = "HEAD";
 
 /// Length of the file.
 pub(super) const HEAD_LEN: usize = 4 * PAGE_LEN;
+
+/// Bit of *needed*: indexes with words may stand in the store. It sets format 2 apart from format 1.
+pub const WORDS: u32 = 1;
+
+/// Bits of *needed* that this program knows.
+const KNOWN: u32 = WORDS;
 
 const MAGIC: [u8; 8] = *b"ESCDHEAD";
 const VERSION: u8 = 1;
@@ -55,6 +62,15 @@ pub struct Head {
     pub log: LogHead,
     /// Pages of each page file.
     pub pages: u32,
+    /// What a reader must know: [`WORDS`] or nothing.
+    pub needed: u32,
+}
+
+impl Head {
+    /// Whether indexes with words may stand in the store, and new ones are to have words.
+    pub const fn has_words(&self) -> bool {
+        self.needed & WORDS != 0
+    }
 }
 
 /// A HEAD record.
@@ -93,6 +109,7 @@ impl Record {
         page.put_bytes(self.free.as_ref().map_or(&[0; 32], |f| &*f.1));
         page.put_u64(self.head.log.size);
         page.put_bytes(&self.head.log.root);
+        page.put_u32(self.head.needed);
         page.resize(PAGE_LEN, 0);
         let (clear, text) = page.split_at_mut(TEXT_AT);
         let seal = derive(Label::Head, &[root], salt, &clear[..CLEAR_LEN]).seal(text)?;
@@ -121,13 +138,14 @@ impl Record {
         let free_page = r.u32()?;
         let free_key = secret(&mut r)?;
         let log = LogHead { size: r.u64()?, root: r.array()? };
+        let needed = r.u32()?;
         let clear = &page[UNUSED];
         let unknown = [clear, r.tail()].into_iter().flatten().any(|byte| *byte != 0);
-        if unknown {
+        if unknown || needed & !KNOWN != 0 {
             return Err(Error::newer("the store needs what this program doesn't know"));
         }
         Ok(Self {
-            head: Head { sequence: claim.sequence, epoch: claim.epoch, log, pages },
+            head: Head { sequence: claim.sequence, epoch: claim.epoch, log, pages, needed },
             root_page,
             root_salt,
             free: (free_page != NO_PAGE).then_some((free_page, free_key)),
@@ -249,7 +267,8 @@ mod tests {
     const ROOT: [u8; 32] = [6; 32];
 
     fn page(sequence: u64, epoch: u64, root: &[u8; 32]) -> Vec<u8> {
-        let head = Head { sequence, epoch: Epoch(epoch), log: LogHead { size: 9, root: [1; 32] }, pages: 7 };
+        let log = LogHead { size: 9, root: [1; 32] };
+        let head = Head { sequence, epoch: Epoch(epoch), log, pages: 7, needed: WORDS };
         let free = Some((3, crate::crypto::Secret::from_bytes(&[8; 32])));
         Record { head, root_page: 2, root_salt: [4; 32], free }
             .seal(STORE, root, &[sequence as u8; 32])
@@ -269,6 +288,7 @@ mod tests {
         let r = Record::open(&page(4, 1, &ROOT), STORE, &ROOT, Epoch(1)).unwrap();
         assert_eq!((r.head.sequence, r.head.pages, r.root_page, r.root_salt), (4, 7, 2, [4; 32]));
         assert_eq!(r.head.log, LogHead { size: 9, root: [1; 32] });
+        assert!(r.head.has_words());
         let (place, key) = r.free.unwrap();
         assert_eq!((place, *key), (3, [8; 32]));
     }
@@ -330,9 +350,13 @@ mod tests {
     fn what_a_later_version_needs_is_refused_and_not_overlooked() {
         let p4 = page(4, 1, &ROOT);
         assert_eq!(chosen(&file(&p4, &with(5, &[]))).unwrap(), (5, true));
+        // One that needs nothing is of a store of format 1.
+        assert_eq!(chosen(&file(&p4, &with(5, &[(TEXT_AT + 116, 0)]))).unwrap(), (5, true));
+        let bits = (1..8).map(|bit| (TEXT_AT + 116, 1 << bit));
         // needed, needed to write, the end of the text, the clear zeros
-        for at in [TEXT_AT + 116, TEXT_AT + 119, TEXT_AT + 123, PAGE_LEN - 1, 10, 15] {
-            let newer = with(5, &[(at, 1)]);
+        let bytes = [TEXT_AT + 117, TEXT_AT + 119, TEXT_AT + 120, TEXT_AT + 123, PAGE_LEN - 1, 10, 15];
+        for (at, byte) in bits.chain(bytes.map(|at| (at, 1))) {
+            let newer = with(5, &[(at, byte)]);
             let refused = choose(&file(&p4, &newer), STORE, &ROOT, Epoch(1)).err().unwrap();
             assert_eq!(refused.kind(), ErrorKind::Unsupported, "{at}");
             // A record that was replaced needs nothing any more; it can't stand beside a newer one.

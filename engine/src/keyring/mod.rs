@@ -91,8 +91,8 @@ struct Writer {
 }
 
 impl Keyring {
-    /// Makes the files of a new keyring with these entries, durable when it returns. Fails if one
-    /// of them exists.
+    /// Makes the files of a new keyring with these entries, durable when it returns: that of a store
+    /// whose indexes have words. Fails if one of the files exists.
     #[expect(clippy::too_many_arguments, reason = "each stands for itself, and there is one caller")]
     pub fn create(
         vfs: Arc<dyn Vfs>,
@@ -107,7 +107,7 @@ impl Keyring {
         let files = Files::create(vfs.as_ref(), dir, store)?;
         let head_file = vfs.create(&dir.join(HEAD_FILE)).map_err(|e| Error::io("create HEAD", e))?;
         head_file.allocate(HEAD_LEN as u64).map_err(|e| Error::io("reserve HEAD", e))?;
-        let head = Head { sequence: 0, epoch, log, pages: 0 };
+        let head = Head { sequence: 0, epoch, log, pages: 0, needed: head::WORDS };
         let record = Record { head, root_page: page::NO_PAGE, root_salt: [0; 32], free: None };
         let space = Space::default();
         let this = Self::assemble(

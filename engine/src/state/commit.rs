@@ -37,8 +37,20 @@ pub fn commit_locked(
     log: LogHead,
     also: impl FnOnce(&mut View),
 ) -> Result<()> {
+    commit_needing(state, keyring, changes, log, 0, also)
+}
+
+/// The same, from which on the store needs more of its readers: bits of *needed* in HEAD.
+pub fn commit_needing(
+    state: &State,
+    keyring: &Keyring,
+    changes: &Changes,
+    log: LogHead,
+    more: u32,
+    also: impl FnOnce(&mut View),
+) -> Result<()> {
     state.check_writable()?;
-    let prepared = keyring.prepare(changes, log, None).map_err(|e| match e.kind() {
+    let prepared = keyring.prepare_needing(changes, log, None, more).map_err(|e| match e.kind() {
         // Nothing of the current state was touched, and a full disk says nothing about it.
         ErrorKind::NoSpace if !keyring.is_poisoned() => e,
         _ => state.poison(e),
@@ -169,8 +181,7 @@ pub fn freeze(state: &State) -> Result<bool> {
     }
     writer.active = spare;
     let mut view = state.view.write();
-    let frozen = std::mem::replace(&mut view.live, LiveIndex::new(true));
-    view.frozen = Some(Arc::new(frozen));
+    view.frozen = Some(Arc::new(view.take_live()));
     Ok(true)
 }
 

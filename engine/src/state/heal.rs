@@ -115,13 +115,14 @@ pub fn all(state: &Arc<State>, by: By) -> Result<u64> {
     Ok(healed)
 }
 
-/// Builds the index of a segment anew by an ordinary commit; answers what is lost, which stands in
-/// the key tree from then on.
+/// Builds the index of a segment anew by an ordinary commit, with words if the store's indexes may have
+/// them; answers what is lost, which stands in the key tree from then on.
 pub fn one(state: &State, segment: &Rolled, give_up: GiveUp, by: By) -> Result<Vec<String>> {
     let known = |n: PersonNumber| state.view.read().knows(n).unwrap_or(false);
     let erasures = begun(&state.view.read().tree)?;
     let erased = |n: PersonNumber| !known(n) && erasures.iter().any(|(_, people)| people.contains(&n));
-    let Rebuilt { data, mut lost, gone } = match segment.part.rebuild_readable(&known, &erased) {
+    let with_words = state.view.read().tree.head().has_words();
+    let Rebuilt { data, mut lost, gone } = match segment.part.rebuild_readable(&known, &erased, with_words) {
         Ok(rebuilt) => rebuilt,
         Err(e) if give_up == GiveUp::Segments && e.kind() == ErrorKind::Corrupt => {
             Rebuilt { lost: vec![format!("{e}; all of its bodies are lost with it")], ..Rebuilt::default() }

@@ -26,6 +26,7 @@ pub mod heal;
 pub mod keys;
 pub mod reserve;
 pub mod settings;
+pub mod upgrade;
 
 pub use crate::keyring::entry::Preset;
 pub use reserve::{RESERVE_FILE, Reserve};

@@ -215,7 +215,7 @@ fn verify_segment(
             }
         } else if segment
             .part
-            .rebuild_readable(&|_| false, &|_| false)
+            .rebuild_readable(&|_| false, &|_| false, false)
             .is_ok_and(|r| r.lost.is_empty() && r.gone.is_empty())
         {
             report.repairable += 1;

@@ -96,3 +96,21 @@ fn a_key_seals_once() {
         assert_eq!(unique.len(), links.len());
     }
 }
+
+/// What readers must know of the store is said by every commit from the first that said it: one that
+/// left it out would let an older program write what this one takes for whole.
+#[test]
+fn what_is_needed_stays_needed() {
+    let disk = MemoryVfs::new();
+    let k = create(&disk, &set(0..10));
+    assert!(k.head().has_words(), "a new store's");
+    commit(&k, &set(10..20));
+    let p = k.prepare(&unset(0..5), LOG, Some((&root(2), Epoch(2)))).unwrap();
+    assert!(p.head().has_words());
+    k.publish(p).unwrap();
+    drop(k);
+    let k = open_as(disk.clone(), 2).unwrap();
+    commit(&k, &unset(5..9));
+    assert!(open_as(copy(&disk), 2).unwrap().head().has_words());
+    assert!(Keyring::look(&disk, Path::new(DIR), STORE, &root(2), Epoch(2)).unwrap().head().has_words());
+}
