@@ -2,13 +2,13 @@
 """Black-box test of the program `escrow` by its command contract. Needs Python 3.9 and the built binary only.
 
   python3 tests/blackbox.py --escrow target/release/escrow [--records 20000] [--queries 500] [--seed 1] [--rounds 20]
-                            [--chats 1000000] [--only NAME[,NAME]] [--keep]
+                            [--chats 1000000] [--word-queries 200] [--only NAME[,NAME]] [--keep]
 
 Parts: oracle (every query against a plain list), contract (exit codes, certificates, exports), erase (a store that forgot
 equals one that never knew), copies (old copies of the folder with the final slot), kill_import, kill_erase (SIGKILL at
 random moments), exports (pages and tables against the records, hostile texts among them), chats (real chats of
-ESCROW_CHATS, a folder of JSON Lines: what goes in is counted and comes out as a scan says). Every failure prints the
-command that shows it. Last line: `N passed, M failed`; exit code 1 if M > 0.
+ESCROW_CHATS, a folder of JSON Lines: what goes in is counted and comes out as a scan says), words (queries for words on
+the same chats, against texts that `words.py` cut). Every failure prints the command that shows it. Last line: `N passed, M failed`; exit code 1 if M > 0.
 """
 import argparse
 import collections
@@ -1019,6 +1019,43 @@ class Suite:
         t.equal(got, [plain(rows[i]) for i in order], f"chats {name}: export", r.command)
 
 
+    def words(self):
+        """Queries for words on real chats: every count, and the first and the last hits."""
+        folder, t = os.environ.get("ESCROW_CHATS"), self.tally
+        if not folder:
+            print("left out: ESCROW_CHATS names no folder with real chats")
+            return
+        import word_queries
+        for name in sorted(n for n in os.listdir(folder) if n.endswith(".jsonl")):
+            with open(os.path.join(folder, name), encoding="utf-8", newline="\n") as f:
+                lines = [line.rstrip("\n") for _, line in zip(range(self.args.chats), f)]
+            e = self.store("words-" + name.removesuffix(".jsonl"))
+            # Behind the first half a segment ends; the last few records stay in the journal.
+            for part in (lines[:len(lines) // 2], lines[len(lines) // 2:-5], lines[-5:]):
+                e.must("import", self.file("words-" + name, part))
+                if part and part[-1] is not lines[-1]:
+                    e.must("roll")
+            texts = word_queries.Texts([json.loads(line) for line in lines], DEFAULT_KINDS, micros)
+            asker = word_queries.Asker(texts, random.Random(f"{self.args.seed} {name}"))
+            for sort, query, found in asker.queries(self.args.word_queries):
+                t.notes[f"words: {sort}"] += 1
+                self.words_compare(e, f"words {name}: {sort} {query!r}", query, texts, found)
+            if not self.args.keep and not t.failed:
+                shutil.rmtree(e.store)
+
+    def words_compare(self, e, what, query, texts, found):
+        t, limit = self.tally, 100
+        r = e.run("count", "--", query)
+        if not t.check(r.code == 0, what, r, r.command):
+            return
+        t.equal(r.lines()[0]["count"], len(found), what, r.command)
+        oldest = [n for n in texts.oldest if n in found]
+        for order, want in (("oldest", oldest[:limit]), ("newest", oldest[:-limit - 1:-1])):
+            r = e.must("search", "--order", order, "--limit", str(limit), "--", query)
+            key = lambda row: (row["conversation"], row["id"], row["body"])
+            t.equal([key(h) for h in r.lines()], [key(texts.rows[n]) for n in want], f"{what}, {order}", r.command)
+
+
 class Page(html.parser.HTMLParser):
     """What a browser makes of an exported page: headings, texts, and whatever should not be there."""
 
@@ -1108,7 +1145,7 @@ def scan(roots, needles):
                     yield path, text
 
 
-PARTS = ("oracle", "contract", "erase", "copies", "kill_import", "kill_erase", "exports", "chats")
+PARTS = ("oracle", "contract", "erase", "copies", "kill_import", "kill_erase", "exports", "chats", "words")
 
 
 def main():
@@ -1119,6 +1156,7 @@ def main():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--rounds", type=int, default=20, help="kills per part")
     p.add_argument("--chats", type=int, default=1_000_000, help="real chats of each set")
+    p.add_argument("--word-queries", type=int, default=200, help="queries for words on each set of real chats")
     p.add_argument("--only", default="", help="parts, by comma: " + ", ".join(PARTS))
     p.add_argument("--keep", action="store_true", help="keep the folder with all stores")
     args = p.parse_args()

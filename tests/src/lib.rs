@@ -11,6 +11,7 @@
 //! - [`memory`], [`child`]: what stands in the memory of a process, and the process that is looked at.
 //! - [`killed`]: a process that works until it is killed, and what it said before.
 //! - [`chats`], [`canary`]: random histories, and words that must vanish with a person.
+//! - [`words`]: what a query for words finds, by a look at the whole text.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,3 +45,4 @@ pub mod rng;
 pub mod rot;
 pub mod sealed;
 pub mod two_passes;
+pub mod words;

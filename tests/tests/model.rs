@@ -24,6 +24,7 @@ use escrowdb_tests::chats::model::{Fate, Known, Model};
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::rng::Rng;
+use escrowdb_tests::words::asked;
 
 const GATE: u64 = 300;
 const FULL: u64 = 10_000;
@@ -206,7 +207,10 @@ impl History {
         let mut record = Record::new(*rng.pick(&CONVERSATIONS), *rng.pick(&PEOPLE), Micros(time), "")
             .id(format!("m{}", rng.below(60)))
             .channel(*rng.pick(&["", "web", "mail"]));
-        record.body = "word ".repeat(*rng.pick(&[0, 1, 5, 300]));
+        record.body = match rng.below(4) {
+            0 => "word ".repeat(*rng.pick(&[0, 1, 5, 300])),
+            _ => asked::text(rng),
+        };
         for _ in 0..*rng.pick(&[0, 0, 1, 1, 2, 3]) {
             record = record.subject(*rng.pick(&PEOPLE));
         }

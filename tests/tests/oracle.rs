@@ -18,7 +18,9 @@ use escrowdb::record::jsonl::{self, View};
 use escrowdb::session::Session;
 use escrowdb::state::commit::open_segment_in;
 use escrowdb::state::keys::ContentKeys;
-use escrowdb::store::{Around, EraseOptions, Order, Outcome, Preset, Selector, VerifyOptions};
+use escrowdb::store::{
+    Around, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, Snippet, VerifyOptions,
+};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::chats::ask::{Answers, Plain, Words};
@@ -198,6 +200,7 @@ impl Case {
         for _ in 0..queries() {
             let query = words.query(&mut self.rng).to_string();
             assert_eq!(answers(a, &query), answers(b, &query), "{:?}: {query}", self.layout);
+            assert_eq!(ranked(a, &query), ranked(b, &query), "{:?}: {query}", self.layout);
         }
         let (s, t) = (a.stats().unwrap(), b.stats().unwrap());
         assert_eq!((s.records, s.people), (t.records, t.people));
@@ -249,6 +252,13 @@ fn answers(store: &Store, query: &str) -> Answers {
     Answers::of_store(&store.session(Session::new()), query, 64)
 }
 
+/// Every hit by relevance with its score, bit by bit, and what is shown of it; or the error.
+fn ranked(store: &Store, query: &str) -> Result<Vec<(u64, Plain, Option<Snippet>)>, String> {
+    let options = SearchOptions::new().order(Order::Relevance).limit(1_000).snippets(true);
+    let hits = store.session(Session::new()).search(query, &options).map_err(|e| e.to_string())?;
+    Ok(hits.iter().map(|h| (h.score.unwrap().to_bits(), Plain::from(h), h.snippet.clone())).collect())
+}
+
 fn export(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     let reading = store.session(Session::new());
@@ -276,11 +286,17 @@ fn export(store: &Store) -> Vec<String> {
     lines
 }
 
+/// Documents and positions of a term.
+type Lists = (Vec<u32>, Vec<u8>);
+
 /// What the index of a segment says, people by name.
 #[derive(PartialEq, Eq)]
 struct Index {
     times: Vec<Micros>,
-    terms: Vec<(u8, Vec<u8>, Vec<u32>)>,
+    /// Field, value, documents and positions.
+    terms: Vec<(u8, Vec<u8>, Lists)>,
+    /// How many words each document has.
+    lengths: Vec<u32>,
 }
 
 /// Every index of a closed store: its plaintext must be that of one built afresh from the bodies
@@ -288,6 +304,7 @@ struct Index {
 fn indexes(disk: &MemoryVfs) -> Vec<Index> {
     opened(disk, |data, tree| Index {
         times: data.docs.iter().map(|d| d.time).collect(),
+        lengths: data.docs.iter().map(|d| d.words).collect(),
         terms: {
             let mut terms: Vec<_> = data
                 .terms
@@ -297,7 +314,7 @@ fn indexes(disk: &MemoryVfs) -> Vec<Index> {
                         Field::Author | Field::Subject => name(tree, term.value).into_bytes(),
                         _ => term.value.to_vec(),
                     };
-                    (term.field as u8, value, term.docs.to_vec())
+                    (term.field as u8, value, (term.docs.to_vec(), term.runs.to_vec()))
                 })
                 .collect();
             terms.sort();
@@ -410,7 +427,7 @@ fn without_an_author() {
         check(&store_, &mut case.rng, &case.chats);
         store_.close().unwrap();
         for index in indexes(&disk) {
-            assert!(!index.terms.iter().any(|(_, value, _)| value == agent.as_bytes()));
+            assert!(!index.terms.iter().any(|(_, value, ..)| value == agent.as_bytes()));
         }
         let store_ = store(&disk, 2).open().unwrap();
         check(&store_, &mut case.rng, &case.chats);
@@ -440,7 +457,12 @@ fn indexes_hold_no_word_of_the_erased() {
             });
             hits.into_iter().sum::<usize>()
         };
-        assert!(found(&disk) >= 2, "{layout:?}: positive control: tag and conversation");
+        assert!(found(&disk) >= 3, "{layout:?}: positive control: tag, conversation and word");
+        let word = person.word.to_lowercase();
+        let stands = opened(&disk, |data, _| {
+            data.terms.iter().filter(|t| t.field == Field::Word && t.value == word.as_bytes()).count()
+        });
+        assert!(stands.into_iter().sum::<usize>() > 0, "{layout:?}: positive control: the word");
         let store_ = store(&disk, 2).close_roll_records(0).open().unwrap();
         store_.erase(&case.selector, &EraseOptions::default()).unwrap();
         store_.close().unwrap();

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use escrowdb::id::Micros;
 use escrowdb::query::ast::{Ast, Leaf};
 use escrowdb::query::reading::{Hit, Reading, SearchOptions};
+use escrowdb::query::words::Form;
 use escrowdb::record::time::Period;
 use escrowdb::record::{Kind, Record};
 use escrowdb::store::Order;
 
 use crate::rng::Rng;
+use crate::words::{self, asked};
 
 /// What of a record must agree: all but log position and cursor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,8 +185,7 @@ fn holds(leaf: &Leaf, row: &Plain) -> bool {
         Leaf::Id(v) => row.id == *v,
         Leaf::After(at) => row.time >= *at,
         Leaf::Before(at) => row.time < *at,
-        // Not asked here.
-        Leaf::Words(..) => false,
+        Leaf::Words(text, form) => words::has(&row.body, text, *form),
     }
 }
 
@@ -196,6 +197,7 @@ pub struct Words {
     channels: Vec<String>,
     ids: Vec<String>,
     times: Vec<Micros>,
+    bodies: Vec<String>,
 }
 
 impl Words {
@@ -219,6 +221,7 @@ impl Words {
             channels: values(&|r| vec![r.channel.clone()].into_iter().filter(|c| !c.is_empty()).collect()),
             ids: values(&|r| r.id.iter().cloned().collect()),
             times,
+            bodies: records.iter().map(|r| r.body.clone()).filter(|body| !body.is_empty()).collect(),
         }
     }
 
@@ -242,7 +245,7 @@ impl Words {
 
     fn leaf(&self, rng: &mut Rng) -> Ast {
         let time = |rng: &mut Rng| Micros(rng.pick(&self.times).0 + *rng.pick(&[-1, 0, 0, 1]));
-        Ast::Leaf(match rng.below(12) {
+        Ast::Leaf(match rng.below(17) {
             0 => return Ast::All,
             1..=3 => Leaf::Tag(rng.pick(&self.tags).clone()),
             4 => Leaf::Author(rng.pick(&self.people).clone()),
@@ -252,6 +255,13 @@ impl Words {
             8 => Leaf::Id(rng.pick(&self.ids).clone()),
             9 => Leaf::After(time(rng)),
             10 => Leaf::Before(time(rng)),
+            12.. => {
+                let (text, form) = match self.bodies.len() {
+                    0 => ("none".to_owned(), Form::Exact),
+                    _ => asked::words(rng.pick::<String>(&self.bodies), rng),
+                };
+                Leaf::Words(text, form)
+            }
             _ => Leaf::Kind(*rng.pick(&[
                 Kind::Message,
                 Kind::Action,
