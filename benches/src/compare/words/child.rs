@@ -5,7 +5,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde_json::{Value, json};
 
 use crate::Result;
@@ -75,6 +74,7 @@ pub fn load(system: &System, dir: &Path, plan: &Plan, way: Way) -> Result<Loaded
 
 /// Loads here, as the job says; answers what is to be printed.
 pub fn run(job: &str) -> Result<String> {
+    end_with_parent()?;
     let job: Value = serde_json::from_str(job)?;
     let number = |key: &str| job[key].as_u64().ok_or("a job without a number");
     let plan = Plan {
@@ -147,13 +147,27 @@ fn ready(system: &System, dir: &Path, plan: &Plan, cores: usize) -> Result<Loade
 }
 
 /// Keeps this thread, and all that it starts, to the first `cores` processors it may use.
+#[cfg(target_os = "linux")]
 fn keep_to(cores: usize) -> Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     let all = sched_getaffinity(None)?;
     let mut few = CpuSet::new();
     for cpu in (0..CpuSet::MAX_CPU).filter(|cpu| all.is_set(*cpu)).take(cores) {
         few.set(cpu);
     }
     Ok(sched_setaffinity(None, &few)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn keep_to(_: usize) -> Result<()> {
+    Err("processors can't be chosen on this system".into())
+}
+
+/// Lets this process end with the one that started it, so that no load goes on behind a run that was stopped.
+fn end_with_parent() -> Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    Ok(())
 }
 
 impl Loaded {

@@ -20,6 +20,10 @@ impl Copy {
     /// A copy beside the folder; owners, times and holes as they are.
     pub fn of(folder: &Path) -> Result<Self> {
         let dir = folder.with_file_name("copy");
+        if dir.exists() {
+            // An earlier run was stopped.
+            fs::remove_dir_all(&dir)?;
+        }
         let status = Command::new("cp").arg("-a").arg(folder).arg(&dir).status()?;
         if status.success() { Ok(Self { dir }) } else { Err("a folder can't be copied".into()) }
     }

@@ -66,17 +66,17 @@ pub fn open(dir: &Path, _: &Plan) -> Result<Box<dyn Peer>> {
         let text = fs::read_to_string(&file)? + SETTINGS;
         fs::write(file, text)?;
     }
-    run(program("pg_ctl")?
-        .args(["-w", "-s", "-D"])
-        .arg(&data)
-        .arg("-l")
-        .arg(dir.join("log"))
-        .arg("-o")
-        .arg(format!("-k {}", dir.display()))
-        .arg("start"))?;
-    let mut database = Postgres { client: None, data };
     let address = format!("host={} user=compare dbname=postgres", dir.display());
-    let client = database.client.insert(Client::connect(&address, NoTls)?);
+    let mut database = Postgres { client: None, data };
+    // A run that was stopped leaves its server.
+    let client = match Client::connect(&address, NoTls) {
+        Ok(client) => client,
+        Err(_) => {
+            database.start(&dir)?;
+            Client::connect(&address, NoTls)?
+        }
+    };
+    let client = database.client.insert(client);
     if fresh {
         client.batch_execute(TABLES)?;
     }
@@ -131,6 +131,12 @@ fn words(ask: &Ask) -> String {
 }
 
 impl Postgres {
+    fn start(&self, dir: &Path) -> Result<()> {
+        let mut start = program("pg_ctl")?;
+        start.args(["-w", "-s", "-D"]).arg(&self.data).arg("-l").arg(dir.join("log"));
+        run(start.arg("-o").arg(format!("-k {}", dir.display())).arg("start"))
+    }
+
     fn client(&mut self) -> Result<&mut Client> {
         self.client.as_mut().ok_or_else(|| "no connection".into())
     }
