@@ -58,11 +58,6 @@ fn text(ask: &Ask) -> String {
     text.trim().to_owned()
 }
 
-/// The order by relevance.
-fn relevance() -> Result<Order> {
-    Err("not there yet: no order by relevance".into())
-}
-
 impl Ours {
     fn reading(&self) -> Reading<'_> {
         self.store.session(Session::new())
@@ -126,7 +121,7 @@ impl Peer for Ours {
     }
 
     fn ranked(&mut self, ask: &Ask, k: usize) -> Result<Option<Vec<u64>>> {
-        let hits = self.first(ask, relevance()?, k)?;
+        let hits = self.first(ask, Order::Relevance, k)?;
         Ok(Some(hits.into_iter().map(|hit| hit.0).collect()))
     }
 
