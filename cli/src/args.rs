@@ -58,9 +58,18 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "ESCROW_CASE", hide_env_values = true, value_name = "C")]
     pub(crate) case: Option<String>,
 
+    /// Give a question up after so many seconds; it is never answered in part.
+    #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) time_limit: Option<std::time::Duration>,
+
     /// The store that a shell has open and lends to the commands of its lines.
     #[arg(skip)]
     pub(crate) lent: Lent,
+}
+
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds = text.parse().ok().and_then(|s| std::time::Duration::try_from_secs_f64(s).ok());
+    seconds.ok_or_else(|| "must be a number of seconds, such as 2 or 0.5".to_owned())
 }
 
 #[cfg(test)]

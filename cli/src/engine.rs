@@ -111,7 +111,11 @@ pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
     if let Some(case) = &global.case {
         session = session.case(case);
     }
-    store.session(session)
+    let reading = store.session(session);
+    match global.time_limit {
+        Some(limit) => reading.time_limit(limit),
+        None => reading,
+    }
 }
 
 /// A builder with folder and slot set.

@@ -147,7 +147,7 @@ impl Mentions {
     }
 
     fn keep(&mut self, part: &dyn Part, found: Vec<(SortKey, u32)>, view: &View) -> Result<()> {
-        let search = Search { parts: &[part], people: view, mask: &view.mask };
+        let search = Search { parts: &[part], people: view, mask: &view.mask, until: None };
         for (key, doc) in found {
             self.newest.push((key, reading::hit(&search, Found { key, part: 0, doc })?));
         }

@@ -2,10 +2,11 @@
 //! [`crate::query::facet`].
 
 use std::ops::Range;
+use std::time::Instant;
 
 use roaring::RoaringBitmap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::scope::{Mask, People};
 use crate::index::{IdQuery, Part, SortKey};
@@ -67,6 +68,8 @@ pub struct Search<'a> {
     pub people: &'a dyn People,
     /// What is being erased.
     pub mask: &'a Mask,
+    /// When it gives up, asked between parts.
+    pub until: Option<Instant>,
 }
 
 impl Search<'_> {
@@ -75,6 +78,7 @@ impl Search<'_> {
         let plan = self.plan(query)?;
         let (mut sum, mut docs) = (0, Vec::new());
         for part in self.parts {
+            self.in_time()?;
             sum += if eval::few(&plan, &**part, self.mask, &mut docs)? {
                 docs.len() as u64
             } else {
@@ -101,6 +105,7 @@ impl Search<'_> {
         let plan = self.plan(query)?;
         let mut hits: Vec<Found> = Vec::new();
         for part in self.by_reach(order) {
+            self.in_time()?;
             let Some((first, last)) = self.parts[part].time_span() else { continue };
             let (near, far) = if order == Order::Newest { (last, first) } else { (first, last) };
             // All of this part, and of the parts behind it, comes later than a full page.
@@ -164,6 +169,7 @@ impl Search<'_> {
         let mut found = Vec::new();
         let (mut few, mut keys) = (Vec::new(), Vec::new());
         for part in self.parts {
+            self.in_time()?;
             if eval::few(&plan, &**part, self.mask, &mut few)? {
                 let from = keys.len();
                 if !few.is_empty() {
@@ -236,6 +242,17 @@ impl Search<'_> {
         if self.mask.hides(person) { Ok(None) } else { self.people.name(person) }
     }
 
+    /// Fails when there is no time left: a part of an answer would be a wrong one.
+    pub(crate) fn in_time(&self) -> Result<()> {
+        match self.until {
+            Some(until) if Instant::now() > until => {
+                Err(Error::invalid("the query took longer than its time limit")
+                    .hint("ask for a shorter time, for rarer or longer words, or allow more"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn plan(&self, query: &Ast) -> Result<Plan> {
         Plan::new(query, self.people, self.mask)
     }
@@ -247,6 +264,7 @@ impl Search<'_> {
         mut each: impl FnMut(&dyn Part, RoaringBitmap) -> Result<()>,
     ) -> Result<()> {
         for part in self.parts {
+            self.in_time()?;
             let docs = eval::matches(plan, &**part, self.mask)?;
             if !docs.is_empty() {
                 each(&**part, docs)?;

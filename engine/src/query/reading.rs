@@ -1,5 +1,7 @@
 //! Reading with a session: search, counts, facets, histograms, single records, people.
 
+use std::time::{Duration, Instant};
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, People, SortKey, Term};
@@ -171,12 +173,26 @@ pub struct Reading<'s> {
     state: &'s State,
     #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]
     session: Session,
+    time_limit: Option<Duration>,
 }
 
 impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
     pub const fn new(state: &'s State, session: Session) -> Self {
-        Self { state, session }
+        Self { state, session, time_limit: None }
+    }
+
+    /// The same with a limit: a search, count, facet or histogram that takes longer fails, and is
+    /// never answered in part. The clock is asked between the parts of a store, so it may take a few
+    /// milliseconds more.
+    #[must_use]
+    pub const fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.time_limit.and_then(|limit| Instant::now().checked_add(limit))
     }
 
     /// The open store.
@@ -196,7 +212,7 @@ impl<'s> Reading<'s> {
         let after = options.cursor.as_deref().map(|c| cursors.open(c)).transpose()?;
         let view = self.state.view.read();
         let parts = view.parts();
-        let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+        let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() };
         let marker = options.snippets.then(|| Marker::new(&ast)).transpose()?;
         let mut hits = Vec::new();
         for found in search.search(&ast, options.order, options.limit, after)? {
@@ -227,7 +243,7 @@ impl<'s> Reading<'s> {
                         .hint("begin again, or page with cursors, which stay good across erasures"));
                 }
                 let parts = view.parts();
-                let search = Search { parts: &parts, people: &*view, mask: &view.mask };
+                let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() };
                 let found = search.search(&ast, order, WALK_PAGE, after)?;
                 found.into_iter().map(|f| Ok((f.key, hit(&search, f)?))).collect::<Result<_>>()?
             };
@@ -375,7 +391,7 @@ impl<'s> Reading<'s> {
     fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
         let view = self.state.view.read();
         let parts = view.parts();
-        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask })
+        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() })
     }
 }
 

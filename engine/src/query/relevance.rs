@@ -48,6 +48,7 @@ impl Search<'_> {
         let scorer = self.scorer(&plan)?;
         let mut best: BinaryHeap<Ranked> = BinaryHeap::new();
         for (number, part) in self.parts.iter().enumerate() {
+            self.in_time()?;
             let docs = eval::matches(&plan, &**part, self.mask)?;
             if docs.is_empty() || limit == 0 {
                 continue;
@@ -90,6 +91,7 @@ impl Search<'_> {
         let (mut with_words, mut all) = (0u64, 0u64);
         let mut having = vec![0u64; words.len()];
         for part in self.parts {
+            self.in_time()?;
             let hidden = eval::hidden(&**part, self.mask)?;
             let (docs, sum) = part.word_totals()?;
             let (mut hidden_docs, mut hidden_sum) = (0, 0);

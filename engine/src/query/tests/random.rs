@@ -229,7 +229,7 @@ proptest! {
     fn answers_equal_the_naive_ones(world in worlds(), query in queries(), n in 1..4usize, limit in 1..5usize) {
         let World { rows, mask, homes } = &world;
         let parts = split(rows, homes, n);
-        let search = Search { parts: &borrowed(&parts), people: &Three, mask };
+        let search = Search { parts: &borrowed(&parts), people: &Three, mask, until: None };
         let expected = naive(rows, &query, mask);
         let seqs: Vec<_> = expected.iter().map(|row| row.0).collect();
         prop_assert_eq!(search.count(&query).unwrap(), seqs.len() as u64);
@@ -293,7 +293,7 @@ proptest! {
             let rows = if changed { &world.rows[..] } else { first };
             let parts = split(rows, &world.homes, if changed { n } else { 4 });
             let mask = if changed { after } else { &before };
-            let search = Search { parts: &borrowed(&parts), people: &Three, mask };
+            let search = Search { parts: &borrowed(&parts), people: &Three, mask, until: None };
             let at = cursor.map(|token| cursors.open(&token).unwrap());
             let page: Vec<Found> = search.search(&query, order, 2, at).unwrap();
             seen.extend(page.iter().map(|hit| hit.key));

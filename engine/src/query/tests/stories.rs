@@ -38,7 +38,7 @@ fn plan(text: &str) -> Plan {
 fn default_kinds_hold_for_each_alternative() {
     let rows = vec![row(1, 1, Kind::Message, "x"), row(2, 2, Kind::Join, "x"), row(3, 3, Kind::Join, "y")];
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default(), until: None };
     for (text, n) in [
         ("*", 1),
         ("tag:x", 1),
@@ -84,7 +84,7 @@ fn parts_outside_the_time_or_the_page_stay_shut() {
         })
         .collect();
     let dynamic: Vec<Arc<dyn Part>> = parts.iter().map(|p| Arc::clone(p) as Arc<dyn Part>).collect();
-    let search = Search { parts: &borrowed(&dynamic), people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&dynamic), people: &Three, mask: &Mask::default(), until: None };
     let decoded = || parts.iter().map(|p| p.decoded.swap(0, Ordering::Relaxed) > 0).collect::<Vec<_>>();
     let ask = |text: &str| parse(text, Micros(0)).unwrap();
     assert_eq!(search.search(&ask("tag:x"), Order::Newest, 5, None).unwrap().len(), 5);
@@ -103,7 +103,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
     let rows = Rows::new((1..5).map(|i| row(i, 0, Kind::Join, "x")).collect());
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
     let mask = Mask { records: vec![Seq(2)], ..Mask::default() };
-    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &mask };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &mask, until: None };
     let seqs = |id, c| search.by_id(id, c).unwrap().iter().map(|(hit, _)| hit.key.seq.0).collect::<Vec<_>>();
     assert_eq!(seqs("m1", None), [1]);
     assert_eq!(seqs("m1", Some("c")), [1]);
@@ -111,7 +111,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
     assert_eq!(seqs("m2", None), [0; 0]);
     assert_eq!(seqs("m9", None), [0; 0]);
     let hidden = Mask { persons: vec![PersonNumber(2)], ..Mask::default() };
-    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &hidden };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &hidden, until: None };
     assert!(search.by_id("m1", None).unwrap().is_empty());
     assert_eq!(search.name(PersonNumber(2)).unwrap(), None);
     assert_eq!(search.name(PersonNumber(1)).unwrap().as_deref(), Some("p1"));
@@ -121,7 +121,7 @@ fn ids_are_verified_and_masked_records_stay_shut() {
 fn dense_histograms_go_by_range() {
     let rows = (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default(), until: None };
     let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
     assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
     assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
@@ -139,7 +139,7 @@ fn names_are_compared_in_composed_form() {
         }
     }
     let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(vec![row(1, 1, Kind::Message, "x")]))];
-    let search = Search { parts: &borrowed(&parts), people: &Umlaut, mask: &Mask::default() };
+    let search = Search { parts: &borrowed(&parts), people: &Umlaut, mask: &Mask::default(), until: None };
     assert_eq!(search.count(&parse("author:u\u{308}", Micros(0)).unwrap()).unwrap(), 1);
 }
 
@@ -168,4 +168,21 @@ fn queries_of_the_manual_parse() {
         }
     }
     assert!(queries >= 12);
+}
+
+#[test]
+fn who_has_no_time_left_gets_no_answer() {
+    let rows = Rows::new(vec![(Seq(1), Stored { body: "on".into(), ..Stored::default() })]);
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(rows)];
+    let (borrowed, mask) = (borrowed(&parts), Mask::default());
+    let search = |until| Search { parts: &borrowed, people: &Three, mask: &mask, until };
+    let ast = parse("on", Micros(0)).unwrap();
+    let now = std::time::Instant::now();
+    let over = search(now.checked_sub(std::time::Duration::from_millis(1)));
+    assert!(over.count(&ast).unwrap_err().to_string().contains("time limit"));
+    for order in [Order::Newest, Order::Oldest, Order::Relevance] {
+        assert!(over.search(&ast, order, 3, None).is_err() && over.seqs(&ast, order).is_err());
+    }
+    assert!(over.facet(&ast, &By::Tag).is_err());
+    assert_eq!(search(now.checked_add(std::time::Duration::from_secs(3600))).count(&ast).unwrap(), 1);
 }
