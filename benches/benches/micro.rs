@@ -119,7 +119,7 @@ fn live_and_query(c: &mut Criterion) {
     group.sample_size(100);
     let live = fill();
     let parts: [&dyn Part; 1] = [&live];
-    let search = Search { parts: &parts, people: &Everybody, mask: &Mask::default() };
+    let search = Search { parts: &parts, people: &Everybody, mask: &Mask::default(), until: None };
     let query = parse::parse("tag:dept:0 tag:lang:1 tag:purpose:2", Micros(0)).unwrap();
     group.bench_function("count an AND of three", |b| b.iter(|| search.count(&query).unwrap()));
     group.bench_function("newest 20 of it", |b| {

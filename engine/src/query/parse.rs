@@ -347,10 +347,13 @@ impl<'a> Parser<'a> {
 /// Whether what stands before a colon is meant as a field: `https://` is not, nor is `12:30`.
 fn is_field(before: &str, behind: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    before.starts_with(|c: char| c.is_ascii_lowercase())
-        && before.bytes().all(plain)
-        && !behind.starts_with("//")
+    let like_one = before.starts_with(|c: char| c.is_ascii_lowercase()) && before.bytes().all(plain);
+    FIELDS.contains(&before) || like_one && !behind.starts_with("//")
 }
+
+/// Names of fields.
+const FIELDS: [&str; 10] =
+    ["tag", "author", "subject", "conversation", "channel", "kind", "id", "after", "before", "on"];
 
 fn one_or(mut of: Vec<Ast>, several: fn(Vec<Ast>) -> Ast) -> Ast {
     match of.pop() {
@@ -403,6 +406,8 @@ mod tests {
         assert_eq!(get("anna@example.org"), exact("anna@example.org"));
         assert_eq!(get("https://example.org/a?b=c"), exact("https://example.org/a?b=c"));
         assert_eq!(get("12:30"), exact("12:30"));
+        // A value that begins with two slashes made words of its field.
+        assert_eq!(shown("conversation://x"), "conversation://x");
         assert_eq!(get("\"tag:x AND (y) -z*\""), exact("tag:x AND (y) -z*"));
         assert_eq!(get("pre*"), ("pre".into(), Form::Prefix));
         assert_eq!(get("ünï~1"), ("ünï".into(), Form::Near));
