@@ -18,7 +18,7 @@ use escrowdb::query::ast::{Ast, Leaf};
 use escrowdb::query::words::Form;
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
-use escrowdb::store::{Builder, CompactOptions, EraseOptions, Order, Preset, Selector};
+use escrowdb::store::{Builder, CompactOptions, EraseOptions, Order, Preset, SearchOptions, Selector};
 use escrowdb::text::Analyser;
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::chats::ask::{Answers, Plain, Words, all_hits};
@@ -165,6 +165,28 @@ impl World {
             let got = Answers::of_store(&reading, &query.to_string(), page);
             assert_eq!(got, want, "seed {}: {query}", self.seed);
             self.rank(&query, &want.oldest, page);
+            self.show(&query);
+        }
+    }
+
+    /// What is shown of a hit is a part of its body, with marks in it that lie one behind the other;
+    /// something is marked wherever the query is one word that must be there.
+    fn show(&self, query: &Ast) {
+        let options = SearchOptions::new().snippets(true).limit(50);
+        let reading = self.store().session(Session::new());
+        for hit in reading.search(&query.to_string(), &options).unwrap() {
+            let snippet = hit.snippet.unwrap();
+            let body: Vec<char> = hit.body.chars().collect();
+            let to = snippet.from + snippet.text.chars().count();
+            assert!(body[snippet.from..to].iter().copied().eq(snippet.text.chars()), "seed {}", self.seed);
+            assert_eq!(snippet.goes_on, to < body.len(), "seed {}: {query}", self.seed);
+            assert!(snippet.marks.windows(2).all(|m| m[0].end <= m[1].start), "seed {}: {query}", self.seed);
+            let within =
+                |m: &std::ops::Range<usize>| snippet.from <= m.start && m.start < m.end && m.end <= to;
+            assert!(snippet.marks.iter().all(within), "seed {}: {query}", self.seed);
+            if matches!(query, Ast::Leaf(_)) {
+                assert!(!snippet.marks.is_empty(), "seed {}: {query}: nothing is marked", self.seed);
+            }
         }
     }
 
@@ -175,11 +197,7 @@ impl World {
         let rows = self.model.rows();
         let bodies: Vec<&str> = rows.iter().map(|(_, row)| row.body.as_str()).collect();
         let Some(scores) = ranking::scores(query, &bodies) else {
-            assert!(
-                reading
-                    .search(&text, &escrowdb::store::SearchOptions::new().order(Order::Relevance))
-                    .is_err()
-            );
+            assert!(reading.search(&text, &SearchOptions::new().order(Order::Relevance)).is_err());
             return;
         };
         let hits = all_hits(&reading, &text, Order::Relevance, page);
@@ -307,7 +325,7 @@ fn pages_of_phrases_in_a_large_segment() {
                 // Small pages of many hits would take long.
                 let (mut got, mut cursor) = (Vec::new(), None);
                 for _ in 0..20 {
-                    let mut options = escrowdb::store::SearchOptions::new().order(order).limit(page);
+                    let mut options = SearchOptions::new().order(order).limit(page);
                     options.cursor = cursor.take();
                     let hits = reading.search(&query, &options).unwrap();
                     got.extend(hits.iter().map(|h| (h.time, h.id.clone())));
