@@ -1,5 +1,6 @@
 //! Texts into words; `docs/QUERY.md` says what a word is.
 
+use std::fmt;
 use std::ops::Range;
 use std::str::Chars;
 
@@ -25,11 +26,18 @@ pub const WORD_MAX: usize = 255;
 /// let expected = [("grosse", 0), ("東", 2), ("京", 3), ("cafe", 5), ("☕", 6)];
 /// assert_eq!(found, expected.map(|(word, position)| (word.to_owned(), position)));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Analyser {
     assembler: Assembler,
     window: Window,
     normaliser: Normaliser,
+}
+
+impl fmt::Debug for Analyser {
+    /// Nothing of a text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Analyser").finish_non_exhaustive()
+    }
 }
 
 impl Analyser {
@@ -62,9 +70,10 @@ impl Analyser {
         let mut len = ascii_len(text);
         len -= usize::from(len > 0 && len < text.len());
         let mut at = at;
+        let end = at + text.len();
         for part in text[..len].chunks(WINDOW) {
             self.window.fill(part);
-            self.assembler.push_ascii(&self.window, at, each);
+            self.assembler.push_ascii(&self.window, at, at + part.len() == end, each);
             at += part.len();
         }
         at

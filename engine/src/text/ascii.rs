@@ -1,4 +1,4 @@
-//! Where words are in a stretch of ASCII, eight bytes at a time.
+//! Where words are in a stretch of ASCII, many bytes at a time.
 
 use std::ops::Range;
 
@@ -6,19 +6,20 @@ use zeroize::Zeroize;
 
 /// Bytes looked at in one go.
 pub(super) const WINDOW: usize = 512;
+/// Bytes that are looked at together: as many as a mask has bits.
+const BLOCK: usize = 64;
 
 /// A stretch of ASCII in small letters; wiped on drop.
-#[derive(Debug)]
 pub(super) struct Window {
     lowered: [u8; WINDOW],
     /// A bit a byte: whether it belongs to a word.
-    words: [u64; WINDOW / 64],
+    words: [u64; WINDOW / BLOCK],
     len: usize,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Self { lowered: [0; WINDOW], words: [0; WINDOW / 64], len: 0 }
+        Self { lowered: [0; WINDOW], words: [0; WINDOW / BLOCK], len: 0 }
     }
 }
 
@@ -29,29 +30,25 @@ impl Drop for Window {
     }
 }
 
-/// `byte` in each of eight bytes.
-const fn eight(byte: u8) -> u64 {
-    u64::from_ne_bytes([byte; 8])
-}
+/// The highest bit of each of eight bytes.
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
 
-/// The highest bit of each byte.
-const HIGH: u64 = eight(0x80);
-
-/// The highest bit of each byte of `text`, all below 128, that is one of `first..=last`; other bits mean
-/// nothing.
-const fn between(text: u64, first: u8, last: u8) -> u64 {
-    // The first sum reaches 128 from `first` on, the second from behind `last` on.
-    (text + eight(0x80 - first)) & !(text + eight(0x80 - last - 1))
-}
-
-/// Eight ASCII bytes in small letters, and a bit for each that belongs to a word.
-const fn lower(text: u64) -> (u64, u8) {
-    let capitals = between(text, b'A', b'Z') & HIGH;
-    let lowered = text | capitals >> 2;
-    let words = between(lowered, b'a', b'z') | between(text, b'0', b'9') | between(text, b'_', b'_');
-    // Multiplied, the eight bits meet in the highest byte.
-    let bits = ((words & HIGH) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-    (lowered, bits as u8)
+/// Puts ASCII bytes in small letters, and says of which ones words consist. Written so that the compiler
+/// makes it work on many bytes at once.
+fn lower(text: &[u8; BLOCK], lowered: &mut [u8; BLOCK]) -> u64 {
+    let mut words = [0; BLOCK];
+    for ((byte, small), word) in text.iter().zip(lowered).zip(&mut words) {
+        *small = byte | u8::from(byte.wrapping_sub(b'A') < 26) << 5;
+        let letter = small.wrapping_sub(b'a') < 26;
+        let digit = byte.wrapping_sub(b'0') < 10;
+        *word = u8::from(letter | digit | (*byte == b'_'));
+    }
+    let eights = words.as_chunks::<8>().0.iter().enumerate();
+    eights.fold(0, |mask, (i, eight)| {
+        // Multiplied, the eight bits meet in the highest byte.
+        let bits = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        mask | bits << (8 * i)
+    })
 }
 
 /// How many bytes of `text` are ASCII before the first that isn't.
@@ -72,15 +69,15 @@ impl Window {
     /// Looks at `text`, ASCII of at most [`WINDOW`] bytes.
     pub(super) fn fill(&mut self, text: &[u8]) {
         self.len = text.len();
-        self.words = [0; WINDOW / 64];
-        let (eights, rest) = text.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        let lowered = self.lowered.as_chunks_mut::<8>().0;
-        for (i, (eight, lowered)) in eights.iter().chain([&last]).zip(lowered).enumerate() {
-            let (small, words) = lower(u64::from_le_bytes(*eight));
-            *lowered = small.to_le_bytes();
-            self.words[i / 8] |= u64::from(words) << (8 * (i % 8));
+        let (blocks, rest) = text.as_chunks::<BLOCK>();
+        let lowered = self.lowered.as_chunks_mut::<BLOCK>().0;
+        for ((text, lowered), words) in blocks.iter().zip(&mut *lowered).zip(&mut self.words) {
+            *words = lower(text, lowered);
+        }
+        if let Some(lowered) = lowered.get_mut(blocks.len()) {
+            let mut last = [0; BLOCK];
+            last[..rest.len()].copy_from_slice(rest);
+            self.words[blocks.len()] = lower(&last, lowered);
         }
     }
 
@@ -106,8 +103,8 @@ impl Window {
     pub(super) fn words(&self, from: usize, mut each: impl FnMut(Range<usize>)) {
         let mut begin = None;
         let mut before = 0;
-        for at in (from & !63..self.len).step_by(64) {
-            let mut words = self.words[at / 64];
+        for at in (from / BLOCK * BLOCK..self.len).step_by(BLOCK) {
+            let mut words = self.words[at / BLOCK];
             if at < from {
                 words &= u64::MAX << (from - at);
             }
@@ -142,16 +139,13 @@ mod tests {
 
     #[test]
     fn every_byte_is_what_it_is() {
-        for byte in 0..=127 {
-            for i in 0..8 {
-                let mut bytes = *b"a!Z09-_\x7f";
-                bytes[i] = byte;
-                let (lowered, words) = lower(u64::from_le_bytes(bytes));
-                assert_eq!(lowered.to_le_bytes(), bytes.map(|b| b.to_ascii_lowercase()));
-                for (i, byte) in bytes.iter().enumerate() {
-                    let word = byte.is_ascii_alphanumeric() || *byte == b'_';
-                    assert_eq!(words >> i & 1 == 1, word, "{byte}");
-                }
+        for begin in [0, 64] {
+            let text: [u8; BLOCK] = std::array::from_fn(|i| begin + i as u8);
+            let mut lowered = [0; BLOCK];
+            let words = lower(&text, &mut lowered);
+            for (i, byte) in text.into_iter().enumerate() {
+                assert_eq!(lowered[i], byte.to_ascii_lowercase());
+                assert_eq!(words >> i & 1 == 1, byte.is_ascii_alphanumeric() || byte == b'_', "{byte}");
             }
         }
     }

@@ -46,7 +46,6 @@ enum Chain {
 }
 
 /// Takes the characters of one text in order.
-#[derive(Debug)]
 pub(super) struct Assembler {
     letters: Letters,
     kind: Kind,
@@ -200,11 +199,13 @@ impl Assembler {
         }
     }
 
-    /// The next characters, ASCII that comes from `place` on. What stands behind must not compose with it.
+    /// The next characters, ASCII that comes from `place` on; the last ones or not. What stands behind must
+    /// not compose with it.
     pub(super) fn push_ascii(
         &mut self,
         window: &Window,
         place: usize,
+        last: bool,
         each: &mut impl FnMut(Word<'_>, Range<usize>),
     ) {
         let text = window.lowered();
@@ -227,19 +228,20 @@ impl Assembler {
             }
             end = word.end;
             let there = place + word.start..place + word.end;
-            if word.len() <= WHOLE && end < text.len() {
+            let whole = last || end < text.len();
+            if whole && word.len() <= WHOLE {
                 each(Word { value: &text[word], position: self.position }, there);
                 self.position = self.position.saturating_add(1);
                 return;
             }
             self.letters.extend(&text[word]);
             self.place = there;
-            if end < text.len() {
+            if whole {
                 self.close(each);
                 self.kind = Kind::Spaced;
             }
         });
-        if end < text.len() {
+        if last || end < text.len() {
             // The last word is closed already.
             self.sign_before &= self.kind == Kind::None;
             self.kind = Kind::None;

@@ -1,7 +1,5 @@
 //! The bytes of one word, with a short name for a long word.
 
-use std::fmt;
-
 use zeroize::Zeroize;
 
 use super::WORD_MAX;
@@ -29,12 +27,6 @@ pub(super) struct Letters {
 impl Default for Letters {
     fn default() -> Self {
         Self { bytes: [0; WHOLE + 4], len: 0, long: None }
-    }
-}
-
-impl fmt::Debug for Letters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Letters({} B)", self.len)
     }
 }
 

@@ -9,7 +9,7 @@ const INDEX: u32 = 24;
 const COMBINING: u32 = 56;
 
 /// Keeps its buffer, wiped on drop.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Normaliser {
     /// Characters as keys that sort them canonically: combining class, index, character.
     keys: Zeroizing<Vec<u64>>,

@@ -109,6 +109,13 @@ fn a_text_knows_nothing_of_the_one_before() {
 }
 
 #[test]
+fn nothing_of_a_text_is_printed() {
+    let mut analyser = Analyser::new();
+    analyser.words("secret se\u{301}\u{323}cret", |_| {});
+    assert_eq!(format!("{analyser:?}"), "Analyser { .. }");
+}
+
+#[test]
 fn words_are_right_behind_a_panic_of_who_took_them() {
     let mut analyser = Analyser::new();
     for text in [format!("東 {}é 東 x", "x".repeat(300)), "❤👩\u{200d}".into(), "one two".into()] {
