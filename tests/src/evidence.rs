@@ -215,6 +215,9 @@ impl Evidence {
 /// as a page does and opens with nothing.
 fn without_parity(bytes: &[u8]) -> &[u8] {
     let pages = bytes.len() / PAGE;
+    if pages < 2 {
+        return bytes;
+    }
     &bytes[..(pages - pages.div_ceil(33)) * PAGE]
 }
 

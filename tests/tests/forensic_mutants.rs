@@ -118,7 +118,7 @@ impl Erased {
         let path = Path::new(DIR).join(&page.file);
         let number = number.unwrap_or((there[&path].len() / PAGE) as u32);
         let file = FileId::parse(page.file.split('.').next().unwrap()).unwrap();
-        let header = [b'E', b'D', b'I', b'X', 1, ALGORITHM, 0, 0];
+        let header = [b'E', b'D', b'I', b'X', 2, ALGORITHM, 0, 0];
         let aad = [&header[..], &self.store.0, &file.0, &number.to_le_bytes()].concat();
         let mut body = text.to_vec();
         body.resize(PAGE - 56, 0);
