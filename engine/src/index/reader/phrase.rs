@@ -46,30 +46,28 @@ impl Segment {
             }
         }
         let mut found: Vec<u32> = docs.iter().collect();
-        // Starts of the phrase, as far as the words so far allow.
-        let mut starts: Vec<Zeroizing<Vec<u32>>> = Vec::new();
-        for (n, (word, listed, _)) in elements.iter().enumerate() {
+        // Starts of the phrase in each, as far as the words so far allow.
+        let mut starts: Option<Places> = None;
+        let mut own = Zeroizing::new(Vec::new());
+        for (word, listed, _) in &elements {
             let places = self.places_of(listed, &found)?;
             let mut left = Vec::with_capacity(found.len());
-            let mut left_starts = Vec::with_capacity(found.len());
-            for (i, doc) in found.iter().enumerate() {
-                let at = places.get(i);
-                let mut own = match starts.get_mut(i) {
-                    Some(own) => std::mem::take(own),
-                    None if n == 0 => {
-                        Zeroizing::new(at.iter().filter_map(|p| p.checked_sub(word.offset)).collect())
+            let mut left_starts = Places::default();
+            for (n, doc) in found.iter().enumerate() {
+                own.clear();
+                match &starts {
+                    Some(starts) => {
+                        own.extend_from_slice(starts.get(n));
+                        keep_starts(&mut own, word.offset, places.get(n));
                     }
-                    None => continue,
-                };
-                if n > 0 {
-                    keep_starts(&mut own, word.offset, at);
+                    None => own.extend(places.get(n).iter().filter_map(|at| at.checked_sub(word.offset))),
                 }
                 if !own.is_empty() {
                     left.push(*doc);
-                    left_starts.push(own);
+                    left_starts.push(&own);
                 }
             }
-            (found, starts) = (left, left_starts);
+            (found, starts) = (left, Some(left_starts));
         }
         RoaringBitmap::from_sorted_iter(found)
             .map_err(|_| self.damage(Section::Postings, "documents are not ascending"))
