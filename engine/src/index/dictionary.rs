@@ -282,12 +282,11 @@ impl Dictionary {
         let mut stem = Zeroizing::new(vec![field as u8]);
         stem.extend_from_slice(pattern.stem());
         let restarts = (self.count as usize).div_ceil(RESTART);
-        let mut first = self.block_of(&stem)?;
-        while first < restarts {
-            let key = self.restart_key(first)?;
-            let next = if first + 1 < restarts { Some(self.restart_key(first + 1)?) } else { None };
-            let is_behind = key > &stem[..] && !key.starts_with(&stem);
-            if is_behind {
+        let mut block = self.block_of(&stem)?;
+        while block < restarts {
+            let key = self.restart_key(block)?;
+            let next = if block + 1 < restarts { Some(self.restart_key(block + 1)?) } else { None };
+            if key > &stem[..] && !key.starts_with(&stem) {
                 break;
             }
             let shared = next.map_or(0, |next| key.iter().zip(next).take_while(|(a, b)| a == b).count());
@@ -296,7 +295,7 @@ impl Dictionary {
                 None => true,
             };
             if may {
-                let mut cursor = self.at_restart(first, self.restart(first)?);
+                let mut cursor = self.at_restart(block, self.restart(block)?);
                 for _ in 0..RESTART {
                     let Some(entry) = cursor.advance()? else { break };
                     match cursor.key().split_first() {
@@ -307,7 +306,7 @@ impl Dictionary {
                     }
                 }
             }
-            first += 1;
+            block += 1;
         }
         Ok(())
     }

@@ -350,8 +350,8 @@ impl Table {
 }
 
 impl IndexFile {
-    /// Opens page 0, whatever version `of` says. Of a file that should have so many `pages` less may be there: what is cut off, and
-    /// what page 0 says if that is lost, is [`Self::to_rebuild`].
+    /// Opens page 0, whatever version `of` says. Of a file that should have so many `pages` less may
+    /// be there: what is cut off, and what page 0 says if that is lost, is [`Self::to_rebuild`].
     pub fn open(
         file: Arc<dyn ReadAt>,
         of: PageFile,

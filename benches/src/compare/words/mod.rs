@@ -142,19 +142,8 @@ fn compare(options: &Options) -> Result<String> {
         "loads: one run, a process for each system. Questions: warm, medians of 15 runs (3 where one takes half a \
          second), in turns of 5. Erasures: medians of 9 people (ours) and 3 (peers; 1 where it takes long)",
     )?;
-    if options.wants_any(&[
-        "load",
-        "memory",
-        "tags",
-        "words",
-        "phrase",
-        "newest",
-        "prefix",
-        "near",
-        "relevance",
-        "bytes",
-        "erase",
-    ]) {
+    let own_store = ["japanese", "cores", "segments"];
+    if ROWS.iter().any(|row| !own_store.contains(row) && options.wants(row)) {
         main_store(options, &systems, &mut sheet)?;
     }
     if options.wants("japanese") {
