@@ -43,7 +43,9 @@ impl Terminal {
         let escrow = sandbox.command(&[]);
         let program = escrow.get_program().to_str().unwrap();
         let mut command = Command::new("script");
-        command.args(["-q", "-e", "-c", &format!("{program} {args}"), "/dev/null"]);
+        // `exec`: not every shell leaves its place to the last command, and whose memory is searched is the
+        // only process below `script`.
+        command.args(["-q", "-e", "-c", &format!("exec {program} {args}"), "/dev/null"]);
         command.current_dir(&sandbox.folder).env("TERM", "xterm").env("ESCROW_STORE", "s");
         command.env_remove("ESCROW_SLOT");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
