@@ -14,6 +14,58 @@ pub(crate) struct Block {
 
 /// The block tables (section 1, and its copy 2) of an index file from its opened pages.
 pub(crate) fn blocks_of(pages: &BTreeMap<u64, &[u8]>) -> Vec<Block> {
+    let tables = sections(pages, &[1, 2]).into_iter();
+    tables.flat_map(|text| blocks(&text).unwrap_or_default()).collect()
+}
+
+/// The words in the dictionary (section 3) of an index file from its opened pages, as far as it can
+/// be read.
+pub(crate) fn words_of(pages: &BTreeMap<u64, &[u8]>) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    for text in sections(pages, &[3]) {
+        let _ = each_term(&text, |field, value| {
+            if field == WORD {
+                words.push(value.to_vec());
+            }
+        });
+    }
+    words
+}
+
+/// Number of the field of words.
+const WORD: u8 = 7;
+/// Longer lists of documents stand apart.
+const INLINE_MAX: u64 = 32;
+/// Terms from one restart to the next.
+const RESTART: usize = 16;
+
+/// count u32, an offset u32 for each restart, then per term: bytes shared with the one before, the
+/// rest of it, number of documents, their list or its place; of a word how long its positions are, and
+/// at a restart before that where they begin.
+fn each_term(text: &[u8], mut each: impl FnMut(u8, &[u8])) -> Option<()> {
+    let (count, rest) = text.split_first_chunk::<4>()?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let mut rest = rest.get(4 * count.div_ceil(RESTART)..)?;
+    let mut term: Vec<u8> = Vec::new();
+    for n in 0..count {
+        term.truncate(usize::try_from(varint(&mut rest)?).ok()?);
+        term.extend_from_slice(slice(&mut rest)?);
+        let (field, value) = term.split_first()?;
+        each(*field, value);
+        let documents = varint(&mut rest)?;
+        let mut numbers = if documents <= INLINE_MAX { documents } else { 2 };
+        if *field == WORD {
+            numbers += if n.is_multiple_of(RESTART) { 2 } else { 1 };
+        }
+        for _ in 0..numbers {
+            varint(&mut rest)?;
+        }
+    }
+    Some(())
+}
+
+/// Those sections with these numbers of which every page was opened.
+fn sections(pages: &BTreeMap<u64, &[u8]>, wanted: &[u8]) -> Vec<Vec<u8>> {
     let Some(front) = pages.get(&0) else { return Vec::new() };
     let mut out = Vec::new();
     let sections = u16::from_le_bytes([front[40], front[41]]);
@@ -22,15 +74,13 @@ pub(crate) fn blocks_of(pages: &BTreeMap<u64, &[u8]>) -> Vec<Block> {
         let number = |at: usize| u64::from_le_bytes(entry[at..at + 8].try_into().unwrap()) as usize;
         let (from, len) = (number(1), number(9));
         let text_len = PAGE - 56;
-        if !matches!(entry[0], 1 | 2) || len > 1 << 30 {
+        if !wanted.contains(&entry[0]) || len > 1 << 30 {
             continue;
         }
-        let text: Option<Vec<u8>> = (from..from + len)
+        let text: Option<Vec<u8>> = (from..from.saturating_add(len))
             .map(|i| pages.get(&((i / text_len) as u64)).map(|p| p[i % text_len]))
             .collect();
-        if let Some(text) = text {
-            out.extend(blocks(&text).unwrap_or_default());
-        }
+        out.extend(text);
     }
     out
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use escrowdb::crypto::{Label, SEAL_LEN, Seal, derive};
 
 use crate::evidence::{Evidence, Kind, PAGE};
-use crate::layout::{Block, blocks_of, slice, unpack};
+use crate::layout::{Block, blocks_of, slice, unpack, words_of};
 
 mod candidates;
 pub mod verdict;
@@ -81,6 +81,16 @@ impl Hunt {
     /// The opened objects that hold `needle`.
     pub fn find(&self, needle: &[u8]) -> Vec<&Opened> {
         self.opened.iter().filter(|o| contains(&o.text, needle)).collect()
+    }
+
+    /// The words in the dictionaries of all indexes that opened, each with a file in which it stands.
+    pub fn words(&self) -> BTreeMap<Vec<u8>, &str> {
+        let mut files: BTreeMap<&str, BTreeMap<u64, &[u8]>> = BTreeMap::new();
+        for page in self.opened.iter().filter(|o| o.kind == Kind::IndexPage) {
+            files.entry(&page.file).or_default().insert(page.offset / PAGE as u64, &page.text);
+        }
+        let words = |(file, pages)| words_of(&pages).into_iter().map(move |word| (word, file));
+        files.into_iter().flat_map(words).collect()
     }
 
     /// Whether an opened page of the keyring holds the name tag of `identifier` under any known key.

@@ -41,7 +41,7 @@ fn play(seed: u64, texts: [&str; 2], text: usize) -> Game {
     }
     let (mut record, marks) = w.draft(&anna, &[], &c);
     texts[text].clone_into(&mut record.body);
-    let id = w.append(record.clone(), marks[1..].to_vec());
+    let id = w.append(record.clone(), marks.without_body());
     if seed.is_multiple_of(2) {
         w.roll();
     }

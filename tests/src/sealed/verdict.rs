@@ -37,6 +37,10 @@ pub struct Scene {
     pub living: Vec<String>,
     /// Identifiers of the living.
     pub living_names: Vec<String>,
+    /// The words of all texts that live.
+    pub words: BTreeSet<String>,
+    /// Whether no text stands in a journal only: then each of these words stands in an index.
+    pub rolled: bool,
     /// How hard to look.
     pub deep: bool,
 }
@@ -71,6 +75,12 @@ impl Verdict {
     }
 }
 
+impl Scene {
+    fn has_word(&self, word: &[u8]) -> bool {
+        std::str::from_utf8(word).is_ok_and(|word| self.words.contains(word))
+    }
+}
+
 /// Opens what opens.
 pub fn open(scene: &Scene) -> Hunt {
     let mut keys: Vec<Secret> = windows(&scene.slot).collect();
@@ -100,6 +110,11 @@ pub fn verdict(scene: &Scene) -> Verdict {
     for (kind, file, offset) in &hunt.reused {
         v.leaks.push(format!("reuse: a key that opens {kind:?} {file} at {offset} opens something else too"));
     }
+    let words = hunt.words();
+    for (word, file) in words.iter().filter(|(word, _)| !scene.has_word(word)) {
+        let word = String::from_utf8_lossy(word);
+        v.leaks.push(format!("dictionary: `{word}` in {file}, a word of no text that lives"));
+    }
     for name in scene.dead_names.iter().filter(|n| hunt.has_tag(n)) {
         v.leaks.push(format!("name: the tag of `{name}`"));
     }
@@ -112,6 +127,9 @@ pub fn verdict(scene: &Scene) -> Verdict {
         if hunt.find(word.as_bytes()).iter().all(|o| !matches!(o.kind, Kind::Frame | Kind::Body)) {
             v.lost.push(format!("`{word}` stands in no record that opens"));
         }
+    }
+    for word in scene.words.iter().filter(|w| scene.rolled && !words.contains_key(w.as_bytes())) {
+        v.lost.push(format!("the word `{word}` stands in no index that opens"));
     }
     // People who stand in a journal only have no entry in the tree yet.
     for name in scene.living_names.iter().filter(|n| hunt.find(n.as_bytes()).is_empty()) {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use escrowdb::ErrorKind;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
-use escrowdb::store::{Certificate, EraseOptions, Outcome, Record, Selector, Store};
+use escrowdb::store::{
+    Certificate, EraseOptions, Order, Outcome, Reading, Record, SearchOptions, Selector, Store,
+};
 use escrowdb::vfs::Vfs;
 
 use crate::clock::ManualClock;
@@ -18,6 +20,7 @@ use crate::recording_vfs::{Op, RecordingVfs};
 use crate::rng::Rng;
 use crate::sealed::Hunt;
 use crate::sealed::verdict::{Scene, Verdict, open, verdict};
+use crate::words::scan;
 
 /// Folder of the store.
 pub const DIR: &str = "/store";
@@ -51,11 +54,40 @@ pub fn full() -> bool {
     std::env::var_os("ESCROW_TEST").is_some_and(|v| v == "full")
 }
 
+/// Words that one record has and no other.
+#[derive(Clone)]
+pub struct Marks {
+    /// Of its tag, its id and what else stands beside the body.
+    beside: Vec<String>,
+    /// Of its body.
+    body: Option<BodyMarks>,
+}
+
+#[derive(Clone)]
+struct BodyMarks {
+    word: String,
+    /// The word behind it. It is written in other letters, so as it is here only an index has it.
+    folded: String,
+}
+
+impl Marks {
+    /// Of the record with another body.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self { body: None, ..self }
+    }
+
+    /// Those that stand in the record as they are here.
+    fn written(&self) -> impl Iterator<Item = String> {
+        self.beside.iter().chain(self.body.as_ref().map(|body| &body.word)).cloned()
+    }
+}
+
 /// A record with words that stand nowhere else.
 #[derive(Clone)]
 struct Said {
     record: Record,
-    marks: Vec<String>,
+    marks: Marks,
     living: bool,
     /// Whether the author is still who he was; who returns is somebody new.
     signed: bool,
@@ -73,6 +105,15 @@ struct Join {
 /// Those whose record it is.
 fn whose(r: &Record) -> BTreeSet<String> {
     r.subjects.iter().chain(r.subjects.is_empty().then_some(&r.author)).cloned().collect()
+}
+
+fn words_of(r: &Record) -> impl Iterator<Item = String> {
+    scan(&r.body).into_iter().map(|placed| placed.word)
+}
+
+/// A word in wide capitals.
+fn wide(word: &str) -> String {
+    word.bytes().filter_map(|b| char::from_u32(u32::from(b - b'a') + u32::from('Ａ'))).collect()
 }
 
 /// A store and what it must hold.
@@ -155,22 +196,25 @@ impl World {
     }
 
     /// A record of `subjects` by `author`, with words of its own; not yet appended.
-    pub fn draft(&mut self, author: &str, subjects: &[&str], conversation: &str) -> (Record, Vec<String>) {
-        let marks: Vec<String> = (0..5).map(|_| self.word()).collect();
+    pub fn draft(&mut self, author: &str, subjects: &[&str], conversation: &str) -> (Record, Marks) {
+        let [word, tag, id, partner, other] = std::array::from_fn(|_| self.word());
+        let folded = self.word();
         let time = Micros(1_750_000_000_000_000 + self.rng.below(24 * 300) as i64 * HOUR);
         let filler = ["ok", "the order arrived, thanks", "да, спасибо", ""];
         let filler = filler[self.rng.below(filler.len())];
-        let mut record = Record::new(conversation, author, time, format!("{filler} {} {filler}", marks[0]))
-            .tag(format!("mark:{}", marks[1]))
+        let body = format!("{filler} {word}, {} {filler}", wide(&folded));
+        let mut record = Record::new(conversation, author, time, body)
+            .tag(format!("mark:{tag}"))
             .tag("common")
-            .id(marks[2].clone())
+            .id(id.clone())
             .channel("web")
-            .extra("partner", format!("\"{}\"", marks[3]))
-            .reply_to(marks[4].clone());
+            .extra("partner", format!("\"{partner}\""))
+            .reply_to(other.clone());
         for subject in subjects {
             record = record.subject(*subject);
         }
-        (record, marks)
+        let beside = vec![tag, id, partner, other];
+        (record, Marks { beside, body: Some(BodyMarks { word, folded }) })
     }
 
     /// Appends a record.
@@ -180,7 +224,7 @@ impl World {
     }
 
     /// Appends a drafted record and answers its id.
-    pub fn append(&mut self, record: Record, marks: Vec<String>) -> String {
+    pub fn append(&mut self, record: Record, marks: Marks) -> String {
         let outcome = self.store().append(std::slice::from_ref(&record)).unwrap();
         assert!(matches!(outcome[..], [Outcome::Added(_)]), "{outcome:?}");
         let id = record.id.clone().unwrap();
@@ -327,6 +371,10 @@ impl World {
         for word in scene.living.iter().chain(&scene.living_names) {
             assert!(!hunt.find(word.as_bytes()).is_empty(), "the control does not find {word}");
         }
+        let words = hunt.words();
+        for word in scene.words.iter().filter(|_| scene.rolled) {
+            assert!(words.contains_key(word.as_bytes()), "the control finds {word} in no index");
+        }
         if self.erasures == 0 {
             assert_eq!(hunt.unopened, [], "the control does not open everything");
             assert!(hunt.count(Kind::Head) > 0 && hunt.count(Kind::Node) > 0 && hunt.count(Kind::Frame) > 0);
@@ -387,11 +435,17 @@ impl World {
         self.erasures += 1;
     }
 
+    /// Whether every record stands in a segment.
+    fn is_rolled(&self) -> bool {
+        let stats = self.store.as_ref().and_then(|store| store.stats().ok());
+        stats.is_some_and(|stats| stats.journal_records == 0)
+    }
+
     /// What the attacker holds now.
     pub fn scene(&self) -> Scene {
         let living_words = |said: &&Said| said.living;
         let living: Vec<String> =
-            self.said.iter().filter(living_words).flat_map(|s| s.marks.iter().cloned()).collect();
+            self.said.iter().filter(living_words).flat_map(|s| s.marks.written()).collect();
         let names = |living: bool| -> Vec<String> {
             self.people.iter().filter(|(_, l)| **l == living).map(|(n, _)| n.clone()).collect()
         };
@@ -403,7 +457,9 @@ impl World {
             .map(|s| &s.record.conversation)
             .chain(self.joins.iter().map(|join| &join.conversation))
             .collect();
-        let mut dead: BTreeSet<String> = self.said.iter().flat_map(|s| s.marks.iter().cloned()).collect();
+        let mut dead: BTreeSet<String> = self.said.iter().flat_map(|s| s.marks.written()).collect();
+        let gone = self.said.iter().filter(|s| !s.living);
+        dead.extend(gone.filter_map(|s| s.marks.body.as_ref()).map(|body| body.folded.clone()));
         dead.extend(self.said.iter().map(|s| s.record.conversation.clone()));
         dead.extend(dead_names.iter().filter_map(|n| n.strip_suffix("@example.org")).map(str::to_owned));
         dead.retain(|word| !living.contains(word) && !conversations.contains(word));
@@ -420,6 +476,8 @@ impl World {
             epoch: self.epoch,
             living: living.into_iter().chain(conversations.into_iter().cloned()).collect(),
             living_names,
+            words: self.said.iter().filter(living_words).flat_map(|s| words_of(&s.record)).collect(),
+            rolled: self.is_rolled(),
             deep: self.options.deep,
         }
     }
@@ -452,9 +510,33 @@ impl World {
                 let author = said.signed.then_some(&said.record.author);
                 assert_eq!(hit.author.as_ref(), author);
             }
+            assert_words(&reading, said);
         }
         let living = self.said.iter().filter(|s| s.living).count() as u64;
         assert_eq!(reading.count("*").unwrap(), living);
         assert_eq!(reading.count("tag:common").unwrap(), living);
+    }
+}
+
+/// Every way to ask for the words of a record finds it, or nothing once it is erased.
+fn assert_words(reading: &Reading<'_>, said: &Said) {
+    let Some(BodyMarks { word, folded }) = &said.marks.body else { return };
+    let living = usize::from(said.living);
+    for query in [
+        word.clone(),
+        format!("\"{word} {folded}\""),
+        format!("{}*", &folded[..10]),
+        format!("{word}.{}*", &folded[..1]),
+        format!("{}~1", &word[1..]),
+        format!("{folded}q~1 -tag:none"),
+    ] {
+        assert_eq!(reading.count(&query).unwrap(), living as u64, "{query}");
+        let options = SearchOptions::new().order(Order::Relevance).snippets(true);
+        let hits = reading.search(&query, &options).unwrap();
+        assert_eq!(hits.len(), living, "{query}, by relevance");
+        for hit in hits {
+            let snippet = hit.snippet.unwrap();
+            assert!(hit.id == *said.record.id.as_ref().unwrap() && !snippet.marks.is_empty(), "{query}");
+        }
     }
 }
