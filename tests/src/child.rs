@@ -109,6 +109,7 @@ fn obey(held: &mut Held, order: &str) {
         }
         "append" => append(store(), rest.parse().unwrap()),
         "roll" => store().roll().unwrap(),
+        "ask" => (0..PEOPLE).for_each(|person| ask(store(), person)),
         "read" => (0..PEOPLE).for_each(|person| read(store(), person)),
         "erase" => {
             let selector = match rest {
@@ -181,4 +182,30 @@ fn read(store: &Store, person: u64) {
     assert!(!reading.records_of(&name).unwrap().is_empty());
     reading.person(&name).unwrap();
     store.plan(&Selector::Person(name)).unwrap();
+}
+
+/// Asks for the words of a person's bodies, of both batches, in every way.
+fn ask(store: &Store, person: u64) {
+    let reading = store.session(Session::new());
+    for i in 0..2 * RECORDS {
+        let own = word(person, Word::Body(i));
+        for query in [
+            own.clone(),
+            format!("\"{own} and some\""),
+            format!("{}*", &own[..20]),
+            format!("{own}.a*"),
+            format!("{}~1", &own[1..]),
+            format!("more {own} -{}~1", word(person, Word::Name)),
+        ] {
+            for order in [Order::Newest, Order::Relevance] {
+                let options = SearchOptions::new().order(order).snippets(true);
+                let (hits, cost) = reading.explained(|r| r.search(&query, &options)).unwrap();
+                assert!(hits.len() == 1 && !hits[0].snippet.as_ref().unwrap().marks.is_empty());
+                assert!(cost.segments > 0);
+            }
+            assert_eq!(reading.count(&query).unwrap(), 1);
+        }
+        assert_eq!(reading.facet(&own, "author").unwrap().len(), 1);
+        assert_eq!(reading.histogram(&own, Period::Day).unwrap().len(), 1);
+    }
 }

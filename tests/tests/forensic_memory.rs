@@ -176,3 +176,48 @@ fn no_text_of_the_erased_stays_in_memory() {
     let left = holder.holds(&words[0]);
     assert!(left.is_empty(), "{left:?} of 10 texts stand in memory");
 }
+
+/// Who asks for words opens dictionaries, and in these stand everybody's: they go with an erasure,
+/// whatever the allocator is.
+#[test]
+fn no_dictionary_of_the_erased_stays_in_memory() {
+    let mut rng = Rng::new(6);
+    let mut holder = Holder::new("dictionaries");
+    let people = [word(&mut rng), word(&mut rng)];
+    let mut words = [Vec::new(), Vec::new()];
+    let mut say = |holder: &mut Holder, i: usize| {
+        let own = word(&mut rng);
+        holder.tell(&format!(
+            "+{{\"id\":\"m{i}\",\"conversation\":\"c\",\"author\":\"{}\",\"time\":\"2026-01-31T12:00:00Z\",\
+             \"body\":\"well then {own} and so on\"}}",
+            people[i % 2]
+        ));
+        words[i % 2].push(own);
+    };
+    for i in 0..400 {
+        say(&mut holder, i);
+        if i == 200 {
+            holder.tell("roll");
+        }
+    }
+    holder.tell("roll");
+    for i in 400..420 {
+        say(&mut holder, i);
+    }
+    let bytes = |words: &[String]| words.iter().map(|w| w[4..].as_bytes().to_vec()).collect::<Vec<_>>();
+    let hers = bytes(&words[0]);
+    for word in &words[1] {
+        let near = format!("{}~1", &word[1..]);
+        for query in [word.clone(), format!("\"then {word} and\""), format!("{}*", &word[..3]), near] {
+            holder.tell(&format!("={query}"));
+        }
+    }
+    let found = holder.holds(&hers).len();
+    assert!(found > 200, "the control: of her 210 words {found} stand in the live index and in dictionaries");
+    holder.tell(&format!("-{}", people[0]));
+    let left = holder.holds(&hers);
+    assert!(left.is_empty(), "{} of her words stand in memory", left.len());
+    // The control: those of the living stand there again when they are asked for.
+    holder.tell(&format!("={}*", &words[1][0][..1]));
+    assert!(holder.holds(&bytes(&words[1])).len() > 100);
+}

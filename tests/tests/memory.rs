@@ -55,6 +55,27 @@ fn an_erased_record_leaves_nothing() {
     assert_eq!(scene.left(&scene.died), Found::new());
 }
 
+/// Words of bodies that were asked for, as they were in both batches: in dictionaries, in lists of
+/// terms that were looked up, in the live index, in queries, in snippets.
+#[test]
+fn erased_words_that_were_asked_for_leave_nothing() {
+    for (what, erased, died_min) in [
+        ("person", 0..2 * RECORDS, 6),
+        ("conversation", 0..2 * RECORDS, 4),
+        ("record", ERASED_RECORD..ERASED_RECORD + 1, 2),
+    ] {
+        for roll_records in [NEVER, 50] {
+            let mut scene = Scene::set(WIPED, &format!("words-{what}-{roll_records}"), roll_records);
+            scene.subject.tell("ask");
+            let mut words = Needles::default();
+            add_bodies(&mut words, erased.clone());
+            assert_eq!(scene.subject.search(&words).len(), words.len(), "the control, {what}");
+            scene.erase(what, died_min);
+            assert_eq!(scene.left(&words), Found::new(), "{what}, rolled after {roll_records}");
+        }
+    }
+}
+
 /// An embedding program may have another allocator. Then text can be read in freed memory until
 /// it is used again (this test finds some, which shows what the wiping one is for), but no key.
 #[test]

@@ -2,7 +2,7 @@
 //! say, one by one, and keeps nothing of them itself.
 //!
 //! `+{…}` appends a record, `roll` rolls, `-name` erases a person, `?name` looks her up and reads
-//! all her records. Each is answered by `ok` or `failed` on a line.
+//! all her records, `=query` counts what a query finds. Each is answered by `ok` or `failed` on a line.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a helper of a test")]
 
@@ -12,7 +12,7 @@ use std::io::{Read, Write};
 
 use escrowdb::record::jsonl;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Record, Selector, Store};
+use escrowdb::store::{EraseOptions, Period, Record, Selector, Store};
 
 fn main() {
     let dir = std::env::args().nth(1).unwrap();
@@ -44,6 +44,17 @@ fn act(store: &Store, line: &[u8]) -> bool {
             let done = store.append(std::slice::from_ref(&record)).is_ok();
             forget_record(record);
             done
+        }
+        b'=' => {
+            let query = text();
+            let reading = store.session(Session::new());
+            let found = (
+                reading.count(&query),
+                reading.histogram(&query, Period::Day),
+                reading.facet(&query, "kind"),
+            );
+            forget(query);
+            matches!(found, (Ok(_), Ok(_), Ok(_)))
         }
         b'r' => store.roll().is_ok(),
         b'-' => {
