@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ use escrowdb::session::Session;
 use escrowdb::state::commit::open_segment_in;
 use escrowdb::state::keys::ContentKeys;
 use escrowdb::store::{
-    Around, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, Snippet, VerifyOptions,
+    Around, CompactOptions, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, Snippet,
+    VerifyOptions,
 };
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb::{ErrorKind, Store};
@@ -190,8 +192,22 @@ impl Case {
             b.append(std::slice::from_ref(&record)).unwrap();
             self.compare(&a, &b);
         }
+        self.merge(a, b, &disks);
+    }
+
+    /// What is compacted answers as before, and the terms and words of all indexes together are those
+    /// of a store that never held the erased, as often as there.
+    fn merge(&mut self, a: Store, b: Store, disks: &[MemoryVfs; 2]) {
+        let merge = |store: &Store| store.compact(&CompactOptions::new(), |_| ()).unwrap().steps;
+        let steps = merge(&a) + merge(&b);
+        assert!(steps > 0 || self.layout != Layout::Several, "nothing was to be merged");
+        self.compare(&a, &b);
         let damage = a.verify(&VerifyOptions::new().read_data(true)).unwrap().damage;
         assert_eq!(damage, Vec::<String>::new());
+        a.close().unwrap();
+        b.close().unwrap();
+        let [of_a, of_b] = disks.each_ref().map(frequencies);
+        assert!(of_a == of_b, "{:?}: the terms of all indexes differ", self.layout);
     }
 
     /// Everything that can be asked.
@@ -321,6 +337,20 @@ fn indexes(disk: &MemoryVfs) -> Vec<Index> {
             terms
         },
     })
+}
+
+/// Each term of a closed store's indexes with the number of its documents and of its positions. What
+/// acts of the store have (kinds, no name, no conversation) is left aside.
+fn frequencies(disk: &MemoryVfs) -> BTreeMap<(u8, Vec<u8>), (usize, usize)> {
+    let mut all = BTreeMap::new();
+    let terms = indexes(disk).into_iter().flat_map(|index| index.terms);
+    for (field, value, (docs, runs)) in
+        terms.filter(|(field, value, _)| *field != Field::Kind as u8 && !value.is_empty())
+    {
+        let sum: &mut (usize, usize) = all.entry((field, value)).or_default();
+        *sum = (sum.0 + docs.len(), sum.1 + runs.len());
+    }
+    all
 }
 
 fn name(tree: &Tree, value: &[u8]) -> String {
