@@ -153,21 +153,74 @@ fn facets_are_named_and_bad_names_refused() {
     }
 }
 
+const MANUAL: &str = include_str!("../../../../docs/QUERY.md");
+
+/// What stands as code in a column of the tables of a section.
+fn cells(title: &str, column: usize) -> Vec<&'static str> {
+    let section = MANUAL.split(title).nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|'));
+    let cell = |row: &'static str| row.split('|').nth(column).unwrap().trim();
+    rows.filter_map(|row| cell(row).strip_prefix('`')?.strip_suffix('`')).collect()
+}
+
 #[test]
 fn queries_of_the_manual_parse() {
-    let manual = include_str!("../../../../docs/QUERY.md");
     let mut queries = 0;
-    for (title, column) in [("## Words", 1), ("## Default kinds", 1), ("## Examples", 2)] {
-        let section = manual.split(title).nth(1).unwrap().split("\n## ").next().unwrap();
-        for row in section.lines().filter(|line| line.starts_with('|')) {
-            let cell = row.split('|').nth(column).unwrap().trim();
-            if let Some(query) = cell.strip_prefix('`').and_then(|c| c.strip_suffix('`')) {
-                assert!(parse(query, Micros(0)).is_ok(), "{query}");
-                queries += 1;
-            }
+    for (title, column) in
+        [("## Words", 1), ("## Default kinds", 1), ("## People", 2), ("## Times", 2), ("## Examples", 2)]
+    {
+        for query in cells(title, column) {
+            assert!(parse(query, Micros(0)).is_ok(), "{query}");
+            queries += 1;
         }
     }
-    assert!(queries >= 12);
+    assert!(queries >= 30, "{queries}");
+}
+
+#[test]
+fn local_days_of_the_manual_are_those_in_utc() {
+    let title = "### A day where you are";
+    let (local, utc) = (cells(title, 2), cells(title, 3));
+    assert!(local.len() == utc.len() && local.len() >= 3);
+    for (local, utc) in local.into_iter().zip(utc) {
+        assert_eq!(parse(local, Micros(0)).unwrap().to_string(), utc, "{local}");
+    }
+}
+
+/// Who looks an error up on the page must find it there word for word.
+#[test]
+fn errors_of_the_manual_are_printed_so() {
+    use crate::query::parse::{DEPTH_MAX, LEN_MAX, TERMS_MAX};
+    let queries = [
+        "colour:red".to_owned(),
+        "re:".to_owned(),
+        "after:soon".to_owned(),
+        "on:-7d".to_owned(),
+        "...".to_owned(),
+        "*fund".to_owned(),
+        "re*nd".to_owned(),
+        "refund~2".to_owned(),
+        "\"refund".to_owned(),
+        "(refund".to_owned(),
+        "-".repeat(DEPTH_MAX + 1) + "x",
+        "x ".repeat(TERMS_MAX + 1),
+        "x".repeat(LEN_MAX + 1),
+        "x".repeat(201) + "*",
+        "x".repeat(201) + "~1",
+    ];
+    let mut errors: Vec<String> =
+        queries.iter().map(|query| parse(query, Micros(0)).unwrap_err().to_string()).collect();
+    errors.push(crate::index::phrase::too_many(crate::query::plan::EXPANSION_MAX).to_string());
+    errors.push(crate::index::phrase::no_words().to_string());
+    for error in errors {
+        let told = match error.strip_prefix("query, character ") {
+            Some(placed) => placed.split_once(": ").unwrap().1,
+            None => &error,
+        };
+        let told = told.strip_prefix("newer format: ").unwrap_or(told);
+        assert!(MANUAL.contains(&format!("`{told}`")), "{error}");
+    }
+    assert!(MANUAL.contains("`the query took longer than its time limit`"));
 }
 
 #[test]
@@ -179,7 +232,7 @@ fn who_has_no_time_left_gets_no_answer() {
     let ast = parse("on", Micros(0)).unwrap();
     let now = std::time::Instant::now();
     let over = search(now.checked_sub(std::time::Duration::from_millis(1)));
-    assert!(over.count(&ast).unwrap_err().to_string().contains("time limit"));
+    assert!(over.count(&ast).unwrap_err().to_string().contains("the query took longer than its time limit"));
     for order in [Order::Newest, Order::Oldest, Order::Relevance] {
         assert!(over.search(&ast, order, 3, None).is_err() && over.seqs(&ast, order).is_err());
     }
