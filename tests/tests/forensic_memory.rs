@@ -204,7 +204,7 @@ fn no_dictionary_of_the_erased_stays_in_memory() {
     for i in 400..420 {
         say(&mut holder, i);
     }
-    let bytes = |words: &[String]| words.iter().map(|w| w[4..].as_bytes().to_vec()).collect::<Vec<_>>();
+    let bytes = |words: &[String]| words.iter().map(|w| w.as_bytes()[4..].to_vec()).collect::<Vec<_>>();
     let hers = bytes(&words[0]);
     for word in &words[1] {
         let near = format!("{}~1", &word[1..]);

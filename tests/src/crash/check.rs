@@ -12,9 +12,11 @@ use std::sync::Arc;
 
 use escrowdb::ErrorKind;
 use escrowdb::id::RequestId;
+use escrowdb::query::ast::{Ast, Leaf};
 use escrowdb::query::reading::{Hit, SearchOptions};
+use escrowdb::query::words::Form;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Outcome, Store, VerifyOptions};
+use escrowdb::store::{EraseOptions, Order, Outcome, Store, VerifyOptions};
 use escrowdb::vfs::Vfs;
 
 use crate::crash::ledger::{Erasure, Ledger, Rec, Target, Tried};
@@ -22,6 +24,7 @@ use crate::crash::world::{SLOT, Setup, person, rec, record_id};
 use crate::evidence::{Evidence, PAGE};
 use crate::recording_vfs::{Op, RecordingVfs};
 use crate::sealed::{Depth, hunt, windows};
+use crate::words::has;
 
 /// A broken promise: which check, and what was seen.
 #[derive(Debug)]
@@ -136,6 +139,7 @@ pub fn whole(store: &Store, ledger: &Ledger) -> Checked {
         let n = ids.iter().filter(|id| there(id)).count();
         ensure(n == 0 || n == ids.len(), "S2", || format!("{n} of {} of one batch", ids.len()))?;
     }
+    asked_words(store, ledger, &messages)?;
     if hidden.is_empty() {
         numbers(store, ledger, &done)?;
         positions(store, ledger, &done)?;
@@ -146,6 +150,44 @@ pub fn whole(store: &Store, ledger: &Ledger) -> Checked {
     damage.retain(|d| hidden.is_empty() || !d.contains("a subject has no content key"));
     damage.retain(|d| ledger.damaged.as_ref().is_none_or(|known| !d.starts_with(known)));
     ensure(damage.is_empty(), "S7", || damage.join("; "))
+}
+
+/// Records whose words are asked for; each costs a few searches and a look at every text.
+const ASKED_MAX: usize = 2;
+
+/// Words, phrases, beginnings and near words find what a look at the texts finds that are there:
+/// `there` is every record. Asked for are words of some that were ever written, dead or alive.
+fn asked_words(store: &Store, ledger: &Ledger, there: &[Hit]) -> Checked {
+    let failed = |what: &str, e: escrowdb::Error| Violation { check: "S2", what: format!("{what}: {e}") };
+    let reading = store.session(Session::new());
+    let step = ledger.records.len().div_ceil(ASKED_MAX).max(1);
+    // Not the same ones each time.
+    let from = there.len() % step;
+    for tried in ledger.records.values().skip(from).step_by(step) {
+        let Rec { id, conversation, .. } = &tried.rec;
+        let short = id.trim_start_matches("id-of-").trim_end_matches('.');
+        for (text, form) in [
+            (short.to_owned(), Form::Exact),
+            (tried.rec.word(), Form::Exact),
+            (format!("we.said.canaryid.of.{}", &short[..1]), Form::Prefix),
+            (format!("q{short}"), Form::Near),
+            (format!("{conversation}.we"), Form::Exact),
+        ] {
+            let wanted = there.iter().filter(|hit| has(&hit.body, &text, form));
+            let wanted: BTreeSet<&str> = wanted.map(|hit| hit.id.as_str()).collect();
+            let query = Ast::Leaf(Leaf::Words(text, form)).to_string();
+            let order = if from.is_multiple_of(2) { Order::Relevance } else { Order::Newest };
+            let all = SearchOptions::new().limit(100_000).order(order).snippets(true);
+            let found = reading.search(&query, &all).map_err(|e| failed(&query, e))?;
+            let ids: BTreeSet<&str> = found.iter().map(|hit| hit.id.as_str()).collect();
+            ensure(ids == wanted && found.len() == wanted.len(), "S2", || {
+                format!("{query} finds {ids:?} and not {wanted:?}")
+            })?;
+            let n = reading.count(&query).map_err(|e| failed(&query, e))?;
+            ensure(n == wanted.len() as u64, "S2", || format!("{query}: {n}, and not {}", wanted.len()))?;
+        }
+    }
+    Ok(())
 }
 
 /// At most one act for each request, and one for each that was accepted. Answers the requests

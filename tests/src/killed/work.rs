@@ -80,6 +80,11 @@ pub fn run(dir: &Path, round: u64, seed: u64) {
             while Instant::now() < end {
                 thread::sleep(Duration::from_millis(3));
                 fine("count", reading.count("*").err());
+                for query in ["said", "\"we said\"", "canary*", "sayd~1", "conversation.c1 -other", "r1b*"] {
+                    fine("count words", reading.count(query).err());
+                }
+                let best = SearchOptions::new().order(Order::Relevance).snippets(true);
+                fine("search words", reading.search("\"to each other\" c2", &best).err());
                 fine("search", reading.search("*", &SearchOptions::new()).err());
                 fine("walk", reading.search_each("kind:erased", Order::Oldest, |_| true).err());
             }
