@@ -78,19 +78,7 @@ fn a_new_store_needs_no_upgrade() {
 /// A store that the first release made is brought to the format of today, and says what was done.
 #[test]
 fn a_store_of_format_1_gets_words() {
-    let sandbox = Sandbox::new();
-    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/v1");
-    std::fs::create_dir_all(sandbox.folder.join("s/log")).unwrap();
-    std::fs::copy(fixture.join("store.slot"), sandbox.folder.join("s.slot")).unwrap();
-    for part in ["", "log"] {
-        for entry in std::fs::read_dir(fixture.join("store").join(part)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_file() {
-                let to = sandbox.folder.join("s").join(part).join(path.file_name().unwrap());
-                std::fs::copy(&path, to).unwrap();
-            }
-        }
-    }
+    let sandbox = Sandbox::with_format_1();
     let refused = sandbox.run("--json count parcel").exits(1);
     assert_eq!(refused.error()["kind"], "unsupported");
     assert!(refused.err.contains("escrow upgrade"), "{}", refused.err);

@@ -2,6 +2,7 @@
 //! upgrade gives words to every index, and is finished by the next one wherever it was killed.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
+#![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,9 +17,9 @@ use escrowdb::store::{CompactOptions, EraseOptions, Order, Selector, VerifyOptio
 use escrowdb::text::Analyser;
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb::{ErrorKind, Store};
-use escrowdb_tests::crash::{CrashOptions, crashes};
+use escrowdb_tests::crash::{CrashOptions, Image, crashes};
 use escrowdb_tests::entropy::SeededEntropy;
-use escrowdb_tests::recording_vfs::RecordingVfs;
+use escrowdb_tests::recording_vfs::{Op, RecordingVfs};
 
 /// The fixture of format 1, as it was released, at `/s`.
 fn fixture() -> Vec<(PathBuf, Vec<u8>)> {
@@ -200,45 +201,113 @@ fn an_upgrade_gives_words_to_every_index() {
     is_whole(&store);
 }
 
-/// Wherever the power is cut or the process killed: the store opens and answers as before, words are
-/// all there or refused, and the next upgrade finishes.
-#[test]
-fn an_upgrade_that_was_killed_is_finished_by_the_next() {
-    let recording = RecordingVfs::from_files(fixture());
-    let store = open(Arc::new(recording.clone()));
-    let (wanted, all) = (wanted(&store), count(&store, "*"));
-    let some: Vec<(String, u64)> = wanted.iter().step_by(5).cloned().collect();
-    let from = recording.log_len();
-    store.upgrade(|_| ()).unwrap();
-    let log = recording.log();
-    let options =
-        CrashOptions { points: from..log.len() + 1, exhaustive_max: 1, random: 1, torn: 0, seed: 7 };
-    let (mut states, mut cut, mut done) = (0, 0, 0);
-    let wanted_states = if escrowdb_tests::crash::explore::is_full() { usize::MAX } else { 60 };
-    let images: Vec<_> = crashes(&log, options).collect();
-    let step = (images.len() / wanted_states).max(1);
-    for image in images.into_iter().step_by(step) {
-        states += 1;
+/// The fixture with three segments more, and records in its journal.
+fn several() -> Vec<(PathBuf, Vec<u8>)> {
+    let disk = MemoryVfs::from_files(fixture());
+    let store = open_in(&disk);
+    for n in 0..3 {
+        store.append(&[late(n), late(n + 10)]).unwrap();
+        store.roll().unwrap();
+    }
+    store.append(&[late(20)]).unwrap();
+    drop(store);
+    disk.snapshot().into_iter().collect()
+}
+
+/// What a killed upgrade may not change, and what the next one must bring.
+struct Killed {
+    before: Vec<Record>,
+    /// Queries for words.
+    wanted: Vec<(String, u64)>,
+    /// States with words in a part of the indexes, and in all of them.
+    part: usize,
+    whole: usize,
+}
+
+impl Killed {
+    /// What a kill left: the store opens, answers as before, words are all there or refused. Goes on
+    /// with the upgrade, on a disk that is recorded if it is to be killed again.
+    fn check(&mut self, image: &Image, goes_on: &Arc<dyn Vfs>) {
+        let what = &image.what;
         let disk = image.disk();
         let store = open_in(&disk);
-        assert_eq!(count(&store, "*"), all, "{}", image.what);
+        assert!(records(&store) == self.before, "{what}");
+        // Of the old format as a whole, or of the new one: a program of the first release must read all
+        // of the one, and must not open the other.
+        let old = store.format() == 1;
+        assert!(!old || versions(&disk).iter().all(|version| *version == 1), "{what}");
         if refuses_words(&store) {
-            cut += usize::from(store.format() == 2);
+            self.part += usize::from(versions(&disk).contains(&2));
         } else {
-            has_words(&store, &some);
-            done += 1;
+            assert!(!old, "{what}");
+            has_words(&store, &self.wanted);
+            self.whole += 1;
         }
+        drop(store);
+        let store = open(Arc::clone(goes_on));
         let report = store.upgrade(|_| ()).unwrap();
-        assert_eq!((report.to, report.left, report.damaged), (2, 0, 0));
-        has_words(&store, &some);
-        assert_eq!(count(&store, "*"), all);
+        assert_eq!((report.to, report.left, report.damaged), (2, 0, 0), "{what}");
+        self.is_done(&store, what);
         store.close().unwrap();
+    }
+
+    fn is_done(&self, store: &Store, what: &str) {
+        assert!(records(store) == self.before, "{what}");
+        has_words(store, &self.wanted);
+        assert_eq!(store.upgrade(|_| panic!("nothing to do")).unwrap().rebuilt, 0, "{what}");
+    }
+}
+
+/// Wherever the power is cut or the process killed, once or twice, the next upgrade finishes.
+#[test]
+fn an_upgrade_that_was_killed_is_finished_by_the_next() {
+    let full = escrowdb_tests::crash::explore::is_full();
+    let recording = RecordingVfs::from_files(several());
+    let from = recording.log_len();
+    let store = open(Arc::new(recording.clone()));
+    let mut killed = Killed {
+        before: records(&store),
+        wanted: wanted(&store).into_iter().step_by(5).collect(),
+        part: 0,
+        whole: 0,
+    };
+    assert!(store.upgrade(|_| ()).unwrap().rebuilt >= 4);
+    let options = |from: usize, ops: &[Op]| CrashOptions {
+        points: from..ops.len() + 1,
+        exhaustive_max: if full { 3 } else { 0 },
+        random: if full { 8 } else { 1 },
+        torn: usize::from(full),
+        seed: 7,
+    };
+    let log = recording.log();
+    let (mut points, mut states, mut nested) = (BTreeSet::new(), 0, 0);
+    for image in crashes(&log, options(from, &log)) {
+        points.insert(image.at);
+        states += 1;
+        let again = image.recording();
+        let begun = again.log_len();
+        killed.check(&image, &(Arc::new(again.clone()) as Arc<dyn Vfs>));
+        let disk = MemoryVfs::from_files(again.snapshot());
         let store = open_in(&disk);
-        has_words(&store, &some);
+        killed.is_done(&store, &image.what);
         let left = versions(&disk).len() as u64;
         assert_eq!(left, store.stats().unwrap().segments, "files that nobody names");
+        is_whole(&store);
+        if states % if full { 5 } else { 40 } != 0 {
+            continue;
+        }
+        let ops = again.log();
+        for image in crashes(&ops, options(begun, &ops)).step_by(if full { 3 } else { 20 }) {
+            nested += 1;
+            killed.check(&image, &(Arc::new(image.disk()) as Arc<dyn Vfs>));
+        }
     }
-    assert!(states > 20 && cut > 5 && done > 0, "{states} states, {cut} with words in part, {done} with all");
+    let Killed { part, whole, .. } = killed;
+    println!(
+        "{} points, {states} states, {nested} of a second kill; {part} with words in part",
+        points.len()
+    );
+    assert!(points.len() > 40 && nested > 10 && part > 20 && whole > 0, "{part} in part, {whole} whole");
 }
 
 /// What is merged has words only if all of it had, so such segments would lose them without a word.

@@ -45,6 +45,24 @@ impl Sandbox {
         sandbox
     }
 
+    /// A sandbox with the store that the first release made, of format 1, in `s`.
+    pub(crate) fn with_format_1() -> Self {
+        let sandbox = Self::new();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/v1");
+        std::fs::create_dir_all(sandbox.folder.join("s/log")).unwrap();
+        std::fs::copy(fixture.join("store.slot"), sandbox.folder.join("s.slot")).unwrap();
+        for part in ["", "log"] {
+            for entry in std::fs::read_dir(fixture.join("store").join(part)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_file() {
+                    let to = sandbox.folder.join("s").join(part).join(path.file_name().unwrap());
+                    std::fs::copy(&path, to).unwrap();
+                }
+            }
+        }
+        sandbox
+    }
+
     /// Runs with `--store s`; words of `line` are split at spaces.
     pub(crate) fn run(&self, line: &str) -> Run {
         self.run_with(line, "")
