@@ -5,6 +5,7 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::Stdio;
 
 use serde_json::json;
 use support::{Run, SAMPLE, Sandbox, files, in_memory};
@@ -332,4 +333,63 @@ fn an_erased_name_leaves_the_memory_of_the_session() {
     drop(typed);
     assert!(child.wait().unwrap().success());
     assert!(left.is_empty(), "{left:#?}");
+}
+
+/// Nor do her words, though they were searched for in every way, shown and marked: no dictionary that was
+/// opened has them, no question, no answer.
+#[cfg(target_os = "linux")]
+#[test]
+fn erased_words_that_were_asked_for_leave_the_memory_of_the_session() {
+    let sandbox = Sandbox::with_store();
+    let add = |n: usize| {
+        let (who, word) =
+            if n.is_multiple_of(2) { ("zoe", "unmistakable") } else { ("bob", "somebodyelses") };
+        let body = format!("Well, {}{n:02} and so on", word.to_uppercase());
+        let line = json!({"id": format!("m{n}"), "conversation": "c", "author": who, "time": "2026-01-31T12:00:00Z", "body": body});
+        line.to_string() + "\n"
+    };
+    for part in [0..60, 60..80] {
+        sandbox.run_with("import --format jsonl -", part.clone().map(add).collect::<String>()).ok();
+        if part.start == 0 {
+            sandbox.run("roll").ok();
+        }
+    }
+    let mut shell = sandbox.command(&["--store", "s", "shell", "--keep-going"]);
+    // What stands there is long, and nobody reads it.
+    let mut child = shell.stderr(Stdio::null()).spawn().unwrap();
+    let mut typed = child.stdin.take().unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut answer = |line: &str, end: &str| {
+        typed.write_all(line.as_bytes()).unwrap();
+        let mut text = String::new();
+        while !text.contains(end) {
+            assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        text
+    };
+    let mut text = String::new();
+    for n in (0..80).step_by(2) {
+        let mut lines = String::new();
+        for query in [
+            format!("unmistakable{n:02}"),
+            format!("\"well unmistakable{n:02} and\""),
+            format!("unmistakable{}*", n / 10),
+            format!("unmistkable{n:02}~1"),
+            format!("well.unmistakable{n:02} -somebodyelses*"),
+        ] {
+            lines += &format!(
+                "{query}\nsearch '{query}' --order relevance --snippet --explain\ncount '{query}'\n\
+                 facet '{query}' --by author\nhistogram '{query}' --per day\ncount '({query}'\n"
+            );
+        }
+        text += &answer(&(lines + "get m1\n"), "SOMEBODYELSES01");
+    }
+    assert!(text.contains("»UNMISTAKABLE42«"));
+    let held = || ["unmistakable", "UNMISTAKABLE"].map(|word| in_memory(child.id(), word));
+    assert!(held().iter().all(|places| places.len() > 1), "nothing is searched");
+    answer("erase --subject zoe --yes\ncount 'well'\n", "\n40\n");
+    let left = held();
+    drop(typed);
+    assert!(child.wait().unwrap().success());
+    assert!(left.iter().all(Vec::is_empty), "{left:#?}");
 }
