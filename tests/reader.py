@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 PAGE, TEXT = 4096, 4040
 NONE = 0xFFFFFFFF
+DEFAULT_KINDS = {bytes([kind]) for kind in (1, 2, 8, 9)}
 KINDS = {1: "message", 2: "action", 3: "edit", 4: "delete", 5: "reaction", 6: "join", 7: "leave", 8: "file", 9: "call",
          10: "system", 11: "person", 12: "context", 32: "erased", 33: "opened", 34: "searched", 35: "exported",
          36: "rule", 37: "import"}
@@ -443,7 +444,7 @@ def dictionary(table, documents, with_words):
     r = Reader(table[3])
     count = r.uint(4)
     restarts = [r.uint(4) for _ in range(-(-count // 16))]
-    first, term, placed = r.at, b"", 0
+    first, term, placed, others = r.at, b"", 0, set()
     for number in range(count):
         shared, suffix, frequency = r.varint(), r.slice(), r.varint()
         if number % 16 == 0:
@@ -466,8 +467,14 @@ def dictionary(table, documents, with_words):
             if number % 16 == 0:
                 need(r.varint() == placed, "positions of a word don't follow those of the word before")
             length = r.varint()
+            of_other_kinds = r.varint() if length % 2 else 0
+            need(of_other_kinds == sum(doc in others for doc in docs), "a word counts its documents of other kinds wrongly")
+            need(length % 2 == (of_other_kinds > 0), "a word has no documents of other kinds, and says so")
+            length //= 2
             positions = runs(table[16][placed:placed + length], frequency)
             placed += length
+        elif term[0] == 6 and term[1:] not in DEFAULT_KINDS:
+            others.update(docs)
         need(1 <= term[0] <= 7, "a term of an unknown field")
         yield term[0], term[1:], docs, positions
     r.end()

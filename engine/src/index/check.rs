@@ -9,7 +9,7 @@ use crate::codec::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::data::{DocEntry, IndexBuilder, IndexData};
-use crate::index::dictionary::Dictionary;
+use crate::index::dictionary::{Dictionary, OtherKinds};
 use crate::index::file::Section;
 use crate::index::lists::{field_of, person_value};
 use crate::index::part::{Field, SortKey};
@@ -332,6 +332,7 @@ fn decode_terms(dictionary: &Dictionary, lists: &[u8], positions: &[u8], docs: u
     terms.reserve_runs(positions.len());
     let mut list = Zeroizing::new(Vec::new());
     let (mut runs_at, mut at) = (0, Zeroizing::new(Vec::new()));
+    let mut others = OtherKinds::default();
     while let Some(entry) = cursor.advance()? {
         let (number, value) = cursor.key().split_first().unwrap_or((&0, &[]));
         let field = field_of(*number)
@@ -343,8 +344,12 @@ fn decode_terms(dictionary: &Dictionary, lists: &[u8], positions: &[u8], docs: u
         postings::decode_into(&mut r, entry.frequency, docs, &mut list)?;
         r.finish()?;
         if !field.has_positions() {
+            others.note(field, value, &list);
             terms.push(field, value, list.iter().copied());
             continue;
+        }
+        if entry.others != Some(others.count(list.iter().copied())) {
+            return Err(Error::corrupt("a word says wrongly how many of its documents are of other kinds"));
         }
         let place = cursor.runs();
         if place.start != runs_at {

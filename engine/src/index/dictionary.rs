@@ -4,7 +4,8 @@
 //! count u32 │ restart offsets u32 × ⌈count / 16⌉, from the first entry │ entries
 //! entry     varint bytes shared with the term before │ varint length │ suffix │ varint documents
 //!           │ up to 32 documents: the list itself; else varint offset, varint length in postings
-//!           │ of a word: at a restart varint offset in positions │ varint length there
+//!           │ of a word: at a restart varint offset in positions │ varint 2 × length there, plus 1 if
+//!           │ some of its documents are of other than default kinds: then varint how many
 //! ```
 //!
 //! A key is the field's number, then the value. At a restart nothing is shared. Positions stand in
@@ -23,8 +24,10 @@ use crate::index::postings::{self, INLINE_MAX};
 use crate::index::terms::{Terms, grow};
 
 mod apart;
+mod others;
 
 pub use apart::Apart;
+pub use others::OtherKinds;
 
 const RESTART: usize = 16;
 /// Longer keys are damage: the longest value is a text of 512 bytes.
@@ -42,6 +45,8 @@ pub struct Dictionary {
 pub struct Entry {
     /// Number of documents.
     pub frequency: u32,
+    /// How many of them are of other than default kinds; known of words only.
+    pub others: Option<u32>,
     /// Where the list stands.
     pub list: ListPlace,
 }
@@ -92,11 +97,18 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
 /// The sections of sorted terms.
 pub fn encode(terms: &Terms, docs: u32) -> TermSections {
     let runs = terms.iter().map(|t| t.runs.len()).sum();
+    let mut others = OtherKinds::default();
     let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs), runs);
     for term in terms.iter() {
         let room = list_bound(term.docs.len(), docs);
         let put = |out: &mut Vec<u8>| postings::encode(out, term.docs, docs);
-        out.push(term.field, term.value, term.docs.len() as u32, (room, put), term.runs.len(), |out| {
+        let runs = if term.field.has_positions() {
+            Some((term.runs.len(), others.count(term.docs.iter().copied())))
+        } else {
+            others.note(term.field, term.value, term.docs);
+            None
+        };
+        out.push(term.field, term.value, term.docs.len() as u32, (room, put), runs, |out| {
             out.put_bytes(term.runs);
         });
     }
@@ -129,14 +141,15 @@ impl Encoder {
     }
 
     /// Adds the next term. `put` writes its list, which takes at most `room` bytes; `put_runs` the
-    /// positions of a word, as many bytes as it was told.
+    /// positions of a word. Of a word it is told how many bytes these take, and how many of its
+    /// documents are of other than default kinds.
     pub fn push(
         &mut self,
         field: Field,
         value: &[u8],
         frequency: u32,
         (room, put): (usize, impl FnOnce(&mut Vec<u8>)),
-        runs: usize,
+        runs: Option<(usize, u32)>,
         put_runs: impl FnOnce(&mut Vec<u8>),
     ) {
         let number = field as u8;
@@ -168,13 +181,16 @@ impl Encoder {
             self.entries.put_varint(from as u64);
             self.entries.put_varint((self.lists.len() - from) as u64);
         }
-        if field.has_positions() {
+        if let Some((len, others)) = runs {
             if restart {
                 self.entries.put_varint(self.positions.len() as u64);
             }
-            grow(&mut self.positions, runs);
+            grow(&mut self.positions, len);
             put_runs(&mut self.positions);
-            self.entries.put_varint(runs as u64);
+            self.entries.put_varint(2 * len as u64 + u64::from(others > 0));
+            if others > 0 {
+                self.entries.put_varint(u64::from(others));
+            }
         }
         grow(&mut self.before, value.len());
         self.before.clear();
@@ -259,6 +275,36 @@ impl Dictionary {
     pub fn seek(&self, key: &[u8]) -> Result<Cursor<'_>> {
         let block = self.block_of(key)?;
         Ok(self.at_restart(block, if self.count == 0 { 0 } else { self.restart(block)? }))
+    }
+
+    /// The same, and the number of the entry that comes next.
+    pub fn seek_numbered(&self, key: &[u8]) -> Result<(Cursor<'_>, u32)> {
+        let block = self.block_of(key)?;
+        Ok((self.seek(key)?, (block * RESTART) as u32))
+    }
+
+    /// Calls `each` with the value, and what is said of it, of the entries with these numbers, which
+    /// ascend.
+    pub fn pick(
+        &self,
+        mut numbers: &[u32],
+        mut each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(first) = numbers.first() {
+            let block = *first as usize / RESTART;
+            let mut cursor = self.at_restart(block, self.restart(block)?);
+            for number in (block * RESTART) as u32..((block + 1) * RESTART) as u32 {
+                let Some(entry) = cursor.advance()? else { return Ok(()) };
+                if numbers.first() == Some(&number) {
+                    numbers = numbers.get(1..).unwrap_or_default();
+                    each(cursor.key().get(1..).unwrap_or_default(), entry, cursor.runs())?;
+                }
+                if numbers.first().is_none_or(|next| *next as usize / RESTART != block) {
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The last restart whose key is not above `key`; the first if there is none.
@@ -378,8 +424,8 @@ impl Cursor<'_> {
                 from.checked_add(len).ok_or_else(|| Error::corrupt("place of a posting list overflows"))?;
             ListPlace::Apart(from..to)
         };
-        self.runs = self.read_runs(is_restart)?;
-        Ok(Some(Entry { frequency, list }))
+        let others = self.read_runs(is_restart, frequency)?;
+        Ok(Some(Entry { frequency, others, list }))
     }
 
     /// Where the positions of the entry stand that `advance` answered last; empty if it is no word.
@@ -399,14 +445,25 @@ impl Cursor<'_> {
         Ok(None)
     }
 
-    fn read_runs(&mut self, is_restart: bool) -> Result<Range<u64>> {
+    /// What stands of a word behind its list: where its positions are, and how many documents of
+    /// other than default kinds have it.
+    fn read_runs(&mut self, is_restart: bool, frequency: u32) -> Result<Option<u32>> {
         if self.key.first() != Some(&(Field::Word as u8)) {
-            return Ok(0..0);
+            self.runs = 0..0;
+            return Ok(None);
         }
         let from = if is_restart { self.reader.varint()? } else { self.runs.end };
-        let to = from.checked_add(self.reader.varint()?);
+        let len = self.reader.varint()?;
+        let to = from.checked_add(len / 2);
         let to = to.ok_or_else(|| Error::corrupt("place of a word's positions overflows"))?;
-        Ok(from..to)
+        self.runs = from..to;
+        if len % 2 == 0 {
+            return Ok(Some(0));
+        }
+        match self.reader.count(frequency as usize)? {
+            0 => Err(Error::corrupt("a word says that it has documents of other kinds, and none")),
+            others => Ok(Some(others as u32)),
+        }
     }
 
     /// Fails unless every byte of the section was read.

@@ -18,7 +18,7 @@ use crate::index::part::{Asked, Term};
 use crate::index::probe::List;
 
 /// Bytes of a term's value that fit a place; longer terms are looked up each time.
-const VALUE_MAX: usize = 40;
+const VALUE_MAX: usize = 36;
 /// Documents for each of the places.
 const DOCS_A_PLACE: u32 = 256;
 const PLACES_MIN: usize = 16;
@@ -67,6 +67,8 @@ struct Table {
 struct Place {
     list: Option<Arc<List>>,
     frequency: u32,
+    /// [`Entry::others`]; [`UNKNOWN`] for none.
+    others: u32,
     from: u32,
     to: u32,
     what: What,
@@ -76,6 +78,9 @@ struct Place {
 }
 
 struct Value([u8; VALUE_MAX]);
+
+/// Stands for "not known": no segment has so many documents.
+const UNKNOWN: u32 = u32::MAX;
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum What {
@@ -219,7 +224,7 @@ impl Place {
         place.value.0.get_mut(..term.value.len())?.copy_from_slice(&term.value);
         place.len = u8::try_from(term.value.len()).ok()?;
         if let Some(entry) = found {
-            place.frequency = entry.frequency;
+            (place.frequency, place.others) = (entry.frequency, entry.others.unwrap_or(UNKNOWN));
             let (what, from, to) = match &entry.list {
                 ListPlace::Inline(range) => (What::Inline, range.start as u64, range.end as u64),
                 ListPlace::Apart(range) => (What::Apart, range.start, range.end),
@@ -242,7 +247,8 @@ impl Place {
             What::Inline => ListPlace::Inline(self.from as usize..self.to as usize),
             What::Apart => ListPlace::Apart(u64::from(self.from)..u64::from(self.to)),
         };
-        Some(Entry { frequency: self.frequency, list })
+        let others = Some(self.others).filter(|others| *others != UNKNOWN);
+        Some(Entry { frequency: self.frequency, others, list })
     }
 
     fn list_bytes(&self) -> usize {
@@ -260,6 +266,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.value.0.zeroize();
         self.frequency.zeroize();
+        self.others.zeroize();
         self.from.zeroize();
         self.to.zeroize();
         self.len.zeroize();
@@ -284,7 +291,7 @@ mod tests {
             1 => ListPlace::Inline(n..n + 9),
             _ => ListPlace::Apart(n as u64..n as u64 + 99),
         };
-        Some(Entry { frequency: n as u32, list })
+        Some(Entry { frequency: n as u32, others: (n % 4 > 0).then_some(n as u32 / 4), list })
     }
 
     fn list(n: usize) -> List {

@@ -15,7 +15,7 @@
 //! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
-//! shared.rs pages by two threads
+//! shared.rs pages by two threads      sketches.rs  near words without reading the others
 //! values.rs a field's values         vocabulary.rs words with their documents  texts.rs short texts
 //! words.rs   words of unrolled records      runs.rs    where words stand
 //! ```
@@ -45,6 +45,7 @@ pub mod scope;
 pub mod scrub;
 pub mod sections;
 mod shared;
+pub mod sketches;
 pub mod tables;
 pub mod terms;
 mod texts;
@@ -66,3 +67,4 @@ pub use rewrite::{Removal, Rewritten, Target, rewrite};
 pub use scope::{Mask, People};
 pub use scrub::{Scrub, Share};
 pub use shared::Hands;
+pub(crate) use shared::share;

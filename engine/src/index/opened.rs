@@ -12,6 +12,7 @@ use crate::index::dense::Spread;
 use crate::index::dictionary::Dictionary;
 use crate::index::known::Known;
 use crate::index::sections::{IdTable, Lengths, Places, SortKeys};
+use crate::index::sketches::Sketches;
 use crate::segment::BlockRef;
 use crate::segment::budget::{Account, Budget, Holder};
 
@@ -25,6 +26,8 @@ pub(crate) struct Opened {
     pub(super) ids: Lazy<IdTable>,
     pub(super) lengths: Lazy<Lengths>,
     pub(super) positions: Lazy<Zeroizing<Vec<u8>>>,
+    /// Made of the dictionary.
+    pub(super) sketches: Lazy<Sketches>,
     /// How often ids were sought without it.
     pub(super) sought: AtomicU32,
     /// How often terms were sought without the dictionary, and lists read without the postings.
@@ -70,6 +73,7 @@ impl Opened {
             ids: Lazy::new(0),
             lengths: Lazy::new(0),
             positions: Lazy::new(0),
+            sketches: Lazy::new(0),
             sought: AtomicU32::new(0),
             terms_sought: AtomicU32::new(0),
             lists_sought: AtomicU32::new(0),
@@ -140,9 +144,20 @@ impl Opened {
 
     fn each(&self, mut f: impl FnMut(&dyn Place)) {
         let Self { blocks, dictionary, postings, keys, places, ids, by_seq, default_bits, .. } = self;
-        let Self { lengths, positions, .. } = self;
-        let all: [&dyn Place; 10] =
-            [blocks, dictionary, postings, keys, places, ids, by_seq, default_bits, lengths, positions];
+        let Self { lengths, positions, sketches, .. } = self;
+        let all: [&dyn Place; 11] = [
+            blocks,
+            dictionary,
+            postings,
+            keys,
+            places,
+            ids,
+            by_seq,
+            default_bits,
+            lengths,
+            positions,
+            sketches,
+        ];
         all.into_iter().for_each(&mut f);
     }
 }

@@ -17,6 +17,7 @@ use crate::index::filter::IdFilter;
 use crate::index::opened::{Memory, Opened};
 use crate::index::page::TEXT_LEN;
 use crate::index::part::SortKey;
+use crate::index::sketches::Sketches;
 use crate::index::tables::{decode_blocks, ids_width};
 use crate::index::thin::runs_of;
 use crate::segment::{BlockRef, Budget, Location};
@@ -115,6 +116,12 @@ impl Sections {
     /// Long lists.
     pub fn postings(&self) -> Result<Arc<Zeroizing<Vec<u8>>>> {
         self.opened.get(|o| &o.postings, || self.index.section(Section::Postings))
+    }
+
+    /// A few bits of each word of the dictionary.
+    pub fn sketches(&self) -> Result<Arc<Sketches>> {
+        let make = || Sketches::new(&*self.dictionary()?).map_err(|e| self.index.at(Section::Dictionary, e));
+        self.opened.get(|o| &o.sketches, make)
     }
 
     /// Event times and log positions.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::codec::{Reader, Write};
 use crate::error::{Error, Result};
-use crate::index::dictionary::{Dictionary, Encoder, TermSections, list_bound};
+use crate::index::dictionary::{Dictionary, Encoder, OtherKinds, TermSections, list_bound};
 use crate::index::filter::IdFilter;
 use crate::index::lists::field_of;
 use crate::index::part::Field;
@@ -117,6 +117,7 @@ pub fn terms(
     let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()), positions.len());
     let mut thinned = Thinned::default();
     let mut before = Zeroizing::new(Vec::with_capacity(1024));
+    let mut other_kinds = OtherKinds::default();
     let mut cursor = dictionary.cursor();
     while let Some(entry) = cursor.advance()? {
         let key = cursor.key();
@@ -128,16 +129,29 @@ pub fn terms(
         }
         before.clear();
         before.extend_from_slice(key);
-        let frequency =
-            thinned.read(list_bytes(dictionary, lists, &entry.list)?, entry.frequency, numbers)?;
-        if field.has_positions() {
-            let runs = runs_of(positions, &cursor.runs())?;
-            thinned.read_runs(runs, entry.frequency)?;
-        }
+        let list = list_bytes(dictionary, lists, &entry.list)?;
+        let frequency = thinned.read(list, entry.frequency, numbers)?;
+        let runs = match entry.others {
+            Some(others) => {
+                thinned.read_runs(runs_of(positions, &cursor.runs())?, entry.frequency)?;
+                let gone = other_kinds.count(thinned.gone.iter().map(|(_, doc)| *doc));
+                let left = others.checked_sub(gone).ok_or_else(|| {
+                    Error::corrupt("a word says wrongly how many of its documents are of other kinds")
+                })?;
+                Some((thinned.runs_len, left))
+            }
+            None => {
+                if OtherKinds::is_one(field, value) {
+                    let mut r = Reader::new(list);
+                    let docs = postings::decode_vec(&mut r, entry.frequency, numbers.docs())?;
+                    other_kinds.note(field, value, &docs);
+                }
+                None
+            }
+        };
         if frequency > 0 && keep(field, value) {
             let room = list_bound(frequency as usize, left);
             let put = |out: &mut Vec<u8>| thinned.write(out, left);
-            let runs = if field.has_positions() { thinned.runs_len } else { 0 };
             out.push(field, value, frequency, (room, put), runs, |out| {
                 thinned.copy_runs(out, runs_of(positions, &cursor.runs()).unwrap_or_default());
             });
@@ -165,8 +179,8 @@ struct Thinned {
     /// … or as bits.
     bits: Zeroizing<Vec<u64>>,
     form: Form,
-    /// Places in the list of the documents that go.
-    gone: Vec<u32>,
+    /// The documents that go, each with its place in the list before it.
+    gone: Vec<(u32, u32)>,
     /// Parts of the positions that stay, and their length together.
     kept: Vec<Range<usize>>,
     runs_len: usize,
@@ -199,7 +213,7 @@ impl Thinned {
             postings::read_list(&mut r, frequency, numbers.docs(), |doc| {
                 match numbers.get(doc) {
                     Some(doc) => self.list.push(doc),
-                    None => self.gone.push(place),
+                    None => self.gone.push((place, doc)),
                 }
                 place += 1;
             })?;
@@ -212,11 +226,11 @@ impl Thinned {
         let words = || bytes.chunks(8).map(word).zip(&numbers.alive);
         let mut left = 0;
         let mut all = 0;
-        for (word, alive) in words() {
+        for ((word, alive), first) in words().zip((0u32..).step_by(64)) {
             let mut gone = word & !alive;
             while gone != 0 {
-                let below = (1u64 << gone.trailing_zeros()) - 1;
-                self.gone.push(all + (word & below).count_ones());
+                let bit = gone.trailing_zeros();
+                self.gone.push((all + (word & ((1 << bit) - 1)).count_ones(), first + bit));
                 gone &= gone - 1;
             }
             all += word.count_ones();
@@ -257,7 +271,7 @@ impl Thinned {
             }
         };
         let (mut runs, mut from, mut read) = (Runs::new(bytes), 0, 0);
-        for place in gone.iter() {
+        for (place, _) in gone.iter() {
             runs.skip((place - read) as usize)?;
             let end = bytes.len() - runs.remaining();
             runs.bytes()?;
@@ -297,13 +311,13 @@ impl Thinned {
 
 /// Appends a list of differences without the documents that go, and answers how many are left. A
 /// difference changes only where somebody went between two documents; what lies between such places
-/// is copied as it stands. The places in the list of those that go are noted in `places`.
+/// is copied as it stands. Those that go are noted in `places`, each with its place in the list before it.
 fn thin_list(
     bytes: &[u8],
     frequency: u32,
     numbers: &Numbers,
     out: &mut Zeroizing<Vec<u8>>,
-    places: &mut Vec<u32>,
+    places: &mut Vec<(u32, u32)>,
 ) -> Result<u32> {
     let (docs, gone) = (numbers.docs(), numbers.gone.as_slice());
     if frequency as usize > bytes.len() || frequency > docs {
@@ -336,7 +350,7 @@ fn thin_list(
             }
             broken = if gone.get(before).is_some_and(|gone| u64::from(*gone) == doc) {
                 before += 1;
-                places.push(place);
+                places.push((place, doc as u32));
                 Some(free)
             } else {
                 out.put_varint(doc - before as u64 - free);

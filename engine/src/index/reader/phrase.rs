@@ -115,10 +115,19 @@ impl Segment {
     fn walk(
         &self,
         pattern: &Pattern,
-        each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
+        mut each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
     ) -> Result<()> {
         let dictionary = self.sections.dictionary()?;
-        let walked = dictionary.walk(Field::Word, pattern, each);
+        let walked =
+            match pattern {
+                Pattern::Prefix(_) => dictionary.walk(Field::Word, pattern, each),
+                Pattern::Near(wanted) => {
+                    let passed = self.sections.sketches()?.near(wanted);
+                    dictionary.pick(&passed, |word, entry, runs| {
+                        if pattern.matches(word) { each(word, entry, runs) } else { Ok(()) }
+                    })
+                }
+            };
         walked.map_err(|e| self.sections.index.at(Section::Dictionary, e))
     }
 
