@@ -136,6 +136,28 @@ impl Words {
         r.finish()
     }
 
+    /// How many are left.
+    pub fn len(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends what is left, ascending.
+    pub fn push_to(&self, docs: &mut Vec<u32>) {
+        docs.reserve(self.len() as usize);
+        for (nth, word) in self.words.iter().enumerate() {
+            let (first, mut left) = (((self.first + nth) * 64) as u32, *word);
+            while left != 0 {
+                docs.push(first + left.trailing_zeros());
+                left &= left - 1;
+            }
+        }
+    }
+
     /// What is left.
     pub fn into_docs(self) -> RoaringBitmap {
         let mut few = Vec::new();

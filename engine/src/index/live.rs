@@ -1,5 +1,7 @@
 //! The live index: records that are in the journal and not rolled yet, in memory only.
 
+use std::ops::Range;
+
 use hashbrown::HashMap;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
@@ -78,6 +80,8 @@ pub struct LiveIndex {
     identities: HashMap<IdHash, u32>,
     ids: HashMap<u32, u32>,
     span: Option<(Micros, Micros)>,
+    /// A record came after one that is newer.
+    out_of_order: bool,
     body_bytes: usize,
 }
 
@@ -148,6 +152,7 @@ impl LiveIndex {
             self.ids.insert(identity.id, doc).unwrap_or(NONE),
         );
         let (first, last) = self.span.unwrap_or((stored.time, stored.time));
+        self.out_of_order |= stored.time < last;
         self.span = Some((first.min(stored.time), last.max(stored.time)));
         self.body_bytes += (held.to - held.from) as usize;
         self.docs.push(Doc {
@@ -303,13 +308,14 @@ impl Part for LiveIndex {
     }
 
     /// The lists stand as plain numbers, so the shortest one is asked however long it is.
-    fn rare(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<bool> {
+    fn conjunction(&self, of: &Conjunction, among: Range<u32>, docs: &mut Vec<u32>) -> Result<bool> {
         docs.clear();
         let mut lists: Vec<_> =
             of.terms.iter().map(|asked| (!asked.wanted, self.lists.get(&asked.term))).collect();
         lists.sort_unstable_by_key(|(unwanted, list)| (*unwanted, list.len()));
-        let Some(((false, shortest), others)) = lists.split_first() else { return Ok(false) };
-        docs.extend_from_slice(shortest);
+        let Some(((false, shortest), others)) = lists.split_first() else { return Ok(true) };
+        let below = |end: u32| shortest.partition_point(|doc| *doc < end);
+        docs.extend_from_slice(shortest.get(below(among.start)..below(among.end)).unwrap_or_default());
         for (unwanted, list) in others {
             probe::sift_docs(docs, !unwanted, list);
         }
@@ -318,7 +324,14 @@ impl Part for LiveIndex {
                 probe::sift_docs(docs, false, &self.lists.get(&Term::kind(kind)));
             }
         }
+        if !self.span.is_some_and(|(first, last)| of.time.start <= first && last < of.time.end) {
+            docs.retain(|doc| self.docs.get(*doc as usize).is_some_and(|d| of.time.contains(&d.key.time)));
+        }
         Ok(true)
+    }
+
+    fn is_in_order(&self) -> bool {
+        !self.out_of_order
     }
 
     fn has_words(&self) -> bool {

@@ -74,9 +74,12 @@ pub struct Conjunction {
     pub terms: Vec<Asked>,
     /// Documents of default kinds only.
     pub default_only: bool,
+    /// Documents of this time only.
+    pub time: Range<Micros>,
 }
 
 /// A term of a conjunction, hashed once for all parts.
+#[derive(Clone)]
 pub struct Asked {
     /// The term.
     pub term: Term,
@@ -189,11 +192,15 @@ pub trait Part: Send + Sync {
         Ok(None)
     }
 
-    /// Documents of a conjunction, ascending, where one of its terms is so rare that asking that
-    /// one's documents one by one is quickest; false, and nothing said, where none is. No documents
-    /// are masked.
-    fn rare(&self, _of: &Conjunction, _docs: &mut Vec<u32>) -> Result<bool> {
+    /// Documents of a conjunction among a range of them, ascending; no documents are masked. False,
+    /// and nothing said, of a part that doesn't answer such questions at once.
+    fn conjunction(&self, _of: &Conjunction, _among: Range<u32>, _docs: &mut Vec<u32>) -> Result<bool> {
         Ok(false)
+    }
+
+    /// How many documents of a conjunction there are, likewise; `docs` is room to count in.
+    fn conjunction_count(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<Option<u64>> {
+        Ok(self.conjunction(of, 0..self.doc_count(), docs)?.then_some(docs.len() as u64))
     }
 
     /// Appends the sort keys of `docs`, ascending.
@@ -213,6 +220,14 @@ pub trait Part: Send + Sync {
             default |= self.postings(&Term::kind(kind))?;
         }
         *docs &= default;
+        Ok(())
+    }
+
+    /// Appends the log positions of `docs` in their order.
+    fn seqs_of(&self, docs: &[u32], seqs: &mut Vec<Seq>) -> Result<()> {
+        for doc in docs {
+            seqs.push(self.key(*doc)?.seq);
+        }
         Ok(())
     }
 

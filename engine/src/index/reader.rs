@@ -412,11 +412,15 @@ impl Part for Segment {
     }
 
     fn common(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<Option<RoaringBitmap>> {
-        self.conjunction(terms, range).map(Some)
+        self.terms_in(terms, range).map(Some)
     }
 
-    fn rare(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<bool> {
-        self.rare_conjunction(of, docs)
+    fn conjunction(&self, of: &Conjunction, among: Range<u32>, docs: &mut Vec<u32>) -> Result<bool> {
+        self.docs_having(of, among, docs).map(|()| true)
+    }
+
+    fn conjunction_count(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<Option<u64>> {
+        self.count_of(of, docs).map(Some)
     }
 
     fn keys(&self, docs: &[u32], found: &mut Vec<SortKey>) -> Result<()> {
@@ -451,6 +455,12 @@ impl Part for Segment {
     fn time_range(&self, from: Micros, before: Micros) -> Result<Option<Range<u32>>> {
         let keys = self.sections.keys()?;
         Ok(Some(keys.before(from)..keys.before(before)))
+    }
+
+    fn seqs_of(&self, docs: &[u32], seqs: &mut Vec<Seq>) -> Result<()> {
+        let keys = self.sections.keys()?;
+        seqs.extend(docs.iter().filter_map(|doc| keys.seqs.get(*doc).map(Seq)));
+        Ok(())
     }
 
     fn seqs(&self, docs: &RoaringBitmap) -> Result<Vec<Seq>> {

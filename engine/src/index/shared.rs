@@ -1,5 +1,6 @@
-//! Work that an erasure shares between two threads: pages are sealed and opened one by one, and
-//! somebody waits for all of them. What runs in the background takes one.
+//! Work that is shared between two threads, because somebody waits for all of it: pages that an
+//! erasure seals and opens, parts of the store that a long query asks. What runs in the background
+//! takes one.
 //!
 //! Jobs are handed out under a lock, in order. So whoever reads or writes files while he makes the
 //! next job does so in the same order each time, whichever thread asks for it.
@@ -27,7 +28,7 @@ pub(super) const PAGES: usize = 24;
 ///
 /// # Errors
 /// The first of `jobs` and `work` on this thread, else on the other.
-pub(super) fn share<J>(
+pub(crate) fn share<J>(
     hands: Hands,
     jobs: impl Iterator<Item = Result<J>> + Send,
     work: impl Fn(J) -> Result<()> + Sync,
@@ -43,7 +44,7 @@ pub(super) fn share<J>(
         return run();
     }
     thread::scope(|scope| {
-        let other = thread::Builder::new().name("escrowdb-pages".into()).spawn_scoped(scope, run);
+        let other = thread::Builder::new().name("escrowdb-shared".into()).spawn_scoped(scope, run);
         let own = run();
         let other = other.map_or(Ok(()), |other| other.join().unwrap_or_else(|_| Err(panicked())));
         own.and(other)
@@ -51,7 +52,7 @@ pub(super) fn share<J>(
 }
 
 fn panicked() -> Error {
-    Error::io("open or seal pages", std::io::Error::other("the thread that did panicked"))
+    Error::io("share work", std::io::Error::other("the other thread panicked"))
 }
 
 #[cfg(test)]

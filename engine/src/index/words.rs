@@ -90,16 +90,29 @@ impl Words {
             }
             sets.push((word.offset, numbers));
         }
-        let mut places = Vec::new();
+        let Some(((first_offset, first), others)) = sets.split_first() else { return docs };
+        let is_one = |word: u32, numbers: &[u32]| match numbers {
+            [only] => *only == word,
+            many => many.binary_search(&word).is_ok(),
+        };
+        // Most bodies hold all of the words; most words are none of them.
         let stands = |doc: &u32| {
-            places.clear();
-            places.extend(self.places(*doc));
-            let is_at = |at: u32, numbers: &[u32]| {
-                let found = places.binary_search_by_key(&at, |(_, at)| *at).ok().and_then(|n| places.get(n));
-                found.is_some_and(|(word, _)| numbers.binary_search(word).is_ok())
-            };
-            let starts = |start: u32| sets.iter().all(|(offset, numbers)| is_at(start + offset, numbers));
-            places.iter().any(|(_, at)| starts(*at))
+            let mut places = self.places(*doc);
+            while let Some((word, at)) = places.next() {
+                if !is_one(word, first) {
+                    continue;
+                }
+                let mut behind = places.clone();
+                let mut stands = |(offset, numbers): &(u32, Vec<u32>)| {
+                    let wanted = at.checked_add(offset - first_offset);
+                    let there = behind.find(|(_, at)| wanted.is_some_and(|wanted| *at >= wanted));
+                    there.is_some_and(|(word, at)| Some(at) == wanted && is_one(word, numbers))
+                };
+                if others.iter().all(&mut stands) {
+                    return true;
+                }
+            }
+            false
         };
         docs.iter().filter(stands).collect()
     }
@@ -123,7 +136,7 @@ impl Words {
     }
 
     /// The words of a document by their numbers, each with its position.
-    pub fn places(&self, doc: u32) -> impl Iterator<Item = (u32, u32)> {
+    pub fn places(&self, doc: u32) -> impl Iterator<Item = (u32, u32)> + Clone {
         let mut next = 0;
         self.stream_of(doc).iter().map(move |word| {
             let at = next + u32::from(word & APART != 0);

@@ -10,6 +10,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::Micros;
+use crate::index::part::Conjunction;
 use crate::index::phrase::no_words;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term, Wanted};
@@ -44,10 +45,15 @@ pub(crate) fn matches_in(
     Ok(docs)
 }
 
-/// Their number, from frequencies alone where that is exact.
-pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
+/// Their number, from frequencies alone where that is exact; `docs` is room to count in.
+pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> Result<u64> {
     if !overlaps(plan, part) {
         return Ok(0);
+    }
+    if let Some(conjunction) = conjunction(plan, part, mask)?
+        && let Some(n) = part.conjunction_count(conjunction, docs)?
+    {
+        return Ok(n);
     }
     let eval = Eval::new(plan, part, mask)?;
     let root = eval.weigh(&plan.root)?;
@@ -66,17 +72,31 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask) -> Result<u64> {
     Ok(eval.visible(&root)?.len())
 }
 
-/// Documents of a part, ascending and into `docs`, where a conjunction has few: no bitmap is made.
-/// False, and nothing said, where another way is quicker.
-pub(crate) fn few(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> Result<bool> {
-    match &plan.conjunction {
-        Some(conjunction) if mask.is_empty() => {
-            check_words(plan, part)?;
-            part.visit();
-            part.rare(conjunction, docs)
-        }
-        _ => Ok(false),
+/// Documents of a part among a range of them, ascending and into `docs`, where the plan is one
+/// conjunction: no bitmap is made. False, and nothing said, where it is not.
+pub(crate) fn list(
+    plan: &Plan,
+    part: &dyn Part,
+    mask: &Mask,
+    among: Range<u32>,
+    docs: &mut Vec<u32>,
+) -> Result<bool> {
+    docs.clear();
+    if !overlaps(plan, part) {
+        return Ok(true);
     }
+    match conjunction(plan, part, mask)? {
+        Some(conjunction) => part.conjunction(conjunction, among, docs),
+        None => Ok(false),
+    }
+}
+
+/// What a part can be asked at once. It knows nothing of masks.
+fn conjunction<'p>(plan: &'p Plan, part: &dyn Part, mask: &Mask) -> Result<Option<&'p Conjunction>> {
+    let Some(conjunction) = plan.conjunction.as_ref().filter(|_| mask.is_empty()) else { return Ok(None) };
+    check_words(plan, part)?;
+    part.visit();
+    Ok(Some(conjunction))
 }
 
 /// Refuses to ask for words where there are none: an answer without them would be wrong.

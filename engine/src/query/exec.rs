@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::scope::{Mask, People};
-use crate::index::{IdQuery, Part, SortKey};
+use crate::index::{Hands, IdQuery, Part, SortKey, share};
 use crate::query::ast::Ast;
 use crate::query::eval;
 use crate::query::plan::Plan;
@@ -38,22 +38,26 @@ pub struct Found {
     pub doc: u32,
 }
 
+/// Documents of all parts from which on two threads look for phrases and near words.
+const SHARED_MIN: u64 = 50_000;
 /// Documents of a part that are looked through for a phrase at first.
 const STEP: u32 = 4096;
 
 /// Matches of one part.
 enum Hits {
     /// Where their sort keys stand among those of all parts.
-    Few(Range<usize>),
+    Keys(Range<usize>),
+    /// Where their documents, in order of time, stand among those of all parts.
+    Listed(Range<usize>),
     /// Their documents.
-    Many(RoaringBitmap),
+    Map(RoaringBitmap),
 }
 
 impl Hits {
     fn len(&self) -> usize {
         match self {
-            Self::Few(range) => range.len(),
-            Self::Many(docs) => docs.len() as usize,
+            Self::Keys(range) | Self::Listed(range) => range.len(),
+            Self::Map(docs) => docs.len() as usize,
         }
     }
 }
@@ -76,14 +80,14 @@ impl Search<'_> {
     /// How many records match.
     pub fn count(&self, query: &Ast) -> Result<u64> {
         let plan = self.plan(query)?;
+        let count = |part: &dyn Part, docs: &mut Vec<u32>| eval::count(&plan, part, self.mask, docs);
+        if let Some(counts) = self.shared(&plan, |part| count(part, &mut Vec::new()))? {
+            return Ok(counts.into_iter().sum());
+        }
         let (mut sum, mut docs) = (0, Vec::new());
         for part in self.parts {
             self.in_time()?;
-            sum += if eval::few(&plan, &**part, self.mask, &mut docs)? {
-                docs.len() as u64
-            } else {
-                eval::count(&plan, &**part, self.mask)?
-            };
+            sum += count(&**part, &mut docs)?;
         }
         Ok(sum)
     }
@@ -128,8 +132,8 @@ impl Search<'_> {
         Ok(hits)
     }
 
-    /// The first matches of a part. Of phrases that is found out step by step, from the end where it
-    /// begins: to read the positions of all takes longer than everything else.
+    /// The first matches of a part, found out step by step from the end where it begins: what takes
+    /// long grows with the documents that are looked at.
     fn first(
         &self,
         plan: &Plan,
@@ -143,17 +147,22 @@ impl Search<'_> {
             _ => part.oldest(docs, limit, after),
         };
         let all = part.doc_count();
-        if !plan.asks_phrases || !part.is_in_order() || all <= STEP {
+        if !part.is_in_order() || !plan.asks_phrases && plan.conjunction.is_none() {
             return take(&eval::matches(plan, part, self.mask)?);
         }
-        let (mut docs, mut done, mut step) = (RoaringBitmap::new(), 0, STEP);
+        let (mut found, mut docs, mut done, mut step) = (Vec::new(), Vec::new(), 0, STEP);
         loop {
             let next = all.min(done + step);
             let range = if order == Order::Newest { all - next..all - done } else { done..next };
-            docs |= eval::matches_in(plan, part, self.mask, range)?;
-            let first = take(&docs)?;
-            if first.len() >= limit || next == all {
-                return Ok(first);
+            if eval::list(plan, part, self.mask, range.clone(), &mut docs)? {
+                let all = docs.iter().copied();
+                first_of(part, order, (limit, after), all.clone().rev(), all, &mut found)?;
+            } else {
+                let all = eval::matches_in(plan, part, self.mask, range)?;
+                first_of(part, order, (limit, after), all.iter().rev(), all.iter(), &mut found)?;
+            }
+            if found.len() >= limit || next == all {
+                return Ok(found);
             }
             (done, step) = (next, step.saturating_mul(4));
         }
@@ -167,26 +176,35 @@ impl Search<'_> {
         }
         let plan = self.plan(query)?;
         let mut found = Vec::new();
-        let (mut few, mut keys) = (Vec::new(), Vec::new());
+        let (mut few, mut listed, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        let mut matches = self.matches_shared(&plan)?;
         for part in self.parts {
             self.in_time()?;
-            if eval::few(&plan, &**part, self.mask, &mut few)? {
-                let from = keys.len();
-                if !few.is_empty() {
-                    part.keys(&few, &mut keys)?;
+            let all = 0..part.doc_count();
+            if matches.is_none() && eval::list(&plan, &**part, self.mask, all, &mut few)? {
+                let ([low, ..], [.., high]) = (few.as_slice(), few.as_slice()) else { continue };
+                if part.is_in_order() {
+                    let (first, last) = (part.key(*low)?, part.key(*high)?);
+                    let from = listed.len();
+                    listed.append(&mut few);
+                    found.push((first, last, part, Hits::Listed(from..listed.len())));
+                    continue;
                 }
-                if let [first, ..] = &keys[from..]
-                    && let [.., last] = &keys[from..]
-                {
-                    found.push((*first, *last, part, Hits::Few(from..keys.len())));
+                let from = keys.len();
+                part.keys(&few, &mut keys)?;
+                if let ([first, ..], [.., last]) = (&keys[from..], &keys[from..]) {
+                    found.push((*first, *last, part, Hits::Keys(from..keys.len())));
                 }
                 continue;
             }
-            let docs = eval::matches(&plan, &**part, self.mask)?;
+            let docs = match &mut matches {
+                Some(matches) => matches.next().unwrap_or_default(),
+                None => eval::matches(&plan, &**part, self.mask)?,
+            };
             if let Some((first, _)) = part.oldest(&docs, 1, None)?.first()
                 && let Some((last, _)) = part.newest(&docs, 1, None)?.first()
             {
-                found.push((*first, *last, part, Hits::Many(docs)));
+                found.push((*first, *last, part, Hits::Map(docs)));
             }
         }
         found.sort_unstable_by_key(|(first, ..)| *first);
@@ -197,14 +215,19 @@ impl Search<'_> {
         if apart {
             for (.., part, hits) in found {
                 match hits {
-                    Hits::Few(range) => seqs.extend(keys[range].iter().map(|key| key.seq)),
-                    Hits::Many(docs) => seqs.extend(part.seqs(&docs)?),
+                    Hits::Keys(range) => seqs.extend(keys[range].iter().map(|key| key.seq)),
+                    Hits::Listed(range) => part.seqs_of(&listed[range], &mut seqs)?,
+                    Hits::Map(docs) => seqs.extend(part.seqs(&docs)?),
                 }
             }
         } else {
             for (.., part, hits) in found {
-                if let Hits::Many(docs) = hits {
-                    keys.extend(part.oldest(&docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
+                match hits {
+                    Hits::Keys(_) => {}
+                    Hits::Listed(range) => part.keys(&listed[range], &mut keys)?,
+                    Hits::Map(docs) => {
+                        keys.extend(part.oldest(&docs, usize::MAX, None)?.into_iter().map(|(key, _)| key));
+                    }
                 }
             }
             // Runs of parts that overlap in time: a stable sort merges them.
@@ -244,13 +267,7 @@ impl Search<'_> {
 
     /// Fails when there is no time left: a part of an answer would be a wrong one.
     pub(crate) fn in_time(&self) -> Result<()> {
-        match self.until {
-            Some(until) if Instant::now() > until => {
-                Err(Error::invalid("the query took longer than its time limit")
-                    .hint("ask for a shorter time, for rarer or longer words, or allow more"))
-            }
-            _ => Ok(()),
-        }
+        in_time(self.until)
     }
 
     pub(crate) fn plan(&self, query: &Ast) -> Result<Plan> {
@@ -263,14 +280,45 @@ impl Search<'_> {
         plan: &Plan,
         mut each: impl FnMut(&dyn Part, RoaringBitmap) -> Result<()>,
     ) -> Result<()> {
+        let mut matches = self.matches_shared(plan)?;
         for part in self.parts {
             self.in_time()?;
-            let docs = eval::matches(plan, &**part, self.mask)?;
+            let docs = match &mut matches {
+                Some(matches) => matches.next().unwrap_or_default(),
+                None => eval::matches(plan, &**part, self.mask)?,
+            };
             if !docs.is_empty() {
                 each(&**part, docs)?;
             }
         }
         Ok(())
+    }
+
+    /// The matches of every part, in order, where two threads find them.
+    fn matches_shared(&self, plan: &Plan) -> Result<Option<std::vec::IntoIter<RoaringBitmap>>> {
+        let found = self.shared(plan, |part| eval::matches(plan, part, self.mask))?;
+        Ok(found.map(Vec::into_iter))
+    }
+
+    /// What `ask` answers of every part, in order, asked by two threads; `None` where one is as quick.
+    fn shared<R: Send + Default>(
+        &self,
+        plan: &Plan,
+        ask: impl Fn(&dyn Part) -> Result<R> + Sync,
+    ) -> Result<Option<Vec<R>>> {
+        let docs: u64 = self.parts.iter().map(|part| u64::from(part.doc_count())).sum();
+        if !plan.takes_long() || self.parts.len() < 2 || docs < SHARED_MIN {
+            return Ok(None);
+        }
+        let mut answers: Vec<R> = Vec::new();
+        answers.resize_with(self.parts.len(), R::default);
+        let until = self.until;
+        let jobs = self.parts.iter().zip(&mut answers).map(|job| in_time(until).map(|()| job));
+        share(Hands::Two, jobs, |(part, answer)| {
+            *answer = ask(&**part)?;
+            Ok(())
+        })?;
+        Ok(Some(answers))
     }
 
     /// Parts by their first time in `order`.
@@ -290,6 +338,49 @@ impl Search<'_> {
         }
         parts.into_iter().map(|(_, i)| i).collect()
     }
+}
+
+fn in_time(until: Option<Instant>) -> Result<()> {
+    match until {
+        Some(until) if Instant::now() > until => {
+            Err(Error::invalid("the query took longer than its time limit")
+                .hint("ask for a shorter time, for rarer or longer words, or allow more"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Adds to `found`, until there are `limit` of them, the documents behind `after`: of a part in
+/// order, from its end backwards or from its beginning.
+fn first_of(
+    part: &dyn Part,
+    order: Order,
+    (limit, after): (usize, Option<SortKey>),
+    backwards: impl Iterator<Item = u32>,
+    forwards: impl Iterator<Item = u32>,
+    found: &mut Vec<(SortKey, u32)>,
+) -> Result<()> {
+    let mut add = |doc: u32| -> Result<bool> {
+        let key = part.key(doc)?;
+        if after.is_none_or(|after| before(order, after, key)) {
+            found.push((key, doc));
+        }
+        Ok(found.len() < limit)
+    };
+    if order == Order::Newest {
+        for doc in backwards {
+            if !add(doc)? {
+                break;
+            }
+        }
+    } else {
+        for doc in forwards {
+            if !add(doc)? {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether `a` stands strictly before `b` in `order`.

@@ -30,12 +30,14 @@ use crate::text;
 /// A query with its people resolved.
 pub struct Plan {
     pub(crate) root: Node,
-    /// The same where it is nothing but terms that must all hold, one of them not negated.
+    /// The same where it is nothing but terms and times that must all hold, one term not negated.
     pub(crate) conjunction: Option<Conjunction>,
     /// Whether it asks for words.
     pub(crate) asks_words: bool,
     /// Whether it asks for phrases, for which positions are read.
     pub(crate) asks_phrases: bool,
+    /// Whether it asks for words like one, which are looked for in every dictionary.
+    asks_like: bool,
 }
 
 /// Words like one, and how many there are in all parts that were asked.
@@ -55,12 +57,16 @@ impl Expansion {
 
     /// Adds the documents of a part.
     pub(crate) fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
-        let mut docs = RoaringBitmap::new();
-        let mut seen = self.seen.lock();
+        let (mut docs, mut words) = (RoaringBitmap::new(), Vec::new());
+        let limit = |n: usize| if n > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) };
         part.like(&self.pattern, &mut docs, &mut |word| {
-            seen.insert(self.hasher.hash_one(word));
-            if seen.len() > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) }
+            words.push(self.hasher.hash_one(word));
+            limit(words.len())
         })?;
+        // Not held before: other parts are asked at the same time.
+        let mut seen = self.seen.lock();
+        seen.extend(words);
+        limit(seen.len())?;
         Ok(docs)
     }
 }
@@ -100,8 +106,14 @@ impl Plan {
                 node => matches!(node, Node::Like { .. } | Node::Phrase { .. }),
             }),
             asks_phrases: root.any(&|node| matches!(node, Node::Phrase { .. })),
+            asks_like: root.any(&|node| matches!(node, Node::Like { .. })),
             root,
         })
+    }
+
+    /// Whether a part takes long enough that a second thread is worth its start.
+    pub(crate) fn takes_long(&self) -> bool {
+        self.asks_phrases || self.asks_like
     }
 
     /// Times outside this range are matched by nothing.
@@ -141,14 +153,22 @@ impl Node {
     }
 
     fn conjunction(&self) -> Option<Conjunction> {
-        let Self::And(of) = self else { return None };
+        let of = match self {
+            Self::And(of) => of.as_slice(),
+            node => std::slice::from_ref(node),
+        };
         let mut terms = Vec::with_capacity(of.len());
         for node in of {
-            let Self::Term { term, negated } = node else { return None };
-            terms.push(Asked { hash: hash_of(term), term: term.clone(), wanted: !negated });
+            match node {
+                Self::Term { term, negated } => {
+                    terms.push(Asked { hash: hash_of(term), term: term.clone(), wanted: !negated });
+                }
+                Self::Time(_) => {}
+                _ => return None,
+            }
         }
-        let default_only = self.naming() == Naming::Never;
-        terms.iter().any(|asked| asked.wanted).then_some(Conjunction { terms, default_only })
+        let (default_only, time) = (self.naming() == Naming::Never, self.window());
+        terms.iter().any(|asked| asked.wanted).then_some(Conjunction { terms, default_only, time })
     }
 
     fn window(&self) -> Range<Micros> {

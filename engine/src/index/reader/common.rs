@@ -6,6 +6,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::error::Result;
+use crate::id::Micros;
 use crate::index::dense::{self, Words};
 use crate::index::dictionary::{Entry, ListPlace};
 use crate::index::file::Section;
@@ -22,9 +23,15 @@ struct Asked<'t> {
     wanted: bool,
 }
 
+/// What is known of a conjunction's terms, and the range of documents where it is looked for.
+struct Met<'t> {
+    lists: Vec<Looked<'t>>,
+    range: Range<u32>,
+}
+
 impl Segment {
     /// Documents of a range that have all wanted terms and no other of `terms`.
-    pub(super) fn conjunction(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<RoaringBitmap> {
+    pub(super) fn terms_in(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<RoaringBitmap> {
         let mut lists = Vec::with_capacity(terms.len());
         for (term, wanted) in terms {
             match self.find(term)? {
@@ -42,25 +49,28 @@ impl Segment {
             Some((rarest, others)) if rarest.wanted && probe::is_rare(rarest.entry.frequency, among) => {
                 self.few(rarest, others, &range)
             }
-            _ => self.words(&lists, range),
+            _ => {
+                let lists = lists.iter().map(|asked| (&asked.entry, asked.wanted));
+                self.words(lists, range).map(Words::into_docs)
+            }
         }
     }
 
     /// A conjunction from words of 64 documents.
-    fn words(&self, lists: &[Asked<'_>], range: Range<u32>) -> Result<RoaringBitmap> {
+    fn words<'e>(&self, lists: impl Iterator<Item = (&'e Entry, bool)>, range: Range<u32>) -> Result<Words> {
         let docs = self.doc_count();
         let mut words = Words::all(range);
-        for Asked { entry, wanted, .. } in lists {
+        for (entry, wanted) in lists {
             self.list(entry, |bytes| match &entry.list {
-                _ if postings::is_bitmap(entry.frequency, docs) => words.sift(bytes, *wanted),
+                _ if postings::is_bitmap(entry.frequency, docs) => words.sift(bytes, wanted),
                 ListPlace::Apart(place) if !probe::is_rare(entry.frequency, docs) => {
                     let make = || dense::spread(bytes, entry.frequency, docs);
-                    words.sift(&self.sections.opened.spread.get(place.start, make)?, *wanted)
+                    words.sift(&self.sections.opened.spread.get(place.start, make)?, wanted)
                 }
-                _ => words.sift_list(bytes, entry.frequency, docs, *wanted),
+                _ => words.sift_list(bytes, entry.frequency, docs, wanted),
             })?;
         }
-        Ok(words.into_docs())
+        Ok(words)
     }
 
     /// A conjunction from the documents of its first list, which is rare.
@@ -114,32 +124,79 @@ impl Segment {
         self.sections.opened.known.list(term, hash, make)
     }
 
-    /// Documents of a conjunction with a rare term; false if it has none. Of a question that was
-    /// asked before, the dictionary and the postings are not touched: memory that no cache of the
-    /// processor holds is what few documents of many segments cost.
-    pub(super) fn rare_conjunction(&self, of: &Conjunction, few: &mut Vec<u32>) -> Result<bool> {
-        few.clear();
+    /// Documents of a conjunction among a range, ascending and into `docs`. Of a question with a rare
+    /// term that was asked before, the dictionary and the postings are not touched: memory that no
+    /// cache of the processor holds is what few documents of many segments cost.
+    pub(super) fn docs_having(&self, of: &Conjunction, among: Range<u32>, docs: &mut Vec<u32>) -> Result<()> {
+        docs.clear();
+        let Some(met) = self.meet(of, among)? else { return Ok(()) };
+        if !self.rare(of, &met, docs)? {
+            self.common_words(of, &met)?.push_to(docs);
+        }
+        Ok(())
+    }
+
+    /// How many there are in all: of one term from its frequency where that says it. `docs` is room to
+    /// count in.
+    pub(super) fn count_of(&self, of: &Conjunction, docs: &mut Vec<u32>) -> Result<u64> {
+        docs.clear();
+        let Some(met) = self.meet(of, 0..self.doc_count())? else { return Ok(0) };
+        if let [Looked { entry, .. }] = met.lists.as_slice()
+            && met.range == (0..self.doc_count())
+        {
+            if !of.default_only || self.has_default_kinds_only()? {
+                return Ok(u64::from(entry.frequency));
+            }
+            if let Some(n) = entry.others.and_then(|others| entry.frequency.checked_sub(others)) {
+                return Ok(u64::from(n));
+            }
+        }
+        if self.rare(of, &met, docs)? {
+            return Ok(docs.len() as u64);
+        }
+        Ok(self.common_words(of, &met)?.len())
+    }
+
+    /// What is known of the terms, the rarest wanted one first; `None` if nothing has all of them.
+    fn meet<'t>(&self, of: &'t Conjunction, among: Range<u32>) -> Result<Option<Met<'t>>> {
         let mut lists = Vec::with_capacity(of.terms.len());
         let opened = &self.sections.opened;
         opened.touch();
         match opened.known.look(&of.terms, &mut lists) {
             Some(true) => {}
-            Some(false) => return Ok(true),
+            Some(false) => return Ok(None),
             None => {
                 lists.clear();
                 for asked in &of.terms {
                     match self.find_hashed(&asked.term, asked.hash)? {
                         Some(entry) => lists.push(Looked { asked, entry, list: None }),
-                        None if asked.wanted => return Ok(true),
+                        None if asked.wanted => return Ok(None),
                         None => {}
                     }
                 }
             }
         }
         lists.sort_unstable_by_key(|looked| (!looked.asked.wanted, looked.entry.frequency));
-        let docs = self.doc_count();
-        let Some((rarest, others)) = lists.split_first() else { return Ok(false) };
-        if !rarest.asked.wanted || !probe::is_rare(rarest.entry.frequency, docs) {
+        let range = self.in_span(&of.time, among)?;
+        Ok((!range.is_empty()).then_some(Met { lists, range }))
+    }
+
+    /// Documents of a range that lie in a span of time.
+    fn in_span(&self, time: &Range<Micros>, among: Range<u32>) -> Result<Range<u32>> {
+        match self.time_span() {
+            Some((first, last)) if time.start <= first && last < time.end => Ok(among),
+            Some(_) => {
+                let keys = self.sections.keys()?;
+                Ok(among.start.max(keys.before(time.start))..among.end.min(keys.before(time.end)))
+            }
+            None => Ok(0..0),
+        }
+    }
+
+    /// A conjunction from the documents of a rare term; false, and nothing said, if it has none.
+    fn rare(&self, of: &Conjunction, met: &Met<'_>, few: &mut Vec<u32>) -> Result<bool> {
+        let Some((rarest, others)) = met.lists.split_first() else { return Ok(false) };
+        if !rarest.asked.wanted || !probe::is_rare(rarest.entry.frequency, self.doc_count()) {
             return Ok(false);
         }
         let kept = |looked: &Looked<'_>| match &looked.list {
@@ -147,7 +204,11 @@ impl Segment {
             None => self.kept(&looked.asked.term, looked.asked.hash, &looked.entry),
         };
         match &*kept(rarest)? {
-            List::Docs(list) => few.extend_from_slice(list),
+            List::Docs(list) => {
+                let below = |end: u32| list.partition_point(|doc| *doc < end);
+                let range = below(met.range.start)..below(met.range.end);
+                few.extend_from_slice(list.get(range).unwrap_or_default());
+            }
             List::Sparse(_) => return Ok(false),
         }
         for looked in others {
@@ -156,9 +217,23 @@ impl Segment {
             }
             self.sift_few(few, &looked.entry, looked.asked.wanted, || kept(looked))?;
         }
-        if of.default_only && !few.is_empty() && self.default_docs()? != u64::from(docs) {
+        if of.default_only && !few.is_empty() && !self.has_default_kinds_only()? {
             probe::sift_bits(few, true, &self.default_bits()?)?;
         }
         Ok(true)
+    }
+
+    /// A conjunction from words of 64 documents, kinds and all.
+    fn common_words(&self, of: &Conjunction, met: &Met<'_>) -> Result<Words> {
+        let lists = met.lists.iter().map(|looked| (&looked.entry, looked.asked.wanted));
+        let mut words = self.words(lists, met.range.clone())?;
+        if of.default_only && !self.has_default_kinds_only()? {
+            words.sift(&self.default_bits()?, true)?;
+        }
+        Ok(words)
+    }
+
+    fn has_default_kinds_only(&self) -> Result<bool> {
+        Ok(self.default_docs()? == u64::from(self.doc_count()))
     }
 }

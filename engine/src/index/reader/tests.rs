@@ -181,8 +181,9 @@ fn assert_alike(a: &dyn Part, b: &dyn Part, records: &[(Seq, Stored)]) {
     }
 }
 
-/// Every conjunction of two terms against the lists themselves.
-fn assert_rare(part: &dyn Part, terms: &[Term]) {
+/// Every conjunction of one and of two terms against the lists themselves, everywhere, in a span of
+/// time, and among some documents.
+fn assert_conjunctions(part: &dyn Part, terms: &[Term]) {
     let mut default: RoaringBitmap = (0..part.doc_count()).collect();
     part.sift_default(&mut default).unwrap();
     for (a, b) in terms.iter().flat_map(|a| terms.iter().map(move |b| (a, b))) {
@@ -190,9 +191,8 @@ fn assert_rare(part: &dyn Part, terms: &[Term]) {
             [(true, true), (true, false), (false, true), (false, true), (false, false)]
         {
             let asked = |term: &Term, wanted| Asked { term: term.clone(), hash: hash_of(term), wanted };
-            let terms = vec![asked(b, wanted), asked(a, true)];
-            let mut docs = vec![7, 9];
-            let said = part.rare(&Conjunction { terms, default_only }, &mut docs).unwrap();
+            let terms =
+                if a == b && wanted { vec![asked(a, true)] } else { vec![asked(b, wanted), asked(a, true)] };
             let (mut truth, of_b) = (part.postings(a).unwrap(), part.postings(b).unwrap());
             if wanted {
                 truth &= of_b
@@ -202,12 +202,24 @@ fn assert_rare(part: &dyn Part, terms: &[Term]) {
             if default_only {
                 truth &= &default;
             }
-            assert!(!said || truth.iter().eq(docs.iter().copied()));
-            assert!(said || part.frequency(a).unwrap() > 32, "a list so short is always rare");
-            let mut keys = Vec::new();
-            part.keys(&docs, &mut keys).unwrap();
-            if said {
-                assert_eq!(keys, keys_of(part.oldest(&truth, usize::MAX, None).unwrap()));
+            let (first, last) = part.time_span().unwrap();
+            let (third, half) = (Micros(first.0 + (last.0 - first.0) / 3), part.doc_count() / 2);
+            for time in [Micros(i64::MIN)..Micros(i64::MAX), third..last, first..third, last..first] {
+                let of = Conjunction { terms: terms.clone(), default_only, time: time.clone() };
+                let of_time = &truth & part.in_time(time.start, time.end).unwrap();
+                let mut docs = vec![7, 9];
+                for among in [0..part.doc_count(), half..part.doc_count(), 0..half, half..half] {
+                    assert!(part.conjunction(&of, among.clone(), &mut docs).unwrap());
+                    assert_eq!(docs, of_time.iter().filter(|doc| among.contains(doc)).collect::<Vec<_>>());
+                }
+                assert_eq!(part.conjunction_count(&of, &mut docs).unwrap(), Some(of_time.len()));
+                part.conjunction(&of, 0..part.doc_count(), &mut docs).unwrap();
+                let (mut keys, mut seqs) = (Vec::new(), Vec::new());
+                part.keys(&docs, &mut keys).unwrap();
+                assert_eq!(keys, keys_of(part.oldest(&of_time, usize::MAX, None).unwrap()));
+                part.seqs_of(&docs, &mut seqs).unwrap();
+                assert!(seqs.iter().copied().eq(docs.iter().map(|doc| part.key(*doc).unwrap().seq)));
+                assert!(!part.is_in_order() || seqs.iter().eq(keys.iter().map(|key| &key.seq)));
             }
         }
     }
@@ -236,8 +248,8 @@ proptest! {
         }
         terms.truncate(12);
         terms.push(Term { field: Field::Tag, value: b"nobody has this".to_vec() });
-        assert_rare(&live, &terms);
-        assert_rare(&segment, &terms);
+        assert_conjunctions(&live, &terms);
+        assert_conjunctions(&segment, &terms);
         segment.clear();
         prop_assert!(segment.sections.opened.known.is_empty());
         prop_assert_eq!(segment.sections.opened.spread.bytes(), 0);

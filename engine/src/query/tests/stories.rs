@@ -61,15 +61,15 @@ fn frequencies_answer_where_they_can() {
         (0..50).map(|i| row(i, i as i64, Kind::Message, if i % 2 == 0 { "x" } else { "y" })).collect(),
     );
     for (text, n) in [("tag:x", 25), ("*", 50), ("kind:message", 50), ("-tag:x", 25), ("after:-1d", 50)] {
-        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), n);
+        assert_eq!(eval::count(&plan(text), &rows, &Mask::default(), &mut Vec::new()).unwrap(), n);
     }
     // A member that is nowhere decides a conjunction before any list is read.
     for text in ["tag:x tag:none", "tag:x author:nobody", "tag:x before:1960", "(tag:none OR tag:nil) tag:x"]
     {
-        assert_eq!(eval::count(&plan(text), &rows, &Mask::default()).unwrap(), 0);
+        assert_eq!(eval::count(&plan(text), &rows, &Mask::default(), &mut Vec::new()).unwrap(), 0);
     }
     assert_eq!(rows.decoded.load(Ordering::Relaxed), 0);
-    assert_eq!(eval::count(&plan("tag:x -tag:y"), &rows, &Mask::default()).unwrap(), 25);
+    assert_eq!(eval::count(&plan("tag:x -tag:y"), &rows, &Mask::default(), &mut Vec::new()).unwrap(), 25);
     assert_eq!(rows.opened.load(Ordering::Relaxed), 0);
 }
 
