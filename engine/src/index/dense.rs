@@ -98,6 +98,31 @@ impl Words {
         Self { first, words }
     }
 
+    /// None of so many documents.
+    pub fn none(docs: u32) -> Self {
+        Self { first: 0, words: vec![0; (docs as usize).div_ceil(64)] }
+    }
+
+    /// Adds a document.
+    pub fn insert(&mut self, doc: u32) {
+        if let Some(word) = self.words.get_mut((doc as usize / 64).wrapping_sub(self.first)) {
+            *word |= 1 << (doc % 64);
+        }
+    }
+
+    /// Adds the documents of a list, which must be below `docs`.
+    pub fn insert_list(&mut self, bytes: &[u8], frequency: u32, docs: u32) -> Result<()> {
+        let mut r = Reader::new(bytes);
+        if !postings::is_bitmap(frequency, docs) {
+            postings::read_list(&mut r, frequency, docs, |doc| self.insert(doc))?;
+            return r.finish();
+        }
+        for doc in postings::decode(&mut r, frequency, docs)? {
+            self.insert(doc);
+        }
+        r.finish()
+    }
+
     /// Leaves those that stand in `bits` (`wanted`), or those that don't.
     pub fn sift(&mut self, bits: &[u8], wanted: bool) -> Result<()> {
         let short = || Error::corrupt("a posting bitmap is shorter than its documents");

@@ -342,8 +342,8 @@ impl Part for LiveIndex {
         Ok(self.lists.words().map_or_else(RoaringBitmap::new, |words| words.phrase(phrase, among)))
     }
 
-    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
-        self.lists.words().map_or(Ok(()), |words| words.like(pattern, docs, each))
+    fn like(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap> {
+        self.lists.words().map_or_else(|| Ok(RoaringBitmap::new()), |words| words.like(pattern, each))
     }
 
     fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {

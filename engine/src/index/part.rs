@@ -147,8 +147,8 @@ pub trait Part: Send + Sync {
     fn has_words(&self) -> bool;
     /// Those of the documents `among` in which a phrase stands.
     fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap>;
-    /// Adds the documents of all words like one to `docs`, and tells `each` of every such word.
-    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()>;
+    /// Documents of all words like one; tells `each` of every such word.
+    fn like(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap>;
     /// How often a word stands in each of the ascending `docs`; 0 where it doesn't.
     fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>>;
     /// How many words a document has.

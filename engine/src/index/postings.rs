@@ -119,15 +119,21 @@ pub fn ranks(
             place += 1;
         });
     }
-    let (mut at, mut before) = (0usize, 0u32);
+    let (whole, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mut words =
+        whole.iter().chain((!rest.is_empty()).then_some(&last)).map(|word| u64::from_le_bytes(*word));
+    // The word of 64 documents that was read last, how many words were, and what stood before it.
+    let (mut word, mut read, mut before) = (0u64, 0, 0u32);
     for (n, doc) in of.iter().enumerate() {
-        let byte = *doc as usize / 8;
-        let passed = bytes.get(at..byte).ok_or_else(beyond)?;
-        before += passed.iter().map(|byte| byte.count_ones()).sum::<u32>();
-        at = byte;
-        let byte = bytes.get(byte).ok_or_else(beyond)?;
-        if byte >> (doc % 8) & 1 == 1 {
-            each(n, before + (byte & ((1 << (doc % 8)) - 1)).count_ones());
+        while read <= doc / 64 {
+            before += word.count_ones();
+            word = words.next().ok_or_else(beyond)?;
+            read += 1;
+        }
+        if word >> (doc % 64) & 1 == 1 {
+            each(n, before + (word & ((1 << (doc % 64)) - 1)).count_ones());
         }
     }
     Ok(())

@@ -565,8 +565,8 @@ impl Part for Segment {
         self.phrase_docs(phrase, among)
     }
 
-    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
-        self.like_docs(pattern, docs, each)
+    fn like(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap> {
+        self.like_docs(pattern, each)
     }
 
     fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {

@@ -61,13 +61,28 @@ impl<'a> Runs<'a> {
     /// Passes over `n` runs.
     pub fn skip(&mut self, mut n: usize) -> Result<()> {
         const STRIDE: usize = 32;
-        while let Some((stride, rest)) = self.rest.split_first_chunk::<STRIDE>() {
-            let ends = stride.iter().map(|byte| u8::from(ends_run(*byte))).sum::<u8>();
-            if usize::from(ends) >= n {
-                break;
-            }
-            n -= usize::from(ends);
+        // More than that many can't end in a stride.
+        while n > STRIDE
+            && let Some((stride, rest)) = self.rest.split_first_chunk::<STRIDE>()
+        {
+            n -= stride.iter().map(|byte| usize::from(ends_run(*byte))).sum::<usize>();
             self.rest = rest;
+        }
+        while n > 0
+            && let Some((eight, rest)) = self.rest.split_first_chunk()
+        {
+            let mut ends = ends_in(u64::from_le_bytes(*eight));
+            let count = ends.count_ones() as usize;
+            if count < n {
+                n -= count;
+                self.rest = rest;
+                continue;
+            }
+            for _ in 1..n {
+                ends &= ends - 1;
+            }
+            self.rest = self.rest.get(ends.trailing_zeros() as usize / 8 + 1..).ok_or_else(cut)?;
+            return Ok(());
         }
         for _ in 0..n {
             self.bytes()?;
@@ -86,6 +101,14 @@ impl<'a> Runs<'a> {
     /// The positions of the next run, ascending, into `positions`, which is emptied before.
     pub fn read(&mut self, positions: &mut Vec<u32>) -> Result<()> {
         positions.clear();
+        // Most often one position, and a small one.
+        if let Some((byte, rest)) = self.rest.split_first()
+            && ends_run(*byte)
+        {
+            positions.push(u32::from(byte & 0x3f));
+            self.rest = rest;
+            return Ok(());
+        }
         let mut next = 0u32;
         loop {
             let (value, last) = self.number()?;
@@ -134,6 +157,11 @@ impl<'a> Runs<'a> {
             }
         }
     }
+}
+
+/// The lowest bit of each of eight bytes that ends a run.
+const fn ends_in(eight: u64) -> u64 {
+    eight >> 6 & !(eight >> 7) & 0x0101_0101_0101_0101
 }
 
 const fn ends_run(byte: u8) -> bool {

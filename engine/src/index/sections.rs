@@ -57,6 +57,14 @@ pub struct ToThin {
     pub positions: Zeroizing<Vec<u8>>,
 }
 
+/// Positions of a word, held.
+pub enum HeldRuns {
+    /// By themselves.
+    Part(Zeroizing<Vec<u8>>),
+    /// Among those of all words.
+    All(Arc<Zeroizing<Vec<u8>>>, Range<usize>),
+}
+
 /// How many words documents have.
 pub struct Lengths {
     column: Option<Column>,
@@ -144,13 +152,16 @@ impl Sections {
         self.opened.get(|o| &o.positions, || self.load_positions())
     }
 
-    /// Reads the positions at a place: by themselves where few were asked for, as terms are.
-    pub fn runs<R>(&self, place: &Range<u64>, read: impl FnOnce(&[u8]) -> Result<R>) -> Result<R> {
+    /// The positions at a place: by themselves where few were asked for, as terms are.
+    pub fn runs_held(&self, place: &Range<u64>) -> Result<HeldRuns> {
         if !self.opened.positions.is_made() && is_among_few(&self.opened.runs_sought) {
             let len = place.end.saturating_sub(place.start);
-            return read(&self.index.part_of(Section::Positions, place.start, len)?);
+            return Ok(HeldRuns::Part(self.index.part_of(Section::Positions, place.start, len)?));
         }
-        runs_of(&self.positions()?, place).and_then(read)
+        let all = self.positions()?;
+        runs_of(&all, place).map_err(|e| self.index.at(Section::Positions, e))?;
+        // It lies within, so it fits.
+        Ok(HeldRuns::All(all, place.start as usize..place.end as usize))
     }
 
     /// Table of ids.
@@ -407,6 +418,16 @@ impl SortKeys {
     /// How many leading documents are before a time.
     pub fn before(&self, time: Micros) -> u32 {
         self.times.partition_point(|_, t| (t as i64) < time.0)
+    }
+}
+
+impl HeldRuns {
+    /// The runs, one behind the other.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Part(bytes) => bytes,
+            Self::All(all, range) => all.get(range.clone()).unwrap_or_default(),
+        }
     }
 }
 

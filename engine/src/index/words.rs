@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::index::dense;
 use crate::index::part::Field;
 use crate::index::phrase::{EachWord, Pattern, Phrase, Wanted};
 use crate::index::runs;
@@ -117,13 +118,14 @@ impl Words {
         docs.iter().filter(stands).collect()
     }
 
-    /// Adds the documents of all words like one, and tells `each` of these.
-    pub fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
+    /// The documents of all words like one; tells `each` of these.
+    pub fn like(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap> {
+        let mut docs = dense::Words::none(self.ends.len() as u32);
         for number in self.numbers_like(pattern) {
             each(self.words.word(number))?;
-            docs.extend(self.words.docs(number));
+            self.words.docs(number).into_iter().for_each(|doc| docs.insert(doc));
         }
-        Ok(())
+        Ok(docs.into_docs())
     }
 
     fn numbers_like(&self, pattern: &Pattern) -> Vec<u32> {

@@ -43,6 +43,66 @@ const SHARED_MIN: u64 = 50_000;
 /// Documents of a part that are looked through for a phrase at first.
 const STEP: u32 = 4096;
 
+/// Which matches are wanted of a part.
+struct Page {
+    order: Order,
+    limit: usize,
+    /// Behind this one.
+    after: Option<SortKey>,
+    /// What comes behind this one is not wanted: there are enough others.
+    worst: Option<SortKey>,
+}
+
+impl Page {
+    /// The documents of a part in order that may be wanted.
+    fn reach(&self, part: &dyn Part) -> Result<Range<u32>> {
+        let (from, to) = match self.order {
+            Order::Newest => (self.worst, self.after),
+            _ => (self.after, self.worst),
+        };
+        let first = from.map_or(Ok(0), |from| leading(part, |key| key <= from))?;
+        let end = to.map_or(Ok(part.doc_count()), |to| leading(part, |key| key < to))?;
+        Ok(first..end)
+    }
+
+    /// Cuts the next documents off, `step` at most, from the end where the page begins.
+    fn cut(&self, left: &mut Range<u32>, step: u32) -> Range<u32> {
+        let step = step.min(left.end - left.start);
+        if self.order == Order::Newest {
+            left.end -= step;
+            left.end..left.end + step
+        } else {
+            left.start += step;
+            left.start - step..left.start
+        }
+    }
+
+    /// Adds the first of the ascending `docs` to `found`, until there are enough.
+    fn take(
+        &self,
+        part: &dyn Part,
+        docs: impl DoubleEndedIterator<Item = u32>,
+        found: &mut Vec<(SortKey, u32)>,
+    ) -> Result<()> {
+        let room = self.limit - found.len();
+        let mut add = |doc: u32| part.key(doc).map(|key| found.push((key, doc)));
+        match self.order {
+            Order::Newest => docs.rev().take(room).try_for_each(&mut add),
+            _ => docs.take(room).try_for_each(&mut add),
+        }
+    }
+}
+
+/// How many leading documents of a part in order have keys that satisfy `is`.
+fn leading(part: &dyn Part, is: impl Fn(SortKey) -> bool) -> Result<u32> {
+    let (mut low, mut high) = (0, part.doc_count());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is(part.key(middle)?) { low = middle + 1 } else { high = middle }
+    }
+    Ok(low)
+}
+
 /// Matches of one part.
 enum Hits {
     /// Where their sort keys stand among those of all parts.
@@ -120,8 +180,8 @@ impl Search<'_> {
             if after.is_some_and(|after| before(order, far, after.time)) {
                 continue;
             }
-            let of = self.parts[part];
-            let more = self.first(&plan, of, order, limit, after)?;
+            let worst = hits.last().filter(|_| hits.len() == limit).map(|hit| hit.key);
+            let more = self.first(&plan, self.parts[part], &Page { order, limit, after, worst })?;
             hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
             hits.sort_unstable_by_key(|hit| hit.key);
             if order == Order::Newest {
@@ -134,38 +194,26 @@ impl Search<'_> {
 
     /// The first matches of a part, found out step by step from the end where it begins: what takes
     /// long grows with the documents that are looked at.
-    fn first(
-        &self,
-        plan: &Plan,
-        part: &dyn Part,
-        order: Order,
-        limit: usize,
-        after: Option<SortKey>,
-    ) -> Result<Vec<(SortKey, u32)>> {
-        let take = |docs: &RoaringBitmap| match order {
-            Order::Newest => part.newest(docs, limit, after),
-            _ => part.oldest(docs, limit, after),
-        };
-        let all = part.doc_count();
+    fn first(&self, plan: &Plan, part: &dyn Part, page: &Page) -> Result<Vec<(SortKey, u32)>> {
         if !part.is_in_order() || !plan.asks_phrases && plan.conjunction.is_none() {
-            return take(&eval::matches(plan, part, self.mask)?);
+            let docs = eval::matches(plan, part, self.mask)?;
+            return match page.order {
+                Order::Newest => part.newest(&docs, page.limit, page.after),
+                _ => part.oldest(&docs, page.limit, page.after),
+            };
         }
-        let (mut found, mut docs, mut done, mut step) = (Vec::new(), Vec::new(), 0, STEP);
-        loop {
-            let next = all.min(done + step);
-            let range = if order == Order::Newest { all - next..all - done } else { done..next };
-            if eval::list(plan, part, self.mask, range.clone(), &mut docs)? {
-                let all = docs.iter().copied();
-                first_of(part, order, (limit, after), all.clone().rev(), all, &mut found)?;
+        let (mut found, mut docs) = (Vec::new(), Vec::new());
+        let (mut left, mut step) = (page.reach(part)?, STEP);
+        while !left.is_empty() && found.len() < page.limit {
+            let next = page.cut(&mut left, step);
+            if eval::list(plan, part, self.mask, next.clone(), &mut docs)? {
+                page.take(part, docs.iter().copied(), &mut found)?;
             } else {
-                let all = eval::matches_in(plan, part, self.mask, range)?;
-                first_of(part, order, (limit, after), all.iter().rev(), all.iter(), &mut found)?;
+                page.take(part, eval::matches_in(plan, part, self.mask, next)?.iter(), &mut found)?;
             }
-            if found.len() >= limit || next == all {
-                return Ok(found);
-            }
-            (done, step) = (next, step.saturating_mul(4));
+            step = step.saturating_mul(4);
         }
+        Ok(found)
     }
 
     /// Log positions of every match in `order`. No record is opened.
@@ -348,39 +396,6 @@ fn in_time(until: Option<Instant>) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Adds to `found`, until there are `limit` of them, the documents behind `after`: of a part in
-/// order, from its end backwards or from its beginning.
-fn first_of(
-    part: &dyn Part,
-    order: Order,
-    (limit, after): (usize, Option<SortKey>),
-    backwards: impl Iterator<Item = u32>,
-    forwards: impl Iterator<Item = u32>,
-    found: &mut Vec<(SortKey, u32)>,
-) -> Result<()> {
-    let mut add = |doc: u32| -> Result<bool> {
-        let key = part.key(doc)?;
-        if after.is_none_or(|after| before(order, after, key)) {
-            found.push((key, doc));
-        }
-        Ok(found.len() < limit)
-    };
-    if order == Order::Newest {
-        for doc in backwards {
-            if !add(doc)? {
-                break;
-            }
-        }
-    } else {
-        for doc in forwards {
-            if !add(doc)? {
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether `a` stands strictly before `b` in `order`.

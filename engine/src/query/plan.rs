@@ -57,9 +57,9 @@ impl Expansion {
 
     /// Adds the documents of a part.
     pub(crate) fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
-        let (mut docs, mut words) = (RoaringBitmap::new(), Vec::new());
+        let mut words = Vec::new();
         let limit = |n: usize| if n > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) };
-        part.like(&self.pattern, &mut docs, &mut |word| {
+        let docs = part.like(&self.pattern, &mut |word| {
             words.push(self.hasher.hash_one(word));
             limit(words.len())
         })?;

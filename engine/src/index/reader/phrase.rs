@@ -5,8 +5,8 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
-use crate::codec::Reader;
 use crate::error::Result;
+use crate::index::dense::Words;
 use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::Section;
 use crate::index::part::{Field, Part as _, Term};
@@ -14,7 +14,42 @@ use crate::index::phrase::{EachWord, Pattern, Phrase, PhraseWord, Places, Wanted
 use crate::index::postings;
 use crate::index::reader::Segment;
 use crate::index::runs::Runs;
-use crate::index::sections::list_bytes;
+use crate::index::sections::{HeldRuns, list_bytes};
+
+/// Where an element of a phrase stands in documents, asked one after the other.
+enum Stands {
+    /// One word: its runs, read as far as they are asked for.
+    One {
+        /// The place of each document in the word's list.
+        ranks: Vec<u32>,
+        runs: HeldRuns,
+        /// Bytes and runs that were read.
+        at: usize,
+        read: u32,
+        own: Zeroizing<Vec<u32>>,
+    },
+    /// Any of several.
+    Many(Places),
+}
+
+impl Stands {
+    /// Positions in the `n`-th document; `n` ascends.
+    fn get(&mut self, n: usize) -> Result<&[u32]> {
+        match self {
+            Self::Many(places) => Ok(places.get(n)),
+            Self::One { ranks, runs, at, read, own } => {
+                let Some(rank) = ranks.get(n) else { return Ok(&[]) };
+                let bytes = runs.bytes().get(*at..).unwrap_or_default();
+                let mut runs = Runs::new(bytes);
+                runs.skip(rank.saturating_sub(*read) as usize)?;
+                runs.read(own)?;
+                *at += bytes.len() - runs.remaining();
+                *read = rank + 1;
+                Ok(own)
+            }
+        }
+    }
+}
 
 /// A word, its documents, and where its positions stand.
 struct Listed {
@@ -35,42 +70,87 @@ impl Segment {
             elements.push((word, listed, bound));
         }
         elements.sort_by_key(|(_, _, bound)| *bound);
-        let mut docs = among.clone();
-        for (word, listed, _) in &elements {
-            match &word.what {
-                Wanted::Word(term) => self.sift(term, true, &mut docs)?,
-                Wanted::Like(_) => docs &= self.union(listed)?,
-            }
-            if docs.is_empty() {
-                return Ok(docs);
-            }
+        let docs = self.having_all(&elements, among)?;
+        if docs.is_empty() {
+            return Ok(RoaringBitmap::new());
         }
-        let mut found: Vec<u32> = docs.iter().collect();
-        // Starts of the phrase in each, as far as the words so far allow.
-        let mut starts: Option<Places> = None;
-        let mut own = Zeroizing::new(Vec::new());
+        let mut places = Vec::with_capacity(elements.len());
         for (word, listed, _) in &elements {
-            let places = self.places_of(listed, &found)?;
-            let mut left = Vec::with_capacity(found.len());
-            let mut left_starts = Places::default();
-            for (n, doc) in found.iter().enumerate() {
-                own.clear();
-                match &starts {
-                    Some(starts) => {
-                        own.extend_from_slice(starts.get(n));
-                        keep_starts(&mut own, word.offset, places.get(n));
-                    }
-                    None => own.extend(places.get(n).iter().filter_map(|at| at.checked_sub(word.offset))),
-                }
-                if !own.is_empty() {
-                    left.push(*doc);
-                    left_starts.push(&own);
-                }
+            places.push((word.offset, self.stands(listed, &docs)?));
+        }
+        let (mut found, mut starts) = (Vec::new(), Zeroizing::new(Vec::new()));
+        for (n, doc) in docs.iter().enumerate() {
+            if self.starts_in(&mut places, n, &mut starts)? {
+                found.push(*doc);
             }
-            (found, starts) = (left, Some(left_starts));
         }
         RoaringBitmap::from_sorted_iter(found)
             .map_err(|_| self.damage(Section::Postings, "documents are not ascending"))
+    }
+
+    /// Documents `among` others that have one word of each element, in whatever order.
+    fn having_all(
+        &self,
+        elements: &[(&PhraseWord, Vec<Listed>, u64)],
+        among: &RoaringBitmap,
+    ) -> Result<Vec<u32>> {
+        let (Some(first), Some(last)) = (among.min(), among.max()) else { return Ok(Vec::new()) };
+        let exact: Vec<(&Term, bool)> = elements
+            .iter()
+            .filter_map(|(word, ..)| match &word.what {
+                Wanted::Word(term) => Some((term, true)),
+                Wanted::Like(_) => None,
+            })
+            .collect();
+        let range = first..last.saturating_add(1);
+        let is_whole = among.len() == u64::from(range.end - range.start);
+        let mut docs = match exact.is_empty() {
+            true => among.clone(),
+            false if is_whole => self.terms_in(&exact, range)?,
+            false => self.terms_in(&exact, range)? & among,
+        };
+        for (word, listed, _) in elements {
+            if matches!(word.what, Wanted::Like(_)) && !docs.is_empty() {
+                docs &= self.union(listed)?;
+            }
+        }
+        Ok(docs.into_iter().collect())
+    }
+
+    /// Whether the phrase stands in the `n`-th document; `starts` is room for where it may begin.
+    fn starts_in(
+        &self,
+        places: &mut [(u32, Stands)],
+        n: usize,
+        starts: &mut Zeroizing<Vec<u32>>,
+    ) -> Result<bool> {
+        starts.clear();
+        for (i, (offset, stands)) in places.iter_mut().enumerate() {
+            let at = stands.get(n).map_err(|e| self.sections.index.at(Section::Positions, e))?;
+            if i == 0 {
+                starts.extend(at.iter().filter_map(|at| at.checked_sub(*offset)));
+            } else {
+                keep_starts(starts, *offset, at);
+            }
+            if starts.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Where an element stands in documents, all of which have it.
+    fn stands(&self, listed: &[Listed], docs: &[u32]) -> Result<Stands> {
+        let [one] = listed else { return Ok(Stands::Many(self.places_of(listed, docs)?)) };
+        let mut ranks = Vec::with_capacity(docs.len());
+        self.list(&one.entry, |bytes| {
+            postings::ranks(bytes, one.entry.frequency, self.doc_count(), docs, |_, rank| ranks.push(rank))
+        })?;
+        if ranks.len() != docs.len() {
+            return Err(self.damage(Section::Postings, "a list read twice is another one"));
+        }
+        let runs = self.sections.runs_held(&one.runs)?;
+        Ok(Stands::One { ranks, runs, at: 0, read: 0, own: Zeroizing::default() })
     }
 
     /// How often a word stands in each of the ascending `docs`; 0 where it doesn't.
@@ -87,28 +167,16 @@ impl Segment {
         Ok(counts)
     }
 
-    /// Adds the documents of all words like one, and tells `each` of these.
-    pub(super) fn like_docs(
-        &self,
-        pattern: &Pattern,
-        docs: &mut RoaringBitmap,
-        each: &mut EachWord<'_>,
-    ) -> Result<()> {
+    /// Documents of all words like one; tells `each` of these.
+    pub(super) fn like_docs(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap> {
         let (dictionary, lists) = (self.sections.dictionary()?, self.sections.postings()?);
-        let mut few = Vec::new();
+        let mut docs = Words::none(self.doc_count());
         self.walk(pattern, |word, entry, _| {
             each(word)?;
-            let mut r = Reader::new(list_bytes(&dictionary, &lists, &entry.list)?);
-            if entry.frequency <= postings::INLINE_MAX {
-                postings::read_list(&mut r, entry.frequency, self.doc_count(), |doc| few.push(doc))?;
-            } else {
-                *docs |= postings::decode(&mut r, entry.frequency, self.doc_count())?;
-            }
-            Ok(())
+            let list = list_bytes(&dictionary, &lists, &entry.list)?;
+            docs.insert_list(list, entry.frequency, self.doc_count())
         })?;
-        few.sort_unstable();
-        docs.extend(few);
-        Ok(())
+        Ok(docs.into_docs())
     }
 
     /// Calls `each` for every word like one.
@@ -147,30 +215,17 @@ impl Segment {
     }
 
     fn union(&self, listed: &[Listed]) -> Result<RoaringBitmap> {
-        let mut docs = RoaringBitmap::new();
+        let mut docs = Words::none(self.doc_count());
         for Listed { entry, .. } in listed {
-            let decode = |b: &[u8]| postings::decode(&mut Reader::new(b), entry.frequency, self.doc_count());
-            docs |= self.sections.list(&entry.list, decode)?;
+            self.list(entry, |bytes| docs.insert_list(bytes, entry.frequency, self.doc_count()))?;
         }
-        Ok(docs)
+        Ok(docs.into_docs())
     }
 
     /// Positions of words in documents, all words of an element together.
     fn places_of(&self, listed: &[Listed], docs: &[u32]) -> Result<Places> {
         let mut places = Places::default();
         let mut read = Zeroizing::new(Vec::new());
-        if let [one] = listed {
-            let mut next = 0;
-            self.each_run(one, docs, |n, runs| {
-                (next..n).for_each(|_| places.push(&[]));
-                next = n + 1;
-                runs.read(&mut read)?;
-                places.push(&read);
-                Ok(())
-            })?;
-            (next..docs.len()).for_each(|_| places.push(&[]));
-            return Ok(places);
-        }
         let mut all: Vec<(usize, u32)> = Vec::new();
         for word in listed {
             self.each_run(word, docs, |n, runs| {
@@ -212,6 +267,7 @@ impl Segment {
             }
             Ok(())
         };
-        self.sections.runs(&word.runs, read).map_err(|e| self.sections.index.at(Section::Positions, e))
+        let runs = self.sections.runs_held(&word.runs)?;
+        read(runs.bytes()).map_err(|e| self.sections.index.at(Section::Positions, e))
     }
 }

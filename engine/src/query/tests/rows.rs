@@ -123,14 +123,15 @@ impl Part for Rows {
         };
         Ok(self.docs(|row| (0..words(&row.1).len()).any(|from| all(&words(&row.1), from))) & among)
     }
-    fn like(&self, pattern: &Pattern, docs: &mut RoaringBitmap, each: &mut EachWord<'_>) -> Result<()> {
+    fn like(&self, pattern: &Pattern, each: &mut EachWord<'_>) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
         for (word, _) in self.terms(Field::Word)? {
             if pattern.matches(&word) {
                 each(&word)?;
-                *docs |= self.postings(&Term::word(&word))?;
+                docs |= self.postings(&Term::word(&word))?;
             }
         }
-        Ok(())
+        Ok(docs)
     }
     fn occurrences(&self, term: &Term, docs: &[u32]) -> Result<Vec<u32>> {
         let count = |words: Vec<&str>| words.iter().filter(|w| w.as_bytes() == term.value).count() as u32;
