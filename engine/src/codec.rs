@@ -161,6 +161,22 @@ impl<'a> Reader<'a> {
     /// Passes over `n` varints without looking at their numbers.
     pub fn skip_varints(&mut self, n: usize) -> Result<()> {
         let mut left = n;
+        while left > 0
+            && let Some((eight, rest)) = self.rest.split_first_chunk()
+        {
+            let mut ends = !u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080;
+            let count = ends.count_ones() as usize;
+            if count < left {
+                left -= count;
+                self.rest = rest;
+                continue;
+            }
+            for _ in 1..left {
+                ends &= ends - 1;
+            }
+            return self.bytes(ends.trailing_zeros() as usize / 8 + 1).map(drop);
+        }
+        let n = left;
         let ends = |byte: &u8| {
             left -= usize::from(byte & 0x80 == 0);
             left == 0

@@ -246,7 +246,9 @@ impl Segment {
             let (Some(at), Some(key)) = (places.get(doc), keys.get(doc)) else {
                 return Err(self.damage(Section::Locations, "a document is missing"));
             };
-            docs.push((at.block, at.slot, key.seq));
+            if blocks.get(at.block as usize).is_none_or(|block| block.file == body) {
+                docs.push((at.block, at.slot, key.seq));
+            }
         }
         docs.sort_unstable();
         let mut of_blocks = docs.chunk_by(|a, b| a.0 == b.0).peekable();

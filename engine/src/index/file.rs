@@ -117,7 +117,7 @@ pub struct Written {
     pub key: Secret,
     /// Pages of the file, without parity.
     pub pages: u32,
-    /// BLAKE3 hash of the plaintext, to compare with what reads back; never stored.
+    /// Digest of the plaintext, to compare with what reads back; never stored.
     pub digest: Zeroizing<[u8; 32]>,
 }
 
@@ -187,7 +187,7 @@ pub fn write_encoded(
     entropy: &dyn Entropy,
     hands: Hands,
 ) -> Result<Written> {
-    let digest = Zeroizing::new(*blake3::hash(text).as_bytes());
+    let digest = pages::digest(text, hands)?;
     let key = hedged_secret(entropy, &of.file.0, &*digest).map_err(|e| Error::io("read random bytes", e))?;
     let pages = write_text(vfs, dir, of, &key, text, hands)?;
     Ok(Written { key, pages, digest })
@@ -473,11 +473,7 @@ impl IndexFile {
     /// was written, and the parity.
     pub fn reads_as(&self, digest: &[u8; 32], hands: Hands) -> Result<()> {
         let mut parity = Encoder::new(self.file.data_pages());
-        let whole = u64::from(self.table.pages) * TEXT_LEN as u64;
-        let mut text = self.text_shared(0, whole, hands, |pages| parity.update(pages))?;
-        let read = blake3::hash(&text);
-        wipe(&mut text);
-        if read != *digest {
+        if *self.digest_shared(hands, |pages| parity.update(pages))? != *digest {
             return Err(Error::corrupt(format!("file {} reads back as another text", self.name())));
         }
         let mut page = Zeroizing::new([0u8; PAGE_LEN]);

@@ -334,7 +334,18 @@ fn thin_list(
     // Up to here nothing changes.
     let bound = |before: usize| gone.get(before).map_or(docs, |doc| *doc);
     let mut limit = u64::from(bound(before));
-    for place in 0..frequency {
+    let mut place = 0;
+    while place < frequency {
+        if broken.is_none() {
+            // Nearly all of a list stays as it is.
+            let same =
+                unchanged(bytes.get(r.position()..).unwrap_or_default(), next, limit, frequency - place);
+            r.bytes(same.bytes)?;
+            (next, left, place) = (same.next, left + same.docs, place + same.docs);
+            if place == frequency {
+                break;
+            }
+        }
         let from = r.position();
         let gap = r.varint()?;
         let doc = next.checked_add(gap).filter(|doc| *doc < u64::from(docs));
@@ -360,10 +371,68 @@ fn thin_list(
             limit = u64::from(bound(before));
         }
         next = doc + 1;
+        place += 1;
     }
     r.finish()?;
     out.put_bytes(&bytes[copied..]);
     Ok(left)
+}
+
+/// The leading part of a list that no document goes from.
+struct Unchanged {
+    bytes: usize,
+    docs: u32,
+    next: u64,
+}
+
+/// Differences of one byte and of two, as many as lead from `next` to documents below `limit`, `docs`
+/// at most; what is longer or wrong is left to who reads it one by one.
+fn unchanged(bytes: &[u8], mut next: u64, limit: u64, docs: u32) -> Unchanged {
+    let (mut rest, mut left) = (bytes, docs);
+    while let Some(eight) = rest.first_chunk() {
+        let (n, passed) = match at_once(u64::from_le_bytes(*eight)) {
+            Some((n, passed)) if n <= left && next + passed <= limit => (n, passed),
+            _ => break,
+        };
+        (next, left, rest) = (next + passed, left - n, rest.get(8..).unwrap_or_default());
+    }
+    while left > 0 {
+        let (passed, len) = match *rest {
+            [a @ 0..=0x7f, ..] => (u64::from(a) + 1, 1),
+            [a, b @ 1..=0x7f, ..] => (u64::from(a & 0x7f) + (u64::from(b) << 7) + 1, 2),
+            _ => break,
+        };
+        if next + passed > limit {
+            break;
+        }
+        (next, left, rest) = (next + passed, left - 1, rest.get(len..).unwrap_or_default());
+        // Many of one length come together.
+        if let Some(eight) = rest.first_chunk()
+            && let Some((n, passed)) = at_once(u64::from_le_bytes(*eight))
+            && n <= left
+            && next + passed <= limit
+        {
+            (next, left, rest) = (next + passed, left - n, rest.get(8..).unwrap_or_default());
+        }
+    }
+    Unchanged { bytes: bytes.len() - rest.len(), docs: docs - left, next }
+}
+
+/// How many differences eight bytes are, and how far they lead together: eight of one byte or four of
+/// two; `None` if they are others.
+const fn at_once(eight: u64) -> Option<(u32, u64)> {
+    const ONE: u64 = 0x0001_0001_0001_0001;
+    let (low, high) = (eight & 0x7f * ONE, eight >> 8 & 0x7f * ONE);
+    let (n, sums) = match eight & 0x8080 * ONE {
+        0 => (8, low + high),
+        // A second byte of 0 is not the shortest form.
+        continued if continued == 0x80 * ONE && high.wrapping_sub(ONE) & !high & 0x8000 * ONE == 0 => {
+            (4, low + (high << 7))
+        }
+        _ => return None,
+    };
+    // Four sums below 2^14 each, all of them in the highest place.
+    Some((n, (sums.wrapping_mul(ONE) >> 48) + n as u64))
 }
 
 /// Up to eight bytes as a word, lowest bit first.

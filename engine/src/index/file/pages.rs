@@ -5,12 +5,35 @@ use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
+use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::file::{IndexFile, file_name};
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::shared::{self, Hands};
 use crate::parity::{Encoder, Page, ParityFile, pages_for};
 use crate::vfs::Vfs;
+
+/// Bytes of text that one thread takes at a time.
+const PIECE_LEN: usize = shared::PAGES * TEXT_LEN;
+
+/// Digest of a plaintext, whole pages, to compare with what reads back: the BLAKE3 hash of those of its
+/// pieces, which so many threads make.
+pub(super) fn digest(text: &[u8], hands: Hands) -> Result<Zeroizing<[u8; 32]>> {
+    let mut hashes = vec![[0u8; 32]; text.len().div_ceil(PIECE_LEN)];
+    shared::share(hands, text.chunks(PIECE_LEN).zip(&mut hashes).map(Ok), |(piece, hash)| {
+        *hash = hash_of(piece);
+        Ok(())
+    })?;
+    Ok(digest_of(&hashes))
+}
+
+fn hash_of(text: &[u8]) -> [u8; 32] {
+    *blake3::hash(text).as_bytes()
+}
+
+fn digest_of(hashes: &[[u8; 32]]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(*blake3::hash(hashes.as_flattened()).as_bytes())
+}
 
 /// Seals a plaintext, whole pages, into a new file.
 pub(crate) fn write_text(
@@ -25,7 +48,7 @@ pub(crate) fn write_text(
     let pages = page_count(text.len())?;
     let mut out = vec![0; (pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN];
     let (data, parity_pages) = out.split_at_mut(pages as usize * PAGE_LEN);
-    let texts = text.chunks(shared::PAGES * TEXT_LEN);
+    let texts = text.chunks(PIECE_LEN);
     let jobs = (0u32..).step_by(shared::PAGES).zip(data.chunks_mut(shared::PAGES * PAGE_LEN).zip(texts));
     shared::share(hands, jobs.map(Ok), |(first, (sealed, texts))| {
         let places = sealed.chunks_exact_mut(PAGE_LEN).zip(texts.chunks_exact(TEXT_LEN));
@@ -71,39 +94,77 @@ impl IndexFile {
         offset: u64,
         len: u64,
         hands: Hands,
-        mut each: impl FnMut(&[u8]) + Send,
+        each: impl FnMut(&[u8]) + Send,
     ) -> Result<Zeroizing<Vec<u8>>> {
-        let end = (offset + len).div_ceil(TEXT_LEN as u64) as usize;
-        let first = (offset / TEXT_LEN as u64) as usize;
-        // The text grows from the sealed pages, in place: each a little further to the front.
-        let mut pages = Zeroizing::new(vec![0u8; end.saturating_sub(first) * PAGE_LEN]);
-        let pieces = (first..).step_by(shared::PAGES).zip(pages.chunks_mut(shared::PAGES * PAGE_LEN));
-        let jobs = pieces.map(|(number, piece)| {
-            for (number, page) in (number as u32..).zip(piece.as_chunks_mut().0) {
+        let first = offset / TEXT_LEN as u64;
+        let end = (offset + len).div_ceil(TEXT_LEN as u64);
+        let mut texts = Zeroizing::new(vec![0u8; end.saturating_sub(first) as usize * TEXT_LEN]);
+        let pieces = texts.chunks_mut(PIECE_LEN).map(|out| (out.len() / TEXT_LEN, out));
+        self.open_pieces(first as u32, pieces, hands, each, |out, pages| {
+            for (out, page) in out.chunks_exact_mut(TEXT_LEN).zip(pages) {
+                out.copy_from_slice(page::text(page));
+            }
+        })?;
+        let from = (offset - first * TEXT_LEN as u64) as usize;
+        if from > 0 {
+            texts.copy_within(from..from + len as usize, 0);
+        }
+        // Not cut to its length: what stands behind it is wiped with it.
+        texts.truncate(len as usize);
+        Ok(texts)
+    }
+
+    /// The digest of the text of all pages as they stand in the file; see [`digest`]. No more of it
+    /// than some pages is in memory at once.
+    pub(super) fn digest_shared(
+        &self,
+        hands: Hands,
+        each: impl FnMut(&[u8]) + Send,
+    ) -> Result<Zeroizing<[u8; 32]>> {
+        let pages = self.table().pages as usize;
+        let mut hashes = vec![[0u8; 32]; pages.div_ceil(shared::PAGES)];
+        let firsts = (0..pages).step_by(shared::PAGES);
+        let pieces = firsts.map(|first| (pages - first).min(shared::PAGES)).zip(&mut hashes);
+        self.open_pieces(0, pieces, hands, each, |hash, pages| {
+            let mut text = Zeroizing::new(Vec::with_capacity(PIECE_LEN));
+            pages.iter().for_each(|page| text.extend_from_slice(page::text(page)));
+            *hash = hash_of(&text);
+            wipe(&mut text);
+        })?;
+        Ok(digest_of(&hashes))
+    }
+
+    /// Opens pages as they stand in the file, some at a time: each piece says how many are next, and
+    /// `put` is given them with it. They are read in order, and `each` sees them as they were read; so
+    /// many threads open them.
+    fn open_pieces<T>(
+        &self,
+        first: u32,
+        pieces: impl Iterator<Item = (usize, T)> + Send,
+        hands: Hands,
+        mut each: impl FnMut(&[u8]) + Send,
+        put: impl Fn(T, &[[u8; PAGE_LEN]]) + Sync,
+    ) -> Result<()> {
+        let mut next = first;
+        let jobs = pieces.map(|(count, piece)| {
+            let number = next;
+            let mut pages = Zeroizing::new(vec![0u8; count * PAGE_LEN]);
+            for (number, page) in (number..).zip(pages.as_chunks_mut().0) {
                 self.read(number, page)?;
             }
-            each(piece);
-            Ok((number as u32, piece))
+            each(&pages);
+            next += count as u32;
+            Ok((number, pages, piece))
         });
-        shared::share(hands, jobs, |(first, piece): (u32, &mut [u8])| {
-            for (number, at) in (first..).zip((0..piece.len()).step_by(PAGE_LEN)) {
-                if let Some(page) = piece[at..].first_chunk_mut() {
-                    self.open_in_place(number, page)?;
-                }
-                let text = at / PAGE_LEN * TEXT_LEN;
-                piece.copy_within(at + PAGE_LEN - TEXT_LEN..at + PAGE_LEN, text);
+        shared::share(hands, jobs, |(number, mut pages, piece)| {
+            let all = pages.as_chunks_mut().0;
+            for (number, page) in (number..).zip(all.iter_mut()) {
+                self.open_in_place(number, page)?;
             }
+            put(piece, all);
+            wipe(&mut pages);
             Ok(())
-        })?;
-        for (to, at) in (0..).zip((0..pages.len()).step_by(shared::PAGES * PAGE_LEN)) {
-            let opened = (pages.len() - at).min(shared::PAGES * PAGE_LEN) / PAGE_LEN * TEXT_LEN;
-            pages.copy_within(at..at + opened, to * shared::PAGES * TEXT_LEN);
-        }
-        let from = (offset - (first * TEXT_LEN) as u64) as usize;
-        pages.copy_within(from..from + len as usize, 0);
-        // Not cut to its length: what stands behind it is wiped with it.
-        pages.truncate(len as usize);
-        Ok(pages)
+        })
     }
 
     /// Opens a page; one that was lost or has a wrong bit is set right in memory and counted.
