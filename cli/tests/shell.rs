@@ -53,6 +53,9 @@ fn lines_answer_as_commands_do_outside() {
         "count --help",
         "--version",
         "import more.jsonl --dry-run",
+        // A limit on a line was ignored once.
+        "count * --time-limit 0",
+        "count * --time-limit 60",
         // Errors, too, of every kind of place.
         "get m9",
         "conversation c8",

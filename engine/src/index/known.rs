@@ -291,7 +291,7 @@ mod tests {
             1 => ListPlace::Inline(n..n + 9),
             _ => ListPlace::Apart(n as u64..n as u64 + 99),
         };
-        Some(Entry { frequency: n as u32, others: (n % 4 > 0).then_some(n as u32 / 4), list })
+        Some(Entry { frequency: n as u32, others: (!n.is_multiple_of(4)).then_some(n as u32 / 4), list })
     }
 
     fn list(n: usize) -> List {

@@ -1,6 +1,6 @@
 //! Words one behind the other, and words that are like one.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::part::Term;
 
 /// Words at given distances.
@@ -169,7 +169,8 @@ pub fn too_many(most: usize) -> Error {
 
 /// The error of who asks an index without words for words.
 pub fn no_words() -> Error {
-    Error::newer("this store was made without an index of words").hint("run `escrow upgrade` to have one")
+    Error::new(ErrorKind::Unsupported, "this store was made without an index of words")
+        .hint("run `escrow upgrade` to have one")
 }
 
 /// What a word of an expansion is told to.

@@ -421,14 +421,18 @@ fn unchanged(bytes: &[u8], mut next: u64, limit: u64, docs: u32) -> Unchanged {
 /// How many differences eight bytes are, and how far they lead together: eight of one byte or four of
 /// two; `None` if they are others.
 const fn at_once(eight: u64) -> Option<(u32, u64)> {
+    /// The lowest bit of each pair of bytes; the bits of a number in its first one; what says that a
+    /// byte is not its last one, of both and of the first.
     const ONE: u64 = 0x0001_0001_0001_0001;
-    let (low, high) = (eight & 0x7f * ONE, eight >> 8 & 0x7f * ONE);
-    let (n, sums) = match eight & 0x8080 * ONE {
+    const BITS: u64 = 0x7f * ONE;
+    const MORE: u64 = 0x8080 * ONE;
+    const FIRST: u64 = 0x80 * ONE;
+    let (low, high) = (eight & BITS, eight >> 8 & BITS);
+    // A second byte of 0 is not the shortest form: it borrows from the highest bit.
+    let is_shortest = high.wrapping_sub(ONE) & !high & (FIRST << 8) == 0;
+    let (n, sums) = match eight & MORE {
         0 => (8, low + high),
-        // A second byte of 0 is not the shortest form.
-        continued if continued == 0x80 * ONE && high.wrapping_sub(ONE) & !high & 0x8000 * ONE == 0 => {
-            (4, low + (high << 7))
-        }
+        FIRST if is_shortest => (4, low + (high << 7)),
         _ => return None,
     };
     // Four sums below 2^14 each, all of them in the highest place.
@@ -515,6 +519,27 @@ mod tests {
             let wanted = (0..64).filter(|i| alive >> i & 1 == 1).enumerate()
                 .fold(0u64, |all, (n, i)| all | (word >> i & 1) << n);
             prop_assert_eq!(extract(word, alive), (wanted, alive.count_ones()));
+        }
+
+        #[test]
+        fn what_is_unchanged_is_passed_over(
+            gaps in proptest::collection::vec(prop_oneof![0u64..3, 0u64..128, 128u64..16_384, 0u64..40_000], 0..60),
+            same in 0usize..60, more in 0u64..20_000, docs in 0u32..60, next in 0u64..9,
+        ) {
+            let gaps: Vec<u64> = gaps.into_iter().flat_map(|gap| [gap].repeat(1 + same % 9)).collect();
+            let mut bytes = Vec::new();
+            gaps.iter().for_each(|gap| bytes.put_varint(*gap));
+            let limit = next + gaps.iter().take(same).map(|gap| gap + 1).sum::<u64>() + more;
+            let got = unchanged(&bytes, next, limit, docs);
+            let (mut wanted, mut len) = ((next, 0), 0);
+            for gap in gaps.iter().take(docs as usize) {
+                if *gap >= 1 << 14 || wanted.0 + gap + 1 > limit {
+                    break;
+                }
+                wanted = (wanted.0 + gap + 1, wanted.1 + 1);
+                len += 1 + usize::from(*gap > 127);
+            }
+            prop_assert_eq!((got.next, got.docs, got.bytes), (wanted.0, wanted.1, len));
         }
 
         /// Long and short lists, bitmaps that become lists and lists that become bitmaps.

@@ -184,7 +184,8 @@ impl<'s> Reading<'s> {
 
     /// The same with a limit: a search, count, facet or histogram that takes longer fails, and is
     /// never answered in part. The clock is asked between the parts of a store, so it may take a few
-    /// milliseconds more.
+    /// milliseconds more. A walk over hits has it for all of them, and ends with the error in the
+    /// middle.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
@@ -233,7 +234,7 @@ impl<'s> Reading<'s> {
     /// *Invalid* for a query that is not well formed, *revoked* if an erasure ends meanwhile.
     pub fn search_each(&self, query: &str, order: Order, mut each: impl FnMut(Hit) -> bool) -> Result<()> {
         let ast = self.parse(query)?;
-        let generation = self.state.view.read().generation;
+        let (generation, until) = (self.state.view.read().generation, self.until());
         let mut after: Option<SortKey> = None;
         loop {
             let page: Vec<(SortKey, Hit)> = {
@@ -243,7 +244,7 @@ impl<'s> Reading<'s> {
                         .hint("begin again, or page with cursors, which stay good across erasures"));
                 }
                 let parts = view.parts();
-                let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() };
+                let search = Search { parts: &parts, people: &*view, mask: &view.mask, until };
                 let found = search.search(&ast, order, WALK_PAGE, after)?;
                 found.into_iter().map(|f| Ok((f.key, hit(&search, f)?))).collect::<Result<_>>()?
             };

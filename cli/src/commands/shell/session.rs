@@ -130,6 +130,7 @@ impl Session {
         }
         let mut global = self.global.clone();
         global.json |= line.json;
+        global.time_limit = line.time_limit.or(global.time_limit);
         for (flag, ours, theirs) in [
             ("actor", &mut global.actor, &line.actor),
             ("purpose", &mut global.purpose, &line.purpose),
