@@ -110,6 +110,19 @@ impl Column {
         Some(u64::from_le_bytes(wide).wrapping_add(self.base))
     }
 
+    /// Appends the numbers of some documents; those beyond the end are left out.
+    pub fn gather<T>(&self, docs: &[u32], out: &mut Vec<T>, of: impl Fn(u64) -> T) {
+        out.reserve(docs.len());
+        let mask = u64::MAX >> (64 - 8 * self.width);
+        for doc in docs {
+            let at = *doc as usize * self.width;
+            match self.bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+                Some(wide) => out.push(of((u64::from_le_bytes(*wide) & mask).wrapping_add(self.base))),
+                None => out.extend(self.get(*doc).map(&of)),
+            }
+        }
+    }
+
     /// All numbers in order, at once.
     pub fn to_vec(&self) -> Zeroizing<Vec<u64>> {
         let (bytes, base) = (self.bytes.as_slice(), self.base);
@@ -161,6 +174,9 @@ mod tests {
             prop_assert!(column.iter().eq(values.iter().map(|v| *v as u64)));
             prop_assert!(column.to_vec().iter().copied().eq(column.iter()));
             prop_assert_eq!(column.get(column.len()), None);
+            let (docs, mut gathered) = ((0..column.len() + 2).step_by(3).collect::<Vec<_>>(), vec![7]);
+            column.gather(&docs, &mut gathered, |v| v);
+            prop_assert!(gathered.iter().skip(1).copied().eq(docs.iter().filter_map(|doc| column.get(*doc))));
         }
 
         #[test]

@@ -34,6 +34,11 @@ pub struct Known {
     table: Mutex<Table>,
 }
 
+/// The one term that was looked up last where no more is remembered. An erasure asks every segment for
+/// the same person several times, and opens ten pages of each dictionary for it.
+#[derive(Default)]
+pub struct Last(Mutex<Place>);
+
 /// A term of a conjunction, and what is known of it.
 pub struct Looked<'t> {
     /// The term.
@@ -174,6 +179,26 @@ impl Known {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl Last {
+    /// What was found; `None` if another term was looked up since.
+    pub fn get(&self, term: &Term) -> Option<Option<Entry>> {
+        let place = self.0.lock();
+        place.is(term).then(|| place.entry())
+    }
+
+    /// Remembers what was found.
+    pub fn put(&self, term: &Term, found: Option<&Entry>) {
+        if let Some(place) = Place::new(term, found) {
+            *self.0.lock() = place;
+        }
+    }
+
+    /// Forgets, and thereby wipes it.
+    pub fn clear(&self) {
+        *self.0.lock() = Place::default();
     }
 }
 
@@ -321,6 +346,19 @@ mod tests {
             known.clear();
             prop_assert!(known.is_empty() && known.list_bytes() == 0);
         }
+    }
+
+    #[test]
+    fn the_last_term_is_known_until_another_comes() {
+        let last = Last::default();
+        for n in [1, 2, 3, 6, 199] {
+            assert_eq!(last.get(&term(n)), None);
+            last.put(&term(n), entry(n).as_ref());
+            assert_eq!(last.get(&term(n)), (n / 2 <= VALUE_MAX).then(|| entry(n)));
+        }
+        last.put(&term(2), entry(2).as_ref());
+        last.clear();
+        assert_eq!(last.get(&term(2)), None);
     }
 
     #[test]

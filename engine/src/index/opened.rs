@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use crate::error::Result;
 use crate::index::dense::Spread;
 use crate::index::dictionary::Dictionary;
-use crate::index::known::Known;
+use crate::index::known::{Known, Last};
 use crate::index::sections::{IdTable, Lengths, Places, SortKeys};
 use crate::index::sketches::Sketches;
 use crate::segment::BlockRef;
@@ -40,6 +40,7 @@ pub(crate) struct Opened {
     pub(super) default_bits: Lazy<Zeroizing<Vec<u8>>>,
     /// Found in the dictionary, so counted with it: as much as it can take.
     pub(super) known: Known,
+    pub(super) asked_last: Last,
     /// Made of the postings, so counted with them.
     pub(super) spread: Spread,
     used: AtomicBool,
@@ -81,6 +82,7 @@ impl Opened {
             by_seq: Lazy::new(0),
             default_bits: Lazy::new(0),
             known,
+            asked_last: Last::default(),
             spread: Spread::default(),
             used: AtomicBool::new(false),
             account: Account::default(),
@@ -136,6 +138,7 @@ impl Opened {
 
     fn forget_lists(&self) {
         self.known.clear();
+        self.asked_last.clear();
         self.spread.clear();
         for sought in [&self.sought, &self.terms_sought, &self.lists_sought, &self.runs_sought] {
             sought.store(0, Ordering::Relaxed);

@@ -332,9 +332,14 @@ impl Segment {
         if let Some(found) = self.sections.opened.known.get(term, hash) {
             return Ok(found);
         }
+        if let Some(found) = self.sections.opened.asked_last.get(term) {
+            return Ok(found);
+        }
         let found = self.sections.find(&key_of(term))?;
         if self.remembers() {
             self.sections.opened.known.put(term, hash, found.as_ref());
+        } else {
+            self.sections.opened.asked_last.put(term, found.as_ref());
         }
         Ok(found)
     }
@@ -459,7 +464,7 @@ impl Part for Segment {
 
     fn seqs_of(&self, docs: &[u32], seqs: &mut Vec<Seq>) -> Result<()> {
         let keys = self.sections.keys()?;
-        seqs.extend(docs.iter().filter_map(|doc| keys.seqs.get(*doc).map(Seq)));
+        keys.seqs.gather(docs, seqs, Seq);
         Ok(())
     }
 

@@ -386,15 +386,17 @@ struct Unchanged {
 }
 
 /// Differences of one byte and of two, as many as lead from `next` to documents below `limit`, `docs`
-/// at most; what is longer or wrong is left to who reads it one by one.
+/// at most; what is longer or wrong is left to who reads it one by one. How long a difference is can't
+/// be guessed, so several are read without a branch for each.
 fn unchanged(bytes: &[u8], mut next: u64, limit: u64, docs: u32) -> Unchanged {
     let (mut rest, mut left) = (bytes, docs);
     while let Some(eight) = rest.first_chunk() {
-        let (n, passed) = match at_once(u64::from_le_bytes(*eight)) {
-            Some((n, passed)) if n <= left && next + passed <= limit => (n, passed),
-            _ => break,
-        };
-        (next, left, rest) = (next + passed, left - n, rest.get(8..).unwrap_or_default());
+        let group = Group::read(u64::from_le_bytes(*eight));
+        if group.docs > left || group.docs == 0 || next + group.passed > limit {
+            break;
+        }
+        (next, left, rest) =
+            (next + group.passed, left - group.docs, rest.get(group.bytes..).unwrap_or_default());
     }
     while left > 0 {
         let (passed, len) = match *rest {
@@ -406,37 +408,45 @@ fn unchanged(bytes: &[u8], mut next: u64, limit: u64, docs: u32) -> Unchanged {
             break;
         }
         (next, left, rest) = (next + passed, left - 1, rest.get(len..).unwrap_or_default());
-        // Many of one length come together.
-        if let Some(eight) = rest.first_chunk()
-            && let Some((n, passed)) = at_once(u64::from_le_bytes(*eight))
-            && n <= left
-            && next + passed <= limit
-        {
-            (next, left, rest) = (next + passed, left - n, rest.get(8..).unwrap_or_default());
-        }
     }
     Unchanged { bytes: bytes.len() - rest.len(), docs: docs - left, next }
 }
 
-/// How many differences eight bytes are, and how far they lead together: eight of one byte or four of
-/// two; `None` if they are others.
-const fn at_once(eight: u64) -> Option<(u32, u64)> {
-    /// The lowest bit of each pair of bytes; the bits of a number in its first one; what says that a
-    /// byte is not its last one, of both and of the first.
-    const ONE: u64 = 0x0001_0001_0001_0001;
-    const BITS: u64 = 0x7f * ONE;
-    const MORE: u64 = 0x8080 * ONE;
-    const FIRST: u64 = 0x80 * ONE;
-    let (low, high) = (eight & BITS, eight >> 8 & BITS);
-    // A second byte of 0 is not the shortest form: it borrows from the highest bit.
-    let is_shortest = high.wrapping_sub(ONE) & !high & (FIRST << 8) == 0;
-    let (n, sums) = match eight & MORE {
-        0 => (8, low + high),
-        FIRST if is_shortest => (4, low + (high << 7)),
-        _ => return None,
-    };
-    // Four sums below 2^14 each, all of them in the highest place.
-    Some((n, (sums.wrapping_mul(ONE) >> 48) + n as u64))
+/// Some differences that stand one behind the other.
+struct Group {
+    docs: u32,
+    bytes: usize,
+    /// How far they lead.
+    passed: u64,
+}
+
+impl Group {
+    /// Reads those at the beginning of eight bytes: all eight if each has one byte, else four of one
+    /// or two; none if there are others.
+    const fn read(eight: u64) -> Self {
+        /// The lowest bit of each pair of bytes; what says that a byte is not its number's last one.
+        const ONE: u64 = 0x0001_0001_0001_0001;
+        const MORE: u64 = 0x8080_8080_8080_8080;
+        if eight & MORE == 0 {
+            // Four sums below 2^8 each, all of them in the highest place.
+            let sums = (eight & (0xff * ONE)) + (eight >> 8 & (0xff * ONE));
+            return Self { docs: 8, bytes: 8, passed: (sums.wrapping_mul(ONE) >> 48) + 8 };
+        }
+        let (mut rest, mut bytes, mut passed, mut others, mut n) = (eight, 0, 4, 0, 0);
+        while n < 4 {
+            let two = rest >> 7 & 1;
+            let high = (rest >> 8 & 0xff) * two;
+            // Longer than two, or not the shortest form.
+            others |= (high & 0x80) | (two & (high == 0) as u64);
+            passed += (rest & 0x7f) + ((high & 0x7f) << 7);
+            // Four of them take eight bytes at most: not shifted out at once.
+            rest = rest >> 8 >> (8 * two);
+            bytes += 1 + two as usize;
+            n += 1;
+        }
+        let docs = if others == 0 { 4 } else { 0 };
+        Self { docs, bytes, passed }
+    }
 }
 
 /// Up to eight bytes as a word, lowest bit first.
