@@ -40,8 +40,9 @@ const INLINE_MAX: u64 = 32;
 const RESTART: usize = 16;
 
 /// count u32, an offset u32 for each restart, then per term: bytes shared with the one before, the
-/// rest of it, number of documents, their list or its place; of a word how long its positions are, and
-/// at a restart before that where they begin.
+/// rest of it, number of documents, their list or its place; of a word how long its positions are,
+/// doubled, with a bit that says whether one more number follows, and at a restart before that where they
+/// begin.
 fn each_term(text: &[u8], mut each: impl FnMut(u8, &[u8])) -> Option<()> {
     let (count, rest) = text.split_first_chunk::<4>()?;
     let count = u32::from_le_bytes(*count) as usize;
@@ -57,7 +58,12 @@ fn each_term(text: &[u8], mut each: impl FnMut(u8, &[u8])) -> Option<()> {
         if *field == WORD {
             numbers += if n.is_multiple_of(RESTART) { 2 } else { 1 };
         }
+        let mut last = 0;
         for _ in 0..numbers {
+            last = varint(&mut rest)?;
+        }
+        // How many documents of other kinds have the word, if any do.
+        if *field == WORD && last % 2 == 1 {
             varint(&mut rest)?;
         }
     }
