@@ -11,6 +11,7 @@ use crate::crypto::Secret;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::id::{FileId, Micros, PersonNumber, SegmentId, Seq};
+use crate::index::file::Encoded;
 use crate::index::page::PageFile;
 use crate::index::{self, DocEntry, Field, Hands, IndexData, LiveIndex, Part, Term};
 use crate::keyring::Changes;
@@ -189,7 +190,7 @@ pub fn write_index(
 /// The same for an index that was encoded already, sealed by so many threads.
 pub fn write_encoded(
     env: &Env,
-    (docs, text): (&[DocEntry], &[u8]),
+    (docs, text): (&[DocEntry], &Encoded),
     (file, with_words): (FileId, bool),
     bodies: Vec<FileId>,
     generation: u32,

@@ -354,6 +354,11 @@ impl View {
         Ok(known)
     }
 
+    /// Forgets which terms were looked up last, and nothing else.
+    pub fn forget_terms(&self) {
+        self.segments.iter().for_each(|segment| segment.part.forget_terms());
+    }
+
     /// Drops whatever was decoded for speed.
     pub fn clear_caches(&self) {
         *self.names.lock() = Names::default();

@@ -18,6 +18,7 @@ pub mod ours;
 pub mod queries;
 pub mod report;
 pub mod sealed_redb;
+pub mod sealed_row;
 pub mod singles;
 pub mod sqlite;
 pub mod words;

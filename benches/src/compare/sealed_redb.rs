@@ -2,17 +2,16 @@
 //! subject, tags and subjects as keyed hashes. One durable transaction a batch. A deletion takes
 //! rows away; the keys derive from one master, so an old copy of the file stays readable.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use aes_gcm_siv::aead::{Aead as _, Payload};
-use aes_gcm_siv::{Aes256GcmSiv, KeyInit as _, Nonce};
 use escrowdb::id::Micros;
 use escrowdb::store::Record;
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 
 use crate::Result;
 use crate::compare::engines::{Engine, Question, number_of};
+use crate::compare::sealed_row::{Ciphers, Row, encode, hash, last_number, merged, subject_key, tag_key};
 
 /// Number → hash of the subject, nonce, sealed record.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
@@ -22,22 +21,10 @@ const SUBJECTS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("subjects"
 const TAGS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("tags");
 
 const CACHE: usize = 1 << 30;
-pub(in crate::compare) const MASTER: [u8; 32] = [0x5a; 32];
-pub(in crate::compare) const HASH: usize = 8;
-pub(in crate::compare) const NONCE: usize = 12;
-
 /// A database.
 pub struct Sealed {
     database: Database,
-    /// Ciphers of subjects, as a program that reads much would keep them.
-    ciphers: HashMap<[u8; HASH], Aes256GcmSiv>,
-}
-
-/// The fields of a record, as text between lengths.
-pub(in crate::compare) struct Row {
-    pub(in crate::compare) time: i64,
-    pub(in crate::compare) tags: Vec<String>,
-    pub(in crate::compare) body: String,
+    ciphers: Ciphers,
 }
 
 /// Opens the database in `dir`, or makes it.
@@ -48,77 +35,14 @@ pub fn open(dir: &Path) -> Result<Box<dyn Engine>> {
     write.open_table(SUBJECTS)?;
     write.open_table(TAGS)?;
     write.commit()?;
-    Ok(Box::new(Sealed { database, ciphers: HashMap::new() }))
-}
-
-pub(in crate::compare) fn hash(text: &str) -> [u8; HASH] {
-    let mut short = [0; HASH];
-    short.copy_from_slice(&blake3::keyed_hash(&MASTER, text.as_bytes()).as_bytes()[..HASH]);
-    short
-}
-
-pub(in crate::compare) fn tag_key(tag: &[u8; HASH], time: i64, number: u64) -> Vec<u8> {
-    [tag.as_slice(), &time.to_be_bytes(), &number.to_be_bytes()].concat()
-}
-
-pub(in crate::compare) fn subject_key(subject: &[u8; HASH], number: u64) -> Vec<u8> {
-    [subject.as_slice(), &number.to_be_bytes()].concat()
-}
-
-/// The number in the last eight bytes of a key.
-pub(in crate::compare) fn last_number(key: &[u8]) -> Result<u64> {
-    Ok(u64::from_be_bytes(*key.last_chunk().ok_or("a short key")?))
-}
-
-fn put(text: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text);
-}
-
-fn take(bytes: &mut &[u8]) -> Result<String> {
-    let (len, rest) = bytes.split_first_chunk::<4>().ok_or("a short record")?;
-    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or("a short record")?;
-    *bytes = rest;
-    Ok(String::from_utf8(text.to_vec())?)
-}
-
-pub(in crate::compare) fn encode(record: &Record) -> Vec<u8> {
-    let mut out = record.time.0.to_le_bytes().to_vec();
-    for text in [&record.conversation, &record.author, &record.channel] {
-        put(text.as_bytes(), &mut out);
-    }
-    put(record.tags.join(" ").as_bytes(), &mut out);
-    put(record.body.as_bytes(), &mut out);
-    out
-}
-
-pub(in crate::compare) fn decode(bytes: &[u8]) -> Result<Row> {
-    let (time, mut rest) = bytes.split_first_chunk().ok_or("a short record")?;
-    for _ in ["conversation", "author", "channel"] {
-        take(&mut rest)?;
-    }
-    let tags = take(&mut rest)?.split(' ').map(str::to_owned).collect();
-    Ok(Row { time: i64::from_le_bytes(*time), tags, body: take(&mut rest)? })
+    Ok(Box::new(Sealed { database, ciphers: Ciphers::default() }))
 }
 
 impl Sealed {
-    fn cipher(&mut self, subject: [u8; HASH]) -> &Aes256GcmSiv {
-        self.ciphers
-            .entry(subject)
-            .or_insert_with(|| Aes256GcmSiv::new(blake3::keyed_hash(&MASTER, &subject).as_bytes().into()))
-    }
-
     fn read(&mut self, number: u64) -> Result<Option<Row>> {
         let table = self.database.begin_read()?.open_table(RECORDS)?;
         let Some(value) = table.get(number)? else { return Ok(None) };
-        let (subject, rest) = value.value().split_first_chunk::<HASH>().ok_or("a short record")?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or("a short record")?;
-        let place = number.to_be_bytes();
-        let opened = self
-            .cipher(*subject)
-            .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &place })
-            .map_err(|_| "a record does not authenticate")?;
-        decode(&opened).map(Some)
+        self.ciphers.open(number, value.value()).map(Some)
     }
 
     fn of_tag(&self, tag: &str, time: Option<(Micros, Micros)>) -> Result<Vec<u64>> {
@@ -151,18 +75,6 @@ impl Sealed {
     }
 }
 
-/// Those of `a` that are in `b`, or that are not; both ascend.
-pub(in crate::compare) fn merged(a: &[u64], b: &[u64], wanted: bool) -> Vec<u64> {
-    let mut at = 0;
-    let mut keep = |n: &u64| {
-        while b.get(at).is_some_and(|m| m < n) {
-            at += 1;
-        }
-        (b.get(at) == Some(n)) == wanted
-    };
-    a.iter().copied().filter(|n| keep(n)).collect()
-}
-
 impl Engine for Sealed {
     fn name(&self) -> &'static str {
         "redb, sealed"
@@ -173,15 +85,7 @@ impl Engine for Sealed {
         for record in records {
             let number = number_of(record.id.as_deref().unwrap_or_default())?;
             let subject = hash(record.subjects.first().unwrap_or(&record.author));
-            // Numbers never repeat, so they are sound nonces.
-            let mut nonce = [0; NONCE];
-            nonce[..8].copy_from_slice(&number.to_be_bytes());
-            let place = number.to_be_bytes();
-            let sealed = self
-                .cipher(subject)
-                .encrypt(&Nonce::from(nonce), Payload { msg: &encode(record), aad: &place })
-                .map_err(|_| "a record can't be sealed")?;
-            rows.push((number, [subject.as_slice(), &nonce, &sealed].concat()));
+            rows.push((number, self.ciphers.seal(number, subject, &encode(record))?));
             subjects.push(subject_key(&subject, number));
             tags.extend(record.tags.iter().map(|tag| tag_key(&hash(tag), record.time.0, number)));
         }

@@ -24,6 +24,15 @@ pub(crate) fn burn_hash() {
     burn::<HASH>();
 }
 
+/// Bytes below a frame that the hash of a long text uses at most: it halves the text, and keeps the
+/// hashes of the parts.
+const LONG_HASH: usize = 32 * 1024;
+
+/// The same of a hash of a long text.
+pub(crate) fn burn_long_hash() {
+    burn::<LONG_HASH>();
+}
+
 /// Wipes a large text at once. [`Zeroizing`] does so byte by byte, and twice: of megabytes that is
 /// felt by who waits for an erasure. It finds nothing left.
 pub(crate) fn wipe(text: &mut Zeroizing<Vec<u8>>) {

@@ -91,6 +91,8 @@ fn unmask(state: &State) -> Result<()> {
         view.leaving.clear();
     }
     view.mask = mask;
+    // A search that came behind the last clearing asked for what was masked, by name.
+    view.forget_terms();
     Ok(())
 }
 

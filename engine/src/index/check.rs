@@ -274,7 +274,10 @@ impl Segment {
                 return Err(self.damage(Section::Locations, "a block holds a record that the index lacks"));
             }
         }
-        Ok(())
+        match of_blocks.next() {
+            Some(_) => Err(self.damage(Section::Locations, "a record lies in a block that is not there")),
+            None => Ok(()),
+        }
     }
 
     /// Whether every block opens.

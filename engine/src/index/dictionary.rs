@@ -273,14 +273,14 @@ impl Dictionary {
 
     /// A cursor at the last restart whose key is not above `key`; walk on from there.
     pub fn seek(&self, key: &[u8]) -> Result<Cursor<'_>> {
-        let block = self.block_of(key)?;
-        Ok(self.at_restart(block, if self.count == 0 { 0 } else { self.restart(block)? }))
+        Ok(self.seek_numbered(key)?.0)
     }
 
     /// The same, and the number of the entry that comes next.
     pub fn seek_numbered(&self, key: &[u8]) -> Result<(Cursor<'_>, u32)> {
         let block = self.block_of(key)?;
-        Ok((self.seek(key)?, (block * RESTART) as u32))
+        let offset = if self.count == 0 { 0 } else { self.restart(block)? };
+        Ok((self.at_restart(block, offset), (block * RESTART) as u32))
     }
 
     /// Calls `each` with the value, and what is said of it, of the entries with these numbers, which
@@ -563,6 +563,8 @@ mod tests {
                 if let Ok(d) = Dictionary::decode(Zeroizing::new(bytes)) {
                     let _ = d.find(&key);
                     let _ = d.walk(Field::Word, &Pattern::near("ab"), |_, _, _| Ok(()));
+                    let _ = d.pick(&[0, 3, 3, 40, 2, u32::MAX], |_, _, _| Ok(()));
+                    let _ = crate::index::sketches::Sketches::new(&d).map(|sketches| sketches.near(&['a']));
                     let mut c = d.cursor();
                     while let Ok(Some(e)) = c.advance() {
                         if let ListPlace::Inline(range) = e.list { let _ = d.inline(&range); }

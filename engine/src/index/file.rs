@@ -40,8 +40,10 @@ use crate::segment::BlockRef;
 use crate::text::ANALYSER;
 use crate::vfs::{ReadAt, Vfs};
 
+mod encoded;
 mod pages;
 
+pub use encoded::Encoded;
 use pages::page_count;
 pub(crate) use pages::write_text;
 
@@ -183,7 +185,7 @@ pub fn write_encoded(
     vfs: &dyn Vfs,
     dir: &Path,
     of: PageFile,
-    text: &[u8],
+    text: &Encoded,
     entropy: &dyn Entropy,
     hands: Hands,
 ) -> Result<Written> {
@@ -198,13 +200,13 @@ pub(crate) struct Parts<'a> {
     /// Documents; the hashes of their ids are not read.
     pub(crate) docs: &'a [DocEntry],
     /// Blocks, and what is encoded a document.
-    pub(crate) tables: &'a Tables,
+    pub(crate) tables: Tables,
     /// The dictionary, the long lists, and the positions if there are words.
-    pub(crate) terms: &'a TermSections,
+    pub(crate) terms: TermSections,
     /// Whether there are words.
     pub(crate) with_words: bool,
     /// The table of ids and the filter over it.
-    pub(crate) ids: &'a (Zeroizing<Vec<u8>>, IdFilter),
+    pub(crate) ids: (Zeroizing<Vec<u8>>, IdFilter),
 }
 
 /// The block table and the columns.
@@ -233,12 +235,11 @@ impl Drop for Tables {
 }
 
 /// The plaintext of an index: whole pages.
-pub fn encode(data: &IndexData) -> Result<Zeroizing<Vec<u8>>> {
+pub fn encode(data: &IndexData) -> Result<Encoded> {
     let docs = doc_count(&data.docs)?;
     let (terms, ids) = (dictionary::encode(&data.terms, docs), encode_ids(&data.docs));
     let tables = Tables::new(&data.docs, &data.blocks);
-    let with_words = data.with_words;
-    encode_parts(&Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids, with_words })
+    encode_parts(Parts { docs: &data.docs, tables, terms, ids, with_words: data.with_words })
 }
 
 fn doc_count(docs: &[DocEntry]) -> Result<u32> {
@@ -246,37 +247,46 @@ fn doc_count(docs: &[DocEntry]) -> Result<u32> {
 }
 
 /// The same from parts.
-pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn encode_parts(mut data: Parts<'_>) -> Result<Encoded> {
     let docs = doc_count(data.docs)?;
-    let Tables { blocks, times, seqs, locations, lengths } = data.tables;
-    let (TermSections { dictionary, lists, positions }, (ids, filter)) = (data.terms, data.ids);
-    let analyser = [ANALYSER.0, ANALYSER.1];
-    let mut sections: Vec<(Section, &[u8])> = vec![
-        (Section::Blocks, blocks),
-        (Section::BlocksCopy, blocks),
-        (Section::Dictionary, dictionary),
-        (Section::Postings, lists),
-        (Section::Times, times),
-        (Section::Seqs, seqs),
-        (Section::Locations, locations),
-        (Section::Ids, ids),
-        (Section::Filter, filter.as_bytes()),
+    let Tables { blocks, times, seqs, locations, lengths } = &mut data.tables;
+    let TermSections { dictionary, lists, positions } = &mut data.terms;
+    let (ids, filter) = &mut data.ids;
+    let take = std::mem::take::<Zeroizing<Vec<u8>>>;
+    let mut sections = vec![
+        (Section::Blocks, take(blocks)),
+        (Section::BlocksCopy, Zeroizing::default()),
+        (Section::Dictionary, take(dictionary)),
+        (Section::Postings, take(lists)),
+        (Section::Times, take(times)),
+        (Section::Seqs, take(seqs)),
+        (Section::Locations, take(locations)),
+        (Section::Ids, take(ids)),
+        (Section::Filter, filter.take_bytes()),
     ];
     if data.with_words {
         sections.extend([
-            (Section::Lengths, lengths.as_slice()),
-            (Section::Analyser, &analyser),
-            (Section::Positions, positions),
+            (Section::Lengths, take(lengths)),
+            (Section::Analyser, Zeroizing::new(vec![ANALYSER.0, ANALYSER.1])),
+            (Section::Positions, take(positions)),
         ]);
     }
-    let mut places = Vec::with_capacity(sections.len());
+    // Piece 0 is the table. The block table stands twice.
+    let (mut named, mut places) = (Vec::with_capacity(sections.len()), vec![(0, 0)]);
+    let mut pieces = vec![Zeroizing::default()];
     let mut at = TEXT_LEN;
-    for (section, bytes) in sections.iter().copied() {
+    for (section, bytes) in sections {
         if matches!(section, Section::Blocks | Section::BlocksCopy | Section::Dictionary) {
             at = at.next_multiple_of(TEXT_LEN);
         }
-        places.push((section as u8, at as u64, bytes.len() as u64));
-        at += bytes.len();
+        if section != Section::BlocksCopy {
+            pieces.push(bytes);
+        }
+        let piece = pieces.len() - 1;
+        let len = pieces.get(piece).map_or(0, |piece: &Zeroizing<Vec<u8>>| piece.len());
+        named.push((section as u8, at as u64, len as u64));
+        places.push((at, piece));
+        at += len;
     }
     let len = at.next_multiple_of(TEXT_LEN);
     let seq = |pick: fn(Seq, Seq) -> Seq| data.docs.iter().map(|d| d.seq).reduce(pick).unwrap_or_default();
@@ -288,16 +298,12 @@ pub(crate) fn encode_parts(data: &Parts<'_>) -> Result<Zeroizing<Vec<u8>>> {
             data.docs.last().map_or(Micros(0), |d| d.time),
         ),
         seqs: (seq(Seq::min), seq(Seq::max)),
-        sections: places,
+        sections: named,
     };
-    let mut text = Zeroizing::new(Vec::with_capacity(len));
-    table.encode(&mut text);
-    for ((_, bytes), (_, at, _)) in sections.iter().zip(&table.sections) {
-        text.resize(*at as usize, 0);
-        text.put_bytes(bytes);
+    if let Some(piece) = pieces.first_mut() {
+        table.encode(piece);
     }
-    text.resize(len, 0);
-    Ok(text)
+    Ok(Encoded::new(pieces, places, len))
 }
 
 impl Table {
@@ -512,14 +518,17 @@ impl IndexFile {
         self.text(offset, len).map_err(|e| self.at(section, e))
     }
 
-    /// The same, opened by two threads: for who needs all of it and makes somebody wait.
-    pub fn section_shared(&self, section: Section) -> Result<Zeroizing<Vec<u8>>> {
-        let (offset, len) = self.place(section)?;
-        // What doesn't open as it stands is rescued by itself.
-        match self.text_shared(offset, len, Hands::Two, |_| ()) {
-            Err(e) if e.kind() != ErrorKind::Revoked => self.section(section),
-            text => text,
-        }
+    /// The bytes of several, opened by two threads: for who needs all of them and makes somebody wait.
+    pub fn sections_shared<const N: usize>(&self, sections: [Section; N]) -> Result<[Zeroizing<Vec<u8>>; N]> {
+        let places = sections.iter().map(|section| self.place(*section)).collect::<Result<Vec<_>>>()?;
+        let texts = match self.texts_shared(&places, Hands::Two) {
+            // What doesn't open as it stands is rescued by itself.
+            Err(e) if e.kind() != ErrorKind::Revoked => {
+                sections.iter().map(|section| self.section(*section)).collect::<Result<Vec<_>>>()?
+            }
+            texts => texts?,
+        };
+        texts.try_into().map_err(|_| Error::corrupt("a section is missing"))
     }
 
     /// Where a section begins and how long it is.

@@ -92,6 +92,11 @@ impl IdFilter {
         &self.0
     }
 
+    /// The bytes, out of a filter that is not asked any more.
+    pub(super) fn take_bytes(&mut self) -> Zeroizing<Vec<u8>> {
+        std::mem::take(&mut self.0)
+    }
+
     /// Whether the pair may be there; never wrong when it says no.
     pub fn may_contain(&self, id: u32, conversation: u32) -> bool {
         self.may_hold(&IdHash { id, conversation }.probe())

@@ -136,7 +136,8 @@ impl Opened {
         self.account.bytes()
     }
 
-    fn forget_lists(&self) {
+    /// Forgets, and thereby wipes, what was looked up last, and lists made of it.
+    pub(super) fn forget_lists(&self) {
         self.known.clear();
         self.asked_last.clear();
         self.spread.clear();

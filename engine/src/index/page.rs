@@ -52,18 +52,19 @@ pub fn version_of(page: &[u8]) -> Option<u8> {
     (page.starts_with(&MAGIC) && matches!(version, WORDLESS | VERSION)).then_some(version)
 }
 
-/// Makes `page` page `number` with `text`, which has [`TEXT_LEN`] bytes.
-pub fn seal(of: PageFile, key: &[u8; 32], number: u32, text: &[u8], page: &mut [u8]) -> Result<()> {
-    let wrong = || Error::invalid("a page or its text has another length than it should");
+/// Makes of a page that holds its text, see [`text_mut`], page `number`.
+pub fn seal_in_place(of: PageFile, key: &[u8; 32], number: u32, page: &mut [u8; PAGE_LEN]) -> Result<()> {
+    let wrong = || Error::invalid("a page is shorter than its header");
     let (header, rest) = page.split_first_chunk_mut::<HEADER_LEN>().ok_or_else(wrong)?;
-    let (seal, out) = rest.split_first_chunk_mut::<SEAL_LEN>().ok_or_else(wrong)?;
-    if out.len() != text.len() {
-        return Err(wrong());
-    }
+    let (seal, text) = rest.split_first_chunk_mut::<SEAL_LEN>().ok_or_else(wrong)?;
     *header = of.header();
-    out.copy_from_slice(text);
-    *seal = one_time(of, key, number).seal(out)?;
+    *seal = one_time(of, key, number).seal(text)?;
     Ok(())
+}
+
+/// Where the text of a page stands: [`TEXT_LEN`] bytes.
+pub fn text_mut(page: &mut [u8; PAGE_LEN]) -> &mut [u8] {
+    &mut page[HEADER_LEN + SEAL_LEN..]
 }
 
 /// Opens a page in place and answers its text.
@@ -127,9 +128,10 @@ mod tests {
 
     #[test]
     fn a_page_opens_at_its_place_only() {
-        let mut page = vec![0; PAGE_LEN];
-        seal(OF, &[3; 32], 7, &[9; TEXT_LEN], &mut page).unwrap();
-        assert!(seal(OF, &[3; 32], 7, &[9; TEXT_LEN], &mut [0; PAGE_LEN - 1]).is_err());
+        let mut page = [0; PAGE_LEN];
+        text_mut(&mut page).fill(9);
+        seal_in_place(OF, &[3; 32], 7, &mut page).unwrap();
+        let mut page = page.to_vec();
         assert_eq!(open(OF, &[3; 32], 7, &mut page.clone()).unwrap(), [9; TEXT_LEN]);
         assert!(open(OF, &[3; 32], 8, &mut page.clone()).is_err());
         assert!(open(OF, &[4; 32], 7, &mut page.clone()).is_err());

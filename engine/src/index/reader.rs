@@ -136,6 +136,11 @@ impl Segment {
         self.sections.bytes_kept()
     }
 
+    /// Forgets, and thereby wipes, which terms were looked up last.
+    pub fn forget_terms(&self) {
+        self.sections.opened.forget_lists();
+    }
+
     fn forget_blocks(&self) {
         if let Some(opened) = self.keys.opened() {
             opened.forget(self.sections.index.id());
@@ -344,8 +349,8 @@ impl Segment {
         Ok(found)
     }
 
-    /// Whether what is remembered of terms is counted: it is, with the dictionary. Who asks for few
-    /// terms opens none, and asks again.
+    /// Whether what is remembered of terms is counted: it is, with the dictionary. Of who asks for few
+    /// terms, and opens none, the last one is remembered.
     fn remembers(&self) -> bool {
         self.sections.opened.dictionary.is_made()
     }

@@ -6,16 +6,12 @@
 
 use std::collections::HashSet;
 
-use roaring::RoaringBitmap;
-use zeroize::Zeroizing;
-
 use crate::crypto::Entropy;
 use crate::crypto::stack::wipe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::data::IndexData;
-use crate::index::dictionary::TermSections;
-use crate::index::file::{Parts, Section, Tables, encode_parts};
+use crate::index::file::{Encoded, Parts, Section, Tables, encode_parts};
 use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
@@ -23,6 +19,7 @@ use crate::index::sections::ToThin;
 use crate::index::thin::{self, Numbers};
 use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
+use roaring::RoaringBitmap;
 
 /// What an erasure does to the blocks of a segment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,18 +58,12 @@ pub struct Rewritten {
     /// Documents and blocks of the survivors, without terms and hashes of ids.
     pub data: IndexData,
     /// The whole index of the survivors, encoded.
-    pub text: Zeroizing<Vec<u8>>,
+    pub text: Encoded,
     /// Whether the new body file was written.
     pub body_written: bool,
     /// Log positions of survivors in blocks to re-form that don't open: they were lost before, and
     /// leave the index.
     pub lost: Vec<Seq>,
-}
-
-impl Drop for Rewritten {
-    fn drop(&mut self) {
-        wipe(&mut self.text);
-    }
 }
 
 /// Which blocks die and which must be re-formed if `removed` documents go.
@@ -137,12 +128,9 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
             .map_err(|e| sections.index.at(Section::Dictionary, e))
     };
     let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
-    let ((data, tables, mut ids), mut terms) = (bodies_and_ids?, terms?);
-    let with_words = data.with_words;
-    let parts = Parts { docs: &data.docs, tables: &tables, terms: &terms, ids: &ids, with_words };
-    let text = encode_parts(&parts)?;
-    let TermSections { dictionary, lists: left, positions: left_positions } = &mut terms;
-    [&mut lists, &mut positions, dictionary, left, left_positions, &mut ids.0].into_iter().for_each(wipe);
+    let ((data, tables, ids), terms) = (bodies_and_ids?, terms?);
+    let text = encode_parts(Parts { docs: &data.docs, tables, terms, ids, with_words: data.with_words })?;
+    [&mut lists, &mut positions].into_iter().for_each(wipe);
     Ok(Rewritten { data, text, body_written, lost })
 }
 

@@ -156,7 +156,8 @@ impl Sections {
     pub fn runs_held(&self, place: &Range<u64>) -> Result<HeldRuns> {
         if !self.opened.positions.is_made() && is_among_few(&self.opened.runs_sought) {
             let len = place.end.saturating_sub(place.start);
-            return Ok(HeldRuns::Part(self.index.part_of(Section::Positions, place.start, len)?));
+            let runs = self.index.part_of(Section::Positions, place.start, len);
+            return runs.map(HeldRuns::Part).map_err(|e| self.index.at(Section::Positions, e));
         }
         let all = self.positions()?;
         runs_of(&all, place).map_err(|e| self.index.at(Section::Positions, e))?;
@@ -319,14 +320,17 @@ impl Sections {
     /// What a rewrite makes the terms and ids anew from: opened by two threads, and not kept.
     pub fn load_to_thin(&self) -> Result<ToThin> {
         let entry_len = self.id_entry_len()?;
-        let ids = IdTable { bytes: self.index.section_shared(Section::Ids)?, entry_len };
-        let dictionary = Dictionary::decode(self.index.section_shared(Section::Dictionary)?)
-            .map_err(|e| self.index.at(Section::Dictionary, e))?;
-        let positions = match self.index.has_words() {
-            true => self.index.section_shared(Section::Positions)?,
-            false => Zeroizing::default(),
+        let (ids, dictionary, lists) = (Section::Ids, Section::Dictionary, Section::Postings);
+        let (ids, dictionary, lists, positions) = if self.index.has_words() {
+            let [dictionary, lists, ids, positions] =
+                self.index.sections_shared([dictionary, lists, ids, Section::Positions])?;
+            (ids, dictionary, lists, positions)
+        } else {
+            let [dictionary, lists, ids] = self.index.sections_shared([dictionary, lists, ids])?;
+            (ids, dictionary, lists, Zeroizing::default())
         };
-        Ok(ToThin { ids, dictionary, lists: self.index.section_shared(Section::Postings)?, positions })
+        let dictionary = Dictionary::decode(dictionary).map_err(|e| self.index.at(Section::Dictionary, e))?;
+        Ok(ToThin { ids: IdTable { bytes: ids, entry_len }, dictionary, lists, positions })
     }
 
     fn id_entry_len(&self) -> Result<usize> {

@@ -5,10 +5,12 @@
 //! Jobs are handed out under a lock, in order. So whoever reads or writes files while he makes the
 //! next job does so in the same order each time, whichever thread asks for it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use parking_lot::Mutex;
 
+use crate::crypto::stack::burn_long_hash;
 use crate::error::{Error, Result};
 
 /// How many threads share the work.
@@ -24,7 +26,8 @@ pub enum Hands {
 pub(super) const PAGES: usize = 24;
 
 /// Runs `work` for each job, here and on one more thread if it is wanted and the system gives one;
-/// until all are done, or until one failed.
+/// until all are done, or until one failed. What the other thread leaves on its stack is wiped: the
+/// system gives the same memory to the next one.
 ///
 /// # Errors
 /// The first of `jobs` and `work` on this thread, else on the other.
@@ -33,18 +36,24 @@ pub(crate) fn share<J>(
     jobs: impl Iterator<Item = Result<J>> + Send,
     work: impl Fn(J) -> Result<()> + Sync,
 ) -> Result<()> {
-    let jobs = Mutex::new(jobs.fuse());
+    let (jobs, failed) = (Mutex::new(jobs.fuse()), AtomicBool::new(false));
     let run = || -> Result<()> {
-        loop {
-            let Some(job) = jobs.lock().next() else { return Ok(()) };
-            work(job?)?;
+        while !failed.load(Ordering::Relaxed) {
+            let Some(job) = jobs.lock().next() else { break };
+            job.and_then(&work).inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
         }
+        Ok(())
     };
     if hands == Hands::One {
         return run();
     }
     thread::scope(|scope| {
-        let other = thread::Builder::new().name("escrowdb-shared".into()).spawn_scoped(scope, run);
+        let aside = || {
+            let done = run();
+            burn_long_hash();
+            done
+        };
+        let other = thread::Builder::new().name("escrowdb-shared".into()).spawn_scoped(scope, aside);
         let own = run();
         let other = other.map_or(Ok(()), |other| other.join().unwrap_or_else(|_| Err(panicked())));
         own.and(other)
@@ -57,7 +66,7 @@ fn panicked() -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
 
     use super::*;
 

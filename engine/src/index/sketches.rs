@@ -18,7 +18,7 @@ pub struct Sketches {
     of: Zeroizing<Vec<u32>>,
 }
 
-/// Bits for characters; a prime to the distances between most alphabets.
+/// Bits for characters; the 26 letters of English have one each.
 const CHARS: u32 = 27;
 const CHAR_BITS: u32 = (1 << CHARS) - 1;
 /// Longer words are as long as this one.

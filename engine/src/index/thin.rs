@@ -135,7 +135,7 @@ pub fn terms(
             Some(others) => {
                 thinned.read_runs(runs_of(positions, &cursor.runs())?, entry.frequency)?;
                 let gone = other_kinds.count(thinned.gone.iter().map(|(_, doc)| *doc));
-                let left = others.checked_sub(gone).ok_or_else(|| {
+                let left = others.checked_sub(gone).filter(|left| *left <= frequency).ok_or_else(|| {
                     Error::corrupt("a word says wrongly how many of its documents are of other kinds")
                 })?;
                 Some((thinned.runs_len, left))

@@ -73,7 +73,7 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> 
 }
 
 /// Documents of a part among a range of them, ascending and into `docs`, where the plan is one
-/// conjunction: no bitmap is made. False, and nothing said, where it is not.
+/// conjunction. False, and nothing said, where it is not.
 pub(crate) fn list(
     plan: &Plan,
     part: &dyn Part,

@@ -195,7 +195,9 @@ impl Search<'_> {
     /// The first matches of a part, found out step by step from the end where it begins: what takes
     /// long grows with the documents that are looked at.
     fn first(&self, plan: &Plan, part: &dyn Part, page: &Page) -> Result<Vec<(SortKey, u32)>> {
-        if !part.is_in_order() || !plan.asks_phrases && plan.conjunction.is_none() {
+        // A conjunction is asked of a range of documents only where nothing is masked.
+        let in_ranges = plan.asks_phrases || plan.conjunction.is_some() && self.mask.is_empty();
+        if !part.is_in_order() || !in_ranges {
             let docs = eval::matches(plan, part, self.mask)?;
             return match page.order {
                 Order::Newest => part.newest(&docs, page.limit, page.after),

@@ -55,7 +55,7 @@ impl Expansion {
         Self { pattern, seen: Mutex::default(), hasher: RandomState::new() }
     }
 
-    /// Adds the documents of a part.
+    /// The documents of a part. Its words are noted: of all parts together there may be so many only.
     pub(crate) fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
         let mut words = Vec::new();
         let limit = |n: usize| if n > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) };

@@ -184,8 +184,8 @@ impl<'s> Reading<'s> {
 
     /// The same with a limit: a search, count, facet or histogram that takes longer fails, and is
     /// never answered in part. The clock is asked between the parts of a store, so it may take a few
-    /// milliseconds more. A walk over hits has it for all of them, and ends with the error in the
-    /// middle.
+    /// milliseconds more. A walk over hits has it for all of them, what the
+    /// caller does with each among it, and ends with the error in the middle.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);

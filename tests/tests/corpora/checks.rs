@@ -215,8 +215,9 @@ pub(crate) fn index_file(bytes: &[u8]) -> bool {
     // Else nothing but the number of pages would ever be refused.
     text[..4].copy_from_slice(&(pages as u32).to_le_bytes());
     let mut file = vec![0; pages * PAGE];
-    for ((part, page), number) in text.chunks(page::TEXT_LEN).zip(file.chunks_mut(PAGE)).zip(0..) {
-        page::seal(of, &ROOT, number, part, page).unwrap();
+    for ((part, page), number) in text.chunks(page::TEXT_LEN).zip(file.as_chunks_mut().0).zip(0..) {
+        page::text_mut(page).copy_from_slice(part);
+        page::seal_in_place(of, &ROOT, number, page).unwrap();
     }
     let mut parity = parity::Encoder::new(pages as u64);
     parity.update(&file);
@@ -274,10 +275,11 @@ pub(crate) fn index_page(bytes: &[u8]) -> bool {
         return page::open(of, &ROOT, 0, &mut rest.to_vec()).is_ok();
     }
     static PAGE_BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let mut out = vec![0; PAGE];
+        let mut out = [0; PAGE];
         let of = page::PageFile { store: STORE_ID, file: FileId([7; 16]), version: page::VERSION };
-        page::seal(of, &ROOT, 0, &[9; page::TEXT_LEN], &mut out).unwrap();
-        out
+        page::text_mut(&mut out).fill(9);
+        page::seal_in_place(of, &ROOT, 0, &mut out).unwrap();
+        out.to_vec()
     });
     let mut turned = PAGE_BYTES.clone();
     for (byte, by) in turned.iter_mut().zip(rest) {

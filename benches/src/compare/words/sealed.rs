@@ -3,17 +3,15 @@
 //! key, in clear. The keys derive from one master. A word of which only the hash is known can't be found by its
 //! beginning, nor by a near one, and nothing is ranked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use aes_gcm_siv::aead::{Aead as _, Payload};
-use aes_gcm_siv::{Aes256GcmSiv, KeyInit as _, Nonce};
 use escrowdb::id::Micros;
 use escrowdb::store::Record;
 
 use crate::Result;
 use crate::compare::engines::number_of;
-use crate::compare::sealed_redb::{
-    HASH, MASTER, NONCE, Row, decode, encode, hash, last_number, merged, subject_key, tag_key,
+use crate::compare::sealed_row::{
+    Ciphers, HASH, Row, decode, encode, hash, last_number, merged, subject_key, tag_key,
 };
 use crate::compare::words::peer::{Ask, Erased, Peer, Text};
 
@@ -66,8 +64,7 @@ pub trait KeyValue {
 /// The hand-built database.
 pub struct Sealed<K> {
     store: K,
-    /// Ciphers of subjects, as a program that reads much would keep them.
-    ciphers: HashMap<[u8; HASH], Aes256GcmSiv>,
+    ciphers: Ciphers,
 }
 
 /// Words of a body with their places.
@@ -88,25 +85,13 @@ fn behind(hash: &[u8; HASH]) -> Vec<u8> {
 impl<K: KeyValue> Sealed<K> {
     /// Over this store.
     pub fn new(store: K) -> Self {
-        Self { store, ciphers: HashMap::new() }
-    }
-
-    fn cipher(&mut self, subject: [u8; HASH]) -> &Aes256GcmSiv {
-        self.ciphers
-            .entry(subject)
-            .or_insert_with(|| Aes256GcmSiv::new(blake3::keyed_hash(&MASTER, &subject).as_bytes().into()))
+        Self { store, ciphers: Ciphers::default() }
     }
 
     fn read(&mut self, number: u64) -> Result<Row> {
         let place = number.to_be_bytes();
         let row = self.store.get(Table::Records, &place)?.ok_or("a record is missing")?;
-        let (subject, rest) = row.split_first_chunk::<HASH>().ok_or("a short record")?;
-        let (nonce, sealed) = rest.split_first_chunk::<NONCE>().ok_or("a short record")?;
-        let opened = self
-            .cipher(*subject)
-            .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &place })
-            .map_err(|_| "a record does not authenticate")?;
-        decode(&opened)
+        self.ciphers.open(number, &row)
     }
 
     /// Keys of everything that is derived from a record, with their values.
@@ -224,17 +209,9 @@ impl<K: KeyValue> Peer for Sealed<K> {
         for record in records {
             let number = number_of(record.id.as_deref().unwrap_or_default())?;
             let subject = hash(record.subjects.first().unwrap_or(&record.author));
-            // Numbers never repeat, so they are sound nonces.
-            let mut nonce = [0; NONCE];
-            nonce[..8].copy_from_slice(&number.to_be_bytes());
-            let place = number.to_be_bytes();
             let plain = encode(record);
-            let sealed = self
-                .cipher(subject)
-                .encrypt(&Nonce::from(nonce), Payload { msg: &plain, aad: &place })
-                .map_err(|_| "a record can't be sealed")?;
-            let value = [subject.as_slice(), &nonce, &sealed].concat();
-            changes.push((Table::Records, place.to_vec(), Some(value)));
+            let value = self.ciphers.seal(number, subject, &plain)?;
+            changes.push((Table::Records, number.to_be_bytes().to_vec(), Some(value)));
             changes.extend(Self::derived(&subject, number, &decode(&plain)?));
         }
         // Sorted, each page of a tree is touched once.

@@ -23,7 +23,7 @@ use tantivy::{
 
 use crate::Result;
 use crate::compare::engines::number_of;
-use crate::compare::sealed_redb::{decode, encode};
+use crate::compare::sealed_row::{decode, encode};
 use crate::compare::words::characters::Characters;
 use crate::compare::words::peer::{Ask, Erased, Peer, Plan, Text};
 

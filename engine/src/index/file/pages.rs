@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 
 use zeroize::Zeroizing;
 
-use crate::crypto::stack::wipe;
+use crate::crypto::stack::{burn_long_hash, wipe};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::file::{IndexFile, file_name};
+use crate::index::file::{Encoded, IndexFile, file_name};
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
 use crate::index::shared::{self, Hands};
 use crate::parity::{Encoder, Page, ParityFile, pages_for};
@@ -18,21 +18,27 @@ const PIECE_LEN: usize = shared::PAGES * TEXT_LEN;
 
 /// Digest of a plaintext, whole pages, to compare with what reads back: the BLAKE3 hash of those of its
 /// pieces, which so many threads make.
-pub(super) fn digest(text: &[u8], hands: Hands) -> Result<Zeroizing<[u8; 32]>> {
-    let mut hashes = vec![[0u8; 32]; text.len().div_ceil(PIECE_LEN)];
-    shared::share(hands, text.chunks(PIECE_LEN).zip(&mut hashes).map(Ok), |(piece, hash)| {
-        *hash = hash_of(piece);
+pub(super) fn digest(text: &Encoded, hands: Hands) -> Result<Zeroizing<[u8; 32]>> {
+    let mut hashes = Zeroizing::new(vec![[0u8; 32]; text.len().div_ceil(PIECE_LEN)]);
+    let jobs = (0..text.len()).step_by(PIECE_LEN).zip(hashes.iter_mut()).map(Ok);
+    shared::share(hands, jobs, |(from, hash)| {
+        let mut piece = Zeroizing::new(vec![0; PIECE_LEN.min(text.len() - from)]);
+        text.copy_to(from, &mut piece);
+        *hash = hash_of(&piece);
+        wipe(&mut piece);
         Ok(())
     })?;
     Ok(digest_of(&hashes))
 }
 
 fn hash_of(text: &[u8]) -> [u8; 32] {
-    *blake3::hash(text).as_bytes()
+    let hash = *blake3::hash(text).as_bytes();
+    burn_long_hash();
+    hash
 }
 
 fn digest_of(hashes: &[[u8; 32]]) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(*blake3::hash(hashes.as_flattened()).as_bytes())
+    Zeroizing::new(hash_of(hashes.as_flattened()))
 }
 
 /// Seals a plaintext, whole pages, into a new file.
@@ -41,18 +47,19 @@ pub(crate) fn write_text(
     dir: &Path,
     of: PageFile,
     key: &[u8; 32],
-    text: &[u8],
+    text: &Encoded,
     hands: Hands,
 ) -> Result<u32> {
     let name = file_name(of.file);
     let pages = page_count(text.len())?;
     let mut out = vec![0; (pages as usize + pages_for(pages.into()) as usize) * PAGE_LEN];
     let (data, parity_pages) = out.split_at_mut(pages as usize * PAGE_LEN);
-    let texts = text.chunks(PIECE_LEN);
-    let jobs = (0u32..).step_by(shared::PAGES).zip(data.chunks_mut(shared::PAGES * PAGE_LEN).zip(texts));
-    shared::share(hands, jobs.map(Ok), |(first, (sealed, texts))| {
-        let places = sealed.chunks_exact_mut(PAGE_LEN).zip(texts.chunks_exact(TEXT_LEN));
-        (first..).zip(places).try_for_each(|(number, (out, text))| page::seal(of, key, number, text, out))
+    let jobs = (0u32..).step_by(shared::PAGES).zip(data.chunks_mut(shared::PAGES * PAGE_LEN));
+    shared::share(hands, jobs.map(Ok), |(first, pages)| {
+        (first..).zip(pages.as_chunks_mut().0).try_for_each(|(number, page)| {
+            text.copy_to(number as usize * TEXT_LEN, page::text_mut(page));
+            page::seal_in_place(of, key, number, page)
+        })
     })?;
     let mut parity = Encoder::new(pages.into());
     parity.update(data);
@@ -87,30 +94,39 @@ impl IndexFile {
         Ok(text)
     }
 
-    /// Bytes of the pages' texts as they stand in the file, without rescue. Pages are read in order,
-    /// `each` sees them as they were read, and so many threads open them.
-    pub(super) fn text_shared(
+    /// Bytes of the pages' texts at several places, each an offset and a length, as they stand in the
+    /// file, without rescue; so many threads open them.
+    pub(super) fn texts_shared(
         &self,
-        offset: u64,
-        len: u64,
+        places: &[(u64, u64)],
         hands: Hands,
-        each: impl FnMut(&[u8]) + Send,
-    ) -> Result<Zeroizing<Vec<u8>>> {
-        let first = offset / TEXT_LEN as u64;
-        let end = (offset + len).div_ceil(TEXT_LEN as u64);
-        let mut texts = Zeroizing::new(vec![0u8; end.saturating_sub(first) as usize * TEXT_LEN]);
-        let pieces = texts.chunks_mut(PIECE_LEN).map(|out| (out.len() / TEXT_LEN, out));
-        self.open_pieces(first as u32, pieces, hands, each, |out, pages| {
-            for (out, page) in out.chunks_exact_mut(TEXT_LEN).zip(pages) {
-                out.copy_from_slice(page::text(page));
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+        let first = |offset: u64| offset / TEXT_LEN as u64;
+        let pages = |(offset, len): &(u64, u64)| (offset + len).div_ceil(TEXT_LEN as u64) - first(*offset);
+        let room = |place| Zeroizing::new(vec![0u8; pages(place) as usize * TEXT_LEN]);
+        let mut texts: Vec<_> = places.iter().map(room).collect();
+        let pieces = texts.iter_mut().zip(places).flat_map(|(text, (offset, _))| {
+            let numbers = (first(*offset) as u32..).step_by(shared::PAGES);
+            numbers.zip(text.chunks_mut(PIECE_LEN)).map(|(number, out)| (number, out.len() / TEXT_LEN, out))
+        });
+        self.open_pieces(
+            pieces,
+            hands,
+            |_| (),
+            |out, pages| {
+                for (out, page) in out.chunks_exact_mut(TEXT_LEN).zip(pages) {
+                    out.copy_from_slice(page::text(page));
+                }
+            },
+        )?;
+        for (text, (offset, len)) in texts.iter_mut().zip(places) {
+            let from = (offset - first(*offset) * TEXT_LEN as u64) as usize;
+            if from > 0 {
+                text.copy_within(from..from + *len as usize, 0);
             }
-        })?;
-        let from = (offset - first * TEXT_LEN as u64) as usize;
-        if from > 0 {
-            texts.copy_within(from..from + len as usize, 0);
+            // Not cut to its length: what stands behind it is wiped with it.
+            text.truncate(*len as usize);
         }
-        // Not cut to its length: what stands behind it is wiped with it.
-        texts.truncate(len as usize);
         Ok(texts)
     }
 
@@ -122,10 +138,12 @@ impl IndexFile {
         each: impl FnMut(&[u8]) + Send,
     ) -> Result<Zeroizing<[u8; 32]>> {
         let pages = self.table().pages as usize;
-        let mut hashes = vec![[0u8; 32]; pages.div_ceil(shared::PAGES)];
+        let mut hashes = Zeroizing::new(vec![[0u8; 32]; pages.div_ceil(shared::PAGES)]);
         let firsts = (0..pages).step_by(shared::PAGES);
-        let pieces = firsts.map(|first| (pages - first).min(shared::PAGES)).zip(&mut hashes);
-        self.open_pieces(0, pieces, hands, each, |hash, pages| {
+        let pieces =
+            firsts.map(|first| (first as u32, (pages - first).min(shared::PAGES))).zip(hashes.iter_mut());
+        let pieces = pieces.map(|((first, count), hash)| (first, count, hash));
+        self.open_pieces(pieces, hands, each, |hash, pages| {
             let mut text = Zeroizing::new(Vec::with_capacity(PIECE_LEN));
             pages.iter().for_each(|page| text.extend_from_slice(page::text(page)));
             *hash = hash_of(&text);
@@ -134,26 +152,22 @@ impl IndexFile {
         Ok(digest_of(&hashes))
     }
 
-    /// Opens pages as they stand in the file, some at a time: each piece says how many are next, and
-    /// `put` is given them with it. They are read in order, and `each` sees them as they were read; so
-    /// many threads open them.
+    /// Opens pages as they stand in the file, some at a time: each piece says which is the first and how
+    /// many they are, and `put` is given them with it. They are read in order, and `each` sees them as
+    /// they were read; so many threads open them.
     fn open_pieces<T>(
         &self,
-        first: u32,
-        pieces: impl Iterator<Item = (usize, T)> + Send,
+        pieces: impl Iterator<Item = (u32, usize, T)> + Send,
         hands: Hands,
         mut each: impl FnMut(&[u8]) + Send,
         put: impl Fn(T, &[[u8; PAGE_LEN]]) + Sync,
     ) -> Result<()> {
-        let mut next = first;
-        let jobs = pieces.map(|(count, piece)| {
-            let number = next;
+        let jobs = pieces.map(|(number, count, piece)| {
             let mut pages = Zeroizing::new(vec![0u8; count * PAGE_LEN]);
             for (number, page) in (number..).zip(pages.as_chunks_mut().0) {
                 self.read(number, page)?;
             }
             each(&pages);
-            next += count as u32;
             Ok((number, pages, piece))
         });
         shared::share(hands, jobs, |(number, mut pages, piece)| {

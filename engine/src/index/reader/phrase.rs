@@ -5,7 +5,7 @@ use std::ops::Range;
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::dense::Words;
 use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::Section;
@@ -173,8 +173,9 @@ impl Segment {
         let mut docs = Words::none(self.doc_count());
         self.walk(pattern, |word, entry, _| {
             each(word)?;
-            let list = list_bytes(&dictionary, &lists, &entry.list)?;
-            docs.insert_list(list, entry.frequency, self.doc_count())
+            let list = list_bytes(&dictionary, &lists, &entry.list);
+            list.and_then(|list| docs.insert_list(list, entry.frequency, self.doc_count()))
+                .map_err(|e| self.sections.index.at(Section::Postings, e))
         })?;
         Ok(docs.into_docs())
     }
@@ -186,17 +187,17 @@ impl Segment {
         mut each: impl FnMut(&[u8], Entry, Range<u64>) -> Result<()>,
     ) -> Result<()> {
         let dictionary = self.sections.dictionary()?;
-        let walked =
-            match pattern {
-                Pattern::Prefix(_) => dictionary.walk(Field::Word, pattern, each),
-                Pattern::Near(wanted) => {
-                    let passed = self.sections.sketches()?.near(wanted);
-                    dictionary.pick(&passed, |word, entry, runs| {
-                        if pattern.matches(word) { each(word, entry, runs) } else { Ok(()) }
-                    })
-                }
-            };
-        walked.map_err(|e| self.sections.index.at(Section::Dictionary, e))
+        // What `each` says is not about the dictionary.
+        let mut said = Ok(());
+        let mut each = |word: &[u8], entry, runs| {
+            said = if pattern.matches(word) { each(word, entry, runs) } else { Ok(()) };
+            if said.is_ok() { Ok(()) } else { Err(Error::new(ErrorKind::Closed, "the walk was ended")) }
+        };
+        let walked = match pattern {
+            Pattern::Prefix(_) => dictionary.walk(Field::Word, pattern, &mut each),
+            Pattern::Near(wanted) => dictionary.pick(&self.sections.sketches()?.near(wanted), &mut each),
+        };
+        said.and(walked.map_err(|e| self.sections.index.at(Section::Dictionary, e)))
     }
 
     fn listed(&self, wanted: &Wanted) -> Result<Vec<Listed>> {
