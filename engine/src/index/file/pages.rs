@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::crypto::stack::{burn_long_hash, wipe};
@@ -21,14 +22,41 @@ const PIECE_LEN: usize = shared::PAGES * TEXT_LEN;
 pub(super) fn digest(text: &Encoded, hands: Hands) -> Result<Zeroizing<[u8; 32]>> {
     let mut hashes = Zeroizing::new(vec![[0u8; 32]; text.len().div_ceil(PIECE_LEN)]);
     let jobs = (0..text.len()).step_by(PIECE_LEN).zip(hashes.iter_mut()).map(Ok);
+    let rooms = Rooms::default();
     shared::share(hands, jobs, |(from, hash)| {
-        let mut piece = Zeroizing::new(vec![0; PIECE_LEN.min(text.len() - from)]);
+        let mut piece = rooms.take(PIECE_LEN.min(text.len() - from));
         text.copy_to(from, &mut piece);
         *hash = hash_of(&piece);
-        wipe(&mut piece);
+        rooms.give(piece);
         Ok(())
     })?;
     Ok(digest_of(&hashes))
+}
+
+/// Memory for some pages at a time, used again and again: memory that is given back to the system and
+/// asked for anew each time costs more than what is done in it. Wiped on drop.
+#[derive(Default)]
+struct Rooms(Mutex<Vec<Zeroizing<Vec<u8>>>>);
+
+impl Rooms {
+    /// Room for so many bytes, with whatever was there before.
+    fn take(&self, len: usize) -> Zeroizing<Vec<u8>> {
+        let used = self.0.lock().pop();
+        let mut room =
+            used.unwrap_or_else(|| Zeroizing::new(vec![0; PIECE_LEN.max(shared::PAGES * PAGE_LEN)]));
+        room.resize(len, 0);
+        room
+    }
+
+    fn give(&self, room: Zeroizing<Vec<u8>>) {
+        self.0.lock().push(room);
+    }
+}
+
+impl Drop for Rooms {
+    fn drop(&mut self) {
+        self.0.get_mut().iter_mut().for_each(wipe);
+    }
 }
 
 fn hash_of(text: &[u8]) -> [u8; 32] {
@@ -143,11 +171,14 @@ impl IndexFile {
         let pieces =
             firsts.map(|first| (first as u32, (pages - first).min(shared::PAGES))).zip(hashes.iter_mut());
         let pieces = pieces.map(|((first, count), hash)| (first, count, hash));
+        let texts = Rooms::default();
         self.open_pieces(pieces, hands, each, |hash, pages| {
-            let mut text = Zeroizing::new(Vec::with_capacity(PIECE_LEN));
-            pages.iter().for_each(|page| text.extend_from_slice(page::text(page)));
+            let mut text = texts.take(pages.len() * TEXT_LEN);
+            for (text, page) in text.chunks_exact_mut(TEXT_LEN).zip(pages) {
+                text.copy_from_slice(page::text(page));
+            }
             *hash = hash_of(&text);
-            wipe(&mut text);
+            texts.give(text);
         })?;
         Ok(digest_of(&hashes))
     }
@@ -162,8 +193,9 @@ impl IndexFile {
         mut each: impl FnMut(&[u8]) + Send,
         put: impl Fn(T, &[[u8; PAGE_LEN]]) + Sync,
     ) -> Result<()> {
+        let rooms = Rooms::default();
         let jobs = pieces.map(|(number, count, piece)| {
-            let mut pages = Zeroizing::new(vec![0u8; count * PAGE_LEN]);
+            let mut pages = rooms.take(count * PAGE_LEN);
             for (number, page) in (number..).zip(pages.as_chunks_mut().0) {
                 self.read(number, page)?;
             }
@@ -176,7 +208,7 @@ impl IndexFile {
                 self.open_in_place(number, page)?;
             }
             put(piece, all);
-            wipe(&mut pages);
+            rooms.give(pages);
             Ok(())
         })
     }
