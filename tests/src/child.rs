@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
@@ -11,7 +12,7 @@ use escrowdb::crypto::{Key, Keys, Label, OneTime, derive};
 use escrowdb::id::Micros;
 use escrowdb::record::Record;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Order, Period, Preset, SearchOptions, Selector};
+use escrowdb::store::{self, EraseOptions, Period, Preset, SearchOptions, Selector};
 use zeroize::{Zeroize, Zeroizing};
 
 /// Keys of each sort that the orders about keys make.
@@ -112,7 +113,8 @@ fn obey(held: &mut Held, order: &str) {
         "ask" => (0..PEOPLE).for_each(|person| ask(store(), person)),
         "read" => (0..PEOPLE).for_each(|person| read(store(), person)),
         "erase" => {
-            let selector = match rest {
+            let (what, asked) = rest.strip_suffix(" asked").map_or((rest, false), |what| (what, true));
+            let selector = match what {
                 "person" => Selector::Person(word(0, Word::Name)),
                 "conversation" => Selector::Conversation(word(0, Word::Conversation)),
                 _ => Selector::Record {
@@ -120,7 +122,19 @@ fn obey(held: &mut Held, order: &str) {
                     conversation: Some(word(0, Word::Conversation)),
                 },
             };
-            store().erase(&selector, &EraseOptions::default()).unwrap();
+            let (store, over) = (store(), AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                if asked {
+                    // Somebody searches all the while.
+                    scope.spawn(|| {
+                        while !over.load(Ordering::Relaxed) {
+                            store.session(Session::new()).count("*").unwrap();
+                        }
+                    });
+                }
+                store.erase(&selector, &EraseOptions::default()).unwrap();
+                over.store(true, Ordering::Relaxed);
+            });
         }
         _ => panic!("unknown order {order}"),
     }
@@ -171,7 +185,7 @@ fn read(store: &Store, person: u64) {
             hits += 1;
             true
         };
-        reading.search_each(&query, Order::Oldest, all).unwrap();
+        reading.search_each(&query, store::Order::Oldest, all).unwrap();
         assert!(hits > 0);
     }
     assert!(!reading.facet("*", "author").unwrap().is_empty());
@@ -197,7 +211,7 @@ fn ask(store: &Store, person: u64) {
             format!("{}~1", &own[1..]),
             format!("more {own} -{}~1", word(person, Word::Name)),
         ] {
-            for order in [Order::Newest, Order::Relevance] {
+            for order in [store::Order::Newest, store::Order::Relevance] {
                 let options = SearchOptions::new().order(order).snippets(true);
                 let (hits, cost) = reading.explained(|r| r.search(&query, &options)).unwrap();
                 assert!(hits.len() == 1 && !hits[0].snippet.as_ref().unwrap().marks.is_empty());

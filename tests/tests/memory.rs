@@ -45,6 +45,19 @@ fn an_erased_conversation_leaves_nothing() {
     assert_eq!(scene.left(&scene.died), Found::new());
 }
 
+/// What is masked is looked up in every segment, a conversation by its name. A search between the last
+/// clearing of what is kept and the end of the mask left the name among the terms that were looked up.
+#[test]
+fn an_erased_conversation_leaves_nothing_while_others_search() {
+    for i in 0..3 {
+        let mut scene = Scene::set(WIPED, &format!("asked-{i}"), 50);
+        scene.erase("conversation asked", 4);
+        let mut words = Needles::default();
+        words.add("conversation", word(0, Word::Conversation));
+        assert_eq!(scene.left(&words), Found::new());
+    }
+}
+
 #[test]
 fn an_erased_record_leaves_nothing() {
     let mut scene = Scene::set(WIPED, "record", NEVER);

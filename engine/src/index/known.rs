@@ -34,10 +34,14 @@ pub struct Known {
     table: Mutex<Table>,
 }
 
-/// The one term that was looked up last where no more is remembered. An erasure asks every segment for
-/// the same person several times, and opens ten pages of each dictionary for it.
+/// The few terms that were looked up last where no more is remembered. An erasure asks every segment
+/// for the same person several times, as author and as subject, and opens ten pages of each dictionary
+/// for it.
 #[derive(Default)]
-pub struct Last(Mutex<Place>);
+pub struct Last(Mutex<[Place; LAST]>);
+
+/// Terms that are remembered so.
+const LAST: usize = 4;
 
 /// A term of a conjunction, and what is known of it.
 pub struct Looked<'t> {
@@ -183,22 +187,24 @@ impl Known {
 }
 
 impl Last {
-    /// What was found; `None` if another term was looked up since.
+    /// What was found; `None` if others were looked up since.
     pub fn get(&self, term: &Term) -> Option<Option<Entry>> {
-        let place = self.0.lock();
-        place.is(term).then(|| place.entry())
+        self.0.lock().iter().find(|place| place.is(term)).map(Place::entry)
     }
 
-    /// Remembers what was found.
+    /// Remembers what was found; the oldest goes.
     pub fn put(&self, term: &Term, found: Option<&Entry>) {
-        if let Some(place) = Place::new(term, found) {
-            *self.0.lock() = place;
+        let Some(place) = Place::new(term, found) else { return };
+        let mut places = self.0.lock();
+        if !places.iter().any(|place| place.is(term)) {
+            places.rotate_right(1);
+            places[0] = place;
         }
     }
 
-    /// Forgets, and thereby wipes it.
+    /// Forgets, and thereby wipes them.
     pub fn clear(&self) {
-        *self.0.lock() = Place::default();
+        *self.0.lock() = Default::default();
     }
 }
 
@@ -349,16 +355,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_term_is_known_until_another_comes() {
+    fn the_last_terms_are_known_until_others_come() {
         let last = Last::default();
-        for n in [1, 2, 3, 6, 199] {
-            assert_eq!(last.get(&term(n)), None);
+        let asked = [1, 2, 3, 6, 199, 7, 8, 2];
+        for (nth, n) in asked.into_iter().enumerate() {
             last.put(&term(n), entry(n).as_ref());
-            assert_eq!(last.get(&term(n)), (n / 2 <= VALUE_MAX).then(|| entry(n)));
+            last.put(&term(n), entry(n).as_ref());
+            let fits: Vec<_> = asked[..=nth].iter().copied().filter(|n| n / 2 <= VALUE_MAX).collect();
+            let (gone, known) = fits.split_at(fits.len().saturating_sub(LAST));
+            assert!(known.iter().all(|n| last.get(&term(*n)) == Some(entry(*n))));
+            assert!(gone.iter().all(|n| known.contains(n) || last.get(&term(*n)).is_none()));
         }
-        last.put(&term(2), entry(2).as_ref());
         last.clear();
-        assert_eq!(last.get(&term(2)), None);
+        assert!(asked.iter().all(|n| last.get(&term(*n)).is_none()));
     }
 
     #[test]

@@ -350,7 +350,7 @@ impl Segment {
     }
 
     /// Whether what is remembered of terms is counted: it is, with the dictionary. Of who asks for few
-    /// terms, and opens none, the last one is remembered.
+    /// terms, and opens none, the last few are remembered.
     fn remembers(&self) -> bool {
         self.sections.opened.dictionary.is_made()
     }
