@@ -38,7 +38,7 @@ pub struct Known {
 /// for the same person several times, as author and as subject, and opens ten pages of each dictionary
 /// for it.
 #[derive(Default)]
-pub struct Last(Mutex<[Place; LAST]>);
+pub struct Last(Mutex<(usize, [Place; LAST])>);
 
 /// Terms that are remembered so.
 const LAST: usize = 4;
@@ -83,6 +83,8 @@ struct Place {
     what: What,
     field: u8,
     len: u8,
+    /// Of a pair, the one that was taken last.
+    is_newer: bool,
     value: Value,
 }
 
@@ -131,13 +133,12 @@ impl Known {
 
     /// Remembers what was found.
     pub fn put(&self, term: &Term, hash: u64, found: Option<&Entry>) {
-        let Some(place) = Place::new(term, found) else { return };
         let mut table = self.table.lock();
         if table.places.is_empty() {
             table.places.resize_with(self.places(), Place::default);
         }
         if table.find(hash, term).is_none() {
-            table.insert(hash, place);
+            table.insert(hash, term, found);
         }
     }
 
@@ -189,22 +190,25 @@ impl Known {
 impl Last {
     /// What was found; `None` if others were looked up since.
     pub fn get(&self, term: &Term) -> Option<Option<Entry>> {
-        self.0.lock().iter().find(|place| place.is(term)).map(Place::entry)
+        self.0.lock().1.iter().find(|place| place.is(term)).map(Place::entry)
     }
 
     /// Remembers what was found; the oldest goes.
     pub fn put(&self, term: &Term, found: Option<&Entry>) {
-        let Some(place) = Place::new(term, found) else { return };
-        let mut places = self.0.lock();
-        if !places.iter().any(|place| place.is(term)) {
-            places.rotate_right(1);
-            places[0] = place;
+        let (oldest, places) = &mut *self.0.lock();
+        if places.iter().any(|place| place.is(term)) {
+            return;
+        }
+        if let Some(place) = places.get_mut(*oldest % LAST)
+            && place.set(term, found)
+        {
+            *oldest = (*oldest + 1) % LAST;
         }
     }
 
     /// Forgets, and thereby wipes them.
     pub fn clear(&self) {
-        *self.0.lock() = Default::default();
+        self.0.lock().1.iter_mut().for_each(Place::empty);
     }
 }
 
@@ -220,12 +224,16 @@ impl Table {
         self.pair(hash).iter_mut().find(|place| place.is(term))
     }
 
-    /// The newer of the two stands first; the older one goes.
-    fn insert(&mut self, hash: u64, place: Place) {
+    /// Of the two places the one that was taken first is taken.
+    fn insert(&mut self, hash: u64, term: &Term, found: Option<&Entry>) {
         let [first, second] = self.pair(hash) else { return };
-        std::mem::swap(first, second);
-        let gone = std::mem::replace(first, place);
-        self.list_bytes -= gone.list_bytes();
+        let (older, newer) = if first.is_newer { (second, first) } else { (first, second) };
+        let gone = older.list_bytes();
+        let is_set = older.set(term, found);
+        (older.is_newer, newer.is_newer) = (true, false);
+        if is_set {
+            self.list_bytes -= gone;
+        }
     }
 
     fn keep(&mut self, hash: u64, term: &Term, list: &Arc<List>, most: usize) {
@@ -248,22 +256,42 @@ impl Table {
 }
 
 impl Place {
-    /// `None` where it does not fit.
-    fn new(term: &Term, found: Option<&Entry>) -> Option<Self> {
-        let mut place = Self::default();
-        (place.what, place.field) = (What::Absent, term.field as u8);
-        place.value.0.get_mut(..term.value.len())?.copy_from_slice(&term.value);
-        place.len = u8::try_from(term.value.len()).ok()?;
-        if let Some(entry) = found {
-            (place.frequency, place.others) = (entry.frequency, entry.others.unwrap_or(UNKNOWN));
-            let (what, from, to) = match &entry.list {
-                ListPlace::Inline(range) => (What::Inline, range.start as u64, range.end as u64),
-                ListPlace::Apart(range) => (What::Apart, range.start, range.end),
-            };
-            place.what = what;
-            (place.from, place.to) = (u32::try_from(from).ok()?, u32::try_from(to).ok()?);
+    /// Takes what was found of a term instead of what it had; false, and nothing done, where that does
+    /// not fit. Written where it stands: what is moved leaves a copy on the stack.
+    fn set(&mut self, term: &Term, found: Option<&Entry>) -> bool {
+        let (what, from, to) = match found.map(|entry| &entry.list) {
+            None => (What::Absent, 0, 0),
+            Some(ListPlace::Inline(range)) => (What::Inline, range.start as u64, range.end as u64),
+            Some(ListPlace::Apart(range)) => (What::Apart, range.start, range.end),
+        };
+        let (Ok(from), Ok(to), Ok(len)) =
+            (u32::try_from(from), u32::try_from(to), u8::try_from(term.value.len()))
+        else {
+            return false;
+        };
+        if usize::from(len) > VALUE_MAX {
+            return false;
         }
-        Some(place)
+        self.empty();
+        if let Some(value) = self.value.0.get_mut(..term.value.len()) {
+            value.copy_from_slice(&term.value);
+        }
+        (self.what, self.field, self.len, self.from, self.to) = (what, term.field as u8, len, from, to);
+        if let Some(entry) = found {
+            (self.frequency, self.others) = (entry.frequency, entry.others.unwrap_or(UNKNOWN));
+        }
+        true
+    }
+
+    /// Wipes it where it stands.
+    fn empty(&mut self) {
+        (self.list, self.what) = (None, What::Empty);
+        self.value.0.zeroize();
+        self.frequency.zeroize();
+        self.others.zeroize();
+        self.from.zeroize();
+        self.to.zeroize();
+        self.len.zeroize();
     }
 
     fn is(&self, term: &Term) -> bool {
@@ -295,12 +323,7 @@ impl Default for Value {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.value.0.zeroize();
-        self.frequency.zeroize();
-        self.others.zeroize();
-        self.from.zeroize();
-        self.to.zeroize();
-        self.len.zeroize();
+        self.empty();
     }
 }
 
