@@ -4,7 +4,9 @@
 //! places stand in sealed indexes ([`crate::sealed`] finds them).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use escrowdb::crypto::{ALGORITHM, Label, SEAL_LEN, Seal};
@@ -238,4 +240,33 @@ fn store_id(ops: &[Op]) -> [u8; 16] {
 
 fn file_id(file: &str) -> [u8; 16] {
     FileId::parse(file.split('.').next().unwrap_or_default()).unwrap_or_default().0
+}
+
+/// Every file in a folder of an open store. A compaction behind it takes small segments away: a file that
+/// was listed and is gone when it is read ended one run in fifty. Then all of them are listed anew.
+///
+/// # Panics
+/// If a file can't be read, or if files come and go all the time.
+pub fn files_at_rest(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    for _ in 0..100 {
+        match files(folder) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            found => return found.unwrap(),
+        }
+    }
+    panic!("files of the store come and go all the time");
+}
+
+fn files(folder: &Path) -> std::io::Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            let bytes = fs::read(&path)?;
+            found.push((path, bytes));
+        }
+    }
+    Ok(found)
 }

@@ -7,10 +7,10 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use escrowdb_tests::evidence::Evidence;
+use escrowdb_tests::evidence::{Evidence, files_at_rest};
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::sealed::{Depth, Hunt, Secret, hunt, windows};
 
@@ -49,9 +49,7 @@ impl Holder {
 
     /// Every file of the store.
     fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let list = |dir: &Path| fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()).collect::<Vec<_>>();
-        let all = list(&self.dir.join("store"));
-        all.into_iter().filter(|p| p.is_file()).map(|p| (p.clone(), fs::read(p).unwrap())).collect()
+        files_at_rest(&self.dir.join("store"))
     }
 
     /// What the slot opens of the files as they are.

@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use escrowdb_tests::child::{ERASED_RECORD, RECORDS, Word, word};
-use escrowdb_tests::evidence::Evidence;
+use escrowdb_tests::evidence::{Evidence, files_at_rest};
 use escrowdb_tests::memory::{Found, Needles, Subject};
 use escrowdb_tests::sealed::{Depth, Hunt, hunt, windows};
 
@@ -178,24 +178,10 @@ fn name_of(key: &[u8; 32]) -> String {
 fn keys(folder: &Path) -> BTreeSet<[u8; 32]> {
     let slot = fs::read(folder.join("store.slot")).unwrap();
     let secrets: Vec<_> = windows(&slot).collect();
-    let evidence = Evidence::of_files(files(folder));
+    let evidence = Evidence::of_files(files_at_rest(folder));
     let Hunt { keys, .. } = hunt(&evidence, &secrets, &BTreeSet::new(), Depth::Formats);
     assert!(!keys.is_empty());
     keys
-}
-
-fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            let bytes = fs::read(&path).unwrap();
-            found.push((path, bytes));
-        }
-    }
-    found
 }
 
 /// A folder of its own; removed at the end.
