@@ -58,7 +58,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "ESCROW_CASE", hide_env_values = true, value_name = "C")]
     pub(crate) case: Option<String>,
 
-    /// Give a question up after so many seconds; it is never answered in part.
+    /// Give a question up after so many seconds, with an error; a search may have printed records by then.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<std::time::Duration>,
 

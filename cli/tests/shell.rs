@@ -5,13 +5,50 @@
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::json;
 use support::{Run, SAMPLE, Sandbox, files, in_memory};
 
 fn script(sandbox: &Sandbox, flags: &str, lines: &[&str]) -> Run {
     sandbox.run_with(format!("shell {flags}").trim_end(), lines.join("\n"))
+}
+
+/// A session into which lines are typed while it runs.
+struct Typed {
+    child: Child,
+    keys: ChildStdin,
+    out: BufReader<ChildStdout>,
+}
+
+impl Typed {
+    fn start(shell: &mut Command) -> Self {
+        let mut child = shell.spawn().unwrap();
+        let (keys, out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        Self { child, keys, out: BufReader::new(out) }
+    }
+
+    /// Types lines and reads until `end` is shown; answers what was shown.
+    #[track_caller]
+    fn answer(&mut self, lines: &str, end: &str) -> String {
+        self.keys.write_all(lines.as_bytes()).unwrap();
+        let mut text = String::new();
+        while !text.contains(end) {
+            assert!(self.out.read_line(&mut text).unwrap() > 0, "{text}");
+        }
+        text
+    }
+
+    /// Where `text` stands in its memory.
+    #[cfg(target_os = "linux")]
+    fn holds(&self, text: &str) -> Vec<String> {
+        in_memory(self.child.id(), text)
+    }
+
+    fn ends(mut self) {
+        drop(self.keys);
+        assert!(self.child.wait().unwrap().success());
+    }
 }
 
 /// As many messages of one conversation.
@@ -316,25 +353,15 @@ fn an_erased_name_leaves_the_memory_of_the_session() {
             record.replace("zoe.unmistakable", "bob").replace("m1", "m2").replace("unmistakable", "other"),
         )
         .ok();
-    let mut child = sandbox.command(&["--store", "s", "shell"]).spawn().unwrap();
-    let mut typed = child.stdin.take().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut answer = |line: &str, end: &str| {
-        typed.write_all(line.as_bytes()).unwrap();
-        let mut text = String::new();
-        while !text.contains(end) {
-            assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
-        }
-    };
-    answer(
+    let mut session = Typed::start(&mut sandbox.command(&["--store", "s", "shell"]));
+    session.answer(
         "author:zoe.unmistakable@example.org\nget m1\nfacet * --by tag\nsubject show zoe.unmistakable@example.org\n",
         "last",
     );
-    assert!(!in_memory(child.id(), "unmistakable").is_empty(), "nothing is searched");
-    answer("erase --subject zoe.unmistakable@example.org --yes\ncount *\n", "\n1\n");
-    let left = in_memory(child.id(), "unmistakable");
-    drop(typed);
-    assert!(child.wait().unwrap().success());
+    assert!(!session.holds("unmistakable").is_empty(), "nothing is searched");
+    session.answer("erase --subject zoe.unmistakable@example.org --yes\ncount *\n", "\n1\n");
+    let left = session.holds("unmistakable");
+    session.ends();
     assert!(left.is_empty(), "{left:#?}");
 }
 
@@ -359,17 +386,7 @@ fn erased_words_that_were_asked_for_leave_the_memory_of_the_session() {
     }
     let mut shell = sandbox.command(&["--store", "s", "shell", "--keep-going"]);
     // What stands there is long, and nobody reads it.
-    let mut child = shell.stderr(Stdio::null()).spawn().unwrap();
-    let mut typed = child.stdin.take().unwrap();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    let mut answer = |line: &str, end: &str| {
-        typed.write_all(line.as_bytes()).unwrap();
-        let mut text = String::new();
-        while !text.contains(end) {
-            assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
-        }
-        text
-    };
+    let mut session = Typed::start(shell.stderr(Stdio::null()));
     let mut text = String::new();
     for n in (0..80).step_by(2) {
         let mut lines = String::new();
@@ -385,14 +402,13 @@ fn erased_words_that_were_asked_for_leave_the_memory_of_the_session() {
                  facet '{query}' --by author\nhistogram '{query}' --per day\ncount '({query}'\n"
             );
         }
-        text += &answer(&(lines + "get m1\n"), "SOMEBODYELSES01");
+        text += &session.answer(&(lines + "get m1\n"), "SOMEBODYELSES01");
     }
     assert!(text.contains("»UNMISTAKABLE42«"));
-    let held = || ["unmistakable", "UNMISTAKABLE"].map(|word| in_memory(child.id(), word));
-    assert!(held().iter().all(|places| places.len() > 1), "nothing is searched");
-    answer("erase --subject zoe --yes\ncount 'well'\n", "\n40\n");
-    let left = held();
-    drop(typed);
-    assert!(child.wait().unwrap().success());
+    let held = |session: &Typed| ["unmistakable", "UNMISTAKABLE"].map(|word| session.holds(word));
+    assert!(held(&session).iter().all(|places| places.len() > 1), "nothing is searched");
+    session.answer("erase --subject zoe --yes\ncount 'well'\n", "\n40\n");
+    let left = held(&session);
+    session.ends();
     assert!(left.iter().all(Vec::is_empty), "{left:#?}");
 }
