@@ -160,23 +160,8 @@ impl<'a> Reader<'a> {
 
     /// Passes over `n` varints without looking at their numbers.
     pub fn skip_varints(&mut self, n: usize) -> Result<()> {
+        let n = skip_marked(&mut self.rest, n, |eight| !eight & 0x8080_8080_8080_8080);
         let mut left = n;
-        while left > 0
-            && let Some((eight, rest)) = self.rest.split_first_chunk()
-        {
-            let mut ends = !u64::from_le_bytes(*eight) & 0x8080_8080_8080_8080;
-            let count = ends.count_ones() as usize;
-            if count < left {
-                left -= count;
-                self.rest = rest;
-                continue;
-            }
-            for _ in 1..left {
-                ends &= ends - 1;
-            }
-            return self.bytes(ends.trailing_zeros() as usize / 8 + 1).map(drop);
-        }
-        let n = left;
         let ends = |byte: &u8| {
             left -= usize::from(byte & 0x80 == 0);
             left == 0
@@ -243,6 +228,28 @@ impl<'a> Reader<'a> {
     fn bad(&self, what: &str) -> Error {
         Error::corrupt(format!("{what} before offset {}", self.position()))
     }
+}
+
+/// Passes over bytes up to and with the `n`-th that is marked, eight at a time, as long as there are
+/// eight; answers how many are left to pass. Of eight bytes `marks` sets one bit, the same, in each
+/// that is marked.
+pub(crate) fn skip_marked(bytes: &mut &[u8], mut n: usize, marks: impl Fn(u64) -> u64) -> usize {
+    while n > 0
+        && let Some((eight, rest)) = bytes.split_first_chunk()
+    {
+        let mut marked = marks(u64::from_le_bytes(*eight));
+        let count = marked.count_ones() as usize;
+        if count >= n {
+            for _ in 1..n {
+                marked &= marked - 1;
+            }
+            *bytes = bytes.get(marked.trailing_zeros() as usize / 8 + 1..).unwrap_or_default();
+            return 0;
+        }
+        n -= count;
+        *bytes = rest;
+    }
+    n
 }
 
 #[cfg(test)]

@@ -354,7 +354,7 @@ impl View {
         Ok(known)
     }
 
-    /// Forgets which terms were looked up last, and nothing else.
+    /// Forgets, and thereby wipes, which terms were looked up last, and lists made of them.
     pub fn forget_terms(&self) {
         self.segments.iter().for_each(|segment| segment.part.forget_terms());
     }

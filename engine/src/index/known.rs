@@ -229,9 +229,8 @@ impl Table {
         let [first, second] = self.pair(hash) else { return };
         let (older, newer) = if first.is_newer { (second, first) } else { (first, second) };
         let gone = older.list_bytes();
-        let is_set = older.set(term, found);
-        (older.is_newer, newer.is_newer) = (true, false);
-        if is_set {
+        if older.set(term, found) {
+            (older.is_newer, newer.is_newer) = (true, false);
             self.list_bytes -= gone;
         }
     }

@@ -12,7 +12,7 @@
 //! column.rs postings.rs dictionary.rs filter.rs   the sections' bytes     rewrite.rs erasure
 //! thin.rs   sections without what goes, from their bytes
 //! page.rs   sealed pages          file.rs   sections in an .idx file      sections.rs  opened at use
-//! reader.rs a rolled segment      check.rs  decode, rebuild and verify all of it
+//! reader.rs a rolled segment, reader/ what is asked of it      check.rs  decode, rebuild and verify all of it
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
 //! shared.rs pages by two threads      sketches.rs  near words without reading the others

@@ -7,6 +7,7 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
+use crate::index::known::hash_of;
 use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::record::{Kind, Stored};
 
@@ -87,6 +88,20 @@ pub struct Asked {
     pub hash: u64,
     /// Whether documents have it, or don't.
     pub wanted: bool,
+}
+
+impl Conjunction {
+    /// These terms, whatever the kind and the time.
+    pub const fn of_terms(terms: Vec<Asked>) -> Self {
+        Self { terms, default_only: false, time: Micros(i64::MIN)..Micros(i64::MAX) }
+    }
+}
+
+impl Asked {
+    /// A term that documents have, or don't.
+    pub fn new(term: &Term, wanted: bool) -> Self {
+        Self { hash: hash_of(term), term: term.clone(), wanted }
+    }
 }
 
 /// An id that is looked for, hashed once for all parts.
@@ -188,7 +203,7 @@ pub trait Part: Send + Sync {
 
     /// Documents of a range that have all wanted terms and no other of `terms`; `None` where going
     /// through the lists one by one is quicker.
-    fn common(&self, _terms: &[(&Term, bool)], _range: Range<u32>) -> Result<Option<RoaringBitmap>> {
+    fn common(&self, _of: &Conjunction, _among: Range<u32>) -> Result<Option<RoaringBitmap>> {
         Ok(None)
     }
 

@@ -9,6 +9,7 @@
 //! and thinned, and runs are copied as they are. A byte that ends a run is known by its two top bits
 //! alone, so runs are passed over many bytes at a time.
 
+use crate::codec::skip_marked;
 use crate::error::{Error, Result};
 
 /// Bytes that a number takes at most.
@@ -68,23 +69,7 @@ impl<'a> Runs<'a> {
             n -= stride.iter().map(|byte| usize::from(ends_run(*byte))).sum::<usize>();
             self.rest = rest;
         }
-        while n > 0
-            && let Some((eight, rest)) = self.rest.split_first_chunk()
-        {
-            let mut ends = ends_in(u64::from_le_bytes(*eight));
-            let count = ends.count_ones() as usize;
-            if count < n {
-                n -= count;
-                self.rest = rest;
-                continue;
-            }
-            for _ in 1..n {
-                ends &= ends - 1;
-            }
-            self.rest = self.rest.get(ends.trailing_zeros() as usize / 8 + 1..).ok_or_else(cut)?;
-            return Ok(());
-        }
-        for _ in 0..n {
+        for _ in 0..skip_marked(&mut self.rest, n, ends_in) {
             self.bytes()?;
         }
         Ok(())

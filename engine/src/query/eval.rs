@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::Micros;
-use crate::index::part::Conjunction;
+use crate::index::part::{Asked, Conjunction};
 use crate::index::phrase::no_words;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term, Wanted};
@@ -244,19 +244,15 @@ impl<'a> Eval<'a> {
 
     /// A conjunction of terms and spans of time, from whole lists at once.
     fn common(&self, of: &[&Weighed<'_>]) -> Result<Option<RoaringBitmap>> {
-        let mut terms = Vec::with_capacity(of.len());
-        let mut range = 0..self.part.doc_count();
+        let mut all = Conjunction::of_terms(Vec::with_capacity(of.len()));
         for member in of {
             match member.node {
-                Node::Term { term, negated } => terms.push((term, !negated)),
-                Node::Time(time) => match self.part.time_range(time.start, time.end)? {
-                    Some(docs) => range = range.start.max(docs.start)..range.end.min(docs.end),
-                    None => return Ok(None),
-                },
+                Node::Term { term, negated } => all.terms.push(Asked::new(term, !negated)),
+                Node::Time(of) => all.time = all.time.start.max(of.start)..all.time.end.min(of.end),
                 _ => return Ok(None),
             }
         }
-        if terms.is_empty() { Ok(None) } else { self.part.common(&terms, range) }
+        if all.terms.is_empty() { Ok(None) } else { self.part.common(&all, 0..self.part.doc_count()) }
     }
 
     /// Terms and times come first: they cost least. Then what is a bitmap already; then ids, for

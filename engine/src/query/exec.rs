@@ -40,7 +40,7 @@ pub struct Found {
 
 /// Documents of all parts from which on two threads look for phrases and near words.
 const SHARED_MIN: u64 = 50_000;
-/// Documents of a part that are looked through for a phrase at first.
+/// Documents of a part that are looked through for a page at first.
 const STEP: u32 = 4096;
 
 /// Which matches are wanted of a part.

@@ -17,7 +17,6 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
-use crate::index::known::hash_of;
 use crate::index::part::{Asked, Conjunction};
 use crate::index::phrase::too_many;
 use crate::index::scope::{Mask, People};
@@ -161,7 +160,7 @@ impl Node {
         for node in of {
             match node {
                 Self::Term { term, negated } => {
-                    terms.push(Asked { hash: hash_of(term), term: term.clone(), wanted: !negated });
+                    terms.push(Asked::new(term, !negated));
                 }
                 Self::Time(_) => {}
                 _ => return None,

@@ -22,7 +22,8 @@ impl Encoded {
     }
 
     /// A plaintext that is in one piece.
-    pub fn whole(text: Zeroizing<Vec<u8>>) -> Self {
+    #[cfg(test)]
+    pub(in crate::index) fn whole(text: Zeroizing<Vec<u8>>) -> Self {
         let len = text.len();
         Self { pieces: vec![text], places: vec![(0, 0)], len }
     }

@@ -26,7 +26,7 @@ pub(super) fn digest(text: &Encoded, hands: Hands) -> Result<Zeroizing<[u8; 32]>
     shared::share(hands, jobs, |(from, hash)| {
         let mut piece = rooms.take(PIECE_LEN.min(text.len() - from));
         text.copy_to(from, &mut piece);
-        *hash = hash_of(&piece);
+        *hash = piece_hash(&piece);
         rooms.give(piece);
         Ok(())
     })?;
@@ -42,8 +42,8 @@ impl Rooms {
     /// Room for so many bytes, with whatever was there before.
     fn take(&self, len: usize) -> Zeroizing<Vec<u8>> {
         let used = self.0.lock().pop();
-        let mut room =
-            used.unwrap_or_else(|| Zeroizing::new(vec![0; PIECE_LEN.max(shared::PAGES * PAGE_LEN)]));
+        // No more than the sealed pages of a piece.
+        let mut room = used.unwrap_or_else(|| Zeroizing::new(Vec::with_capacity(shared::PAGES * PAGE_LEN)));
         room.resize(len, 0);
         room
     }
@@ -59,14 +59,14 @@ impl Drop for Rooms {
     }
 }
 
-fn hash_of(text: &[u8]) -> [u8; 32] {
+fn piece_hash(text: &[u8]) -> [u8; 32] {
     let hash = *blake3::hash(text).as_bytes();
     burn_long_hash();
     hash
 }
 
 fn digest_of(hashes: &[[u8; 32]]) -> Zeroizing<[u8; 32]> {
-    Zeroizing::new(hash_of(hashes.as_flattened()))
+    Zeroizing::new(piece_hash(hashes.as_flattened()))
 }
 
 /// Seals a plaintext, whole pages, into a new file.
@@ -177,7 +177,7 @@ impl IndexFile {
             for (text, page) in text.chunks_exact_mut(TEXT_LEN).zip(pages) {
                 text.copy_from_slice(page::text(page));
             }
-            *hash = hash_of(&text);
+            *hash = piece_hash(&text);
             texts.give(text);
         })?;
         Ok(digest_of(&hashes))

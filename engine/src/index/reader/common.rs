@@ -10,18 +10,11 @@ use crate::id::Micros;
 use crate::index::dense::{self, Words};
 use crate::index::dictionary::{Entry, ListPlace};
 use crate::index::file::Section;
-use crate::index::known::{Looked, hash_of};
+use crate::index::known::Looked;
 use crate::index::part::{Conjunction, Part as _, Term};
 use crate::index::postings;
 use crate::index::probe::{self, List};
 use crate::index::reader::Segment;
-
-/// A term of a conjunction, and what the dictionary says of it.
-struct Asked<'t> {
-    term: &'t Term,
-    entry: Entry,
-    wanted: bool,
-}
 
 /// What is known of a conjunction's terms, and the range of documents where it is looked for.
 struct Met<'t> {
@@ -30,32 +23,6 @@ struct Met<'t> {
 }
 
 impl Segment {
-    /// Documents of a range that have all wanted terms and no other of `terms`.
-    pub(super) fn terms_in(&self, terms: &[(&Term, bool)], range: Range<u32>) -> Result<RoaringBitmap> {
-        let mut lists = Vec::with_capacity(terms.len());
-        for (term, wanted) in terms {
-            match self.find(term)? {
-                Some(entry) => lists.push(Asked { term, entry, wanted: *wanted }),
-                None if *wanted => return Ok(RoaringBitmap::new()),
-                None => {}
-            }
-        }
-        if range.is_empty() {
-            return Ok(RoaringBitmap::new());
-        }
-        lists.sort_unstable_by_key(|asked| (!asked.wanted, asked.entry.frequency));
-        let among = range.end - range.start;
-        match lists.split_first() {
-            Some((rarest, others)) if rarest.wanted && probe::is_rare(rarest.entry.frequency, among) => {
-                self.few(rarest, others, &range)
-            }
-            _ => {
-                let lists = lists.iter().map(|asked| (&asked.entry, asked.wanted));
-                self.words(lists, range).map(Words::into_docs)
-            }
-        }
-    }
-
     /// A conjunction from words of 64 documents.
     fn words<'e>(&self, lists: impl Iterator<Item = (&'e Entry, bool)>, range: Range<u32>) -> Result<Words> {
         let docs = self.doc_count();
@@ -71,20 +38,6 @@ impl Segment {
             })?;
         }
         Ok(words)
-    }
-
-    /// A conjunction from the documents of its first list, which is rare.
-    fn few(&self, rarest: &Asked<'_>, others: &[Asked<'_>], range: &Range<u32>) -> Result<RoaringBitmap> {
-        let docs = self.doc_count();
-        let mut few = self.list(&rarest.entry, |b| probe::within(b, rarest.entry.frequency, docs, range))?;
-        for Asked { term, entry, wanted } in others {
-            if few.is_empty() {
-                break;
-            }
-            self.sift_few(&mut few, entry, *wanted, || self.kept(term, hash_of(term), entry))?;
-        }
-        RoaringBitmap::from_sorted_iter(few)
-            .map_err(|_| self.damage(Section::Postings, "documents are not ascending"))
     }
 
     /// Leaves in `few` those that stand in a list (`wanted`), or those that don't.
@@ -134,6 +87,17 @@ impl Segment {
             self.common_words(of, &met)?.push_to(docs);
         }
         Ok(())
+    }
+
+    /// The same as a bitmap; all terms may be unwanted ones.
+    pub(super) fn map_of(&self, of: &Conjunction, among: Range<u32>) -> Result<RoaringBitmap> {
+        let mut few = Vec::new();
+        match self.meet(of, among)? {
+            None => Ok(RoaringBitmap::new()),
+            Some(met) if self.rare(of, &met, &mut few)? => RoaringBitmap::from_sorted_iter(few)
+                .map_err(|_| self.damage(Section::Postings, "documents are not ascending")),
+            Some(met) => self.common_words(of, &met).map(Words::into_docs),
+        }
     }
 
     /// How many there are in all: of one term from its frequency where that says it. `docs` is room to

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::dense::Words;
 use crate::index::dictionary::{Entry, key_of};
 use crate::index::file::Section;
-use crate::index::part::{Field, Part as _, Term};
+use crate::index::part::{Asked, Conjunction, Field, Part as _, Term};
 use crate::index::phrase::{EachWord, Pattern, Phrase, PhraseWord, Places, Wanted, keep_starts};
 use crate::index::postings;
 use crate::index::reader::Segment;
@@ -95,26 +95,26 @@ impl Segment {
         among: &RoaringBitmap,
     ) -> Result<Vec<u32>> {
         let (Some(first), Some(last)) = (among.min(), among.max()) else { return Ok(Vec::new()) };
-        let exact: Vec<(&Term, bool)> = elements
-            .iter()
-            .filter_map(|(word, ..)| match &word.what {
-                Wanted::Word(term) => Some((term, true)),
-                Wanted::Like(_) => None,
-            })
-            .collect();
-        let range = first..last.saturating_add(1);
-        let is_whole = among.len() == u64::from(range.end - range.start);
-        let mut docs = match exact.is_empty() {
-            true => among.clone(),
-            false if is_whole => self.terms_in(&exact, range)?,
-            false => self.terms_in(&exact, range)? & among,
-        };
+        let exact = elements.iter().filter_map(|(word, ..)| match &word.what {
+            Wanted::Word(term) => Some(Asked::new(term, true)),
+            Wanted::Like(_) => None,
+        });
+        let exact = Conjunction::of_terms(exact.collect());
+        let (range, mut docs) = (first..last.saturating_add(1), Vec::new());
+        if exact.terms.is_empty() {
+            docs.extend(among);
+        } else {
+            let is_whole = among.len() == u64::from(range.end - range.start);
+            self.docs_having(&exact, range, &mut docs)?;
+            docs.retain(|doc| is_whole || among.contains(*doc));
+        }
         for (word, listed, _) in elements {
             if matches!(word.what, Wanted::Like(_)) && !docs.is_empty() {
-                docs &= self.union(listed)?;
+                let like = self.union(listed)?;
+                docs.retain(|doc| like.contains(*doc));
             }
         }
-        Ok(docs.into_iter().collect())
+        Ok(docs)
     }
 
     /// Whether the phrase stands in the `n`-th document; `starts` is room for where it may begin.

@@ -14,7 +14,6 @@ use crate::index::data::tests::{known, records};
 use crate::index::data::{IndexBuilder, IndexData};
 use crate::index::file::{Encoded, encode, file_name, write_index, write_text};
 use crate::index::filter::IdHash;
-use crate::index::known::hash_of;
 use crate::index::lists::FIELDS;
 use crate::index::live::LiveIndex;
 use crate::index::page::{self, PAGE_LEN, PageFile, TEXT_LEN};
@@ -190,9 +189,11 @@ fn assert_conjunctions(part: &dyn Part, terms: &[Term]) {
         for (wanted, default_only) in
             [(true, true), (true, false), (false, true), (false, true), (false, false)]
         {
-            let asked = |term: &Term, wanted| Asked { term: term.clone(), hash: hash_of(term), wanted };
-            let terms =
-                if a == b && wanted { vec![asked(a, true)] } else { vec![asked(b, wanted), asked(a, true)] };
+            let terms = if a == b && wanted {
+                vec![Asked::new(a, true)]
+            } else {
+                vec![Asked::new(b, wanted), Asked::new(a, true)]
+            };
             let (mut truth, of_b) = (part.postings(a).unwrap(), part.postings(b).unwrap());
             if wanted {
                 truth &= of_b
@@ -213,6 +214,8 @@ fn assert_conjunctions(part: &dyn Part, terms: &[Term]) {
                     assert_eq!(docs, of_time.iter().filter(|doc| among.contains(doc)).collect::<Vec<_>>());
                 }
                 assert_eq!(part.conjunction_count(&of, &mut docs).unwrap(), Some(of_time.len()));
+                let map = part.common(&of, 0..part.doc_count()).unwrap();
+                assert!(map.is_none_or(|map| map == of_time));
                 part.conjunction(&of, 0..part.doc_count(), &mut docs).unwrap();
                 let (mut keys, mut seqs) = (Vec::new(), Vec::new());
                 part.keys(&docs, &mut keys).unwrap();
