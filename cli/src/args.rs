@@ -59,6 +59,7 @@ pub(crate) struct Global {
     pub(crate) case: Option<String>,
 
     /// Give a question up after so many seconds, with an error; a search may have printed records by then.
+    /// It is for what reads records: search, count, facet, histogram, get, conversation, export.
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<std::time::Duration>,
 

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use escrowdb::ErrorKind;
 use escrowdb::clock::{Clock as _, SystemClock};
@@ -112,8 +113,9 @@ pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
         session = session.case(case);
     }
     let reading = store.session(session);
-    match global.time_limit {
-        Some(limit) => reading.time_limit(limit),
+    // All that a command asks is one question to whoever typed it.
+    match global.time_limit.and_then(|limit| Instant::now().checked_add(limit)) {
+        Some(end) => reading.deadline(end),
         None => reading,
     }
 }
@@ -162,30 +164,39 @@ fn beside(folder: &Path) -> Result<PathBuf, Failure> {
     Ok(named.with_file_name(name))
 }
 
-/// Calls `each` with the hits of a query, at most `limit` of them. A page at a time is held, so
-/// any number of hits needs bounded memory. Returns the number of hits and whether more exist.
+/// Calls `each` with the hits of a query, at most `limit` of them. Any number of hits needs bounded
+/// memory. Returns the number of hits and whether more exist.
 pub(crate) fn each_hit(
     reading: &Reading,
     query: &str,
     (options, limit): (SearchOptions, Option<u64>),
-    mut each: impl FnMut(Hit) -> Result<(), Failure>,
+    each: impl FnMut(Hit) -> Result<(), Failure>,
 ) -> Result<(u64, bool), Failure> {
-    let mut options = options;
-    let mut done = 0u64;
-    loop {
-        let left = limit.map_or(PAGE, |limit| (limit - done).min(PAGE));
-        // One more than needed tells whether more exist.
-        options.limit = usize::try_from(left + 1).unwrap_or(usize::MAX);
-        let hits = reading.search(query, &options)?;
-        let more = hits.len() as u64 > left;
-        for hit in hits.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
-            done += 1;
-            options.cursor = Some(hit.cursor.clone());
-            each(hit)?;
+    // One more than needed tells whether more exist.
+    let most = limit.and_then(|limit| usize::try_from(limit).ok()?.checked_add(1));
+    let options = options.limit(most.unwrap_or(usize::MAX));
+    walked(limit, each, |each| reading.search_with(query, &options, each))
+}
+
+/// Hands the hits of a walk to `each` until that fails or `limit` of them went by.
+pub(crate) fn walked(
+    limit: Option<u64>,
+    mut each: impl FnMut(Hit) -> Result<(), Failure>,
+    walk: impl FnOnce(&mut dyn FnMut(Hit) -> bool) -> Result<(), escrowdb::Error>,
+) -> Result<(u64, bool), Failure> {
+    let (mut done, mut more, mut failed) = (0u64, false, None);
+    let ended = walk(&mut |hit| {
+        if limit == Some(done) {
+            more = true;
+            return false;
         }
-        if !more || limit == Some(done) {
-            return Ok((done, more));
-        }
+        done += 1;
+        failed = each(hit).err();
+        failed.is_none()
+    });
+    match failed {
+        Some(failure) => Err(failure),
+        None => Ok(ended.map(|()| (done, more))?),
     }
 }
 
@@ -375,8 +386,6 @@ pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
 
 /// Names that answers carry beside the fields of a record, and the one that keeps them apart.
 const OWN_NAMES: [&str; 4] = ["seq", "here", "cursor", "extra"];
-/// Hits fetched at once.
-const PAGE: u64 = 500;
 /// Columns of text shown of a body.
 const BODY_COLUMNS: usize = 96;
 

@@ -85,6 +85,42 @@ fn relevance_carries_scores_and_pages() {
     assert!(run(&sandbox, &["--json", "search", "lamp"]).ok().lines()[0]["score"].is_null());
 }
 
+/// A page by relevance ended at a score of 0.567. Two records came, about something else: the next
+/// record now had 0.939, which stands before that place, and no page ever showed it. Scores are counted
+/// anew from all records, so a cursor is good for as long as these numbers stand, and refused behind that.
+#[test]
+fn a_cursor_by_relevance_is_refused_once_scores_move() {
+    let sandbox =
+        with(&[record("a", "anna", "lamp lamp"), record("b", "bert", "lamp"), record("c", "anna", "x")]);
+    let search = |more: &[&str]| {
+        run(&sandbox, &[&["--json", "search", "lamp", "--order", "relevance", "--limit", "1"], more].concat())
+    };
+    let ids =
+        |ran: support::Run| -> Vec<Value> { ran.ok().lines().iter().map(|hit| hit["id"].clone()).collect() };
+    let cursor = || search(&[]).ok().lines()[0]["cursor"].as_str().unwrap().to_owned();
+    let first = cursor();
+    assert_eq!(ids(search(&["--cursor", &first])), ["b"]);
+    // Nothing that a score is counted from: where records stand, and records without words.
+    sandbox.run("roll").ok();
+    sandbox.run_with("add", record("d", "carl", "")).ok();
+    assert_eq!(ids(search(&["--cursor", &first])), ["b"]);
+    let refused = |cursor: &str| {
+        let refused = search(&["--cursor", cursor]).exits(2);
+        assert_eq!(refused.error()["kind"], "invalid");
+        assert!(refused.error()["message"].as_str().unwrap().starts_with("this cursor is out of date"));
+        assert!(refused.error()["hint"].as_str().unwrap().starts_with("search again"));
+    };
+    sandbox
+        .run_with("import --format jsonl -", [record("e", "anna", "y"), record("f", "carl", "z")].join("\n"))
+        .ok();
+    refused(&first);
+    let second = cursor();
+    assert_eq!(ids(search(&["--cursor", &second])), ["b"]);
+    sandbox.run("erase --subject carl --yes").ok();
+    refused(&second);
+    assert_eq!(ids(search(&["--cursor", &cursor()])), ["b"]);
+}
+
 #[test]
 fn what_a_question_costs_stands_on_standard_error() {
     let sandbox = with(&[record("m1", "anna", "a lamp"), record("m2", "anna", "no light")]);
@@ -188,6 +224,11 @@ fn a_time_limit_ends_a_question_and_says_so() {
             &["facet", "lamp", "--by", "tag"],
             &["histogram", "lamp", "--per", "day"],
             &["export", "--query", "lam*", "--output", "out.jsonl"],
+            // These two opened records without a look at the clock.
+            &["get", "m1"],
+            &["get", "m1", "--context", "1"],
+            &["conversation", "c"],
+            &["conversation", "c", "--around", "m1"],
         ] {
             let late = run(&sandbox, &[&["--json", "--time-limit", "0"], args].concat()).exits(2);
             assert_eq!((late.error()["kind"].as_str(), late.out.as_str()), (Some("invalid"), ""), "{args:?}");

@@ -12,7 +12,7 @@ pub trait People {
 }
 
 /// What is being erased: queries answer as if it were gone already.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Mask {
     /// These people: records of which they are a subject are hidden, elsewhere they are unknown.
     pub persons: Vec<PersonNumber>,

@@ -56,5 +56,6 @@ pub(super) fn around(
 }
 
 fn opened(search: &Search<'_>, found: Vec<Found>) -> Result<Vec<Hit>> {
-    found.into_iter().map(|f| hit(search, f)).collect()
+    let open = |found| search.in_time().and_then(|()| hit(search, found));
+    found.into_iter().map(open).collect()
 }

@@ -100,7 +100,7 @@ fn conjunction<'p>(plan: &'p Plan, part: &dyn Part, mask: &Mask) -> Result<Optio
 }
 
 /// Refuses to ask for words where there are none: an answer without them would be wrong.
-fn check_words(plan: &Plan, part: &dyn Part) -> Result<()> {
+pub(crate) fn check_words(plan: &Plan, part: &dyn Part) -> Result<()> {
     if plan.asks_words && part.doc_count() > 0 && !part.has_words() {
         return Err(no_words());
     }

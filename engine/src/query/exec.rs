@@ -132,7 +132,7 @@ pub struct Search<'a> {
     pub people: &'a dyn People,
     /// What is being erased.
     pub mask: &'a Mask,
-    /// When it gives up, asked between parts.
+    /// When it gives up, asked between parts and before each record that is opened.
     pub until: Option<Instant>,
 }
 
@@ -166,7 +166,17 @@ impl Search<'_> {
         if order == Order::Relevance {
             return self.relevant(query, limit, after);
         }
-        let plan = self.plan(query)?;
+        self.sorted(&self.plan(query)?, order, limit, after)
+    }
+
+    /// The same of a plan, by time.
+    pub(crate) fn sorted(
+        &self,
+        plan: &Plan,
+        order: Order,
+        limit: usize,
+        after: Option<SortKey>,
+    ) -> Result<Vec<Found>> {
         let mut hits: Vec<Found> = Vec::new();
         for part in self.by_reach(order) {
             self.in_time()?;
@@ -181,14 +191,18 @@ impl Search<'_> {
                 continue;
             }
             let worst = hits.last().filter(|_| hits.len() == limit).map(|hit| hit.key);
-            let more = self.first(&plan, self.parts[part], &Page { order, limit, after, worst })?;
-            hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
-            hits.sort_unstable_by_key(|hit| hit.key);
-            if order == Order::Newest {
-                hits.reverse();
+            let more = self.first(plan, self.parts[part], &Page { order, limit, after, worst })?;
+            if more.is_empty() {
+                continue;
             }
-            hits.truncate(limit);
+            hits.extend(more.into_iter().map(|(key, doc)| Found { key, part, doc }));
+            // Nobody asks for the order of a page that isn't full yet.
+            if hits.len() >= limit {
+                put_in_order(&mut hits, order);
+                hits.truncate(limit);
+            }
         }
+        put_in_order(&mut hits, order);
         Ok(hits)
     }
 
@@ -218,7 +232,7 @@ impl Search<'_> {
         Ok(found)
     }
 
-    /// Log positions of every match in `order`. No record is opened.
+    /// Log positions of every match in `order`. Only a query with `id:` opens records.
     pub fn seqs(&self, query: &Ast, order: Order) -> Result<Vec<Seq>> {
         if order == Order::Relevance {
             let hits = self.relevant(query, usize::MAX, None)?;
@@ -301,6 +315,7 @@ impl Search<'_> {
             }
             let hidden = eval::hidden(&**part, self.mask)?;
             for doc in docs {
+                self.in_time()?;
                 if let Some(record) = eval::with_id(&**part, doc, &wanted, &hidden)? {
                     hits.push((Found { key: part.key(doc)?, part: index, doc }, record));
                 }
@@ -390,7 +405,14 @@ impl Search<'_> {
     }
 }
 
-fn in_time(until: Option<Instant>) -> Result<()> {
+fn put_in_order(hits: &mut [Found], order: Order) {
+    hits.sort_unstable_by_key(|hit| hit.key);
+    if order == Order::Newest {
+        hits.reverse();
+    }
+}
+
+pub(super) fn in_time(until: Option<Instant>) -> Result<()> {
     match until {
         Some(until) if Instant::now() > until => {
             Err(Error::invalid("the query took longer than its time limit")

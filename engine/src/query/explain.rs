@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
+use crate::id::SegmentId;
 use crate::query::reading::Reading;
 
 /// What queries cost: parts they looked at, pages they opened, time.
@@ -35,15 +36,19 @@ impl Reading<'_> {
     /// # Ok::<(), escrowdb::Error>(())
     /// ```
     pub fn explained<R>(&self, run: impl FnOnce(&Self) -> Result<R>) -> Result<(R, Explain)> {
-        let used = || -> Vec<(u64, u64)> {
-            self.state().view.read().segments.iter().map(|segment| segment.part.used()).collect()
+        let used = || -> Vec<(SegmentId, (u64, u64))> {
+            let view = self.state().view.read();
+            view.segments.iter().map(|segment| (segment.id, segment.part.used())).collect()
         };
         let (before, begun) = (used(), Instant::now());
         let answer = run(self)?;
         let elapsed = begun.elapsed();
         let mut cost = Explain { elapsed, ..Explain::default() };
-        // Segments that came meanwhile are left out.
-        for ((visits, pages), (visits_before, pages_before)) in used().into_iter().zip(before) {
+        for (id, (visits, pages)) in used() {
+            // Segments that came meanwhile are left out, by a roll or in the place of others.
+            let Some(&(_, (visits_before, pages_before))) = before.iter().find(|(of, _)| *of == id) else {
+                continue;
+            };
             cost.segments += 1;
             cost.visited += u64::from(visits > visits_before);
             cost.pages_opened += pages.saturating_sub(pages_before);

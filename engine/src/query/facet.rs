@@ -159,7 +159,10 @@ fn spread(
 ) -> Result<()> {
     let Some((first, last)) = part.time_span() else { return Ok(()) };
     let periods = (last.0 - first.0) / dates::shortest(period) + 2;
-    if u64::try_from(periods).is_ok_and(|n| n < docs.len() / 16) {
+    // Where documents don't stand in order of time, each range costs a look at all of them.
+    let is_cheap = u64::try_from(periods).is_ok_and(|n| n < docs.len() / 16)
+        && part.time_range(first, Micros(last.0.saturating_add(1)))?.is_some();
+    if is_cheap {
         let mut start = period.start_of(first);
         while start <= last {
             let end = dates::end_of(period, start);

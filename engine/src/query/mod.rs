@@ -5,7 +5,8 @@
 //! neighbours of a record ([`around`]). A page ends with a
 //! sealed [`cursor`]. The language is described in `docs/QUERY.md`.
 //!
-//! Nothing here writes, caches or logs: what a query holds in plaintext ends with the call.
+//! Nothing here writes or logs, and nothing of a query outlives its call. What is kept of the store
+//! between calls (pages of indexes, names of people) stands in the rooms below, and an erasure drops it.
 
 pub mod around;
 pub mod ast;
@@ -20,6 +21,7 @@ pub mod plan;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;
+mod walk;
 pub mod words;
 
 #[cfg(test)]

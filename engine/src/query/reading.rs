@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Field, People, SortKey, Term};
+use crate::index::{Field, People, Term};
 use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
-use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
 use crate::query::parse;
-use crate::query::relevance;
-use crate::query::snippet::{Marker, Snippet};
+use crate::query::snippet::Snippet;
+use crate::query::walk::Walk;
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 use crate::session::Session;
@@ -22,8 +21,6 @@ use crate::view::View;
 
 /// Hits of a page if the caller names no limit.
 pub const LIMIT_DEFAULT: usize = 20;
-/// Hits that a walk over all hits takes at once.
-const WALK_PAGE: usize = 1_000;
 
 /// How to search.
 ///
@@ -37,7 +34,8 @@ const WALK_PAGE: usize = 1_000;
 /// let oldest = SearchOptions::new().order(Order::Oldest).limit(2);
 /// let page = reading.search("*", &oldest)?;
 /// assert_eq!(page.iter().map(|hit| &*hit.body).collect::<Vec<_>>(), ["0", "1"]);
-/// // The next page begins behind the last hit, whatever was appended or erased meanwhile.
+/// // The next page begins behind the last hit, whatever was appended or erased meanwhile. (By
+/// // relevance a cursor is refused then: every score is another.)
 /// let next = reading.search("*", &oldest.clone().cursor(&page[1].cursor))?;
 /// assert_eq!(next[0].body, "2");
 /// # Ok::<(), escrowdb::Error>(())
@@ -53,11 +51,13 @@ pub struct SearchOptions {
     pub cursor: Option<String>,
     /// Show each hit's body around the words of the query.
     pub snippets: bool,
+    /// Give each hit a cursor.
+    pub cursors: bool,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None, snippets: false }
+        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None, snippets: false, cursors: true }
     }
 }
 
@@ -85,6 +85,13 @@ impl SearchOptions {
     #[must_use]
     pub const fn snippets(mut self, snippets: bool) -> Self {
         self.snippets = snippets;
+        self
+    }
+
+    /// With cursors, or without: who never goes on later saves the work.
+    #[must_use]
+    pub const fn cursors(mut self, cursors: bool) -> Self {
+        self.cursors = cursors;
         self
     }
 
@@ -128,7 +135,7 @@ pub struct Hit {
     pub snippet: Option<Snippet>,
     /// Unknown JSON fields that a lenient import kept.
     pub extra: Vec<(String, String)>,
-    /// Continues a search behind this hit; empty where no search made it.
+    /// Continues a search behind this hit; empty where no search made it, or none was asked for.
     pub cursor: String,
 }
 
@@ -174,26 +181,35 @@ pub struct Reading<'s> {
     #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]
     session: Session,
     time_limit: Option<Duration>,
+    deadline: Option<Instant>,
 }
 
 impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
     pub const fn new(state: &'s State, session: Session) -> Self {
-        Self { state, session, time_limit: None }
+        Self { state, session, time_limit: None, deadline: None }
     }
 
-    /// The same with a limit: a search, count, facet or histogram that takes longer fails, and is
-    /// never answered in part. The clock is asked between the parts of a store, so it may take a few
-    /// milliseconds more. A walk over hits has it for all of them, what the
-    /// caller does with each among it, and ends with the error in the middle.
+    /// The same with a limit to each question: a call that takes longer fails, and is never answered
+    /// in part. The clock is asked between the parts of a store and before each record that is opened,
+    /// so it may take a few milliseconds more. A walk over hits has it for all of them, what the caller
+    /// does with each among it, and ends with the error in the middle.
     #[must_use]
     pub const fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    fn until(&self) -> Option<Instant> {
-        self.time_limit.and_then(|limit| Instant::now().checked_add(limit))
+    /// The same with an end for all questions together: none is answered behind this instant.
+    #[must_use]
+    pub const fn deadline(mut self, at: Instant) -> Self {
+        self.deadline = Some(at);
+        self
+    }
+
+    pub(super) fn until(&self) -> Option<Instant> {
+        let limit = self.time_limit.and_then(|limit| Instant::now().checked_add(limit));
+        limit.into_iter().chain(self.deadline).min()
     }
 
     /// The open store.
@@ -205,69 +221,40 @@ impl<'s> Reading<'s> {
     /// with the same query and order.
     ///
     /// # Errors
-    /// *Invalid* for a query that is not well formed, and for a cursor of another one.
+    /// *Invalid* for a query that is not well formed, for a cursor of another one, and for a cursor by
+    /// relevance once records came or went: then every score is another.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
-        let ast = self.parse(query)?;
-        let key = self.state.cursor_key.read();
-        let cursors = Cursors::new(&key, &*self.state.env.entropy, query, options.order);
-        let after = options.cursor.as_deref().map(|c| cursors.open(c)).transpose()?;
-        let view = self.state.view.read();
-        let parts = view.parts();
-        let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() };
-        let marker = options.snippets.then(|| Marker::new(&ast)).transpose()?;
-        let mut hits = Vec::new();
-        for found in search.search(&ast, options.order, options.limit, after)? {
-            let mut hit = hit(&search, found)?;
-            hit.cursor = cursors.seal(found.key)?;
-            hit.score = (options.order == Order::Relevance).then(|| relevance::score_of(found.key));
-            hit.snippet = marker.as_ref().map(|marker| marker.snippet(&hit.body));
-            hits.push(hit);
-        }
-        Ok(hits)
+        self.walk(query, options)?.page(options.limit)
     }
 
-    /// Calls `each` with every hit in order until it answers false. No lock is held while it
-    /// runs. Records appended meanwhile may or may not come. These hits carry no cursor: to go on
-    /// later, or across an erasure, page with [`Self::search`].
+    /// Calls `each` with the hits of a search in order, at most `options.limit` of them, until it
+    /// answers false. They are those of [`Self::search`], but no more than a few hundred are held at
+    /// once, 32 bytes more for each of 262,144 hits ahead, by relevance for each of all. The query is
+    /// planned once, and by relevance ranked once. No lock is held while `each` runs. Records appended
+    /// meanwhile may or may not come.
+    ///
+    /// # Errors
+    /// Those of [`Self::search`]; *revoked* if an erasure ends meanwhile.
+    pub fn search_with(
+        &self,
+        query: &str,
+        options: &SearchOptions,
+        each: impl FnMut(Hit) -> bool,
+    ) -> Result<()> {
+        self.walk(query, options)?.each(each)
+    }
+
+    /// Calls `each` with every hit in order until it answers false, as [`Self::search_with`] does.
+    /// These hits carry no cursor: to go on later, or across an erasure, page with [`Self::search`].
     ///
     /// # Errors
     /// *Invalid* for a query that is not well formed, *revoked* if an erasure ends meanwhile.
-    pub fn search_each(&self, query: &str, order: Order, mut each: impl FnMut(Hit) -> bool) -> Result<()> {
-        let ast = self.parse(query)?;
-        let (generation, until) = (self.state.view.read().generation, self.until());
-        let mut after: Option<SortKey> = None;
-        loop {
-            let page: Vec<(SortKey, Hit)> = {
-                let view = self.state.view.read();
-                if view.generation != generation {
-                    return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
-                        .hint("begin again, or page with cursors, which stay good across erasures"));
-                }
-                let parts = view.parts();
-                let search = Search { parts: &parts, people: &*view, mask: &view.mask, until };
-                let found = search.search(&ast, order, WALK_PAGE, after)?;
-                found.into_iter().map(|f| Ok((f.key, hit(&search, f)?))).collect::<Result<_>>()?
-            };
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = Some(*last);
-            let full = page.len() == WALK_PAGE;
-            for (_, hit) in page {
-                if self.state.view.read().generation != generation {
-                    return Err(Error::new(ErrorKind::Revoked, "an erasure ended this walk over hits")
-                        .hint("begin again, or page with cursors, which stay good across erasures"));
-                }
-                if !each(hit) {
-                    return Ok(());
-                }
-            }
-            if !full {
-                return Ok(());
-            }
-        }
+    pub fn search_each(&self, query: &str, order: Order, each: impl FnMut(Hit) -> bool) -> Result<()> {
+        self.search_with(query, &all_in(order), each)
     }
 
-    /// Log positions of every match, in order. No record is opened, so this is far quicker than a
-    /// walk over hits, and it answers for one moment. It takes up to 40 bytes of memory a match
+    /// Log positions of every match, in order. No record is opened unless the query asks for an
+    /// `id:`, so this is far quicker than a walk over hits, and it answers for one moment. It takes up to 40 bytes of memory a match
     /// while it runs. A position names a record for as long as that lives; what is erased leaves no other
     /// record with its number.
     ///
@@ -301,6 +288,7 @@ impl<'s> Reading<'s> {
     pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
         let mut hits = self.with_search(|_, search| {
             let found = search.by_id(id, conversation)?;
+            search.in_time()?;
             found.into_iter().map(|(f, stored)| named(search, f, stored)).collect::<Result<Vec<_>>>()
         })?;
         // Acts and people's own records are the store's; they have no conversation.
@@ -333,7 +321,21 @@ impl<'s> Reading<'s> {
 
     /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.
     pub fn conversation(&self, name: &str) -> Result<Vec<Hit>> {
-        self.all(&Ast::Leaf(Leaf::Conversation(name.to_owned())))
+        let mut hits = Vec::new();
+        self.conversation_each(name, |hit| {
+            hits.push(hit);
+            true
+        })?;
+        Ok(hits)
+    }
+
+    /// Calls `each` with every record of the default kinds of a conversation, oldest first, until it
+    /// answers false; likewise for one of any length.
+    ///
+    /// # Errors
+    /// *Revoked* if an erasure ends meanwhile.
+    pub fn conversation_each(&self, name: &str, each: impl FnMut(Hit) -> bool) -> Result<()> {
+        self.all(Ast::Leaf(Leaf::Conversation(name.to_owned())), each)
     }
 
     /// Every record of the default kinds of which a person is a subject, oldest first.
@@ -342,7 +344,12 @@ impl<'s> Reading<'s> {
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
         self.person(identifier)?;
-        self.all(&Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())))
+        let mut hits = Vec::new();
+        self.all(Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())), |hit| {
+            hits.push(hit);
+            true
+        })?;
+        Ok(hits)
     }
 
     /// A person by any identifier.
@@ -378,11 +385,13 @@ impl<'s> Reading<'s> {
         })
     }
 
-    fn all(&self, ast: &Ast) -> Result<Vec<Hit>> {
-        self.with_search(|_, search| {
-            let found = search.search(ast, Order::Oldest, usize::MAX, None)?;
-            found.into_iter().map(|f| hit(search, f)).collect()
-        })
+    fn all(&self, ast: Ast, each: impl FnMut(Hit) -> bool) -> Result<()> {
+        Walk::new(self, ast, None, &all_in(Order::Oldest))?.each(each)
+    }
+
+    fn walk<'r>(&'r self, query: &'r str, options: &SearchOptions) -> Result<Walk<'r>> {
+        let text = (options.cursors || options.cursor.is_some()).then_some(query);
+        Walk::new(self, self.parse(query)?, text, options)
     }
 
     fn parse(&self, query: &str) -> Result<Ast> {
@@ -394,6 +403,11 @@ impl<'s> Reading<'s> {
         let parts = view.parts();
         f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() })
     }
+}
+
+/// Every hit, none with a cursor.
+fn all_in(order: Order) -> SearchOptions {
+    SearchOptions::new().order(order).limit(usize::MAX).cursors(false)
 }
 
 /// Opens a record that was found and names its people.

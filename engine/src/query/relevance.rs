@@ -22,7 +22,7 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
 /// What a query's words are worth.
-struct Scorer<'p> {
+pub(crate) struct Scorer<'p> {
     words: Vec<(Scored<'p>, f64)>,
     /// Words of a record on average.
     average: f64,
@@ -46,10 +46,21 @@ impl Search<'_> {
     pub fn relevant(&self, query: &Ast, limit: usize, after: Option<SortKey>) -> Result<Vec<Found>> {
         let plan = self.plan(query)?;
         let scorer = self.scorer(&plan)?;
+        self.ranked(&plan, &scorer, limit, after)
+    }
+
+    /// The same of a plan, by the scores of `scorer`, which was made of it.
+    pub(crate) fn ranked(
+        &self,
+        plan: &Plan,
+        scorer: &Scorer<'_>,
+        limit: usize,
+        after: Option<SortKey>,
+    ) -> Result<Vec<Found>> {
         let mut best: BinaryHeap<Ranked> = BinaryHeap::new();
         for (number, part) in self.parts.iter().enumerate() {
             self.in_time()?;
-            let docs = eval::matches(&plan, &**part, self.mask)?;
+            let docs = eval::matches(plan, &**part, self.mask)?;
             if docs.is_empty() || limit == 0 {
                 continue;
             }
@@ -81,7 +92,8 @@ impl Search<'_> {
             .collect())
     }
 
-    fn scorer<'p>(&self, plan: &'p Plan) -> Result<Scorer<'p>> {
+    /// What scores are counted with at this moment.
+    pub(crate) fn scorer<'p>(&self, plan: &'p Plan) -> Result<Scorer<'p>> {
         let mut words = Vec::new();
         collect(&plan.root, &mut words);
         if words.is_empty() {
@@ -92,6 +104,9 @@ impl Search<'_> {
         let mut having = vec![0u64; words.len()];
         for part in self.parts {
             self.in_time()?;
+            // Every part goes into the scores, also one in which the query can find nothing.
+            eval::check_words(plan, &**part)?;
+            part.visit();
             let hidden = eval::hidden(&**part, self.mask)?;
             let (docs, sum) = part.word_totals()?;
             let (mut hidden_docs, mut hidden_sum) = (0, 0);
@@ -139,6 +154,17 @@ impl Scored<'_> {
 }
 
 impl Scorer<'_> {
+    /// Names the numbers that go into every score: where they are the same, every record that stays
+    /// has the score it had.
+    pub(crate) fn mark(&self) -> u64 {
+        let mut numbers = blake3::Hasher::new();
+        numbers.update(&self.average.to_bits().to_be_bytes());
+        for (_, worth) in &self.words {
+            numbers.update(&worth.to_bits().to_be_bytes());
+        }
+        numbers.finalize().as_bytes().iter().take(8).fold(0, |mark, byte| mark << 8 | u64::from(*byte))
+    }
+
     /// The score of each document; never negative.
     fn scores(&self, part: &dyn Part, docs: &[u32]) -> Result<Vec<f64>> {
         let mut lengths = Vec::with_capacity(docs.len());

@@ -252,5 +252,5 @@ fn slot() -> Vec<u8> {
 fn cursor() -> String {
     let key = Keys::new().insert(&ROOT).unwrap();
     let at = SortKey { time: Micros(5), seq: Seq(6) };
-    Cursors::new(&key, &Sevens, "*", Order::Newest).seal(at).unwrap()
+    Cursors::new(&key, &Sevens, "*", Order::Newest).seal(at, 0).unwrap()
 }

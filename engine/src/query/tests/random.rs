@@ -294,11 +294,11 @@ proptest! {
             let parts = split(rows, &world.homes, if changed { n } else { 4 });
             let mask = if changed { after } else { &before };
             let search = Search { parts: &borrowed(&parts), people: &Three, mask, until: None };
-            let at = cursor.map(|token| cursors.open(&token).unwrap());
+            let at = cursor.map(|token| cursors.open(&token).unwrap().0);
             let page: Vec<Found> = search.search(&query, order, 2, at).unwrap();
             seen.extend(page.iter().map(|hit| hit.key));
             let Some(last) = page.last() else { break };
-            cursor = Some(cursors.seal(last.key).unwrap());
+            cursor = Some(cursors.seal(last.key, 0).unwrap());
             pages += 1;
         }
         let once: BTreeSet<_> = seen.iter().copied().collect();

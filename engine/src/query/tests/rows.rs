@@ -1,7 +1,9 @@
 //! A part of plain records, and three people.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use roaring::RoaringBitmap;
 
@@ -17,9 +19,15 @@ pub(super) type Row = (Seq, Stored);
 /// A part that looks at every record.
 #[derive(Default)]
 pub(super) struct Rows {
-    rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
     pub(super) decoded: AtomicUsize,
     pub(super) opened: AtomicUsize,
+    /// Whether its bodies were not split into words.
+    pub(super) wordless: bool,
+    /// Whether its documents stand in order of time.
+    pub(super) by_time: bool,
+    /// How long it takes to open a record.
+    pub(super) pause: Duration,
 }
 
 impl Rows {
@@ -115,7 +123,11 @@ impl Part for Rows {
         Ok(list.filter(|(key, _)| above.is_none_or(|a| *key > a)).take(k).collect())
     }
     fn has_words(&self) -> bool {
-        true
+        !self.wordless
+    }
+    fn time_range(&self, from: Micros, before: Micros) -> Result<Option<Range<u32>>> {
+        let until = |at| self.rows.partition_point(|row| row.1.time < at) as u32;
+        Ok(self.by_time.then(|| until(from)..until(before)))
     }
     fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap> {
         let all = |words: &[&str], from: usize| {
@@ -146,6 +158,7 @@ impl Part for Rows {
     }
     fn record(&self, doc: u32) -> Result<Stored> {
         self.opened.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(self.pause);
         Ok(self.rows[doc as usize].1.clone())
     }
 }

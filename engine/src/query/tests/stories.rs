@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::scope::{Mask, People};
 use crate::index::{Part, SortKey};
+use crate::query::around::around;
 use crate::query::eval;
 use crate::query::exec::{Order, Search};
 use crate::query::facet::By;
@@ -119,12 +120,19 @@ fn ids_are_verified_and_masked_records_stay_shut() {
 
 #[test]
 fn dense_histograms_go_by_range() {
-    let rows = (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
-    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(Rows::new(rows))];
-    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default(), until: None };
-    let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
-    assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
-    assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
+    let rows = || (0..400).map(|i| row(i, i as i64 * Micros::DAY / 4, Kind::Message, "x")).collect();
+    // Once also records in memory went by range, where each range is a look at all of them: a look for
+    // every period, and as many records for every look.
+    for (by_time, looks) in [(true, 5), (false, 1)] {
+        let part = Arc::new(Rows { by_time, ..Rows::new(rows()) });
+        let parts: Vec<Arc<dyn Part>> = vec![Arc::clone(&part) as Arc<dyn Part>];
+        let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default(), until: None };
+        let bars = search.histogram(&parse("after:1970-01-02", Micros(0)).unwrap(), Period::Month).unwrap();
+        assert_eq!(bars.iter().map(|bar| bar.1).collect::<Vec<_>>(), [120, 112, 124, 40]);
+        assert_eq!(bars[1].0, Period::Month.start_of(Micros(40 * Micros::DAY)));
+        let looked = part.decoded.load(Ordering::Relaxed);
+        assert!(looked == looks || by_time && looked > looks, "{looked}");
+    }
 }
 
 #[test]
@@ -221,6 +229,41 @@ fn errors_of_the_manual_are_printed_so() {
         assert!(MANUAL.contains(&format!("`{told}`")), "{error}");
     }
     assert!(MANUAL.contains("`the query took longer than its time limit`"));
+}
+
+/// Of a store that is half upgraded only the parts that a query's time reaches were asked whether they
+/// know words. The others went into the scores all the same, with nothing of their own.
+#[test]
+fn scores_are_not_made_of_a_part_without_words() {
+    let of = |seq, time| (Seq(seq), Stored { body: "on".into(), time: Micros(time), ..Stored::default() });
+    let old = Rows { wordless: true, ..Rows::new(vec![of(1, 1)]) };
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::new(old), Arc::new(Rows::new(vec![of(2, Micros::DAY)]))];
+    let search = Search { parts: &borrowed(&parts), people: &Three, mask: &Mask::default(), until: None };
+    let ast = parse("on after:1970-01-02", Micros(0)).unwrap();
+    assert_eq!(search.count(&ast).unwrap(), 1);
+    let refused = search.search(&ast, Order::Relevance, 5, None).unwrap_err();
+    assert_eq!(refused.kind(), crate::error::ErrorKind::Unsupported);
+}
+
+/// The clock was asked between the parts of a store only: of one part any number of records were opened
+/// behind the end of the time.
+#[test]
+fn each_record_that_is_opened_asks_the_clock() {
+    let pause = std::time::Duration::from_millis(80);
+    let part =
+        Arc::new(Rows { pause, ..Rows::new((10..90).map(|i| row(i, 0, Kind::Message, "x")).collect()) });
+    let parts: Vec<Arc<dyn Part>> = vec![Arc::clone(&part) as Arc<dyn Part>];
+    let (parts, mask) = (borrowed(&parts), Mask::default());
+    let search = || Search {
+        parts: &parts,
+        people: &Three,
+        mask: &mask,
+        until: std::time::Instant::now().checked_add(pause / 2),
+    };
+    assert!(search().by_id("m89", None).is_err());
+    assert!(around(&search(), "m10", None, 40).is_err());
+    // Not 80 of each.
+    assert!(part.opened.load(Ordering::Relaxed) < 20);
 }
 
 #[test]
