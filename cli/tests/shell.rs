@@ -199,6 +199,47 @@ fn a_search_goes_on_with_more() {
     assert!(run.err.starts_with("error: no search"), "{}", run.err);
 }
 
+/// A page failed, and `more` behind it said "nothing more" with success: who reads that believes to have
+/// seen all. It goes on where it was instead, and fails again for as long as the reason stands.
+#[test]
+fn more_behind_a_page_that_failed_is_no_end() {
+    let sandbox = with_messages(3);
+    let lamp = |id: &str, body: &str| {
+        format!(
+            r#"{{"id":"{id}","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","body":"{body}"}}"#
+        )
+    };
+    sandbox
+        .run_with("import -", [lamp("l1", "lamp lamp"), lamp("l2", "lamp"), lamp("l3", "x")].join("\n"))
+        .ok();
+    sandbox.write("others.jsonl", lamp("o", "y"));
+    // Every score is another behind an import, so a page by relevance can't go on.
+    let lines = ["search lamp --order relevance --limit 1", "import others.jsonl", "more", "more"];
+    let run = script(&sandbox, "--keep-going", &lines).ok();
+    assert!(run.out.contains("#l1") && !run.out.contains("#l2"), "{}", run.out);
+    assert_eq!(run.err.matches("error: this cursor is out of date").count(), 2, "{}", run.err);
+    assert!(!run.err.contains("nothing more"), "{}", run.err);
+    // A first search that fails leaves nothing to go on with; one behind another takes its place.
+    for before in [&[][..], &["* --limit 1"]] {
+        let lines = [before, &["search * --time-limit 0", "more", "more"]].concat();
+        let run = script(&sandbox, "--keep-going", &lines).ok();
+        assert_eq!(run.err.matches("error: no search to go on with").count(), 2, "{}", run.err);
+        assert!(!run.err.contains("nothing more"), "{}", run.err);
+    }
+}
+
+/// `roll` moves the journal into a segment, and no help tells of it. Who searched for the word in a shell
+/// ran it, and was shown nothing.
+#[test]
+fn a_word_that_no_help_tells_of_is_searched_for() {
+    let sandbox = Sandbox::with_store();
+    let record =
+        r#"{"id":"m1","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","body":"roll it"}"#;
+    sandbox.run_with("add", record).ok();
+    let run = script(&sandbox, "--json", &["roll", "stats"]).ok().lines();
+    assert_eq!((&run[0]["id"], &run[1]["journal_records"]), (&json!("m1"), &json!(2)));
+}
+
 #[test]
 fn an_erasure_ends_what_was_shown_before() {
     let sandbox = with_messages(45);

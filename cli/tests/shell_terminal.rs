@@ -224,6 +224,28 @@ fn a_history_file_is_written_if_asked_for_only() {
     assert_eq!(sandbox.read("notes"), "mine\n");
 }
 
+/// Behind a pipe whose reader is gone an erasure is done, and ends the session, as nobody reads its
+/// certificate. The session ended before it emptied the history: the lines of before, with the name of
+/// who was erased, went to the file once more.
+#[test]
+fn an_erasure_that_nobody_reads_of_empties_the_history() {
+    let sandbox = Sandbox::with_sample();
+    let args = "shell --history h";
+    let Some(mut terminal) = Terminal::start(&sandbox, args) else { return };
+    terminal.shows(PROMPT);
+    terminal.line("count subject:anna@example.org");
+    assert_eq!(terminal.ends("quit\r"), 0);
+    assert!(sandbox.read("h").contains("anna"));
+    // `true` reads nothing, and is gone long before a prompt is shown.
+    let mut terminal = Terminal::start(&sandbox, &format!("{args} | true")).unwrap();
+    terminal.shows(PROMPT);
+    // What is not found is said on stderr, and nothing on stdout.
+    assert!(terminal.line("anna author:nobody").contains("nothing found"));
+    terminal.ends("erase --subject anna@example.org --yes\r");
+    assert_eq!(sandbox.count("subject:anna@example.org"), 0);
+    assert_eq!(sandbox.read("h"), "#escrow shell history 1\n");
+}
+
 /// Data goes to stdout, the prompt and the keys to the terminal.
 #[test]
 fn a_prompt_is_no_data() {

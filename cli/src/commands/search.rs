@@ -44,6 +44,11 @@ fn at_least_one(text: &str) -> Result<u64, String> {
 }
 
 impl Args {
+    /// The hit behind which it begins.
+    pub(crate) const fn cursor(&self) -> Option<&String> {
+        self.cursor.as_ref()
+    }
+
     /// The same search behind a hit of it.
     pub(crate) fn behind(&self, cursor: String) -> Self {
         Self { cursor: Some(cursor), ..self.clone() }
@@ -51,22 +56,24 @@ impl Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let more = page(args, LIMIT_TEXT, global, out)?;
-    if let Some(cursor) = more.filter(|_| !out.json()) {
+    let mut last = None;
+    let more = page(args, LIMIT_TEXT, global, out, &mut last)?;
+    if let Some(cursor) = last.filter(|_| more && !out.json()) {
         out.flush()?;
         note(&format!("more: --cursor {cursor}"));
     }
     Ok(())
 }
 
-/// Prints the hits, for people at most `limit_text` if they don't say how many. Returns the cursor
-/// of the last one if more exist.
+/// Prints the hits, for people at most `limit_text` if they don't say how many; puts the cursor of the
+/// last one that was printed into `last`, also if it fails behind that. Returns whether more exist.
 pub(crate) fn page(
     args: &Args,
     limit_text: u64,
     global: &Global,
     out: &mut Out,
-) -> Result<Option<String>, Failure> {
+    last: &mut Option<String>,
+) -> Result<bool, Failure> {
     let order = match args.order {
         Order::Newest => engine::Order::Newest,
         Order::Oldest => engine::Order::Oldest,
@@ -76,20 +83,19 @@ pub(crate) fn page(
     let limit = args.limit.or(if json { None } else { Some(limit_text) });
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
-    let mut last = None;
     let mut options = engine::SearchOptions::new().order(order).snippets(args.snippet);
     options.cursor.clone_from(&args.cursor);
     let (found, more) = engine::explained(args.explain, json, &reading, |reading| {
         engine::each_hit(reading, &args.query, (options, limit), |hit| {
             out.line(&if json { engine::hit_json(&hit) } else { engine::hit_text(&hit) })?;
-            last = Some(hit.cursor);
+            *last = Some(hit.cursor);
             Ok(())
         })
     })?;
     if !json && found == 0 {
         note("nothing found");
     }
-    Ok(last.filter(|_| more))
+    Ok(more)
 }
 
 /// Hits shown to people who don't say how many.

@@ -98,15 +98,16 @@ fn converse(mut session: Session, history: Option<(HistoryFile, Vec<String>)>) -
             Input::End => break,
         };
         let ended = session.line(&line);
+        // Before anything may end the session: an erasure is one also if nobody reads its certificate.
+        if session.take_erased() {
+            // What was typed before may name the erased: the file first, then what the editor keeps.
+            file.iter().try_for_each(|file| file.keep(&[""; 0]))?;
+            terminal = editor(&session, Vec::new())?;
+        } else if ended != Ended::Quit && !erases(&line) {
+            terminal.remember(&line)?;
+        }
         if ended == Ended::Quit {
             break;
-        }
-        if session.take_erased() {
-            // What was typed before may name the erased: history, and what the editor keeps of it.
-            terminal = editor(&session, Vec::new())?;
-            file.iter().try_for_each(|file| file.keep(&[""; 0]))?;
-        } else if !erases(&line) {
-            terminal.remember(&line)?;
         }
     }
     file.map_or(Ok(()), |file| file.keep(&terminal.lines()))

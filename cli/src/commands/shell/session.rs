@@ -145,16 +145,24 @@ impl Session {
 
     fn search(&mut self, args: search::Args, global: Global, out: &mut Out) -> Result<(), Failure> {
         self.page = None;
-        let mut cursor = None;
+        let (mut last, mut more) = (None, None);
         let result = commands::answered(Answer::Data, out, |out| {
-            cursor = search::page(&args, LIMIT_TEXT, &global, out)?;
+            more = Some(search::page(&args, LIMIT_TEXT, &global, out, &mut last)?);
             Ok(())
         });
+        let cursor = match more {
+            Some(true) => last,
+            Some(false) => None,
+            // It failed: it goes on behind what was shown, else where it began.
+            None => last.or_else(|| args.cursor().cloned()),
+        };
+        let (goes_on, json) = (more == Some(true), global.json);
+        // Of a search that failed before it showed anything there is nothing to go on with.
+        self.page = (more.is_some() || cursor.is_some()).then_some(Page { args, global, cursor });
         out.flush()?;
-        if cursor.is_some() && !global.json {
+        if goes_on && !json {
             note("more: type more");
         }
-        self.page = Some(Page { args, global, cursor });
         result
     }
 
