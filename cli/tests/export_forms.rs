@@ -229,6 +229,33 @@ fn a_page_is_of_a_person_a_conversation_or_a_query() {
     assert!(page(&["--conversation", "c1"]).contains("<b>(unknown)</b>"));
 }
 
+/// A page goes conversation by conversation. Acts of the archive and people's own records are in none:
+/// a query for them wrote a page without records, counted 0, and was content.
+#[test]
+fn a_page_holds_what_is_in_no_conversation_too() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("erase --record m4 --yes").ok();
+    let count = |query: &str| {
+        let args = ["--store", "s", "--json", "export", "--format", "html", "--output", "p.html", "--query"];
+        let summary = sandbox.args(&[&args[..], &[query]].concat(), "").ok().lines().remove(0);
+        let page = sandbox.read("p.html");
+        let page = checked(&page).to_owned();
+        assert_eq!(summary["count"], page.matches("<article>").count(), "{query}");
+        assert_eq!(summary["count"], sandbox.count(query), "{query}");
+        (page.matches("<article>").count(), page)
+    };
+    let (n, page) = count("kind:erased");
+    assert!(
+        n == 1 && page.contains("<h2>Records of the archive itself</h2>") && page.contains("<i>erased</i>")
+    );
+    let (people, _) = count("kind:person");
+    assert!(people > 0);
+    let (all, page) = count("* OR kind:erased OR (kind:person -tag:x)");
+    let (chats, _) = count("*");
+    assert_eq!(all, chats + people + 1);
+    assert!(page.find("<h2>Records of the archive itself").unwrap() > page.rfind("<h2><bdi").unwrap());
+}
+
 /// A reader for RFC 4180: records of cells.
 fn read_csv(text: &str) -> Vec<Vec<String>> {
     let (mut rows, mut row, mut cell, mut quoted) = (Vec::new(), Vec::new(), String::new(), false);

@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use crate::commands::around;
-use crate::commands::export::conversation_query;
+use crate::commands::export::is_known;
 use crate::engine;
 use crate::exit::Failure;
 use crate::out::{Out, note};
@@ -28,20 +28,18 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
-    let hits = reading.conversation(&args.conversation)?;
-    if hits.is_empty() && reading.count(&conversation_query(&args.conversation))? > 0 {
+    let name = &args.conversation;
+    let (shown, _) = engine::walked(
+        None,
+        |hit| Ok(out.line(&if out.json() { engine::stored_json(&hit) } else { engine::hit_full(&hit) })?),
+        |each| reading.conversation_each(name, each),
+    )?;
+    if shown > 0 {
+        return Ok(());
+    }
+    if is_known(&reading, name)? {
         note("only records of other kinds: export --conversation writes them");
         return Ok(());
     }
-    if hits.is_empty() {
-        return Err(Failure::not_found("no such conversation"));
-    }
-    for hit in &hits {
-        if out.json() {
-            out.line(&engine::stored_json(hit))?;
-        } else {
-            out.line(&engine::hit_full(hit))?;
-        }
-    }
-    Ok(())
+    Err(Failure::not_found("no such conversation"))
 }

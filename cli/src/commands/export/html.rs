@@ -56,7 +56,11 @@ impl Form for Html {
         if self.conversation.as_ref() != Some(&hit.conversation) {
             self.close(out);
             out.push_str("<section>\n<h2>");
-            put_named(out, "bdi", &hit.conversation);
+            if hit.conversation.is_empty() {
+                out.push_str("Records of the archive itself");
+            } else {
+                put_named(out, "bdi", &hit.conversation);
+            }
             out.push_str("</h2>\n");
             self.conversation = Some(hit.conversation.clone());
         }

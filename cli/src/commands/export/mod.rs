@@ -179,23 +179,28 @@ fn records(
             format!("{} {}", field_query("subject", subject), every_kind())
         }
         (_, Some(conversation), _) => {
-            let query = conversation_query(conversation);
-            if reading.count(&query)? == 0 {
+            if !is_known(reading, conversation)? {
                 return Err(Failure::not_found("no such conversation"));
             }
-            query
+            conversation_query(conversation)
         }
         (.., Some(query)) => query.clone(),
         _ => return Err(Failure::usage("name what to export")),
     };
+    let oldest = || SearchOptions::new().order(Order::Oldest).cursors(false);
     if !by_conversation {
-        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), None), each)?;
+        engine::each_hit(reading, &query, (oldest(), None), each)?;
         return Ok(());
     }
     for conversation in conversations(reading, &query)? {
         let query = format!("({query}) {}", field_query("conversation", &conversation));
-        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), None), &mut *each)?;
+        engine::each_hit(reading, &query, (oldest(), None), &mut *each)?;
     }
+    // Acts and people's own records are in no conversation. To exclude a kind asks for none: what the
+    // query finds, and only that.
+    let others = Kind::ALL.into_iter().filter(|kind| !kind.is_internal());
+    let others: Vec<String> = others.map(|kind| format!("-kind:{}", kind.name())).collect();
+    engine::each_hit(reading, &format!("({query}) {}", others.join(" ")), (oldest(), None), each)?;
     Ok(())
 }
 
@@ -204,7 +209,8 @@ fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure>
     let mut found = Vec::new();
     for (conversation, _) in reading.facet(query, "conversation")? {
         let query = format!("({query}) {}", field_query("conversation", &conversation));
-        engine::each_hit(reading, &query, (SearchOptions::new().order(Order::Oldest), Some(1)), |hit| {
+        let oldest = SearchOptions::new().order(Order::Oldest).cursors(false);
+        engine::each_hit(reading, &query, (oldest, Some(1)), |hit| {
             found.push(((hit.time, hit.seq), conversation.clone()));
             Ok(())
         })?;
@@ -213,8 +219,14 @@ fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure>
     Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
 }
 
+/// Whether there is a conversation of this name. The empty name is that of none, and no query can ask
+/// for it.
+pub(crate) fn is_known(reading: &Reading, conversation: &str) -> Result<bool, Failure> {
+    Ok(!conversation.is_empty() && reading.count(&conversation_query(conversation))? > 0)
+}
+
 /// The query for every kind of record of a conversation.
-pub(crate) fn conversation_query(name: &str) -> String {
+fn conversation_query(name: &str) -> String {
     format!("{} {}", field_query("conversation", name), every_kind())
 }
 
