@@ -211,6 +211,14 @@ pub(crate) fn hit_json(hit: &Hit) -> String {
     if let Some(snippet) = &hit.snippet {
         more.push_str(&format!(",\"snippet\":{}", snippet_json(snippet)));
     }
+    if !hit.extra.is_empty() {
+        // Apart from ours: nobody can forge a position or a cursor.
+        let mut extra = Object::new();
+        for (name, json) in &hit.extra {
+            extra.raw(name, json);
+        }
+        more.push_str(&format!(",\"extra\":{}", extra.finish()));
+    }
     line.insert_str(line.len().saturating_sub(1), &more);
     line
 }
@@ -315,9 +323,25 @@ pub(crate) fn hit_text(hit: &Hit) -> String {
     format!("{}\n    {body}", head(hit))
 }
 
-/// A whole record for people: where and who, then every line of the text.
+/// A whole record for people: where and who, what else is known of it, then every line of the text.
+/// These stand further to the right, so that no text can pass for what stands before it.
 pub(crate) fn hit_full(hit: &Hit) -> String {
     let mut text = head(hit);
+    let mut put = |name: &str, value: &str| text.push_str(&format!("\n  {}: {}", clean(name), clean(value)));
+    // Of most records the author is the one subject.
+    if hit.author.as_slice() != hit.subjects {
+        put(
+            "subjects",
+            if hit.subjects.is_empty() { "(unknown)".to_owned() } else { hit.subjects.join(", ") }.as_str(),
+        );
+    }
+    if !hit.channel.is_empty() {
+        put("channel", &hit.channel);
+    }
+    if let Some(id) = &hit.reply_to {
+        put("answers", &format!("#{id}"));
+    }
+    hit.extra.iter().for_each(|(name, json)| put(name, json));
     for line in hit.body.lines() {
         text.push_str("\n    ");
         text.push_str(&clean(line));

@@ -107,3 +107,20 @@ fn the_erased_are_unknown_and_nobodys_neighbours() {
     // The id lives on where the other one stood.
     assert_eq!(ids(&sandbox.run("--json get m6 --context 1").ok().lines()), "m0 [m6] m9");
 }
+
+/// A record that is shown whole left out whose data it is, where it was written, what it answers, and the
+/// fields of a lenient import.
+#[test]
+fn a_record_is_shown_whole() {
+    let sandbox = Sandbox::with_store();
+    let line = r#"{"id":"m2","conversation":"c","author":"agent","subjects":["anna","bert"],"time":"2026-01-31T12:02:00Z","channel":"web","reply_to":"m1","body":"x\n  channel: mail","cursor":["C"]}"#;
+    sandbox.run_with("import --lenient -", line).ok();
+    let out = sandbox.run("get m2").ok().out;
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines[0].ends_with("#m2"), "{out}");
+    let rest = ["  subjects: anna, bert", "  channel: web", "  answers: #m1", "  cursor: [\"C\"]"];
+    assert_eq!(lines[1..], [&rest[..], &["    x", "      channel: mail"]].concat(), "{out}");
+    let hit = sandbox.run("--json search *").ok().lines().remove(0);
+    assert_eq!(hit["extra"], serde_json::json!({"cursor": ["C"]}));
+    assert!(hit["cursor"].is_string());
+}

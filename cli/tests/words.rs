@@ -149,6 +149,8 @@ fn what_a_question_costs_stands_on_standard_error() {
         let (_, visited, pages, out) = cost(args);
         assert!(visited == 1 && pages > 0 && !out.is_empty() && !out.contains("explain"), "{args:?}");
     }
+    // By relevance every segment goes into the scores, whatever the time that is asked for.
+    assert_eq!(cost(&["search", "lamp before:2026-01", "--order", "relevance"]).1, 1);
     // What was asked for is not repeated there.
     let ran = run(&sandbox, &["count", "lamp", "--explain"]).ok();
     assert_eq!(ran.out, "2\n");
@@ -200,7 +202,16 @@ fn too_many_words_of_one_beginning_are_refused() {
             let refused = run(&sandbox, &[&["--json"], args].concat()).exits(2);
             let error = refused.error();
             assert_eq!((&error["kind"], refused.out.as_str()), (&json!("invalid"), ""), "{args:?}, {round}");
-            assert!(error["message"].as_str().unwrap().contains("more than 20000 words"), "{error}");
+            // It said "one of the query", and not where, against what the page says of every error.
+            let place = if args.contains(&"-w*") {
+                2
+            } else if args.contains(&"then w*") {
+                6
+            } else {
+                1
+            };
+            let told = format!("query, character {place}: more than 20000 words are like this one");
+            assert_eq!(error["message"], told, "{args:?}");
             assert!(error["hint"].as_str().unwrap().contains("more letters"), "{error}");
         }
         assert!(!sandbox.has("out.jsonl"));

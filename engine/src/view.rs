@@ -83,7 +83,7 @@ pub struct View {
 #[derive(Default)]
 struct Names {
     numbers: HashMap<String, PersonNumber>,
-    identifiers: HashMap<PersonNumber, Option<String>>,
+    identifiers: HashMap<PersonNumber, String>,
     /// People who were found to be known. Only an erasure ends that, and it clears this.
     known: HashSet<PersonNumber>,
 }
@@ -412,7 +412,7 @@ impl People for View {
 
     fn name(&self, number: PersonNumber) -> Result<Option<String>> {
         if let Some(known) = self.names.lock().identifiers.get(&number) {
-            return Ok(known.clone());
+            return Ok(Some(known.clone()));
         }
         let name = self.identifiers(number)?.into_iter().next();
         let mut names = self.names.lock();
@@ -421,7 +421,7 @@ impl People for View {
         }
         // A number that is unknown now may become known only with another number, but a person
         // who stands in a frame that is being written is not known yet: cache what is known.
-        if name.is_some() {
+        if let Some(name) = &name {
             names.identifiers.insert(number, name.clone());
         }
         Ok(name)

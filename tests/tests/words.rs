@@ -15,7 +15,7 @@ use std::sync::Arc;
 use escrowdb::Store;
 use escrowdb::id::Micros;
 use escrowdb::query::ast::{Ast, Leaf};
-use escrowdb::query::words::Form;
+use escrowdb::query::words::{self, Form};
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
 use escrowdb::store::{Builder, CompactOptions, EraseOptions, Order, Preset, SearchOptions, Selector};
@@ -151,7 +151,7 @@ impl World {
                 true => ("none".to_owned(), Form::Exact),
                 false => asked::words(&self.rng.pick::<Record>(&self.sent).body, &mut self.rng),
             };
-            let leaf = Ast::Leaf(Leaf::Words(text, form));
+            let leaf = Ast::Leaf(Leaf::Words(words::Words::new(text, form).unwrap()));
             let query = match self.rng.below(5) {
                 0 => leaf,
                 1 => Ast::Not(Box::new(leaf)),
@@ -311,7 +311,7 @@ fn pages_of_phrases_in_a_large_segment() {
             ("ein.caf", Form::Prefix),
             ("order first", Form::Exact),
         ] {
-            let query = Ast::Leaf(Leaf::Words(text.into(), form)).to_string();
+            let query = Ast::Leaf(Leaf::Words(words::Words::new(text, form).unwrap())).to_string();
             let mut want = ids(text, form);
             if text == "the order" {
                 want.push((Micros(START + 1_000), "late".into()));

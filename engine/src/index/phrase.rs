@@ -163,7 +163,7 @@ pub fn keep_starts(starts: &mut Vec<u32>, offset: u32, at: &[u32]) {
 
 /// That many words are like the one asked for.
 pub fn too_many(most: usize) -> Error {
-    Error::invalid(format!("more than {most} words are like one of the query"))
+    Error::invalid(format!("more than {most} words are like this one"))
         .hint("write more letters of the word, or the whole word")
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::id::Micros;
-use crate::query::words::Form;
+use crate::query::words::{Form, Words};
 use crate::record::{Kind, time};
 
 /// A query. Printing it and parsing the text again gives the same tree; `Debug` shows the
@@ -46,7 +46,7 @@ pub enum Leaf {
     /// Earlier than this instant.
     Before(Micros),
     /// Words of the body, one behind the other; there is one at least.
-    Words(String, Form),
+    Words(Words),
 }
 
 impl Leaf {
@@ -62,7 +62,7 @@ impl Leaf {
             Self::Id(_) => "id",
             Self::After(_) => "after",
             Self::Before(_) => "before",
-            Self::Words(..) => "words",
+            Self::Words(_) => "words",
         }
     }
 }
@@ -86,8 +86,9 @@ impl fmt::Display for Ast {
 
 impl fmt::Display for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Words(text, form) = self {
-            return match form {
+        if let Self::Words(words) = self {
+            let text = words.text();
+            return match words.form() {
                 Form::Exact => quoted(f, text),
                 Form::Prefix => write!(f, "{text}*"),
                 Form::Near => write!(f, "{text}~1"),
@@ -103,7 +104,7 @@ impl fmt::Display for Leaf {
             | Self::Id(v) => value(f, v),
             Self::Kind(kind) => f.write_str(kind.name()),
             Self::After(at) | Self::Before(at) => f.write_str(&time::format(*at)),
-            Self::Words(..) => Ok(()),
+            Self::Words(_) => Ok(()),
         }
     }
 }

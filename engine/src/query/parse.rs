@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::Micros;
 use crate::query::ast::{Ast, Leaf, is_special};
 use crate::query::dates;
-use crate::query::words::{self, Form};
+use crate::query::words::{Form, Words};
 use crate::record::Kind;
 
 /// Longest query, in bytes.
@@ -203,12 +203,12 @@ impl<'a> Parser<'a> {
     }
 
     fn words(&mut self, start: usize, text: String, form: Form) -> Result<Ast> {
-        for _ in 0..words::count(&text) {
+        // What is wrong with it is told here, where its place is known.
+        let words = Words::new(text, form).map_err(|e| e.context(place(self.character(start))))?;
+        for _ in 0..words.count() {
             self.count(start)?;
         }
-        // What is wrong with it is told here, where its place is known.
-        words::sought(&text, form).map_err(|e| e.context(self.place(start)))?;
-        Ok(Ast::Leaf(Leaf::Words(text, form)))
+        Ok(Ast::Leaf(Leaf::Words(words.at(self.character(start)))))
     }
 
     fn instant(&mut self, value_at: usize) -> Result<Micros> {
@@ -329,12 +329,12 @@ impl<'a> Parser<'a> {
     }
 
     fn refuse(&self, at: usize, what: &str) -> Error {
-        Error::invalid(format!("{}: {what}", self.place(at)))
+        Error::invalid(format!("{}: {what}", place(self.character(at))))
     }
 
-    /// Where a character stands, for messages.
-    fn place(&self, at: usize) -> String {
-        format!("query, character {}", self.text[..at].chars().count() + 1)
+    /// Which character stands at a byte, counted from 1.
+    fn character(&self, at: usize) -> usize {
+        self.text[..at].chars().count() + 1
     }
 
     fn unknown_field(&self, at: usize) -> Error {
@@ -342,6 +342,11 @@ impl<'a> Parser<'a> {
             "fields are tag, author, subject, conversation, channel, kind, id, after, before and on; quote words with a colon",
         )
     }
+}
+
+/// Where a character stands, for messages.
+pub(crate) fn place(character: usize) -> String {
+    format!("query, character {character}")
 }
 
 /// Whether what stands before a colon is meant as a field: `https://` is not, nor is `12:30`.
@@ -373,6 +378,10 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
+    fn spoken(text: String, form: Form) -> Leaf {
+        Leaf::Words(Words::new(text, form).unwrap())
+    }
+
     fn shown(text: &str) -> String {
         parse(text, Micros(0)).unwrap().to_string()
     }
@@ -399,7 +408,7 @@ mod tests {
     #[test]
     fn words() {
         let get = |text: &str| match parse(text, Micros(0)).unwrap() {
-            Ast::Leaf(Leaf::Words(text, form)) => (text, form),
+            Ast::Leaf(Leaf::Words(words)) => (words.text().to_owned(), words.form()),
             other => panic!("{other:?}"),
         };
         let exact = |text: &str| (text.to_owned(), Form::Exact);
@@ -514,12 +523,12 @@ mod tests {
             prop::sample::select(vec![Kind::Message, Kind::Join, Kind::Erased]).prop_map(Leaf::Kind),
             time().prop_map(Leaf::After),
             time().prop_map(Leaf::Before),
-            "\\PC{0,6}[a-zé]".prop_map(|t| Leaf::Words(t, Form::Exact)),
+            "\\PC{0,6}[a-zé]".prop_map(|t| spoken(t, Form::Exact)),
             "[a-zé]{1,3}([-.@~:][a-zé]{1,3}){0,2}".prop_filter_map("no field", |t| {
                 let is_words = t.split_once(':').is_none_or(|(f, r)| !is_field(f, r));
-                is_words.then_some(Leaf::Words(t, Form::Prefix))
+                is_words.then_some(spoken(t, Form::Prefix))
             }),
-            "[a-zé]{1,6}".prop_map(|t| Leaf::Words(t, Form::Near)),
+            "[a-zé]{1,6}".prop_map(|t| spoken(t, Form::Near)),
         ];
         let leaf = prop_oneof![8 => leaf.prop_map(Ast::Leaf), 1 => Just(Ast::All)];
         leaf.prop_recursive(6, 48, 4, |inner| {

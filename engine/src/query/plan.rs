@@ -23,7 +23,8 @@ use crate::index::scope::{Mask, People};
 use crate::index::{Field, Part, Pattern, Phrase, PhraseWord, Term, Wanted};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::dates::END;
-use crate::query::words::{Sought, sought};
+use crate::query::parse::place;
+use crate::query::words::{Sought, Words};
 use crate::text;
 
 /// A query with its people resolved.
@@ -42,6 +43,8 @@ pub struct Plan {
 /// Words like one, and how many there are in all parts that were asked.
 pub(crate) struct Expansion {
     pub(crate) pattern: Pattern,
+    /// The character of the query at which it stands, for messages.
+    at: Option<usize>,
     seen: Mutex<HashSet<u64>>,
     hasher: RandomState,
 }
@@ -50,14 +53,18 @@ pub(crate) struct Expansion {
 pub const EXPANSION_MAX: usize = 20_000;
 
 impl Expansion {
-    fn new(pattern: Pattern) -> Self {
-        Self { pattern, seen: Mutex::default(), hasher: RandomState::new() }
+    fn new(pattern: &Pattern, at: Option<usize>) -> Self {
+        Self { pattern: pattern.clone(), at, seen: Mutex::default(), hasher: RandomState::new() }
     }
 
     /// The documents of a part. Its words are noted: of all parts together there may be so many only.
     pub(crate) fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
         let mut words = Vec::new();
-        let limit = |n: usize| if n > EXPANSION_MAX { Err(too_many(EXPANSION_MAX)) } else { Ok(()) };
+        let limit = |n: usize| match self.at {
+            _ if n <= EXPANSION_MAX => Ok(()),
+            Some(at) => Err(too_many(EXPANSION_MAX).context(place(at))),
+            None => Err(too_many(EXPANSION_MAX)),
+        };
         let docs = part.like(&self.pattern, &mut |word| {
             words.push(self.hasher.hash_one(word));
             limit(words.len())
@@ -224,21 +231,23 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
             Leaf::After(at) if !negated => Node::Time(*at..END),
             Leaf::Before(at) if negated => Node::Time(*at..END),
             Leaf::After(at) | Leaf::Before(at) => Node::Time(Micros(i64::MIN)..*at),
-            Leaf::Words(text, form) => match sought(text, *form)? {
-                Sought::Word(term) => Node::Term { term, negated },
-                Sought::Like(pattern) => Node::Like { words: Expansion::new(pattern), negated },
-                Sought::Phrase(phrase) => {
-                    let like = |word: &PhraseWord| match &word.what {
-                        Wanted::Like(pattern) => Some(Expansion::new(pattern.clone())),
-                        Wanted::Word(_) => None,
-                    };
-                    Node::Phrase {
-                        expansions: phrase.words.iter().filter_map(like).collect(),
-                        phrase,
-                        negated,
-                    }
-                }
-            },
+            Leaf::Words(words) => words_of(words, negated),
         },
     })
+}
+
+fn words_of(words: &Words, negated: bool) -> Node {
+    let like = |pattern: &Pattern| Expansion::new(pattern, words.place());
+    match words.sought() {
+        Sought::Word(term) => Node::Term { term: term.clone(), negated },
+        Sought::Like(pattern) => Node::Like { words: like(pattern), negated },
+        Sought::Phrase(phrase) => {
+            let expansion = |word: &PhraseWord| match &word.what {
+                Wanted::Like(pattern) => Some(like(pattern)),
+                Wanted::Word(_) => None,
+            };
+            let expansions = phrase.words.iter().filter_map(expansion).collect();
+            Node::Phrase { expansions, phrase: phrase.clone(), negated }
+        }
+    }
 }

@@ -31,7 +31,8 @@ pub(crate) struct Scorer<'p> {
 /// A word that records are scored by.
 enum Scored<'p> {
     Word(&'p Term),
-    Like(&'p Expansion),
+    /// With the documents of each part: to find them is to go through a dictionary.
+    Like(&'p Expansion, Vec<RoaringBitmap>),
 }
 
 /// A hit of a part, the worst on top of a heap.
@@ -65,7 +66,7 @@ impl Search<'_> {
                 continue;
             }
             let docs: Vec<u32> = docs.iter().collect();
-            for (doc, score) in docs.iter().zip(scorer.scores(&**part, &docs)?) {
+            for (doc, score) in docs.iter().zip(scorer.scores((number, &**part), &docs)?) {
                 // Above the worst of a full page first: a log position costs a look.
                 let bits = score.to_bits();
                 let worst = best.peek().filter(|_| best.len() == limit);
@@ -117,10 +118,16 @@ impl Search<'_> {
             }
             with_words += docs.saturating_sub(hidden_docs);
             all += sum.saturating_sub(hidden_sum);
-            for (word, having) in words.iter().zip(&mut having) {
+            for (word, having) in words.iter_mut().zip(&mut having) {
                 *having += match word {
                     Scored::Word(term) if hidden.is_empty() => part.frequency(term)?,
-                    word => word.docs(&**part)?.difference_len(&hidden),
+                    Scored::Word(term) => part.postings(term)?.difference_len(&hidden),
+                    Scored::Like(words, found) => {
+                        let docs = words.docs(&**part)?;
+                        let n = docs.difference_len(&hidden);
+                        found.push(docs);
+                        n
+                    }
                 };
             }
         }
@@ -134,20 +141,13 @@ impl Search<'_> {
 }
 
 impl Scored<'_> {
-    fn docs(&self, part: &dyn Part) -> Result<RoaringBitmap> {
-        match self {
-            Self::Word(term) => part.postings(term),
-            Self::Like(words) => words.docs(part),
-        }
-    }
-
-    /// How often each document has it.
-    fn occurrences(&self, part: &dyn Part, docs: &[u32]) -> Result<Vec<u32>> {
+    /// How often each document of a part has it.
+    fn occurrences(&self, (number, part): (usize, &dyn Part), docs: &[u32]) -> Result<Vec<u32>> {
         match self {
             Self::Word(term) => part.occurrences(term, docs),
-            Self::Like(words) => {
-                let having = words.docs(part)?;
-                Ok(docs.iter().map(|doc| u32::from(having.contains(*doc))).collect())
+            Self::Like(_, found) => {
+                let has = |doc: &u32| found.get(number).is_some_and(|having| having.contains(*doc));
+                Ok(docs.iter().map(|doc| u32::from(has(doc))).collect())
             }
         }
     }
@@ -166,7 +166,7 @@ impl Scorer<'_> {
     }
 
     /// The score of each document; never negative.
-    fn scores(&self, part: &dyn Part, docs: &[u32]) -> Result<Vec<f64>> {
+    fn scores(&self, (number, part): (usize, &dyn Part), docs: &[u32]) -> Result<Vec<f64>> {
         let mut lengths = Vec::with_capacity(docs.len());
         for doc in docs {
             let length = f64::from(part.words_in(*doc)?) / self.average.max(f64::MIN_POSITIVE);
@@ -174,7 +174,7 @@ impl Scorer<'_> {
         }
         let mut scores = vec![0.0; docs.len()];
         for (word, worth) in &self.words {
-            let counts = word.occurrences(part, docs)?;
+            let counts = word.occurrences((number, part), docs)?;
             for ((score, count), length) in scores.iter_mut().zip(counts).zip(&lengths) {
                 let count = f64::from(count);
                 *score += worth * count * (K1 + 1.0) / (count + length);
@@ -189,7 +189,7 @@ fn collect<'p>(node: &'p Node, words: &mut Vec<Scored<'p>>) {
     let mut add = |wanted: Scored<'p>| {
         let same = |other: &Scored<'_>| match (other, &wanted) {
             (Scored::Word(a), Scored::Word(b)) => a == b,
-            (Scored::Like(a), Scored::Like(b)) => a.pattern == b.pattern,
+            (Scored::Like(a, _), Scored::Like(b, _)) => a.pattern == b.pattern,
             _ => false,
         };
         if !words.iter().any(same) {
@@ -198,14 +198,14 @@ fn collect<'p>(node: &'p Node, words: &mut Vec<Scored<'p>>) {
     };
     match node {
         Node::Term { term, negated: false } if term.field.has_positions() => add(Scored::Word(term)),
-        Node::Like { words: like, negated: false } => add(Scored::Like(like)),
+        Node::Like { words: like, negated: false } => add(Scored::Like(like, Vec::new())),
         Node::Phrase { phrase, expansions, negated: false } => {
             for word in &phrase.words {
                 if let Wanted::Word(term) = &word.what {
                     add(Scored::Word(term));
                 }
             }
-            expansions.iter().for_each(|like| add(Scored::Like(like)));
+            expansions.iter().for_each(|like| add(Scored::Like(like, Vec::new())));
         }
         Node::And(of) | Node::Or(of) => of.iter().for_each(|node| collect(node, words)),
         _ => {}

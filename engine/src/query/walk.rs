@@ -63,7 +63,7 @@ impl<'r> Walk<'r> {
             _ => None,
         };
         Ok(Self {
-            marker: options.snippets.then(|| Marker::new(&ast)).transpose()?,
+            marker: options.snippets.then(|| Marker::new(&ast)),
             text,
             ast,
             order: options.order,

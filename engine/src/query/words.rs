@@ -4,6 +4,70 @@ use crate::error::{Error, Result};
 use crate::index::{Pattern, Phrase, PhraseWord, Term, Wanted};
 use crate::text::Analyser;
 
+/// Words of the body, one behind the other, understood once for all that look at a query.
+#[derive(Clone)]
+pub struct Words {
+    text: String,
+    form: Form,
+    sought: Sought,
+    at: Option<usize>,
+}
+
+impl Words {
+    /// Words as they were typed.
+    ///
+    /// # Errors
+    /// *Invalid* if there is none, or the form doesn't fit them; without the text.
+    pub fn new(text: impl Into<String>, form: Form) -> Result<Self> {
+        let text = text.into();
+        Ok(Self { sought: sought(&text, form)?, text, form, at: None })
+    }
+
+    /// The same with the character of the query at which they stand, counted from 1.
+    #[must_use]
+    pub(crate) const fn at(mut self, character: usize) -> Self {
+        self.at = Some(character);
+        self
+    }
+
+    /// As they were typed.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// How they are meant.
+    pub const fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Where they stand in the query, for messages.
+    pub(crate) const fn place(&self) -> Option<usize> {
+        self.at
+    }
+
+    /// What to look for.
+    pub(crate) const fn sought(&self) -> &Sought {
+        &self.sought
+    }
+
+    /// How many there are; at least 1.
+    pub(crate) const fn count(&self) -> usize {
+        match &self.sought {
+            Sought::Word(_) | Sought::Like(_) => 1,
+            Sought::Phrase(phrase) => phrase.words.len(),
+        }
+    }
+}
+
+/// Where they stand makes no difference.
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        self.form == other.form && self.text == other.text
+    }
+}
+
+impl Eq for Words {}
+
 /// How words are meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -16,6 +80,7 @@ pub enum Form {
 }
 
 /// What to look for.
+#[derive(Clone)]
 pub(crate) enum Sought {
     /// One word.
     Word(Term),
@@ -29,7 +94,7 @@ pub(crate) enum Sought {
 const STEM_MAX: usize = 200;
 
 /// Splits `text` into the words to look for. Errors say what is wrong without the text.
-pub(crate) fn sought(text: &str, form: Form) -> Result<Sought> {
+fn sought(text: &str, form: Form) -> Result<Sought> {
     let mut words: Vec<(Vec<u8>, u32)> = Vec::new();
     let mut end = 0;
     Analyser::new().words_with_places(text, |word, place| {
@@ -70,11 +135,4 @@ pub(crate) fn sought(text: &str, form: Form) -> Result<Sought> {
     let mut phrase: Vec<PhraseWord> = before.iter().map(of).collect();
     phrase.push(PhraseWord { offset: last.1, what: wanted });
     Ok(Sought::Phrase(Phrase { words: phrase }))
-}
-
-/// How many words there are in `text`; at least 1.
-pub(crate) fn count(text: &str) -> usize {
-    let mut n = 0;
-    Analyser::new().words(text, |_| n += 1);
-    n.max(1)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use escrowdb::id::Micros;
 use escrowdb::query::ast::{Ast, Leaf};
 use escrowdb::query::reading::{Hit, Reading, SearchOptions};
-use escrowdb::query::words::Form;
+use escrowdb::query::words::{Form, Words as Sought};
 use escrowdb::record::time::Period;
 use escrowdb::record::{Kind, Record};
 use escrowdb::store::Order;
@@ -185,7 +185,7 @@ fn holds(leaf: &Leaf, row: &Plain) -> bool {
         Leaf::Id(v) => row.id == *v,
         Leaf::After(at) => row.time >= *at,
         Leaf::Before(at) => row.time < *at,
-        Leaf::Words(text, form) => words::has(&row.body, text, *form),
+        Leaf::Words(sought) => words::has(&row.body, sought.text(), sought.form()),
     }
 }
 
@@ -260,7 +260,7 @@ impl Words {
                     0 => ("none".to_owned(), Form::Exact),
                     _ => asked::words(rng.pick::<String>(&self.bodies), rng),
                 };
-                Leaf::Words(text, form)
+                Leaf::Words(Sought::new(text, form).unwrap())
             }
             _ => Leaf::Kind(*rng.pick(&[
                 Kind::Message,

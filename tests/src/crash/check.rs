@@ -14,7 +14,7 @@ use escrowdb::ErrorKind;
 use escrowdb::id::RequestId;
 use escrowdb::query::ast::{Ast, Leaf};
 use escrowdb::query::reading::{Hit, SearchOptions};
-use escrowdb::query::words::Form;
+use escrowdb::query::words::{Form, Words};
 use escrowdb::session::Session;
 use escrowdb::store::{EraseOptions, Order, Outcome, Store, VerifyOptions};
 use escrowdb::vfs::Vfs;
@@ -175,7 +175,7 @@ fn asked_words(store: &Store, ledger: &Ledger, there: &[Hit]) -> Checked {
         ] {
             let wanted = there.iter().filter(|hit| has(&hit.body, &text, form));
             let wanted: BTreeSet<&str> = wanted.map(|hit| hit.id.as_str()).collect();
-            let query = Ast::Leaf(Leaf::Words(text, form)).to_string();
+            let query = Ast::Leaf(Leaf::Words(Words::new(text, form).unwrap())).to_string();
             let order = if from.is_multiple_of(2) { Order::Relevance } else { Order::Newest };
             let all = SearchOptions::new().limit(100_000).order(order).snippets(true);
             let found = reading.search(&query, &all).map_err(|e| failed(&query, e))?;

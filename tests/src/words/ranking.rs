@@ -47,11 +47,11 @@ fn collect(query: &Ast, negated: bool, out: &mut Vec<Wanted>) {
     match query {
         Ast::Not(of) => collect(of, !negated, out),
         Ast::And(of) | Ast::Or(of) => of.iter().for_each(|of| collect(of, negated, out)),
-        Ast::Leaf(Leaf::Words(text, form)) if !negated => {
-            let words = scan(text);
+        Ast::Leaf(Leaf::Words(asked)) if !negated => {
+            let (words, form) = (scan(asked.text()), asked.form());
             let last = words.len();
             for (n, word) in words.into_iter().enumerate() {
-                let form = if n + 1 == last { *form } else { Form::Exact };
+                let form = if n + 1 == last { form } else { Form::Exact };
                 let wanted = Wanted { word: word.word, form };
                 if !out.contains(&wanted) {
                     out.push(wanted);

@@ -16,7 +16,7 @@ use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
 use crate::query::tests::rows::{Row, Rows, Three, borrowed, key, words};
-use crate::query::words::Form;
+use crate::query::words::{Form, Words};
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 
@@ -50,7 +50,8 @@ fn holds(leaf: &Leaf, r: &Stored, mask: &Mask) -> bool {
         Leaf::Id(v) => r.id == *v,
         Leaf::After(at) => r.time >= *at,
         Leaf::Before(at) => r.time < *at,
-        Leaf::Words(text, form) => {
+        Leaf::Words(sought) => {
+            let (text, form) = (sought.text(), &sought.form());
             let (body, wanted): (Vec<&str>, Vec<&str>) = (words(r), text.split(' ').collect());
             let (last, before) = wanted.split_last().unwrap();
             body.windows(wanted.len()).any(|part| {
@@ -197,9 +198,9 @@ fn queries() -> impl Strategy<Value = Ast> {
         1 => pick(&["web"]).prop_map(Leaf::Channel),
         2 => prop::sample::select(vec![Kind::Message, Kind::Join, Kind::Erased]).prop_map(Leaf::Kind),
         1 => pick(&["i1", "i2", "i3"]).prop_map(Leaf::Id),
-        2 => pick(&["no", "note", "on", "no not", "now on no", "xyz"]).prop_map(|t| Leaf::Words(t, Form::Exact)),
-        1 => pick(&["no", "not", "on no", "x"]).prop_map(|t| Leaf::Words(t, Form::Prefix)),
-        1 => pick(&["no", "note", "in"]).prop_map(|t| Leaf::Words(t, Form::Near)),
+        2 => pick(&["no", "note", "on", "no not", "now on no", "xyz"]).prop_map(|t| spoken(t, Form::Exact)),
+        1 => pick(&["no", "not", "on no", "x"]).prop_map(|t| spoken(t, Form::Prefix)),
+        1 => pick(&["no", "note", "in"]).prop_map(|t| spoken(t, Form::Near)),
         2 => time().prop_map(Leaf::After),
         2 => time().prop_map(Leaf::Before),
     ];
@@ -211,6 +212,10 @@ fn queries() -> impl Strategy<Value = Ast> {
             inner.prop_map(|a| Ast::Not(Box::new(a))),
         ]
     })
+}
+
+fn spoken(text: String, form: Form) -> Leaf {
+    Leaf::Words(Words::new(text, form).unwrap())
 }
 
 fn split(rows: &[Row], homes: &[usize], n: usize) -> Vec<Arc<dyn Part>> {

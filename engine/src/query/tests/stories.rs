@@ -228,6 +228,11 @@ fn errors_of_the_manual_are_printed_so() {
         let told = told.strip_prefix("newer format: ").unwrap_or(told);
         assert!(MANUAL.contains(&format!("`{told}`")), "{error}");
     }
+    // What is about the whole query has no place, and the page says which ones these are.
+    for query in [String::new(), "x".repeat(LEN_MAX + 1)] {
+        let error = parse(&query, Micros(0)).unwrap_err().to_string();
+        assert!(MANUAL.contains(&format!("`{error}`")), "{error}");
+    }
     assert!(MANUAL.contains("`the query took longer than its time limit`"));
 }
 
