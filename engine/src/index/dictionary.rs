@@ -97,8 +97,9 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
 /// The sections of sorted terms.
 pub fn encode(terms: &Terms, docs: u32) -> TermSections {
     let runs = terms.iter().map(|t| t.runs.len()).sum();
+    let mut positions = Zeroizing::new(Vec::with_capacity(runs));
     let mut others = OtherKinds::default();
-    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs), runs);
+    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs));
     for term in terms.iter() {
         let room = list_bound(term.docs.len(), docs);
         let put = |out: &mut Vec<u8>| postings::encode(out, term.docs, docs);
@@ -108,18 +109,18 @@ pub fn encode(terms: &Terms, docs: u32) -> TermSections {
             others.note(term.field, term.value, term.docs);
             None
         };
-        out.push(term.field, term.value, term.docs.len() as u32, (room, put), runs, |out| {
-            out.put_bytes(term.runs);
-        });
+        out.push(term.field, term.value, term.docs.len() as u32, (room, put), runs);
+        positions.put_bytes(term.runs);
     }
-    out.finish()
+    out.finish(positions)
 }
 
 /// Writes the sections, a term after the other.
 pub struct Encoder {
     entries: Zeroizing<Vec<u8>>,
     lists: Zeroizing<Vec<u8>>,
-    positions: Zeroizing<Vec<u8>>,
+    /// Bytes of the positions so far.
+    placed: usize,
     restarts: Vec<u32>,
     before: Zeroizing<Vec<u8>>,
     field: u8,
@@ -127,10 +128,10 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// No terms, with room for so many bytes of each section.
-    pub fn with_capacity(entries: usize, lists: usize, positions: usize) -> Self {
+    /// No terms, with room for so many bytes of entries and of long lists.
+    pub fn with_capacity(entries: usize, lists: usize) -> Self {
         Self {
-            positions: Zeroizing::new(Vec::with_capacity(positions)),
+            placed: 0,
             entries: Zeroizing::new(Vec::with_capacity(entries)),
             lists: Zeroizing::new(Vec::with_capacity(lists)),
             restarts: Vec::new(),
@@ -140,9 +141,9 @@ impl Encoder {
         }
     }
 
-    /// Adds the next term. `put` writes its list, which takes at most `room` bytes; `put_runs` the
-    /// positions of a word. Of a word it is told how many bytes these take, and how many of its
-    /// documents are of other than default kinds.
+    /// Adds the next term. `put` writes its list, which takes at most `room` bytes. Of a word, whose
+    /// positions the caller lays behind those of the word before, it is told how many bytes these take,
+    /// and how many of its documents are of other than default kinds.
     pub fn push(
         &mut self,
         field: Field,
@@ -150,7 +151,6 @@ impl Encoder {
         frequency: u32,
         (room, put): (usize, impl FnOnce(&mut Vec<u8>)),
         runs: Option<(usize, u32)>,
-        put_runs: impl FnOnce(&mut Vec<u8>),
     ) {
         let number = field as u8;
         grow(&mut self.entries, value.len() + 68 + if frequency <= INLINE_MAX { room } else { 0 });
@@ -183,10 +183,9 @@ impl Encoder {
         }
         if let Some((len, others)) = runs {
             if restart {
-                self.entries.put_varint(self.positions.len() as u64);
+                self.entries.put_varint(self.placed as u64);
             }
-            grow(&mut self.positions, len);
-            put_runs(&mut self.positions);
+            self.placed += len;
             self.entries.put_varint(2 * len as u64 + u64::from(others > 0));
             if others > 0 {
                 self.entries.put_varint(u64::from(others));
@@ -199,15 +198,15 @@ impl Encoder {
         self.count += 1;
     }
 
-    /// The sections.
-    pub fn finish(self) -> TermSections {
+    /// The sections; `positions` are those of the words that were added.
+    pub fn finish(self, positions: Zeroizing<Vec<u8>>) -> TermSections {
         let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * self.restarts.len() + self.entries.len()));
         out.put_u32(self.count as u32);
         for at in &self.restarts {
             out.put_u32(*at);
         }
         out.put_bytes(&self.entries);
-        TermSections { dictionary: out, lists: self.lists, positions: self.positions }
+        TermSections { dictionary: out, lists: self.lists, positions }
     }
 }
 
@@ -453,6 +452,10 @@ impl Cursor<'_> {
             return Ok(None);
         }
         let from = if is_restart { self.reader.varint()? } else { self.runs.end };
+        // Of the first entry that is read nobody knows what stands before it.
+        if self.read > 1 && from != self.runs.end {
+            return Err(Error::corrupt("positions of a word do not begin where those before it end"));
+        }
         let len = self.reader.varint()?;
         let to = from.checked_add(len / 2);
         let to = to.ok_or_else(|| Error::corrupt("place of a word's positions overflows"))?;

@@ -114,7 +114,8 @@ pub fn terms(
     let left = numbers.left;
     // What grows, grows by a little; vectors that are grown wipe what they leave.
     let roomy = |len: usize| len + len / 8 + 4096;
-    let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()), positions.len());
+    let mut out = Encoder::with_capacity(roomy(dictionary.bytes_len()), roomy(lists.len()));
+    let mut runs_left = RunsLeft::of(positions);
     let mut thinned = Thinned::default();
     let mut before = Zeroizing::new(Vec::with_capacity(1024));
     let mut other_kinds = OtherKinds::default();
@@ -133,7 +134,7 @@ pub fn terms(
         let frequency = thinned.read(list, entry.frequency, numbers)?;
         let runs = match entry.others {
             Some(others) => {
-                thinned.read_runs(runs_of(positions, &cursor.runs())?, entry.frequency)?;
+                thinned.read_runs(positions, &cursor.runs())?;
                 let gone = other_kinds.count(thinned.gone.iter().map(|(_, doc)| *doc));
                 let left = others.checked_sub(gone).filter(|left| *left <= frequency).ok_or_else(|| {
                     Error::corrupt("a word says wrongly how many of its documents are of other kinds")
@@ -152,13 +153,50 @@ pub fn terms(
         if frequency > 0 && keep(field, value) {
             let room = list_bound(frequency as usize, left);
             let put = |out: &mut Vec<u8>| thinned.write(out, left);
-            out.push(field, value, frequency, (room, put), runs, |out| {
-                thinned.copy_runs(out, runs_of(positions, &cursor.runs()).unwrap_or_default());
-            });
+            out.push(field, value, frequency, (room, put), runs);
+            if runs.is_some() {
+                thinned.kept.iter().for_each(|part| runs_left.add(part));
+            }
         }
     }
     cursor.finish()?;
-    Ok(out.finish())
+    if cursor.runs().end != positions.len() as u64 {
+        return Err(Error::corrupt("positions are left that no word has"));
+    }
+    Ok(out.finish(runs_left.finish()))
+}
+
+/// The positions that stay. Few words lose any, so what stays is copied over many words at once.
+struct RunsLeft<'a> {
+    all: &'a [u8],
+    out: Zeroizing<Vec<u8>>,
+    /// Not copied yet.
+    next: Range<usize>,
+}
+
+impl<'a> RunsLeft<'a> {
+    /// None of these so far.
+    fn of(all: &'a [u8]) -> Self {
+        Self { all, out: Zeroizing::new(Vec::with_capacity(all.len())), next: 0..0 }
+    }
+
+    /// Adds the bytes at a place behind those that were added.
+    fn add(&mut self, part: &Range<usize>) {
+        if self.next.end != part.start {
+            self.copy();
+            self.next.start = part.start;
+        }
+        self.next.end = part.end;
+    }
+
+    fn copy(&mut self) {
+        self.out.put_bytes(self.all.get(self.next.clone()).unwrap_or_default());
+    }
+
+    fn finish(mut self) -> Zeroizing<Vec<u8>> {
+        self.copy();
+        self.out
+    }
 }
 
 /// The bytes of a word's positions.
@@ -181,7 +219,7 @@ struct Thinned {
     form: Form,
     /// The documents that go, each with its place in the list before it.
     gone: Vec<(u32, u32)>,
-    /// Parts of the positions that stay, and their length together.
+    /// Where the positions stand that stay, and their length together.
     kept: Vec<Range<usize>>,
     runs_len: usize,
 }
@@ -259,15 +297,17 @@ impl Thinned {
         Ok(left)
     }
 
-    /// Reads the positions of the list that was read before.
-    fn read_runs(&mut self, bytes: &[u8], frequency: u32) -> Result<()> {
+    /// Finds what stays of a word's positions, whose list was read before.
+    fn read_runs(&mut self, positions: &[u8], place: &Range<u64>) -> Result<()> {
         self.kept.clear();
         self.runs_len = 0;
+        let bytes = runs_of(positions, place)?;
+        let first = place.start as usize;
         let Self { gone, kept, runs_len, .. } = self;
-        let mut keep = |part: Range<usize>| {
-            if !part.is_empty() {
-                *runs_len += part.len();
-                kept.push(part);
+        let mut keep = |from: usize, to: usize| {
+            if from < to {
+                *runs_len += to - from;
+                kept.push(first + from..first + to);
             }
         };
         let (mut runs, mut from, mut read) = (Runs::new(bytes), 0, 0);
@@ -276,20 +316,11 @@ impl Thinned {
             let end = bytes.len() - runs.remaining();
             runs.bytes()?;
             read = place + 1;
-            keep(from..end);
+            keep(from, end);
             from = bytes.len() - runs.remaining();
         }
-        runs.skip((frequency - read) as usize)?;
-        runs.finish()?;
-        keep(from..bytes.len());
+        keep(from, bytes.len());
         Ok(())
-    }
-
-    /// Writes the positions that stay, out of those that were read.
-    fn copy_runs(&self, out: &mut Vec<u8>, bytes: &[u8]) {
-        for part in &self.kept {
-            out.put_bytes(bytes.get(part.clone()).unwrap_or_default());
-        }
     }
 
     /// Writes the list that was read, for `docs` documents.
@@ -337,6 +368,12 @@ fn thin_list(
     let mut place = 0;
     while place < frequency {
         if broken.is_none() {
+            // Behind the last that goes nothing changes at all, so nothing is read.
+            if before == gone.len() {
+                left += frequency - place;
+                out.put_bytes(&bytes[copied..]);
+                return fits(left, numbers);
+            }
             // Nearly all of a list stays as it is.
             let same =
                 unchanged(bytes.get(r.position()..).unwrap_or_default(), next, limit, frequency - place);
@@ -375,7 +412,12 @@ fn thin_list(
     }
     r.finish()?;
     out.put_bytes(&bytes[copied..]);
-    Ok(left)
+    fits(left, numbers)
+}
+
+fn fits(left: u32, numbers: &Numbers) -> Result<u32> {
+    let fits = left <= numbers.left;
+    fits.then_some(left).ok_or_else(|| Error::corrupt("a posting list has more documents than there are"))
 }
 
 /// The leading part of a list that no document goes from.
