@@ -15,23 +15,25 @@ use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use crate::codec::{Reader, Write};
+use crate::codec::Reader;
 use crate::crypto::stack::wipe;
 use crate::error::{Error, Result};
 use crate::index::part::{Field, Term};
 use crate::index::phrase::Pattern;
 use crate::index::postings::{self, INLINE_MAX};
-use crate::index::terms::{Terms, grow};
 
 mod apart;
+mod encoder;
 mod others;
 
 pub use apart::Apart;
+pub use encoder::{Encoder, Part, encode, join, list_bound};
 pub use others::OtherKinds;
 
-const RESTART: usize = 16;
+/// Terms from one restart to the next.
+pub const RESTART: usize = 16;
 /// Longer keys are damage: the longest value is a text of 512 bytes.
-const KEY_MAX: usize = 4096;
+pub const KEY_MAX: usize = 4096;
 
 /// A dictionary in memory; wiped on drop.
 pub struct Dictionary {
@@ -94,137 +96,6 @@ pub fn key_of(term: &Term) -> Zeroizing<Vec<u8>> {
     key
 }
 
-/// The sections of sorted terms.
-pub fn encode(terms: &Terms, docs: u32) -> TermSections {
-    let runs = terms.iter().map(|t| t.runs.len()).sum();
-    let mut positions = Zeroizing::new(Vec::with_capacity(runs));
-    let mut others = OtherKinds::default();
-    let mut out = Encoder::with_capacity(entries_bound(terms), postings_bound(terms, docs));
-    for term in terms.iter() {
-        let room = list_bound(term.docs.len(), docs);
-        let put = |out: &mut Vec<u8>| postings::encode(out, term.docs, docs);
-        let runs = if term.field.has_positions() {
-            Some((term.runs.len(), others.count(term.docs.iter().copied())))
-        } else {
-            others.note(term.field, term.value, term.docs);
-            None
-        };
-        out.push(term.field, term.value, term.docs.len() as u32, (room, put), runs);
-        positions.put_bytes(term.runs);
-    }
-    out.finish(positions)
-}
-
-/// Writes the sections, a term after the other.
-pub struct Encoder {
-    entries: Zeroizing<Vec<u8>>,
-    lists: Zeroizing<Vec<u8>>,
-    /// Bytes of the positions so far.
-    placed: usize,
-    restarts: Vec<u32>,
-    before: Zeroizing<Vec<u8>>,
-    field: u8,
-    count: usize,
-}
-
-impl Encoder {
-    /// No terms, with room for so many bytes of entries and of long lists.
-    pub fn with_capacity(entries: usize, lists: usize) -> Self {
-        Self {
-            placed: 0,
-            entries: Zeroizing::new(Vec::with_capacity(entries)),
-            lists: Zeroizing::new(Vec::with_capacity(lists)),
-            restarts: Vec::new(),
-            before: Zeroizing::new(Vec::with_capacity(KEY_MAX)),
-            field: 0,
-            count: 0,
-        }
-    }
-
-    /// Adds the next term. `put` writes its list, which takes at most `room` bytes. Of a word, whose
-    /// positions the caller lays behind those of the word before, it is told how many bytes these take,
-    /// and how many of its documents are of other than default kinds.
-    pub fn push(
-        &mut self,
-        field: Field,
-        value: &[u8],
-        frequency: u32,
-        (room, put): (usize, impl FnOnce(&mut Vec<u8>)),
-        runs: Option<(usize, u32)>,
-    ) {
-        let number = field as u8;
-        grow(&mut self.entries, value.len() + 68 + if frequency <= INLINE_MAX { room } else { 0 });
-        let restart = self.count.is_multiple_of(RESTART);
-        if restart {
-            self.restarts.push(self.entries.len() as u32);
-        }
-        let shared = if restart || self.field != number {
-            0
-        } else {
-            1 + self.before.iter().zip(value).take_while(|(a, b)| a == b).count()
-        };
-        self.entries.put_varint(shared as u64);
-        if shared == 0 {
-            self.entries.put_varint(1 + value.len() as u64);
-            self.entries.put_u8(number);
-            self.entries.put_bytes(value);
-        } else {
-            self.entries.put_slice(&value[shared - 1..]);
-        }
-        self.entries.put_varint(u64::from(frequency));
-        if frequency <= INLINE_MAX {
-            put(&mut self.entries);
-        } else {
-            grow(&mut self.lists, room);
-            let from = self.lists.len();
-            put(&mut self.lists);
-            self.entries.put_varint(from as u64);
-            self.entries.put_varint((self.lists.len() - from) as u64);
-        }
-        if let Some((len, others)) = runs {
-            if restart {
-                self.entries.put_varint(self.placed as u64);
-            }
-            self.placed += len;
-            self.entries.put_varint(2 * len as u64 + u64::from(others > 0));
-            if others > 0 {
-                self.entries.put_varint(u64::from(others));
-            }
-        }
-        grow(&mut self.before, value.len());
-        self.before.clear();
-        self.before.extend_from_slice(value);
-        self.field = number;
-        self.count += 1;
-    }
-
-    /// The sections; `positions` are those of the words that were added.
-    pub fn finish(self, positions: Zeroizing<Vec<u8>>) -> TermSections {
-        let mut out = Zeroizing::new(Vec::with_capacity(4 + 4 * self.restarts.len() + self.entries.len()));
-        out.put_u32(self.count as u32);
-        for at in &self.restarts {
-            out.put_u32(*at);
-        }
-        out.put_bytes(&self.entries);
-        TermSections { dictionary: out, lists: self.lists, positions }
-    }
-}
-
-/// Bytes that a list takes at most.
-pub fn list_bound(len: usize, docs: u32) -> usize {
-    if postings::is_bitmap(len as u32, docs) { (docs as usize).div_ceil(8) } else { 5 * len }
-}
-
-/// Reserved at once: a vector that grows leaves its plaintext behind.
-fn entries_bound(terms: &Terms) -> usize {
-    terms.iter().map(|t| t.value.len() + 68 + 5 * t.docs.len().min(INLINE_MAX as usize)).sum()
-}
-
-fn postings_bound(terms: &Terms, docs: u32) -> usize {
-    let long = terms.iter().map(|t| t.docs.len()).filter(|n| *n as u32 > INLINE_MAX);
-    long.map(|n| list_bound(n, docs)).sum()
-}
-
 impl Dictionary {
     /// Takes the bytes of the section; entries are checked when they are read.
     pub fn decode(bytes: Zeroizing<Vec<u8>>) -> Result<Self> {
@@ -270,6 +141,11 @@ impl Dictionary {
         self.at_restart(0, 0)
     }
 
+    /// A cursor before the first entry of a block of [`RESTART`] terms.
+    pub fn at_block(&self, block: usize) -> Result<Cursor<'_>> {
+        Ok(self.at_restart(block, self.restart(block)?))
+    }
+
     /// A cursor at the last restart whose key is not above `key`; walk on from there.
     pub fn seek(&self, key: &[u8]) -> Result<Cursor<'_>> {
         Ok(self.seek_numbered(key)?.0)
@@ -291,7 +167,7 @@ impl Dictionary {
     ) -> Result<()> {
         while let Some(first) = numbers.first() {
             let block = *first as usize / RESTART;
-            let mut cursor = self.at_restart(block, self.restart(block)?);
+            let mut cursor = self.at_block(block)?;
             for number in (block * RESTART) as u32..((block + 1) * RESTART) as u32 {
                 let Some(entry) = cursor.advance()? else { return Ok(()) };
                 if numbers.first() == Some(&number) {
@@ -340,7 +216,7 @@ impl Dictionary {
                 None => true,
             };
             if may {
-                let mut cursor = self.at_restart(block, self.restart(block)?);
+                let mut cursor = self.at_block(block)?;
                 for _ in 0..RESTART {
                     let Some(entry) = cursor.advance()? else { break };
                     match cursor.key().split_first() {
@@ -413,9 +289,9 @@ impl Cursor<'_> {
         self.key.extend_from_slice(suffix);
         let frequency = self.reader.count(u32::MAX as usize)? as u32;
         let list = if frequency <= INLINE_MAX {
-            let from = self.start + self.reader.position();
+            let from = self.place();
             postings::skip(&mut self.reader, frequency)?;
-            ListPlace::Inline(from..self.start + self.reader.position())
+            ListPlace::Inline(from..self.place())
         } else {
             let from = self.reader.varint()?;
             let len = self.reader.varint()?;
@@ -430,6 +306,11 @@ impl Cursor<'_> {
     /// Where the positions of the entry stand that `advance` answered last; empty if it is no word.
     pub fn runs(&self) -> Range<u64> {
         self.runs.clone()
+    }
+
+    /// Byte of the section that is read next.
+    pub const fn place(&self) -> usize {
+        self.start + self.reader.position()
     }
 
     /// Walks on to a key that is not behind.
@@ -482,6 +363,7 @@ impl Cursor<'_> {
 mod tests {
     use super::*;
     use crate::index::runs;
+    use crate::index::terms::Terms;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 

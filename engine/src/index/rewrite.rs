@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use crate::crypto::Entropy;
-use crate::crypto::stack::wipe;
+use crate::crypto::stack::{burn_long_hash, wipe};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::data::IndexData;
@@ -16,7 +16,8 @@ use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
 use crate::index::sections::ToThin;
-use crate::index::thin::{self, Numbers};
+use crate::index::shared;
+use crate::index::thin::{self, Numbers, Whole};
 use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
 use roaring::RoaringBitmap;
@@ -124,8 +125,8 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         let keep = |field: Field, value: &[u8]| {
             !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
         };
-        thin::terms(&dictionary, &lists, &positions, &numbers, keep)
-            .map_err(|e| sections.index.at(Section::Dictionary, e))
+        let all = Whole { dictionary: &dictionary, lists: &lists, positions: &positions, numbers: &numbers };
+        all.thinned(keep).map_err(|e| sections.index.at(Section::Dictionary, e))
     };
     let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
     let ((data, tables, ids), terms) = (bodies_and_ids?, terms?);
@@ -134,22 +135,24 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
     Ok(Rewritten { data, text, body_written, lost })
 }
 
-/// Runs `aside` on a thread of its own while `here` runs; after it where no thread can be started.
+/// Runs `aside` on a thread of its own while `here` runs; after it where no thread can be started. What
+/// that thread leaves on its stack is wiped: the system gives the same memory to the next one.
 fn beside<A: Send, B>(aside: impl FnOnce() -> Result<A> + Send, here: impl FnOnce() -> B) -> (Result<A>, B) {
     let mut aside = Some(aside);
     let mut done = None;
-    let mut run = || {
-        if let Some(work) = aside.take() {
-            done = Some(work());
-        }
-    };
+    let mut run = || done = aside.take().map(|work| work());
     let here = std::thread::scope(|scope| {
-        let spawned = std::thread::Builder::new().name("escrowdb-erase".into()).spawn_scoped(scope, &mut run);
-        drop(spawned);
+        let on_thread = || {
+            run();
+            burn_long_hash();
+        };
+        let name = "escrowdb-erase".into();
+        // Who is not started is not needed: the work is done below then.
+        drop(std::thread::Builder::new().name(name).spawn_scoped(scope, on_thread));
         here()
     });
-    run();
-    (done.unwrap_or_else(|| Err(Error::new(ErrorKind::Closed, "no thread could be started"))), here)
+    let done = done.or_else(|| aside.take().map(|work| work()));
+    (done.unwrap_or_else(|| Err(shared::panicked())), here)
 }
 
 /// A record dies with any of its subjects.

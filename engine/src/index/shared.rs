@@ -60,7 +60,7 @@ pub(crate) fn share<J>(
     })
 }
 
-fn panicked() -> Error {
+pub(super) fn panicked() -> Error {
     Error::io("share work", std::io::Error::other("the other thread panicked"))
 }
 
