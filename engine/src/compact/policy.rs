@@ -6,8 +6,8 @@
 //! - **Small** ones are merged by tiers: each tier is a quarter of the one above, the highest ends
 //!   at one half. When a tier has gathered `fan_in` segments they are merged, together with what
 //!   is smaller. A record goes up at least one tier each time, so it is written at most once for
-//!   each: with 65,536 records a segment, once more for one of at least 8,192 records, twice for
-//!   one of at least 2,048, eight times for a segment of a single record. That is the worst case.
+//!   each: with 32,768 records a segment, once more for one of at least 4,096 records, twice for
+//!   one of at least 1,024, seven times for a segment of a single record. That is the worst case.
 //! - **Thinned** ones are written anew when too much of their body files is dead. With a share of
 //!   one quarter at most three bytes are written for each byte given back.
 //! - **Overlapping** full ones are merged by time if that at least halves the sum of their spans.

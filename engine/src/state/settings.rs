@@ -48,7 +48,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            roll_records: 65_536,
+            roll_records: 32_768,
             roll_bytes: 64 << 20,
             close_roll_records: 4_096,
             pass_bytes: 256 << 20,

@@ -83,7 +83,7 @@ impl Builder {
         self
     }
 
-    /// Records of a journal after which it is rolled (default 65,536).
+    /// Records of a journal after which it is rolled (default 32,768).
     #[must_use]
     pub const fn roll_records(mut self, records: u32) -> Self {
         self.settings.roll_records = records;
