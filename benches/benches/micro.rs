@@ -50,7 +50,7 @@ fn records() -> Vec<Stored> {
 fn index(records: &[Stored]) -> IndexData {
     let mut order: Vec<usize> = (0..records.len()).collect();
     order.sort_by_key(|n| (records[*n].time, *n));
-    let mut builder = IndexBuilder::new(&|_| true, true);
+    let mut builder = IndexBuilder::new(&|_| Ok(true), true);
     for (i, n) in order.into_iter().enumerate() {
         let at = Location { block: (i / 8) as u32, slot: (i % 8) as u16 };
         builder.add(&records[n], Seq(n as u64), at).unwrap();

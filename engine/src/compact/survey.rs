@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use crate::compact::policy::{BodyFacts, Facts};
 use crate::error::Result;
 use crate::id::{FileId, Micros, SegmentId};
-use crate::index::{Field, Part, Term};
+use crate::index::{Field, Part, Segment, Term};
 use crate::record::Kind;
 use crate::state::State;
 use crate::view::Rolled;
@@ -53,8 +53,10 @@ impl Survey {
     pub fn avoid_damaged(&mut self, state: &State, ids: &[SegmentId]) -> Result<u64> {
         let segments = state.view.read().segments.clone();
         let chosen: Vec<&Rolled> = segments.iter().filter(|s| ids.contains(&s.id)).collect();
+        // What is of a newer format is left alone too.
+        let is_damaged = |part: &Segment| !part.verify(true).is_ok_and(|damage| damage.is_empty());
         let damaged: Vec<FileId> =
-            chosen.iter().filter(|s| !s.part.verify(true).is_empty()).map(|s| s.entry.index).collect();
+            chosen.iter().filter(|s| is_damaged(&s.part)).map(|s| s.entry.index).collect();
         let avoided =
             if damaged.is_empty() { chosen.iter().map(|s| s.entry.index).collect() } else { damaged };
         let count = avoided.len() as u64;

@@ -101,7 +101,7 @@ impl Segment {
     /// Builds the index anew from the block table and the bodies, for an index whose other
     /// sections are damaged. A block of the table holds no dead record, so what comes out equals
     /// what was written.
-    pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> bool) -> Result<IndexData> {
+    pub fn rebuild(&self, known: &dyn Fn(PersonNumber) -> Result<bool>) -> Result<IndexData> {
         self.rebuild_from(known, self.sections.index.has_words(), &mut |_, _, e| Err(e))
     }
 
@@ -109,22 +109,24 @@ impl Segment {
     /// `erased` can't open any more. It has words if the index had, and if `with_words`.
     pub fn rebuild_readable(
         &self,
-        known: &dyn Fn(PersonNumber) -> bool,
-        erased: &dyn Fn(PersonNumber) -> bool,
+        known: &dyn Fn(PersonNumber) -> Result<bool>,
+        erased: &dyn Fn(PersonNumber) -> Result<bool>,
         with_words: bool,
     ) -> Result<Rebuilt> {
         let (mut lost, mut gone) = (Vec::new(), Vec::new());
         let with_words = with_words || self.sections.index.has_words();
-        let data = self.rebuild_from(known, with_words, &mut |number, block, e| match e.kind() {
-            ErrorKind::Corrupt if block.subjects.iter().any(|subject| erased(*subject)) => {
-                gone.push((number, block.subjects.clone()));
-                Ok(())
+        let data = self.rebuild_from(known, with_words, &mut |number, block, e| {
+            if e.kind() != ErrorKind::Corrupt {
+                return Err(e);
             }
-            ErrorKind::Corrupt => {
-                lost.push(e.to_string());
-                Ok(())
+            for subject in &block.subjects {
+                if erased(*subject)? {
+                    gone.push((number, block.subjects.clone()));
+                    return Ok(());
+                }
             }
-            _ => Err(e),
+            lost.push(e.to_string());
+            Ok(())
         })?;
         Ok(Rebuilt { data: data.without(&RoaringBitmap::new(), &[])?, lost, gone })
     }
@@ -138,7 +140,7 @@ impl Segment {
 
     fn rebuild_from(
         &self,
-        known: &dyn Fn(PersonNumber) -> bool,
+        known: &dyn Fn(PersonNumber) -> Result<bool>,
         with_words: bool,
         lost: &mut dyn FnMut(u32, &BlockRef, Error) -> Result<()>,
     ) -> Result<IndexData> {
@@ -170,8 +172,34 @@ impl Segment {
         builder.finish(blocks)
     }
 
+    /// Refuses what this program doesn't know in texts that open: that is a newer format, whatever else
+    /// is damaged, and nothing may be written anew in its place.
+    ///
+    /// # Errors
+    /// *Unsupported*. What doesn't open says nothing, and is no error here.
+    pub fn check_known(&self) -> Result<()> {
+        let sections = &self.sections;
+        let newer = |checked: Result<()>| match checked {
+            Err(e) if e.kind() == ErrorKind::Unsupported => Err(e),
+            _ => Ok(()),
+        };
+        if sections.index.has_words() {
+            newer(sections.check_analyser())?;
+        }
+        newer(sections.load_dictionary().and_then(|dictionary| {
+            let mut cursor = dictionary.cursor();
+            while cursor.advance()?.is_some() {
+                known_field(cursor.key())?;
+            }
+            Ok(())
+        }))
+    }
+
     /// Checks every page and section, with `read_data` every record too; answers what is damaged.
-    pub fn verify(&self, read_data: bool) -> Vec<String> {
+    ///
+    /// # Errors
+    /// *Unsupported* if it is of a newer format: see [`Self::check_known`].
+    pub fn verify(&self, read_data: bool) -> Result<Vec<String>> {
         let mut damage = self.sections.index.hold();
         let data = self.verify_sections(&mut damage);
         if read_data
@@ -180,10 +208,12 @@ impl Segment {
         {
             damage.extend(self.verify_index(&data).err().map(|e| e.to_string()));
         }
+        let known = if damage.is_empty() { Ok(()) } else { self.check_known() };
         self.sections.index.release();
+        known?;
         damage.sort_unstable();
         damage.dedup();
-        damage
+        Ok(damage)
     }
 
     /// What an erasure wrote reads back: every page of the index opens and has the text that was
@@ -216,12 +246,15 @@ impl Segment {
     /// What an erasure may have written last opens: the index, and the newest body file if the
     /// index was written anew. Rescue counts as opening. Between two passes of an erasure a segment
     /// that still waits holds blocks of people whose keys are gone; they must not open.
-    pub fn verify_fresh(&self, rewritten: bool) -> Vec<String> {
-        let mut damage = self.verify(false);
+    ///
+    /// # Errors
+    /// Those of [`Self::verify`].
+    pub fn verify_fresh(&self, rewritten: bool) -> Result<Vec<String>> {
+        let mut damage = self.verify(false)?;
         if rewritten && let Some(newest) = self.body_count().checked_sub(1) {
             damage.extend(self.verify_body(newest, Dead::Waiting, &|| Ok(())).err().map(|e| e.to_string()));
         }
-        damage
+        Ok(damage)
     }
 
     /// The index, if all of it can be read.
@@ -294,7 +327,7 @@ impl Segment {
         // Who is known stands in the keyring; here the index's own word must do.
         let authors = data.terms.iter().filter(|t| t.field == Field::Author);
         let authors: HashSet<&[u8]> = authors.map(|t| t.value).collect();
-        let rebuilt = self.rebuild(&|person| authors.contains(person_value(person).as_slice()))?;
+        let rebuilt = self.rebuild(&|person| Ok(authors.contains(person_value(person).as_slice())))?;
         if rebuilt == *data {
             return Ok(());
         }
@@ -330,6 +363,14 @@ fn decode_ids(ids: &IdTable, docs: &mut [DocEntry]) -> Result<()> {
     Ok(())
 }
 
+/// Field and value of a key of the dictionary.
+fn known_field(key: &[u8]) -> Result<(Field, &[u8])> {
+    let (number, value) = key.split_first().unwrap_or((&0, &[]));
+    let field = field_of(*number)
+        .ok_or_else(|| Error::newer(format!("field {number} of the dictionary is unknown")))?;
+    Ok((field, value))
+}
+
 fn decode_terms(dictionary: &Dictionary, lists: &[u8], positions: &[u8], docs: u32) -> Result<Terms> {
     let mut cursor = dictionary.cursor();
     // A guess that is seldom too small; vectors that are grow and wipe what they leave.
@@ -339,9 +380,7 @@ fn decode_terms(dictionary: &Dictionary, lists: &[u8], positions: &[u8], docs: u
     let (mut runs_at, mut at) = (0, Zeroizing::new(Vec::new()));
     let mut others = OtherKinds::default();
     while let Some(entry) = cursor.advance()? {
-        let (number, value) = cursor.key().split_first().unwrap_or((&0, &[]));
-        let field = field_of(*number)
-            .ok_or_else(|| Error::newer(format!("field {number} of the dictionary is unknown")))?;
+        let (field, value) = known_field(cursor.key())?;
         if terms.last().is_some_and(|last| last.order() >= (field, value)) || entry.frequency == 0 {
             return Err(Error::corrupt("terms are not in order or empty"));
         }

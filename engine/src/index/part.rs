@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
 use crate::index::known::hash_of;
-use crate::index::phrase::{EachWord, Pattern, Phrase};
+use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
 use crate::record::{Kind, Stored};
 
 /// Field of a term.
@@ -158,8 +158,16 @@ pub trait Part: Send + Sync {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
-    /// Whether bodies were split into words; without, nobody may ask for words.
+    /// Whether bodies were split into words.
     fn has_words(&self) -> bool;
+    /// Refuses who wants to ask for words, where an answer would be wrong: where bodies were not split
+    /// into words, or not by the analyser that splits the query. Whoever asks for words asks this first.
+    ///
+    /// # Errors
+    /// *Unsupported*, and of a segment what reading its index meets.
+    fn check_words(&self) -> Result<()> {
+        if self.has_words() || self.doc_count() == 0 { Ok(()) } else { Err(no_words()) }
+    }
     /// Those of the documents `among` in which a phrase stands.
     fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap>;
     /// Documents of all words like one; tells `each` of every such word.

@@ -1,8 +1,8 @@
 //! The sections of one index file, each opened at first use and kept as long as there is room.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -29,6 +29,8 @@ pub struct Sections {
     /// The file.
     pub index: IndexFile,
     pub(super) opened: Arc<Opened>,
+    /// That the analyser is a known one: a file never changes, so it is asked once.
+    analyser_known: OnceLock<()>,
 }
 
 /// Event times and log positions of documents.
@@ -93,7 +95,7 @@ impl Sections {
     /// Nothing is read yet; what will be counts on `budget`.
     pub fn new(index: IndexFile, budget: Arc<Budget>) -> Self {
         let opened = Arc::new(Opened::new(index.table().docs, budget));
-        Self { index, opened }
+        Self { index, opened, analyser_known: OnceLock::new() }
     }
 
     /// Forgets, and thereby wipes, what was read, and what queries made of it.
@@ -302,8 +304,12 @@ impl Sections {
 
     /// Refuses words of another analyser: they would be compared with what they are not.
     pub fn check_analyser(&self) -> Result<()> {
+        if self.analyser_known.get().is_some() {
+            return Ok(());
+        }
         let made = self.index.section(Section::Analyser)?;
         if **made == [ANALYSER.0, ANALYSER.1] {
+            let _ = self.analyser_known.set(());
             return Ok(());
         }
         Err(self

@@ -11,7 +11,6 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::Micros;
 use crate::index::part::{Asked, Conjunction};
-use crate::index::phrase::no_words;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdQuery, Part, Term, Wanted};
 use crate::query::plan::{Naming, Node, Plan};
@@ -99,12 +98,9 @@ fn conjunction<'p>(plan: &'p Plan, part: &dyn Part, mask: &Mask) -> Result<Optio
     Ok(Some(conjunction))
 }
 
-/// Refuses to ask for words where there are none: an answer without them would be wrong.
+/// Refuses to ask for words where there are none, or unknown ones: an answer would be wrong.
 pub(crate) fn check_words(plan: &Plan, part: &dyn Part) -> Result<()> {
-    if plan.asks_words && part.doc_count() > 0 && !part.has_words() {
-        return Err(no_words());
-    }
-    Ok(())
+    if plan.asks_words { part.check_words() } else { Ok(()) }
 }
 
 /// Whether a part can hold anything for the plan, by time alone.

@@ -35,7 +35,11 @@ pub(super) fn check_whole(
     let mut damaged: Vec<_> = missing.iter().map(|m| (m.id, &m.entry, m.why.clone())).collect();
     for segment in segments {
         let rewritten = segment.entry.generation > 0;
-        let damage = segment.part.verify_fresh(rewritten).into_iter().next();
+        // What is newer stands under the other root too, or is as bad as damage here.
+        let damage = match segment.part.verify_fresh(rewritten) {
+            Ok(damage) => damage.into_iter().next(),
+            Err(e) => Some(e.to_string()),
+        };
         damaged.extend(damage.map(|damage| (segment.id, &segment.entry, damage)));
     }
     if damaged.is_empty() {

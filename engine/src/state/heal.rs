@@ -96,18 +96,21 @@ pub fn missing(state: &State, give_up: GiveUp, by: By) -> Result<()> {
     Ok(())
 }
 
-/// Trouble that leaves a segment as it is: damage, or no room to build another.
+/// Trouble that leaves a segment as it is: damage, a newer format, or no room to build another.
 fn stays(e: &Error) -> bool {
-    matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::NoSpace)
+    matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::NoSpace)
 }
 
 /// Heals every segment whose index is damaged beyond rescue, and gives up what nothing opens.
 /// Answers how many were healed. The caller keeps erasures and compactions away.
+///
+/// # Errors
+/// *Unsupported* if an index is of a newer format: it is no damage, and stays as it is.
 pub fn all(state: &Arc<State>, by: By) -> Result<u64> {
     let segments = state.view.read().segments.clone();
     let mut healed = 0;
     for segment in segments {
-        if !segment.part.verify(false).is_empty() {
+        if !segment.part.verify(false)?.is_empty() {
             one(state, &segment, GiveUp::Segments, by)?;
             healed += 1;
         }
@@ -117,10 +120,14 @@ pub fn all(state: &Arc<State>, by: By) -> Result<u64> {
 
 /// Builds the index of a segment anew by an ordinary commit, with words if the store's indexes may have
 /// them; answers what is lost, which stands in the key tree from then on.
+///
+/// # Errors
+/// *Unsupported* if it is of a newer format; *corrupt* if more is lost than may be given up.
 pub fn one(state: &State, segment: &Rolled, give_up: GiveUp, by: By) -> Result<Vec<String>> {
-    let known = |n: PersonNumber| state.view.read().knows(n).unwrap_or(false);
+    segment.part.check_known()?;
+    let known = |n: PersonNumber| state.view.read().knows(n);
     let erasures = begun(&state.view.read().tree)?;
-    let erased = |n: PersonNumber| !known(n) && erasures.iter().any(|(_, people)| people.contains(&n));
+    let erased = |n: PersonNumber| Ok(erasures.iter().any(|(_, people)| people.contains(&n)) && !known(n)?);
     let with_words = state.view.read().tree.head().has_words();
     let Rebuilt { data, mut lost, gone } = match segment.part.rebuild_readable(&known, &erased, with_words) {
         Ok(rebuilt) => rebuilt,

@@ -202,7 +202,7 @@ fn verify_segment(
     };
     let beyond = |found: &[Damage]| found.iter().any(|d| d.fate == Fate::Lost);
     let lost = beyond(&found.index) || beyond(&found.bodies);
-    if beyond(&found.index) && !segment.part.verify(false).is_empty() {
+    if beyond(&found.index) && !segment.part.verify(false)?.is_empty() {
         // Postings can be had from bodies.
         if options.repair {
             match heal::one(state, segment, options.give_up(), By::Repair) {
@@ -215,7 +215,7 @@ fn verify_segment(
             }
         } else if segment
             .part
-            .rebuild_readable(&|_| false, &|_| false, false)
+            .rebuild_readable(&|_| Ok(false), &|_| Ok(false), false)
             .is_ok_and(|r| r.lost.is_empty() && r.gone.is_empty())
         {
             report.repairable += 1;
@@ -238,7 +238,7 @@ fn verify_segment(
         return Ok(());
     }
     let named = |d: String| format!("segment {id}: {d}");
-    report.damage.extend(segment.part.verify(read_data).into_iter().map(named));
+    report.damage.extend(segment.part.verify(read_data)?.into_iter().map(named));
     if read_data && let Err(e) = compare_segment(state, segment, report) {
         report.damage.push(format!("segment {}: {e}", segment.id));
     }
@@ -264,7 +264,7 @@ fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -
         }
         opened.push((record.stored, record.seq));
     }
-    let known = |n| authors.get(&n).copied().unwrap_or(false);
+    let known = |n| Ok(authors.get(&n).copied().unwrap_or(false));
     let mut builder = IndexBuilder::new(&known, data.with_words);
     for ((stored, seq), entry) in opened.iter().zip(&data.docs) {
         builder.add(stored, *seq, entry.at)?;

@@ -142,7 +142,7 @@ fn parity() -> Vec<u8> {
 
 /// The text of the index of a few records.
 fn index_file() -> Vec<u8> {
-    let mut builder = IndexBuilder::new(&|_| true, true);
+    let mut builder = IndexBuilder::new(&|_| Ok(true), true);
     for i in 0..100u16 {
         let stored = Stored {
             id: format!("m{i}"),

@@ -218,8 +218,7 @@ impl IndexFile {
         match self.page_as_it_is(number, page) {
             Ok(()) => {}
             Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::Unsupported) => {
-                *page = *self.rescue(number)?.ok_or_else(|| lost(&e))?;
-                self.open_in_place(number, page)?;
+                self.rescue_into(number, page)?.ok_or_else(|| lost(number, &e))?;
                 self.repairs.count();
             }
             Err(e) => return Err(e),
@@ -258,20 +257,32 @@ impl IndexFile {
     /// What a page was that doesn't open: by its parity, which is cheap, then by turning each bit.
     /// Both are proved by the seal.
     pub(crate) fn rescue(&self, number: u32) -> Result<Option<Page>> {
-        if let Ok(page) = self.file.reconstruct(number.into())
-            && self.open_in_place(number, &mut page.clone()).is_ok()
-        {
-            return Ok(Some(page));
+        self.rescue_into(number, &mut Zeroizing::new([0u8; PAGE_LEN]))
+    }
+
+    /// The same, which leaves the page opened in `opened`: there, for the caller wipes it.
+    fn rescue_into(&self, number: u32, opened: &mut [u8; PAGE_LEN]) -> Result<Option<Page>> {
+        if let Ok(page) = self.file.reconstruct(number.into()) {
+            *opened = *page;
+            if self.open_in_place(number, opened).is_ok() {
+                return Ok(Some(page));
+            }
         }
         let Ok(mut page) = self.file.page(number.into()) else { return Ok(None) };
-        let right = self.key.with(|key| page::set_bit_right(self.of, key, number, &mut page))?;
-        Ok(right.then_some(page))
+        if !self.key.with(|key| page::set_bit_right(self.of, key, number, &mut page))? {
+            return Ok(None);
+        }
+        *opened = *page;
+        self.open_in_place(number, opened)?;
+        Ok(Some(page))
     }
 }
 
-/// What neither parity nor a bit brings back; an error of the system counts as loss then.
-fn lost(e: &Error) -> Error {
-    let kind = if e.kind() == ErrorKind::Unsupported { e.kind() } else { ErrorKind::Corrupt };
+/// What neither parity nor a bit brings back; an error of the system counts as loss then. Only the first
+/// page can say that the file is of a newer format: all others have its version.
+fn lost(number: u32, e: &Error) -> Error {
+    let newer = number == 0 && e.kind() == ErrorKind::Unsupported;
+    let kind = if newer { ErrorKind::Unsupported } else { ErrorKind::Corrupt };
     Error::new(kind, e.to_string())
         .hint("run `escrow verify --repair`; what can't be repaired must come from a backup")
 }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::id::{Micros, Seq};
 use crate::index::file::Section;
 use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
-use crate::index::phrase::{EachWord, Pattern, Phrase};
+use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
 use crate::index::postings;
 use crate::index::reader::{Segment, no_document};
 use crate::record::{Kind, Stored};
@@ -207,6 +207,14 @@ impl Part for Segment {
 
     fn has_words(&self) -> bool {
         self.sections.index.has_words()
+    }
+
+    fn check_words(&self) -> Result<()> {
+        match (self.has_words(), self.doc_count()) {
+            (_, 0) => Ok(()),
+            (true, _) => self.sections.check_analyser(),
+            (false, _) => Err(no_words()),
+        }
     }
 
     fn phrase(&self, phrase: &Phrase, among: &RoaringBitmap) -> Result<RoaringBitmap> {
