@@ -4,6 +4,7 @@
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
@@ -21,6 +22,8 @@ pub const KEYS: u64 = 64;
 pub const RECORDS: u64 = 40;
 /// The record that is erased alone: of the second batch, which stands in the journal.
 pub const ERASED_RECORD: u64 = RECORDS + 7;
+/// Records that `append-apart` adds.
+pub const APART: u64 = 20;
 /// People; the one with number 0 is erased.
 pub const PEOPLE: u64 = 4;
 
@@ -69,7 +72,7 @@ pub fn secret(sort: u64, i: u64) -> Zeroizing<[u8; 32]> {
 
 #[derive(Default)]
 struct Held {
-    store: Option<Store>,
+    store: Option<Arc<Store>>,
     ciphers: Vec<Aes256GcmSiv>,
     one_times: Vec<OneTime>,
     arena: Keys,
@@ -92,7 +95,7 @@ pub fn run() {
 
 fn obey(held: &mut Held, order: &str) {
     let (order, rest) = order.split_once(' ').unwrap_or((order, ""));
-    let store = || held.store.as_ref().unwrap();
+    let store = || held.store.as_deref().unwrap();
     match order {
         "ciphers" => held.ciphers = (0..KEYS).map(cipher).collect(),
         "one-times" => held.one_times = (0..KEYS).map(one_time).collect(),
@@ -106,9 +109,22 @@ fn obey(held: &mut Held, order: &str) {
         "create" => {
             let (records, folder) = rest.split_once(' ').unwrap();
             let builder = Store::builder(PathBuf::from(folder)).roll_records(records.parse().unwrap());
-            held.store = Some(builder.preset(Preset::Peer).create().unwrap());
+            held.store = Some(Arc::new(builder.preset(Preset::Peer).create().unwrap()));
         }
         "append" => append(store(), rest.parse().unwrap()),
+        "append-apart" => {
+            // By somebody who has done nothing else since, and whose stack stays.
+            let (store, (done, wait)) = (Arc::clone(held.store.as_ref().unwrap()), mpsc::channel());
+            std::thread::spawn(move || {
+                append_hers(&store);
+                drop(store);
+                done.send(()).unwrap();
+                loop {
+                    std::thread::park();
+                }
+            });
+            wait.recv().unwrap();
+        }
         "roll" => store().roll().unwrap(),
         "ask" => (0..PEOPLE).for_each(|person| ask(store(), person)),
         "read" => (0..PEOPLE).for_each(|person| read(store(), person)),
@@ -170,6 +186,18 @@ fn append(store: &Store, batch: u64) {
                 .id(format!("m{i}")),
         );
     }
+    assert_eq!(store.append(&records).unwrap().len(), records.len());
+}
+
+/// Some records more of the person who is erased, numbered from `2 * RECORDS`.
+fn append_hers(store: &Store) {
+    let record = |i| {
+        let mut body = word(0, Word::Body(i));
+        body.push_str(" and some words more");
+        let record = Record::new(word(0, Word::Conversation), word(0, Word::Name), Micros(i as i64), body);
+        record.id(format!("m{i}"))
+    };
+    let records: Vec<Record> = (2 * RECORDS..2 * RECORDS + APART).map(record).collect();
     assert_eq!(store.append(&records).unwrap().len(), records.len());
 }
 

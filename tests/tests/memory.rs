@@ -10,7 +10,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use escrowdb_tests::child::{ERASED_RECORD, RECORDS, Word, word};
+use escrowdb_tests::child::{APART, ERASED_RECORD, PEOPLE, RECORDS, Word, word};
 use escrowdb_tests::evidence::{Evidence, files_at_rest};
 use escrowdb_tests::memory::{Found, Needles, Subject};
 use escrowdb_tests::sealed::{Depth, Hunt, hunt, windows};
@@ -89,6 +89,19 @@ fn erased_words_that_were_asked_for_leave_nothing() {
     }
 }
 
+/// Whoever fills a journal freezes its index. That was moved by value, and in it the analyser with the end
+/// of the last text: a copy stayed on the stack of whoever had appended, for as long as he did nothing else.
+#[test]
+fn whoever_fills_a_journal_keeps_nothing_on_his_stack() {
+    // The second batch and the records apart fill a journal, the first batch and its people don't.
+    let mut scene = Scene::set(WIPED, "apart", (RECORDS * PEOPLE + APART) as u32);
+    scene.subject.tell("append-apart");
+    let mut words = Needles::default();
+    add_bodies(&mut words, RECORDS..2 * RECORDS + APART);
+    scene.erase("person", 6);
+    assert_eq!(scene.left(&words), Found::new());
+}
+
 /// An embedding program may have another allocator. Then text can be read in freed memory until
 /// it is used again (this test finds some, which shows what the wiping one is for), but no key.
 #[test]
@@ -117,7 +130,7 @@ impl Scene {
         // The control: what will be looked for is found while it lives.
         let words = her_words();
         let found = subject.search(&words);
-        let expected = if roll_records == NEVER { words.len() } else { 3 };
+        let expected = if u64::from(roll_records) > RECORDS * PEOPLE { words.len() } else { 3 };
         assert!(found.len() >= expected, "of {} words only {:?}", words.len(), found.keys());
         Self { subject, folder, died: Needles::default() }
     }

@@ -1,7 +1,11 @@
 //! An index as plain sorted vectors: what is built, filtered and encoded.
 
+use std::hint::black_box;
+use std::mem::take;
+
 use roaring::RoaringBitmap;
 
+use crate::crypto::stack::burn_hash;
 use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::text_hash;
@@ -12,7 +16,7 @@ use crate::record::Stored;
 use crate::segment::{BlockRef, Location};
 
 /// One document of an index. Documents are ordered by time, then by log position.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct DocEntry {
     /// Event time.
     pub time: Micros,
@@ -28,7 +32,7 @@ pub struct DocEntry {
     pub words: u32,
 }
 
-/// All of an index in clear; wiped on drop. Its encoding is a pure function of it.
+/// All of an index in clear; wiped on drop, with what it was made of. Its encoding is a pure function of it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct IndexData {
     /// Documents.
@@ -72,6 +76,11 @@ impl<'a> IndexBuilder<'a> {
             .filter(|n| *n < GONE)
             .ok_or_else(|| Error::invalid("an index holds too many records"))?;
         self.lists.add(doc, &stored.borrowed(), (self.known)(stored.author)?);
+        if self.docs.len() == self.docs.capacity() {
+            let mut wider = Vec::with_capacity(self.docs.capacity().max(512) * 2);
+            wider.extend_from_slice(&self.docs);
+            wipe(&mut std::mem::replace(&mut self.docs, wider));
+        }
         self.docs.push(DocEntry {
             time: stored.time,
             seq,
@@ -84,9 +93,17 @@ impl<'a> IndexBuilder<'a> {
     }
 
     /// The index over the blocks where the records stand.
-    pub fn finish(self, blocks: Vec<BlockRef>) -> Result<IndexData> {
+    pub fn finish(mut self, blocks: Vec<BlockRef>) -> Result<IndexData> {
         let with_words = self.lists.words().is_some();
-        Ok(IndexData { docs: self.docs, terms: self.lists.into_sorted()?, blocks, with_words })
+        Ok(IndexData { docs: take(&mut self.docs), terms: self.lists.in_order()?, blocks, with_words })
+    }
+}
+
+impl Drop for IndexBuilder<'_> {
+    fn drop(&mut self) {
+        wipe(&mut self.docs);
+        // One for all ids that were hashed.
+        burn_hash();
     }
 }
 
@@ -103,7 +120,7 @@ impl IndexData {
     pub fn without(mut self, removed: &RoaringBitmap, dead: &[PersonNumber]) -> Result<Self> {
         let (mut docs, number) = self.survivors(removed);
         self.blocks = self.surviving_blocks(&mut docs);
-        self.docs = docs;
+        wipe(&mut std::mem::replace(&mut self.docs, docs));
         let dead: Vec<[u8; 8]> = dead.iter().map(|p| person_value(*p)).collect();
         let is_dead = |field: Field, value: &[u8]| {
             matches!(field, Field::Author | Field::Subject) && dead.iter().any(|d| d.as_slice() == value)
@@ -131,14 +148,6 @@ impl IndexData {
         blocks.extend(new_blocks);
         self.blocks = blocks;
         Ok(())
-    }
-
-    /// Body files (by index) in which documents stand.
-    pub fn used_files(&self) -> Vec<u8> {
-        let mut used: Vec<u8> = self.blocks.iter().map(|b| b.file).collect();
-        used.sort_unstable();
-        used.dedup();
-        used
     }
 
     fn survivors(&self, removed: &RoaringBitmap) -> (Vec<DocEntry>, Vec<u32>) {
@@ -179,11 +188,16 @@ impl IndexData {
 
 impl Drop for IndexData {
     fn drop(&mut self) {
-        for entry in &mut self.docs {
-            entry.id_hash = 0;
-            entry.conv_hash = 0;
-        }
+        wipe(&mut self.docs);
     }
+}
+
+/// Wipes documents, and what is left of others behind them, at once.
+fn wipe(docs: &mut Vec<DocEntry>) {
+    docs.clear();
+    docs.resize(docs.capacity(), DocEntry::default());
+    black_box(docs.as_mut_slice());
+    docs.clear();
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::crypto::stack::burn_hash;
 use crate::error::{Error, Result};
 
 const WORDS: usize = 8;
@@ -16,7 +17,8 @@ const BITS_PER_KEY: usize = 16;
 const SALT: [u32; WORDS] =
     [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
-/// First four bytes of the BLAKE3 hash of a text.
+/// First four bytes of the BLAKE3 hash of a text. It leaves the end of the text on the stack: see
+/// [`burn_hash`].
 pub fn text_hash(text: &str) -> u32 {
     let [a, b, c, d, ..] = *blake3::hash(text.as_bytes()).as_bytes();
     u32::from_le_bytes([a, b, c, d])
@@ -34,7 +36,9 @@ pub struct IdHash {
 impl IdHash {
     /// Hashes an identity.
     pub fn of(id: &str, conversation: &str) -> Self {
-        Self { id: text_hash(id), conversation: text_hash(conversation) }
+        let hashed = Self { id: text_hash(id), conversation: text_hash(conversation) };
+        burn_hash();
+        hashed
     }
 
     /// How filters are asked for it.

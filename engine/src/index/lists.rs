@@ -146,7 +146,7 @@ impl Lists {
     }
 
     /// Everything, in the order of terms.
-    pub fn into_sorted(self) -> Result<Terms> {
+    pub fn in_order(&self) -> Result<Terms> {
         self.sorted(Some, |_, _| true)
     }
 }

@@ -1,7 +1,10 @@
 //! Words one behind the other, and words that are like one.
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::part::Term;
+use crate::index::terms::grow;
 
 /// Words at given distances.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,18 +126,19 @@ fn is_same(wanted: &[char], word: std::str::Chars<'_>) -> bool {
     wanted.iter().copied().eq(word)
 }
 
-/// Positions at which an element of a phrase stands, for each of some documents.
+/// Positions at which an element of a phrase stands, for each of some documents; wiped on drop.
 #[derive(Default)]
 pub struct Places {
     /// One document after the other.
-    at: Vec<u32>,
+    at: Zeroizing<Vec<u32>>,
     ends: Vec<usize>,
 }
 
 impl Places {
     /// Adds the positions of the next document.
-    pub fn push(&mut self, positions: &[u32]) {
-        self.at.extend_from_slice(positions);
+    pub fn push(&mut self, positions: impl ExactSizeIterator<Item = u32>) {
+        grow(&mut self.at, positions.len());
+        self.at.extend(positions);
         self.ends.push(self.at.len());
     }
 
@@ -146,8 +150,8 @@ impl Places {
     }
 }
 
-/// Whether a position stands in `first`, `before` places behind the start of a phrase, of which one
-/// stands in `starts`; leaves in `starts` those for which it does.
+/// Leaves in `starts`, where a phrase may begin, those `offset` places behind which one of the positions
+/// `at` stands. Both ascend.
 pub fn keep_starts(starts: &mut Vec<u32>, offset: u32, at: &[u32]) {
     let mut rest = at;
     starts.retain(|start| {

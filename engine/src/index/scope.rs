@@ -1,5 +1,7 @@
 //! What a query may see: who is known, and what is being erased.
 
+use zeroize::Zeroizing;
+
 use crate::error::Result;
 use crate::id::{PersonNumber, Seq};
 
@@ -16,15 +18,15 @@ pub trait People {
 pub struct Mask {
     /// These people: records of which they are a subject are hidden, elsewhere they are unknown.
     pub persons: Vec<PersonNumber>,
-    /// All records of these conversations.
-    pub conversations: Vec<String>,
+    /// All records of these conversations; their names leave nothing behind.
+    pub conversations: Zeroizing<Vec<String>>,
     /// These records.
     pub records: Vec<Seq>,
 }
 
 impl Mask {
     /// Whether nothing is being erased.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.persons.is_empty() && self.conversations.is_empty() && self.records.is_empty()
     }
 

@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroize as _;
 
 use crate::error::Result;
 use crate::id::Micros;
@@ -406,9 +407,11 @@ pub(crate) fn hidden(part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
     for person in &mask.persons {
         docs |= part.postings(&Term::person(Field::Subject, *person))?;
     }
-    for conversation in &mask.conversations {
-        let value = conversation.as_bytes().to_vec();
-        docs |= part.postings(&Term { field: Field::Conversation, value })?;
+    for conversation in mask.conversations.iter() {
+        let mut term = Term::conversation(conversation);
+        let found = part.postings(&term);
+        term.value.zeroize();
+        docs |= found?;
     }
     for seq in &mask.records {
         docs.extend(part.doc_of(*seq)?);

@@ -34,7 +34,7 @@ pub(crate) fn header() -> [u8; HEADER_LEN] {
 }
 
 /// Where a record went: its block and its place in the block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Location {
     /// Number of the block.
     pub block: u32,

@@ -29,7 +29,8 @@ pub const WORD_MAX: usize = 255;
 #[derive(Default)]
 pub struct Analyser {
     assembler: Assembler,
-    window: Window,
+    /// In a place of its own, for a copy of what is moved stays on the stack.
+    window: Box<Window>,
     normaliser: Normaliser,
 }
 

@@ -47,7 +47,8 @@ enum Chain {
 
 /// Takes the characters of one text in order.
 pub(super) struct Assembler {
-    letters: Letters,
+    /// In a place of its own, for a copy of what is moved stays on the stack.
+    letters: Box<Letters>,
     kind: Kind,
     chain: Chain,
     /// The character before was a Latin letter, or a mark dropped behind one.
@@ -65,7 +66,7 @@ pub(super) struct Assembler {
 impl Default for Assembler {
     fn default() -> Self {
         Self {
-            letters: Letters::default(),
+            letters: Box::default(),
             kind: Kind::None,
             chain: Chain::Nothing,
             latin: false,

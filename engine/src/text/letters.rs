@@ -53,30 +53,36 @@ impl Letters {
             return;
         }
         let Self { bytes, len, long } = self;
-        let hasher = long.get_or_insert_with(|| {
+        // The hasher takes no text before it is where it stays: a move would leave some behind.
+        let hasher = long.get_or_insert_with(blake3::Hasher::new);
+        if *len != LONG {
             // What fits is kept for the head of the short name; the rest is hashed only.
             let fits = utf8.len().min(WHOLE - *len);
             bytes[*len..*len + fits].copy_from_slice(&utf8[..fits]);
-            let mut hasher = blake3::Hasher::new();
             hasher.update(&bytes[..*len]);
             *len = LONG;
-            hasher
-        });
+        }
         hasher.update(utf8);
     }
 
     /// The next one begins, whatever there is of this one.
     pub(super) fn clear(&mut self) {
         self.len = 0;
-        if let Some(mut hasher) = self.long.take() {
+        self.forget_long();
+    }
+
+    /// Wipes the hasher where it stands: moved out, it would stay there.
+    fn forget_long(&mut self) {
+        if let Some(hasher) = &mut self.long {
             hasher.zeroize();
+            self.long = None;
         }
     }
 
     /// The word, or its short name; the next one begins.
     pub(super) fn take(&mut self, each: impl FnOnce(&[u8])) {
         let mut len = self.len;
-        if let Some(mut hasher) = self.long.take() {
+        if let Some(hasher) = &self.long {
             let mut cut = HEAD;
             while self.bytes[cut] & 0xc0 == 0x80 {
                 cut -= 1;
@@ -84,7 +90,7 @@ impl Letters {
             self.bytes[cut] = 0xff;
             len = cut + 1 + HASH;
             self.bytes[cut + 1..len].copy_from_slice(&hasher.finalize().as_bytes()[..HASH]);
-            hasher.zeroize();
+            self.forget_long();
         }
         each(&self.bytes[..len]);
         self.len = 0;

@@ -15,6 +15,7 @@ use crate::index::postings;
 use crate::index::reader::Segment;
 use crate::index::runs::Runs;
 use crate::index::sections::{HeldRuns, list_bytes};
+use crate::index::terms::grow;
 
 /// Where an element of a phrase stands in documents, asked one after the other.
 enum Stands {
@@ -227,10 +228,11 @@ impl Segment {
     fn places_of(&self, listed: &[Listed], docs: &[u32]) -> Result<Places> {
         let mut places = Places::default();
         let mut read = Zeroizing::new(Vec::new());
-        let mut all: Vec<(usize, u32)> = Vec::new();
+        let mut all: Zeroizing<Vec<(usize, u32)>> = Zeroizing::default();
         for word in listed {
             self.each_run(word, docs, |n, runs| {
                 runs.read(&mut read)?;
+                grow(&mut all, read.len());
                 all.extend(read.iter().map(|at| (n, *at)));
                 Ok(())
             })?;
@@ -239,8 +241,7 @@ impl Segment {
         let mut rest = &all[..];
         for n in 0..docs.len() {
             let (own, behind) = rest.split_at(rest.partition_point(|(of, _)| *of <= n));
-            let own: Vec<u32> = own.iter().map(|(_, at)| *at).collect();
-            places.push(&own);
+            places.push(own.iter().map(|(_, at)| *at));
             rest = behind;
         }
         Ok(places)

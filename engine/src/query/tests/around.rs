@@ -92,7 +92,7 @@ fn what_is_being_erased_is_neither_asked_for_nor_a_neighbour() {
     let her = Mask { persons: vec![PersonNumber(2)], ..Mask::default() };
     assert_eq!(places(&rows, &her, "m0005", None, 2), [(vec![1, 3], 5, vec![7, 9])]);
     assert!(places(&rows, &her, "m0006", None, 2).is_empty());
-    let all = Mask { conversations: vec!["c".into()], ..Mask::default() };
+    let all = Mask { conversations: vec!["c".into()].into(), ..Mask::default() };
     assert!(places(&rows, &all, "m0005", None, 2).is_empty());
 }
 

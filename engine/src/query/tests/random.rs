@@ -182,7 +182,11 @@ fn worlds() -> impl Strategy<Value = World> {
     let homes = prop::collection::vec(0..4usize, 24);
     (records(), mask, homes).prop_map(|(world, (masked, persons, conversation, records), homes)| {
         let conversations = if conversation { vec!["c3".to_owned()] } else { Vec::new() };
-        let mask = if masked { Mask { persons, conversations, records } } else { Mask::default() };
+        let mask = if masked {
+            Mask { persons, conversations: conversations.into(), records }
+        } else {
+            Mask::default()
+        };
         World { mask, homes, ..world }
     })
 }
