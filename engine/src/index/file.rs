@@ -154,6 +154,8 @@ pub struct IndexFile {
 const TABLE_LEN: usize = 4 + 4 + 8 + 8 + 8 + 8 + 2;
 /// Bytes of a section's place: id, offset, length.
 const SECTION_LEN: usize = 1 + 8 + 8;
+/// Bytes that a document takes at least, in the table of ids.
+const ID_LEN_MIN: u64 = 9;
 /// Sections a table may name at most.
 const SECTIONS_MAX: usize = 200;
 
@@ -336,6 +338,9 @@ impl Table {
             return Err(Error::corrupt(format!("the file has {pages} pages, its table says {wanted}")));
         }
         let docs = r.u32()?;
+        if u64::from(docs) * ID_LEN_MIN > u64::from(pages) * TEXT_LEN as u64 {
+            return Err(Error::corrupt("it says that it has more documents than it has room for"));
+        }
         let times = (Micros(r.u64()? as i64), Micros(r.u64()? as i64));
         let seqs = (Seq(r.u64()?), Seq(r.u64()?));
         let count = usize::from(r.u16()?);

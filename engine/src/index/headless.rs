@@ -18,10 +18,18 @@ pub(super) fn block_table_len(pages: &[Text]) -> Option<usize> {
         return Some(len);
     }
     // A page of the first table is lost: the second has it, so many pages behind as the table takes.
-    (1..=pages.len() / 2).find_map(|taken| {
+    (1..=pages.len() / 2).filter(|taken| stands_twice(pages, *taken)).find_map(|taken| {
         let len = ends_in(pages, taken, taken)?;
         (len.div_ceil(TEXT_LEN) == taken).then_some(len)
     })
+}
+
+/// Whether a table of so many pages may stand there twice: each page is the same both times, as far as
+/// both open. Mostly the first that is looked at is another, so that looking at every number of pages
+/// doesn't cost its square.
+fn stands_twice(pages: &[Text], taken: usize) -> bool {
+    let both = pages.iter().zip(pages.get(taken..).unwrap_or_default()).take(taken);
+    both.filter_map(|(first, second)| first.as_ref().zip(second.as_ref())).all(|(a, b)| a == b)
 }
 
 /// Length of the table in the first `taken` pages, each of which may stand `behind` pages later too.
@@ -74,5 +82,17 @@ mod tests {
             }
         }
         assert_eq!(block_table_len(&[]), None);
+    }
+
+    /// A large index without a block table that opens: each number of pages was gathered and read, which
+    /// took minutes.
+    #[test]
+    fn a_table_that_is_not_there_is_not_sought_for_minutes() {
+        let page = |n: usize| Some(Zeroizing::new(n.to_le_bytes().repeat(TEXT_LEN / 8)));
+        let mut pages: Vec<Text> = (1..20_000).map(page).collect();
+        for lost in [0, 0, 9_998] {
+            pages[lost] = None;
+            assert_eq!(block_table_len(&pages), None);
+        }
     }
 }

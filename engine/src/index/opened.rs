@@ -41,7 +41,7 @@ pub(crate) struct Opened {
     /// Found in the dictionary, so counted with it: as much as it can take.
     pub(super) known: Known,
     pub(super) asked_last: Last,
-    /// Made of the postings, so counted with them.
+    /// Made of the postings and kept with them only, so counted with them.
     pub(super) spread: Spread,
     used: AtomicBool,
     account: Account,
@@ -122,7 +122,8 @@ impl Opened {
         }
     }
 
-    /// Forgets, and thereby wipes, everything. It waits for what is being made.
+    /// Forgets, and thereby wipes, everything that was opened. It waits for sections that are being opened;
+    /// a list that a query makes of them meanwhile is put down behind it, see [`Self::forget_lists`].
     pub(super) fn clear(&self) {
         self.each(|lazy| {
             let bytes = lazy.take(true);
@@ -136,7 +137,8 @@ impl Opened {
         self.account.bytes()
     }
 
-    /// Forgets, and thereby wipes, what was looked up last, and lists made of it.
+    /// Forgets, and thereby wipes, what was looked up last, and lists made of it. It waits for nobody: who
+    /// must be sure of all keeps queries away, or calls it once more when none that began before is left.
     pub(super) fn forget_lists(&self) {
         self.known.clear();
         self.asked_last.clear();

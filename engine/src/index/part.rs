@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use roaring::RoaringBitmap;
 
+use crate::crypto::stack::burn_hash;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
@@ -71,7 +72,8 @@ impl Term {
 
 /// Terms that documents have or don't have, all of them at once.
 pub struct Conjunction {
-    /// Each is wanted or not; one at least is wanted.
+    /// Each is wanted or not. [`Part::conjunction`] and [`Part::conjunction_count`] need one at least that is
+    /// wanted; [`Part::common`] does not.
     pub terms: Vec<Asked>,
     /// Documents of default kinds only.
     pub default_only: bool,
@@ -119,6 +121,7 @@ impl<'a> IdQuery<'a> {
     /// Looks for `id`, in one conversation or in any.
     pub fn new(id: &'a str, conversation: Option<&'a str>) -> Self {
         let hash = IdHash { id: text_hash(id), conversation: conversation.map_or(0, text_hash) };
+        burn_hash();
         Self { id, conversation, hash }
     }
 }
@@ -209,9 +212,9 @@ pub trait Part: Send + Sync {
         Ok(None)
     }
 
-    /// Documents of a range that have all wanted terms and no other of `terms`; `None` where going
-    /// through the lists one by one is quicker.
-    fn common(&self, _of: &Conjunction, _among: Range<u32>) -> Result<Option<RoaringBitmap>> {
+    /// All documents that have every wanted term and no other of `terms`; `None` where going through the
+    /// lists one by one is quicker.
+    fn common(&self, _of: &Conjunction) -> Result<Option<RoaringBitmap>> {
         Ok(None)
     }
 

@@ -7,7 +7,6 @@
 //! is kept as plain numbers: nothing has to be read of it but what is compared.
 
 use std::cell::Cell;
-use std::ops::Range;
 
 use zeroize::Zeroizing;
 
@@ -41,7 +40,7 @@ impl List {
     /// From a list of differences of `frequency` documents, all below `docs`.
     pub fn new(list: &[u8], frequency: u32, docs: u32) -> Result<Self> {
         if is_rare(frequency, docs) {
-            within(list, frequency, docs, &(0..docs)).map(|list| Self::Docs(Zeroizing::new(list)))
+            docs_of(list, frequency, docs).map(Self::Docs)
         } else {
             Sparse::new(list, frequency, docs).map(Self::Sparse)
         }
@@ -153,15 +152,11 @@ fn bytes_before(words: &[u8], sums: &mut [u8]) {
     }
 }
 
-/// Documents of a list of differences that lie in a range.
-pub fn within(list: &[u8], frequency: u32, docs: u32, range: &Range<u32>) -> Result<Vec<u32>> {
-    let mut found = Vec::with_capacity((frequency as usize).min(list.len()));
+/// Documents of a list of differences.
+fn docs_of(list: &[u8], frequency: u32, docs: u32) -> Result<Zeroizing<Vec<u32>>> {
+    let mut found = Zeroizing::new(Vec::with_capacity((frequency as usize).min(list.len())));
     let mut r = Reader::new(list);
-    postings::read_list(&mut r, frequency, docs, |doc| {
-        if range.contains(&doc) {
-            found.push(doc);
-        }
-    })?;
+    postings::read_list(&mut r, frequency, docs, |doc| found.push(doc))?;
     r.finish().map(|()| found)
 }
 
@@ -211,7 +206,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn has_what_the_list_has(docs in 1u32..70_000, list: BTreeSet<u16>, dense in 0u32..600, wanted: bool, from in 0u32..70_000, len in 0u32..70_000) {
+        fn has_what_the_list_has(docs in 1u32..70_000, list: BTreeSet<u16>, dense in 0u32..600, wanted: bool, from in 0u32..70_000) {
             // Bytes with one bit, with many, with none.
             let list: BTreeSet<u32> = list.into_iter().map(u32::from).chain(1_000..1_000 + dense).filter(|d| *d < docs).collect();
             let bytes = differences(&list);
@@ -228,22 +223,20 @@ mod tests {
                     prop_assert_eq!(sifted, truth);
                 }
             }
-            let range = from..from.saturating_add(len);
-            let mut found = within(&bytes, list.len() as u32, docs, &range).unwrap();
-            prop_assert!(found.iter().copied().eq(list.iter().copied().filter(|d| range.contains(d))));
+            let mut found = docs_of(&bytes, list.len() as u32, docs).unwrap();
+            prop_assert!(found.iter().copied().eq(list.iter().copied()));
             let mut bits = vec![0u8; docs.div_ceil(8) as usize];
             list.iter().step_by(2).for_each(|d| bits[*d as usize / 8] |= 1 << (d % 8));
             let even: BTreeSet<u32> = list.iter().copied().step_by(2).collect();
             found.retain(|d| even.contains(d) == wanted);
-            let mut sifted = within(&bytes, list.len() as u32, docs, &range).unwrap();
+            let mut sifted = docs_of(&bytes, list.len() as u32, docs).unwrap();
             sift_bits(&mut sifted, wanted, &bits).unwrap();
             prop_assert_eq!(sifted, found);
         }
 
         #[test]
         fn any_bytes_are_a_list_or_refused(bytes: Vec<u8>, frequency in 0u32..100, docs in 0u32..1000) {
-            let range = docs / 3..docs;
-            let _ = within(&bytes, frequency, docs, &range);
+            let _ = docs_of(&bytes, frequency, docs);
             if let Ok(sparse) = Sparse::new(&bytes, frequency, docs) {
                 prop_assert_eq!((0..2 * docs).filter(|doc| sparse.has(*doc)).count(), frequency as usize);
             }

@@ -310,8 +310,7 @@ impl Segment {
     }
 
     fn body_of(&self, block: &BlockRef) -> Result<&BodyFile> {
-        let file = self.bodies.get(usize::from(block.file));
-        file.map(|file| &**file).ok_or_else(|| self.damage(Section::Blocks, "a body file is missing"))
+        self.body(usize::from(block.file))
     }
 
     /// Damage found in a section.

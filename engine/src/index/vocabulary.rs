@@ -63,6 +63,8 @@ struct Sought {
     found: u32,
 }
 
+/// Words of a lookup for which room is kept: those of some hundred pages of text.
+const LOOKUP_MAX: usize = 1 << 15;
 /// Documents that stand in a line itself.
 const INLINE: usize = 4;
 /// Bytes of a word that stand in its line; longer ones are marked so.
@@ -77,10 +79,19 @@ const CHUNK_MAX: u32 = 1024;
 const PIECE: u32 = 1 << 16;
 
 impl Lookup {
-    /// No words.
+    /// No words. What a very long document took is given back.
     pub(super) fn clear(&mut self) {
+        if self.words.capacity() > LOOKUP_MAX || self.bytes.capacity() > LOOKUP_MAX * 16 {
+            *self = Self::default();
+        }
         self.bytes.clear();
         self.words.clear();
+    }
+
+    /// Bytes that it keeps.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.bytes.capacity() + self.words.capacity() * size_of::<Sought>()
     }
 
     /// How many words.
@@ -100,7 +111,7 @@ impl Vocabulary {
     /// Adds a document to the words of a lookup; calls `each` with the number and the position of
     /// each. Answers about how many bytes that took.
     pub(super) fn add(&mut self, of: &mut Lookup, doc: u32, mut each: impl FnMut(u32, u32)) -> usize {
-        self.reserve(of.words.len());
+        self.reserve(0);
         let (mut from, mask) = (0, self.slots.len() - 1);
         for word in &mut of.words {
             let bytes = of.bytes.get(from..word.end as usize).unwrap_or_default();
@@ -127,7 +138,8 @@ impl Vocabulary {
             let number = match guess.or_else(|| self.find(word.hash, text)) {
                 Some(number) => number,
                 None => {
-                    bytes += size_of::<Line>() + 16 + if text.len() > TEXT_MAX { text.len() } else { 0 };
+                    // Two to four places of the table are kept for each.
+                    bytes += size_of::<Line>() + 24 + if text.len() > TEXT_MAX { text.len() } else { 0 };
                     self.insert(word.hash, text)
                 }
             };
@@ -223,7 +235,8 @@ impl Vocabulary {
         }
     }
 
-    /// Room for so many words more: half of the slots stay free.
+    /// Room for so many words more: half of the slots stay free. Words come one by one, for many of a
+    /// document may be the same.
     fn reserve(&mut self, more: usize) {
         let wanted = ((self.len as usize + more) * 2).next_power_of_two().max(1024);
         if wanted <= self.slots.len() {
@@ -248,30 +261,25 @@ impl Vocabulary {
     }
 
     fn insert(&mut self, hash: u64, word: &[u8]) -> u32 {
-        let mut line = Line {
-            hash,
-            count: 0,
-            last: 0,
-            first: [0; INLINE],
-            head: 0,
-            tail: 0,
-            left: 0,
-            len: LONG,
-            text: [0; TEXT_MAX],
-        };
-        match line.text.get_mut(..word.len()) {
-            Some(text) => {
-                text.copy_from_slice(word);
-                line.len = word.len() as u8;
-            }
-            None => line.set_place(self.texts.add(word)),
-        }
+        self.reserve(1);
         if self.len.is_multiple_of(BLOCK) {
             self.lines.push(Vec::with_capacity(BLOCK as usize));
         }
         let number = self.len;
-        if let Some(block) = self.lines.last_mut() {
-            block.push(line);
+        let Self { lines, texts, .. } = self;
+        if let Some(block) = lines.last_mut() {
+            // Filled where it stands: one that is moved there leaves its word on the stack.
+            block.push(Line::EMPTY);
+            if let Some(line) = block.last_mut() {
+                line.hash = hash;
+                match line.text.get_mut(..word.len()) {
+                    Some(text) => {
+                        text.copy_from_slice(word);
+                        line.len = word.len() as u8;
+                    }
+                    None => line.set_place(texts.add(word)),
+                }
+            }
         }
         self.len += 1;
         self.place(hash, number);
@@ -351,6 +359,19 @@ fn beginning(word: &[u8]) -> u64 {
 }
 
 impl Line {
+    /// Without a word; marked as if it had a long one.
+    const EMPTY: Self = Self {
+        hash: 0,
+        count: 0,
+        last: 0,
+        first: [0; INLINE],
+        head: 0,
+        tail: 0,
+        left: 0,
+        len: LONG,
+        text: [0; TEXT_MAX],
+    };
+
     fn place(&self) -> Place {
         let number = |at: usize| {
             let bytes = self.text.get(at..at + 4).and_then(|b| b.try_into().ok());
@@ -402,6 +423,18 @@ mod tests {
         }
         assert!(words.docs(0).into_iter().eq(0..300_000));
         assert!(words.docs(1).into_iter().eq((0..300_000).step_by(3)));
+    }
+
+    /// A body of one word a million times took a place of the table for each time, eight megabytes for one
+    /// word, and the room in which they were looked up stayed, twelve more; nobody counted either.
+    #[test]
+    fn a_word_that_is_said_often_takes_room_once() {
+        let (mut words, mut lookup) = (Vocabulary::default(), Lookup::default());
+        (0..1 << 20).for_each(|at| lookup.push(b"a", at));
+        words.add(&mut lookup, 0, |_, _| {});
+        assert_eq!((words.len(), words.slots.len()), (1, 1024));
+        lookup.clear();
+        assert!(lookup.memory() < 1 << 20, "{} bytes", lookup.memory());
     }
 
     proptest! {

@@ -34,7 +34,6 @@ impl Words {
     /// Adds the next document; answers about how many bytes that took.
     pub fn add(&mut self, doc: u32, body: &str) -> usize {
         let Self { words, lookup, analyser, stream, ends } = self;
-        lookup.clear();
         analyser.words(body, |word| lookup.push(word.value, word.position));
         let before = stream.len();
         let mut next = 0;
@@ -43,6 +42,7 @@ impl Words {
             stream.push(number | if position == next { 0 } else { APART });
             next = position + 1;
         });
+        lookup.clear();
         ends.push(stream.len());
         size_of::<usize>() + bytes + (stream.len() - before) * size_of::<u32>()
     }

@@ -249,7 +249,7 @@ impl<'a> Eval<'a> {
                 _ => return Ok(None),
             }
         }
-        if all.terms.is_empty() { Ok(None) } else { self.part.common(&all, 0..self.part.doc_count()) }
+        if all.terms.is_empty() { Ok(None) } else { self.part.common(&all) }
     }
 
     /// Terms and times come first: they cost least. Then what is a bitmap already; then ids, for

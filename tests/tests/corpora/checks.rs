@@ -6,13 +6,16 @@ use std::sync::{Arc, LazyLock};
 
 use escrowdb::codec::Reader;
 use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
-use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, StoreId};
+use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, Seq, StoreId};
 use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
 use escrowdb::index::file;
 use escrowdb::index::filter::IdFilter;
+use escrowdb::index::part::{Asked, Conjunction};
 use escrowdb::index::tables::decode_blocks;
-use escrowdb::index::{Field, IdQuery, Part, Segment, SegmentFiles, Term, page, postings};
+use escrowdb::index::{
+    Field, IdQuery, Part, Pattern, Phrase, PhraseWord, Segment, SegmentFiles, Term, Wanted, page, postings,
+};
 use escrowdb::ingest::frame;
 use escrowdb::journal::parity::file_name as journal_parity_name;
 use escrowdb::journal::{FrameKind, Journal};
@@ -249,13 +252,49 @@ fn ask_segment(segment: &Segment) {
             drop(segment.frequency(&term));
         }
     }
+    ask_words(segment);
     drop(segment.id_candidates(&IdQuery::new("m1", Some("c1"))));
     drop(segment.newest(&all, 5, None));
     drop(segment.oldest(&all, 5, None));
     for doc in [0, 1, segment.doc_count()] {
         drop(segment.key(doc));
         drop(segment.record(doc));
+        drop(segment.words_in(doc));
     }
+    drop(segment.doc_of(Seq(3)));
+}
+
+/// The same for words, and for conjunctions of terms.
+fn ask_words(segment: &Segment) {
+    let mut terms = Vec::new();
+    for field in [Field::Tag, Field::Kind, Field::Word] {
+        let values = segment.terms(field).unwrap_or_default().into_iter().take(4);
+        terms.extend(values.map(|(value, _)| Term { field, value }));
+    }
+    terms.push(Term::word(b"hello"));
+    let docs: Vec<u32> = (0..segment.doc_count().min(100)).collect();
+    let all = docs.iter().copied().collect();
+    let (mut found, mut keys, mut seqs) = (Vec::new(), Vec::new(), Vec::new());
+    for (a, b) in terms.iter().zip(terms.iter().rev()) {
+        for (default_only, wanted) in [(false, true), (true, false)] {
+            let mut of = Conjunction::of_terms(vec![Asked::new(a, true), Asked::new(b, wanted)]);
+            of.default_only = default_only;
+            drop(segment.conjunction(&of, 0..segment.doc_count(), &mut found));
+            drop((segment.keys(&found, &mut keys), segment.seqs_of(&found, &mut seqs)));
+            drop((segment.conjunction_count(&of, &mut found), segment.common(&of)));
+        }
+        drop(segment.occurrences(a, &docs));
+        let like = Pattern::Prefix(b.value.get(..1).unwrap_or_default().to_vec());
+        let [a, b] = [a, b].map(|term| Wanted::Word(term.clone()));
+        for (first, second) in [(a.clone(), b), (a, Wanted::Like(like))] {
+            let words = [(0, first), (1, second)].map(|(offset, what)| PhraseWord { offset, what }).to_vec();
+            drop(segment.phrase(&Phrase { words }, &all));
+        }
+    }
+    for like in [Pattern::Prefix(vec![]), Pattern::near("hallo")] {
+        drop(segment.like(&like, &mut |_| Ok(())));
+    }
+    drop((segment.check_words(), segment.word_totals(), segment.default_docs()));
 }
 
 struct Nobody;

@@ -32,7 +32,13 @@ impl Segment {
                 _ if postings::is_bitmap(entry.frequency, docs) => words.sift(bytes, wanted),
                 ListPlace::Apart(place) if !probe::is_rare(entry.frequency, docs) => {
                     let make = || dense::spread(bytes, entry.frequency, docs);
-                    words.sift(&self.sections.opened.spread.get(place.start, make)?, wanted)
+                    let opened = &self.sections.opened;
+                    // What is kept is counted with the postings; of who asks for few lists these are
+                    // not kept, and nothing is made of them.
+                    if !opened.postings.is_made() {
+                        return words.sift(&make()?, wanted);
+                    }
+                    words.sift(&opened.spread.get(place.start, make)?, wanted)
                 }
                 _ => words.sift_list(bytes, entry.frequency, docs, wanted),
             })?;
@@ -89,10 +95,10 @@ impl Segment {
         Ok(())
     }
 
-    /// The same as a bitmap; all terms may be unwanted ones.
-    pub(super) fn map_of(&self, of: &Conjunction, among: Range<u32>) -> Result<RoaringBitmap> {
+    /// All of them as a bitmap; all terms may be unwanted ones.
+    pub(super) fn map_of(&self, of: &Conjunction) -> Result<RoaringBitmap> {
         let mut few = Vec::new();
-        match self.meet(of, among)? {
+        match self.meet(of, 0..self.doc_count())? {
             None => Ok(RoaringBitmap::new()),
             Some(met) if self.rare(of, &met, &mut few)? => RoaringBitmap::from_sorted_iter(few)
                 .map_err(|_| self.damage(Section::Postings, "documents are not ascending")),

@@ -59,8 +59,8 @@ impl Part for Segment {
         Ok(())
     }
 
-    fn common(&self, of: &Conjunction, among: Range<u32>) -> Result<Option<RoaringBitmap>> {
-        self.map_of(of, among).map(Some)
+    fn common(&self, of: &Conjunction) -> Result<Option<RoaringBitmap>> {
+        self.map_of(of).map(Some)
     }
 
     fn conjunction(&self, of: &Conjunction, among: Range<u32>, docs: &mut Vec<u32>) -> Result<bool> {
