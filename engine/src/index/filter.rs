@@ -18,7 +18,7 @@ const SALT: [u32; WORDS] =
     [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
 
 /// First four bytes of the BLAKE3 hash of a text. It leaves the end of the text on the stack: see
-/// [`burn_hash`].
+/// `crypto::stack::burn_hash`.
 pub fn text_hash(text: &str) -> u32 {
     let [a, b, c, d, ..] = *blake3::hash(text.as_bytes()).as_bytes();
     u32::from_le_bytes([a, b, c, d])
