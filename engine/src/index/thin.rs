@@ -396,6 +396,28 @@ mod tests {
         bytes[..len + more].to_vec()
     }
 
+    /// Places are written anew, so a wrong one would be made right by the way and never be seen again.
+    #[test]
+    fn wrong_places_are_refused_not_made_consistent() {
+        let lists = (0..100).map(|value| ((6, value), BTreeSet::from([0, 1, 2]))).collect();
+        let TermSections { dictionary, lists, positions } = dictionary::encode(&data_of(&lists), 10);
+        let numbers = Numbers::without(10, &RoaringBitmap::from([1]));
+        let thin = |dictionary: &[u8], positions: &[u8], pieces| {
+            let dictionary = Dictionary::decode(Zeroizing::new(dictionary.to_vec())).unwrap();
+            let whole = Whole { dictionary: &dictionary, lists: &lists, positions, numbers: &numbers };
+            whole.in_pieces(pieces, |_, _| true).map(drop)
+        };
+        let more = [&positions[..], &[0x40]].concat();
+        for pieces in 1..5 {
+            thin(&dictionary, &positions, pieces).unwrap();
+            assert!(thin(&dictionary, &more, pieces).is_err(), "{pieces} pieces");
+        }
+        // The second of two pieces begins at the fifth restart.
+        let mut moved = dictionary.to_vec();
+        moved[4 + 4 * 4] ^= 1;
+        assert!(thin(&moved, &positions, 2).is_err());
+    }
+
     proptest! {
         /// Long and short lists, bitmaps that become lists and lists that become bitmaps.
         #[test]

@@ -219,6 +219,7 @@ fn thin_list(
     fits(left, numbers)
 }
 
+/// A list that has no more documents than are left.
 fn fits(left: u32, numbers: &Numbers) -> Result<u32> {
     let fits = left <= numbers.left;
     fits.then_some(left).ok_or_else(|| Error::corrupt("a posting list has more documents than there are"))
