@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ed25519_dalek::SigningKey;
 use parking_lot::Mutex;
 
 use crate::compact::{self, Background};
@@ -12,7 +11,7 @@ use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
-use crate::merkle::verifier_key::verifier_key;
+use crate::merkle::signer::Signer;
 use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
@@ -316,8 +315,7 @@ impl Store {
     /// An unreadable key tree.
     pub fn verifier_key(&self) -> Result<String> {
         let seed = catalog::signing_key(&self.state.view.read().tree)?;
-        let public = SigningKey::from_bytes(&seed).verifying_key().to_bytes();
-        Ok(verifier_key(&self.state.settings.origin, &public))
+        Ok(Signer::new(&self.state.settings.origin, &seed)?.verifier_key().to_string())
     }
 
     /// Where the root key lives.

@@ -1,6 +1,6 @@
 //! The Merkle tree of the log: RFC 6962 section 2.1 hashing, RFC 9162 proofs, C2SP tile
-//! geometry. Pure: reads through [`proof::Hashes`], writes nothing, never sees plaintext except
-//! to commit to it.
+//! geometry, signed notes and checkpoints. Pure: reads through [`proof::Hashes`], writes nothing,
+//! never sees plaintext except to commit to it.
 //!
 //! A node of height `h` and index `i` is the root of the complete subtree over the leaves
 //! `i * 2^h .. (i + 1) * 2^h`. Such a node never changes once its last leaf is there; only the
@@ -42,9 +42,13 @@
 //! # Ok::<(), escrowdb::Error>(())
 //! ```
 
+pub mod checkpoint;
 pub mod commitment;
 pub mod hash;
+pub mod note;
 pub mod proof;
+pub mod signer;
+pub mod tail;
+pub mod text;
 pub mod tile;
 pub mod tree;
-pub mod verifier_key;
