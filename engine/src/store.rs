@@ -11,7 +11,6 @@ use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
-use crate::merkle::signer::Signer;
 use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
@@ -28,6 +27,8 @@ pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};
 pub use crate::keyring::progress::ImportProgress;
+pub use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
+pub use crate::merkle::text::{Advance, RecordProof};
 pub use crate::query::around::Around;
 pub use crate::query::exec::Order;
 pub use crate::query::explain::Explain;
@@ -37,6 +38,7 @@ pub use crate::record::Record;
 pub use crate::record::time::Period;
 pub use crate::state::upgrade::UpgradeReport;
 pub use crate::state::{Durability, Preset};
+pub use crate::verify::against::Against;
 pub use crate::verify::probe::SealedObject;
 pub use crate::verify::{Share, VerifyOptions, VerifyReport};
 
@@ -314,8 +316,47 @@ impl Store {
     /// # Errors
     /// An unreadable key tree.
     pub fn verifier_key(&self) -> Result<String> {
-        let seed = catalog::signing_key(&self.state.view.read().tree)?;
-        Ok(Signer::new(&self.state.settings.origin, &seed)?.verifier_key().to_string())
+        Ok(self.state.verifier_key()?.to_string())
+    }
+
+    /// The head of the log over everything acknowledged, signed. Who keeps it outside of the store
+    /// sees later whether anything before it was taken away, changed or put back.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+    /// let kept = store.checkpoint()?.to_string();
+    /// store.append(&[Record::new("c1", "ben@example.org", Micros(1), "Hi")])?;
+    /// let kept = SignedCheckpoint::parse(kept.as_bytes())?;
+    /// assert_eq!(store.verify_against(&kept)?, Against::Continues { from: 2, to: 4 });
+    /// // A second party, with the key only, sees the same from a proof.
+    /// let later = store.checkpoint_since(&kept)?.to_string();
+    /// Advance::parse(later.as_bytes())?.verify(&kept, &store.verifier_key()?.parse()?)?;
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Trouble with the store; *corrupt* if hashes of the log are lost.
+    pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
+        self.state.tree_now()?.sign()
+    }
+
+    /// The same, with the proof that it continues an earlier one: what a C2SP witness is sent.
+    ///
+    /// # Errors
+    /// The same; *corrupt* if `earlier` is none of this log, or if the log does not continue it.
+    pub fn checkpoint_since(&self, earlier: &SignedCheckpoint) -> Result<Advance> {
+        verify::against::advance(&self.state, earlier)
+    }
+
+    /// Whether the log continues a checkpoint that was kept outside of the store.
+    ///
+    /// # Errors
+    /// *Corrupt* if it is none of this log; trouble that keeps it from looking.
+    pub fn verify_against(&self, earlier: &SignedCheckpoint) -> Result<Against> {
+        verify::against::against(&self.state, earlier)
     }
 
     /// Where the root key lives.

@@ -14,6 +14,7 @@ use crate::index::lists::Lists;
 use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::index::probe;
+use crate::merkle::text::Opening;
 use crate::record::{Kind, Stored, StoredRef, Subjects};
 
 /// A record with its position and salt, as a frame holds it.
@@ -191,6 +192,12 @@ impl LiveIndex {
         let Doc { key, held, identity, class, subjects, .. } = self.docs.get(doc as usize)?;
         let (salt, canonical) = self.bytes_of(*held)?;
         Some(LiveDoc { key: *key, salt, canonical, identity: *identity, class: *class, subjects })
+    }
+
+    /// Records from a log position on, in the order of positions.
+    pub fn from_seq(&self, first: Seq) -> impl Iterator<Item = LiveDoc<'_>> {
+        let from = self.docs.partition_point(|doc| doc.key.seq < first) as u32;
+        (from..self.docs.len() as u32).filter_map(|doc| self.doc(doc))
     }
 
     /// Salt and canonical bytes of a record.
@@ -390,5 +397,12 @@ impl Part for LiveIndex {
         let found = self.doc(doc);
         let found = found.ok_or_else(|| Error::invalid(format!("no document {doc} in the live index")))?;
         Stored::decode(found.canonical).map_err(|e| e.context(format!("live record {}", found.key.seq)))
+    }
+
+    fn opening(&self, doc: u32) -> Result<Opening> {
+        let found = self.doc(doc);
+        let found = found.ok_or_else(|| Error::invalid(format!("no document {doc} in the live index")))?;
+        let (salt, canonical) = (Zeroizing::new(*found.salt), Zeroizing::new(found.canonical.to_vec()));
+        Ok(Opening { salt, canonical })
     }
 }

@@ -10,6 +10,7 @@ use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
 use crate::index::known::hash_of;
 use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
+use crate::merkle::text::Opening;
 use crate::record::{Kind, Stored};
 
 /// Field of a term.
@@ -161,6 +162,8 @@ pub trait Part: Send + Sync {
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
+    /// What the leaf of a document commits to.
+    fn opening(&self, doc: u32) -> Result<Opening>;
     /// Whether bodies were split into words.
     fn has_words(&self) -> bool;
     /// Refuses who wants to ask for words, where an answer would be wrong: where bodies were not split

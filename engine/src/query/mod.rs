@@ -18,6 +18,7 @@ pub mod explain;
 pub mod facet;
 pub mod parse;
 pub mod plan;
+mod prove;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;

@@ -5,11 +5,14 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, People, Term};
+use crate::merkle::checkpoint::SignedCheckpoint;
+use crate::merkle::text::RecordProof;
 use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Found, Order, Search};
 use crate::query::facet::By;
 use crate::query::parse;
+use crate::query::prove;
 use crate::query::snippet::Snippet;
 use crate::query::walk::Walk;
 use crate::record::time::Period;
@@ -317,6 +320,41 @@ impl<'s> Reading<'s> {
     /// ```
     pub fn around(&self, id: &str, conversation: Option<&str>, n: usize) -> Result<Vec<Around>> {
         self.with_search(|_, search| around::around(search, id, conversation, n))
+    }
+
+    /// Proofs that the records with an id stand in the log, in one conversation or in all, oldest
+    /// first; of acts and people's own records too. Empty where there is none: the erased are not
+    /// there. They are proved in the tree of `at`, a checkpoint of this log that was signed before, or
+    /// in that of a new one. A proof holds its record, in clear, and outlives the record's erasure in
+    /// whatever hands it is.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, merkle::signer::VerifierKey, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+    /// let key: VerifierKey = store.verifier_key()?.parse()?;
+    /// let proof = store.session(Session::new()).prove("m1", Some("c1"), None)?.remove(0).to_text();
+    /// // Somebody else, who has the key only.
+    /// let head = RecordProof::parse(proof.as_bytes())?.verify(&key)?.size;
+    /// assert_eq!(head, 2);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Corrupt* if `at` is of another log, or of another history of this one, and if a record is not
+    /// the one in the log; *invalid* if a record came after `at`.
+    pub fn prove(
+        &self,
+        id: &str,
+        conversation: Option<&str>,
+        at: Option<&SignedCheckpoint>,
+    ) -> Result<Vec<RecordProof>> {
+        let found = self.with_search(|_, search| {
+            let found = search.by_id(id, conversation)?.into_iter();
+            found.map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?))).collect::<Result<_>>()
+        })?;
+        prove::prove(self.state, found, at)
     }
 
     /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.

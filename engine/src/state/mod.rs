@@ -2,7 +2,7 @@
 //!
 //! Locks are taken in this order, each may be left out: `pass` (one erasure at a time), `keyring`
 //! (one committer), `writer` (one frame at a time; whoever holds it keeps appends out), `view`
-//! (what readers see), `queue` and `rolls` (never held while another is taken).
+//! (what readers see), `log`, `tail`, `queue` and `rolls` (never held while another is taken).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::id::{FileId, PersonNumber, Seq};
 use crate::journal::Journal;
 use crate::keyring::{Keyring, Slot};
 use crate::log::Log;
+use crate::merkle::tail::Tail;
 use crate::vfs::LockGuard;
 use crate::view::View;
 
@@ -26,6 +27,7 @@ pub mod heal;
 pub mod keys;
 pub mod reserve;
 pub mod settings;
+pub mod tree_now;
 pub mod upgrade;
 
 pub use crate::keyring::entry::Preset;
@@ -50,8 +52,10 @@ pub struct State {
     pub writer: Mutex<Writer>,
     /// What readers see.
     pub view: RwLock<View>,
-    /// Tiles of the log. Taken only while a roll or a pass is built, of which there is one.
+    /// Tiles of the log. Written only while a roll or a pass is built, of which there is one.
     pub log: Mutex<Log>,
+    /// Leaves of records that stand in journals, as far as they were asked for.
+    tail: Mutex<Tail>,
     /// Content keys of people, for opening bodies.
     pub subjects: Arc<keys::ContentKeys>,
     /// Key of cursors.
@@ -151,6 +155,7 @@ impl State {
             writer: Mutex::new(p.writer),
             view: RwLock::new(p.view),
             log: Mutex::new(p.log),
+            tail: Mutex::default(),
             subjects: p.subjects,
             cursor_key: RwLock::new(p.cursor_key),
             keys: RwLock::new(p.keys),

@@ -15,6 +15,7 @@ use crate::state::heal::{self, GiveUp};
 use crate::state::{State, commit};
 use crate::view::{Rolled, View};
 
+pub mod against;
 pub mod probe;
 
 pub use crate::index::Share;

@@ -13,6 +13,7 @@ use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
 use crate::index::postings;
 use crate::index::reader::{Segment, no_document};
+use crate::merkle::text::Opening;
 use crate::record::{Kind, Stored};
 
 impl Part for Segment {
@@ -195,6 +196,10 @@ impl Part for Segment {
 
     fn record(&self, doc: u32) -> Result<Stored> {
         self.with_record(doc, |_, stored| stored)
+    }
+
+    fn opening(&self, doc: u32) -> Result<Opening> {
+        self.stored_with_salt(doc).map(|record| Opening { salt: record.salt, canonical: record.canonical })
     }
 
     fn is_in_order(&self) -> bool {
