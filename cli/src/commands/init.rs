@@ -1,6 +1,7 @@
 //! `init`: a new store.
 
 use clap::ValueEnum;
+use escrowdb::merkle::signer::is_name;
 
 use crate::args::Global;
 use crate::engine::{self, Preset};
@@ -31,15 +32,10 @@ enum PresetName {
     Room,
 }
 
-/// Whether a verifier key may carry this name (C2SP signed notes).
-fn is_key_name(name: &str) -> bool {
-    !name.is_empty() && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
-}
-
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let folder = engine::folder(global)?;
     let slot = engine::slot(global, &folder)?;
-    if args.origin.as_deref().is_some_and(|name| !is_key_name(name)) {
+    if args.origin.as_deref().is_some_and(|name| !is_name(name)) {
         return Err(escrowdb::Error::invalid("the origin is not the name of a key")
             .hint(
                 "one or more characters without white space, control characters and +: log.example.org/chats",

@@ -11,12 +11,14 @@ use crate::out::{Out, note};
 
 mod add;
 mod around;
+mod checkpoint;
 mod compact;
 mod completions;
 mod conversation;
 mod count;
 mod demo;
 mod erase;
+mod evidence;
 mod export;
 mod facet;
 mod get;
@@ -26,6 +28,7 @@ mod init;
 mod key;
 mod lines;
 mod man;
+mod proof;
 mod resume;
 mod roll;
 mod search;
@@ -35,6 +38,8 @@ mod subject;
 mod twins;
 mod upgrade;
 mod verify;
+mod verify_checkpoint;
+mod verify_proof;
 
 /// What `escrow` can do.
 #[derive(Debug, Subcommand)]
@@ -72,6 +77,14 @@ pub(crate) enum Command {
     Compact,
     /// Check the store.
     Verify(verify::Args),
+    /// Sign the head of the log. Keep it elsewhere: it shows later what was taken away or put back.
+    Checkpoint(checkpoint::Args),
+    /// Prove that a record stands in the log, to somebody who has only its key.
+    Proof(proof::Args),
+    /// Check a proof of a record. Needs no store.
+    VerifyProof(verify_proof::Args),
+    /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
+    VerifyCheckpoint(verify_checkpoint::Args),
     /// Show keys that may be shown.
     #[command(subcommand)]
     Key(key::Command),
@@ -150,10 +163,13 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Conversation(_)
         | Command::Subject(_)
         | Command::Stats
-        | Command::Export(_) => Answer::Data,
+        | Command::Export(_)
+        | Command::Proof(_) => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
         Command::Erase(_) => Answer::Erasure,
         Command::Verify(_)
+        | Command::VerifyProof(_)
+        | Command::VerifyCheckpoint(_)
         | Command::Demo(_)
         | Command::Init(_)
         | Command::Shell(_)
@@ -162,6 +178,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Import(_)
         | Command::Add
         | Command::Compact
+        | Command::Checkpoint(_)
         | Command::Key(_)
         | Command::Upgrade
         | Command::Roll => Answer::Act,
@@ -186,6 +203,10 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Export(args) => export::run(&args, global, out),
         Command::Compact => compact::run(global, out),
         Command::Verify(args) => verify::run(&args, global, out),
+        Command::Checkpoint(args) => checkpoint::run(&args, global, out),
+        Command::Proof(args) => proof::run(&args, global, out),
+        Command::VerifyProof(args) => verify_proof::run(&args, out),
+        Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
         Command::Key(command) => key::run(&command, global, out),
         Command::Upgrade => upgrade::run(global, out),
         Command::Shell(args) => shell::run(&args, global),

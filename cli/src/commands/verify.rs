@@ -1,6 +1,9 @@
 //! `verify`: is everything there, and unchanged?
 
+use std::path::PathBuf;
+
 use crate::args::Global;
+use crate::commands::evidence;
 use crate::engine::{self, Share, VerifyOptions};
 use crate::exit::Failure;
 use crate::json::Object;
@@ -21,6 +24,9 @@ pub(crate) struct Args {
     /// every later check.
     #[arg(long, requires = "repair")]
     accept_losses: bool,
+    /// A checkpoint that was kept elsewhere: is all that it counts there, unchanged?
+    #[arg(long, value_name = "CHECKPOINT")]
+    against: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<Share, String> {
@@ -30,13 +36,16 @@ fn share(text: &str) -> Result<Share, String> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let earlier = args.against.as_deref().map(evidence::checkpoint).transpose()?;
     let store = if args.accept_losses { engine::open_past_damage(global)? } else { engine::open(global)? };
     let mut options = VerifyOptions::default();
     options.read_data = args.read_data;
     options.repair = args.repair;
     options.accept_losses = args.accept_losses;
     options.share = args.subset.unwrap_or_default();
-    let report = store.verify(&options)?;
+    let mut report = store.verify(&options)?;
+    let against = earlier.as_ref().map(|earlier| store.verify_against(earlier)).transpose()?;
+    report.damage.extend(against.iter().filter(|a| !a.holds()).map(ToString::to_string));
     let damaged = report.damage.len();
     if out.json() {
         let mut line = Object::new();
@@ -48,6 +57,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         line.number("repairable", report.repairable);
         line.texts("repaired", &report.repaired);
         line.texts("given_up", &report.given_up);
+        if let Some(against) = &against {
+            line.flag("continues", against.holds());
+        }
         out.line(&line.finish())?;
     } else {
         out.fields(&engine::verify_fields(&report))?;
@@ -59,6 +71,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         }
         for given_up in &report.given_up {
             out.line(&format!("lost: {given_up}"))?;
+        }
+        if let Some(against) = against.iter().find(|a| a.holds()) {
+            out.line(&against.to_string())?;
         }
     }
     out.flush()?;

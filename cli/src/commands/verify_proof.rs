@@ -1,0 +1,72 @@
+//! `verify-proof`: a proof of a record, checked without a store.
+
+use std::path::PathBuf;
+
+use escrowdb::merkle::signer::VerifierKey;
+use escrowdb::record::{Stored, time};
+use escrowdb::store::{Checkpoint, RecordProof};
+
+use crate::commands::evidence;
+use crate::exit::Failure;
+use crate::json::{Object, array};
+use crate::out::{Out, clean};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The proof.
+    file: PathBuf,
+    /// The log's key, as `escrow key public` printed it; from somebody you trust, not from whoever
+    /// brought the proof.
+    #[arg(long, value_name = "K", value_parser = evidence::key)]
+    key: VerifierKey,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
+    let named = |e| evidence::named(&args.file, e);
+    let proof = RecordProof::parse(&evidence::read(&args.file)?).map_err(named)?;
+    let head = proof.verify(&args.key).map_err(named)?;
+    // What the log's key signed: that it is a record is no question of trust any more.
+    let record = Stored::decode(&proof.opening.canonical).map_err(named)?;
+    if out.json() {
+        return Ok(out.line(&json(&proof, head, &record))?);
+    }
+    out.line(&format!(
+        "proved: it stands at position {} of the log {}, signed at {} positions",
+        proof.inclusion.index, head.origin, head.size
+    ))?;
+    out.line(&format!(
+        "{}  {}  author {}  ({})  #{}",
+        time::format(record.time),
+        clean(&record.conversation),
+        record.author,
+        record.kind.name(),
+        clean(&record.id)
+    ))?;
+    for line in record.body.lines() {
+        out.line(&format!("    {}", clean(line)))?;
+    }
+    Ok(out.line(
+        "not proved: who the numbers are (their own records say that), and that others see the same log",
+    )?)
+}
+
+/// People stand in records by number.
+fn json(proof: &RecordProof, head: &Checkpoint, record: &Stored) -> String {
+    let subjects: Vec<String> = record.subjects.iter().map(|n| n.0.to_string()).collect();
+    let mut inner = Object::new();
+    inner.text("id", &record.id).text("conversation", &record.conversation).number("author", record.author.0);
+    inner.raw("subjects", &array(&subjects)).text("time", &time::format(record.time));
+    inner.text("channel", &record.channel).text("kind", record.kind.name()).texts("tags", &record.tags);
+    inner.text("body", &record.body).maybe("reply_to", record.reply_to.as_deref());
+    if let Some(person) = &record.person {
+        let mut who = Object::new();
+        who.number("number", person.number.0).text("handle", &person.handle.to_string());
+        who.texts("identifiers", &person.identifiers);
+        inner.raw("person", &who.finish());
+    }
+    let mut line = Object::new();
+    line.flag("ok", true).text("origin", &head.origin).number("size", head.size);
+    line.text("root", &head.root.to_string()).number("seq", proof.inclusion.index.0);
+    line.text("leaf", &proof.opening.leaf().to_string()).raw("record", &inner.finish());
+    line.finish()
+}
