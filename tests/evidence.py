@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Checks evidence of a store by docs/FORMAT.md alone (section 11, "What is shown to others"): without the store.
+
+  python3 tests/evidence.py checkpoint FILE --key K [--since FILE]
+  python3 tests/evidence.py proof FILE --key K
+
+Needs Python 3.9 and the packages `cryptography` (Ed25519) and `blake3`. Shares no code with the engine. Prints one JSON
+object; exit code 1 if something is not as the page says.
+"""
+import argparse
+import base64
+import hashlib
+import json
+import sys
+
+import blake3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+PROOF = "c2sp.org/tlog-proof@v1"
+DASH = "\u2014 "
+COMMITMENT = "EscrowDB 2026-11-24 leaf commitment v1"
+# Points of small order, by y: a key among them signs everything.
+SMALL_ORDER = {0, 1, 2**255 - 20, 2**255 - 19, 2**255 - 18,
+               0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7,
+               0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826}
+
+
+class Bad(Exception):
+    """Something is not as the page says."""
+
+
+def need(ok, what):
+    if not ok:
+        raise Bad(what)
+
+
+def unbase64(text):
+    try:
+        data = base64.b64decode(text.encode(), validate=True)
+    except ValueError as e:
+        raise Bad("not base64") from e
+    need(base64.b64encode(data).decode() == text, "needless bits in base64")
+    return data
+
+
+def a_number(text):
+    need(text.isascii() and text.isdigit() and str(int(text)) == text and int(text) < 2**64, "not a number")
+    return int(text)
+
+
+def a_hash(text):
+    data = unbase64(text)
+    need(len(data) == 32, "not a hash")
+    return data
+
+
+def is_name(text):
+    return 0 < len(text.encode()) <= 1024 and "+" not in text and not any(c.isspace() or ord(c) < 32 for c in text)
+
+
+# ------------------------------------------------------------ keys, notes, checkpoints
+
+class Key:
+    def __init__(self, text):
+        name, _, rest = text.partition("+")
+        claimed, _, typed = rest.partition("+")
+        typed = unbase64(typed)
+        need(is_name(name) and len(typed) == 33 and typed[0] == 1, "not a key of a log")
+        y = int.from_bytes(typed[1:], "little") & (2**255 - 1)
+        need(y not in SMALL_ORDER, "a key that signs everything")
+        self.name, self.id = name, hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
+        need(claimed == self.id.hex(), "the id is not that of name and key")
+        self.public = Ed25519PublicKey.from_public_bytes(typed[1:])
+
+    def signed(self, text, signature):
+        try:
+            self.public.verify(signature, text)
+            return len(signature) == 64
+        except InvalidSignature:
+            return False
+
+
+def note(text, key):
+    """The text of a note that the key signed."""
+    need(all(c >= " " or c == "\n" for c in text), "control characters")
+    at = text.rfind("\n\n")
+    need(at >= 0 and text.endswith("\n"), "not a note")
+    body, lines = text[:at + 1], text[at + 2:-1].split("\n")
+    need(1 <= len(lines) <= 64, "too many signatures, or none")
+    known = 0
+    for line in lines:
+        need(line.startswith(DASH), "a line is no signature")
+        name, _, encoded = line[len(DASH):].partition(" ")
+        data = unbase64(encoded)
+        need(is_name(name) and len(data) > 4, "a line is no signature")
+        if name == key.name and data[:4] == key.id:
+            need(key.signed(body.encode(), data[4:]), "the signature does not fit the text")
+            known += 1
+    need(known > 0, "the key did not sign it")
+    return body
+
+
+def checkpoint(text, key):
+    lines = note(text, key)[:-1].split("\n")
+    need(len(lines) >= 3 and all(lines), "not a checkpoint")
+    need(lines[0] == key.name, "the checkpoint of another log")
+    size, root = a_number(lines[1]), a_hash(lines[2])
+    need(size > 0 or root == hashlib.sha256().digest(), "a log without leaves has another root")
+    return {"origin": lines[0], "size": size, "root": root}
+
+
+def path(text):
+    """Hashes, one a line, up to an empty line; and what stands behind it."""
+    hashes = []
+    while True:
+        line, end, text = text.partition("\n")
+        need(end, "cut")
+        if not line:
+            return hashes, text
+        need(len(hashes) < 64, "too many hashes")
+        hashes.append(a_hash(line))
+
+
+# ------------------------------------------------------------ the tree (RFC 9162 sections 2.1.3.2 and 2.1.4.2)
+
+def node(left, right):
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+def root_of(leaf, index, size, hashes):
+    need(index < size, "behind the end of the log")
+    fn, sn, r = index, size - 1, leaf
+    for p in hashes:
+        need(sn != 0, "a hash too many")
+        if fn & 1 or fn == sn:
+            r = node(p, r)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            r = node(r, p)
+        fn, sn = fn >> 1, sn >> 1
+    need(sn == 0, "a hash is missing")
+    return r
+
+
+def continues(first, second, hashes):
+    """Whether the second head continues the first."""
+    if first["size"] == second["size"] or first["size"] == 0:
+        need(not hashes, "a hash too many")
+        need(first["size"] == 0 or first["root"] == second["root"], "two heads of one size")
+        return
+    need(first["size"] < second["size"], "the later one is shorter")
+    hashes = list(hashes)
+    if first["size"] & (first["size"] - 1) == 0:
+        hashes.insert(0, first["root"])
+    need(hashes, "a hash is missing")
+    fn, sn = first["size"] - 1, second["size"] - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = hashes[0]
+    for c in hashes[1:]:
+        need(sn != 0, "a hash too many")
+        if fn & 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while not fn & 1 and fn != 0:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    need(sn == 0 and fr == first["root"] and sr == second["root"], "it does not continue the earlier one")
+
+
+# ------------------------------------------------------------ the commands
+
+def read(name):
+    with open(name, "rb") as f:
+        try:
+            return f.read().decode("utf-8", "strict")
+        except UnicodeDecodeError as e:
+            raise Bad("not UTF-8") from e
+
+
+def check_checkpoint(args, key):
+    text, steps = read(args.file), None
+    if text.startswith("old "):
+        line, _, rest = text.partition("\n")
+        hashes, text = path(rest)
+        steps = (a_number(line[len("old "):]), hashes)
+    head = checkpoint(text, key)
+    if args.since:
+        earlier = checkpoint(read(args.since), key)
+        need(steps is None or steps[0] == earlier["size"], "the proof begins at another head")
+        need(steps is not None or earlier == head, "no proof that it continues the earlier one")
+        continues(earlier, head, steps[1] if steps else [])
+    return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "continues": bool(args.since)}
+
+
+def check_proof(args, key):
+    lines = read(args.file).split("\n", 3)
+    need(len(lines) == 4 and lines[0] == PROOF and lines[1].startswith("extra ") and lines[2].startswith("index "),
+         "not a proof of a record")
+    opening, index = unbase64(lines[1][len("extra "):]), a_number(lines[2][len("index "):])
+    need(len(opening) >= 17 and opening[0] == 1, "it opens no record")
+    salt, canonical = opening[1:17], opening[17:]
+    hashes, rest = path(lines[3])
+    head = checkpoint(rest, key)
+    hidden = blake3.blake3(canonical, key=blake3.blake3(salt, derive_key_context=COMMITMENT).digest()).digest()
+    leaf = hashlib.sha256(b"\x00" + hidden).digest()
+    need(root_of(leaf, index, head["size"], hashes) == head["root"], "the record is not at that place of the log")
+    return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "seq": index, "leaf": leaf.hex(),
+            "canonical": canonical.hex()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["checkpoint", "proof"])
+    parser.add_argument("file")
+    parser.add_argument("--key", required=True)
+    parser.add_argument("--since")
+    args = parser.parse_args()
+    try:
+        key = Key(args.key)
+        found = check_checkpoint(args, key) if args.what == "checkpoint" else check_proof(args, key)
+    except Bad as e:
+        print(f"not verified: {e}", file=sys.stderr)
+        sys.exit(1)
+    print(json.dumps({"ok": True, **found}))
+
+
+if __name__ == "__main__":
+    main()

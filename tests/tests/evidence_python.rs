@@ -1,0 +1,106 @@
+//! A second verifier, in another language, written from `docs/FORMAT.md`: it takes what the engine
+//! shows and refuses it with any bit turned.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails where it stands, or says that it did not run"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use escrowdb::Store;
+use escrowdb::id::Micros;
+use escrowdb::session::Session;
+use escrowdb::store::{EraseOptions, Record, Selector};
+use escrowdb::vfs::MemoryVfs;
+use serde_json::Value;
+
+/// A folder that goes with its owner.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn python() -> Option<String> {
+    let python = std::env::var("ESCROW_PYTHON").unwrap_or_else(|_| "python3".into());
+    let has = Command::new(&python).args(["-c", "import blake3, cryptography"]).output();
+    has.is_ok_and(|run| run.status.success()).then_some(python)
+}
+
+fn run(python: &str, dir: &Folder, args: &[&str]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("evidence.py");
+    Command::new(python).arg(script).args(args).current_dir(&dir.0).output().unwrap()
+}
+
+fn accepted(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn another_program_verifies_what_is_shown() {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
+        return;
+    };
+    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-{}", std::process::id())));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.0.join(name), bytes).unwrap();
+    let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
+    let key = store.verifier_key().unwrap();
+    let say = |from: i64, to: i64| {
+        let record =
+            |n| Record::new("c", format!("p{}", n % 7), Micros(n), format!("text {n}")).id(format!("m{n}"));
+        store.append(&(from..to).map(record).collect::<Vec<_>>()).unwrap();
+    };
+    let mut kept = vec![store.checkpoint().unwrap()];
+    write("head0", kept[0].to_string().as_bytes());
+    for step in 0..4 {
+        say(step * 75, step * 75 + 75);
+        match step {
+            1 => store.roll().unwrap(),
+            2 => drop(store.erase(&Selector::Person("p3".into()), &EraseOptions::default()).unwrap()),
+            _ => {}
+        }
+        let head = store.checkpoint().unwrap();
+        write(&format!("head{}", kept.len()), head.to_string().as_bytes());
+        for (n, earlier) in kept.iter().enumerate() {
+            write("steps", store.checkpoint_since(earlier).unwrap().to_string().as_bytes());
+            let args = ["checkpoint", "steps", "--key", &key, "--since", &format!("head{n}")];
+            let seen = accepted(&run(&python, &dir, &args));
+            assert_eq!(seen["root"], head.unverified().root.to_string());
+        }
+        kept.push(head);
+    }
+    let reading = store.session(Session::new());
+    for id in ["m0", "m1", "m200", "m299"] {
+        let proof = reading.prove(id, None, None).unwrap().remove(0);
+        write("proof", proof.to_text().as_bytes());
+        let seen = accepted(&run(&python, &dir, &["proof", "proof", "--key", &key]));
+        assert_eq!(seen["leaf"], proof.opening.leaf().to_string());
+        assert_eq!(seen["seq"], proof.inclusion.index.0);
+    }
+    // Each call starts a Python, so some bits are turned, of every part.
+    let proof = reading.prove("m1", None, None).unwrap().remove(0).to_text();
+    let steps = store.checkpoint_since(&kept[1]).unwrap().to_string();
+    for (what, text, since) in [("proof", &*proof, None), ("checkpoint", &steps, Some("head1"))] {
+        for at in (0..text.len()).step_by(23) {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[at] ^= 1 << (at % 7);
+            write("bad", &bytes);
+            let mut args = vec![what, "bad", "--key", &key];
+            args.extend(since.iter().flat_map(|since| ["--since", since]));
+            let refused = run(&python, &dir, &args);
+            assert_eq!(refused.status.code(), Some(1), "byte {at} of {text}");
+            assert!(String::from_utf8_lossy(&refused.stderr).starts_with("not verified: "), "byte {at}");
+        }
+    }
+    let fork = ["checkpoint", "head2", "--key", &key, "--since", "head1"];
+    assert_eq!(run(&python, &dir, &fork).status.code(), Some(1), "no proof that it continues");
+}
