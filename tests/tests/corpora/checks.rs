@@ -24,6 +24,10 @@ use escrowdb::keyring::free;
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
 use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, losses, progress};
+use escrowdb::merkle::checkpoint::SignedCheckpoint;
+use escrowdb::merkle::note::Note;
+use escrowdb::merkle::signer::{Signer, VerifierKey};
+use escrowdb::merkle::text::{Advance, RecordProof};
 use escrowdb::parity::{self, Repairs};
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
@@ -39,12 +43,13 @@ use crate::printed::printed;
 pub(crate) type Check = fn(&[u8]) -> bool;
 
 /// Every check by the name of its fuzz target.
-pub(crate) const ALL: [(&str, Check); 23] = [
+pub(crate) const ALL: [(&str, Check); 24] = [
     ("block_table", block_table),
     ("body_block", body_block),
     ("column", column),
     ("cursor", cursor),
     ("dictionary", dictionary),
+    ("evidence", evidence),
     ("frame", journal_frame),
     ("free_list", free_list),
     ("head", head_record),
@@ -475,6 +480,39 @@ pub(crate) fn cursor(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
     let key = Keys::new().insert(&ROOT).unwrap();
     Cursors::new(&key, &OsEntropy, "*", Order::Newest).open(text).is_ok()
+}
+
+/// A key, note, checkpoint, proof or continuation: there is one form, so it prints as it was read.
+/// Verifying what nobody signed fails and doesn't panic.
+pub(crate) fn evidence(bytes: &[u8]) -> bool {
+    let key = Signer::new("log.example", &ROOT).unwrap().verifier_key();
+    let mut accepted = false;
+    if let Ok(note) = Note::parse(bytes) {
+        assert_eq!(note.to_string().as_bytes(), bytes);
+        let _ = note.verify(&[&key]);
+        accepted = true;
+    }
+    if let Ok(checkpoint) = SignedCheckpoint::parse(bytes) {
+        assert_eq!(checkpoint.to_string().as_bytes(), bytes);
+        let _ = checkpoint.verify(&key);
+    }
+    if let Ok(proof) = RecordProof::parse(bytes) {
+        assert_eq!(proof.to_text().as_bytes(), bytes);
+        let _ = proof.inclusion.verify(&proof.opening.leaf(), &proof.checkpoint.unverified().root);
+        let _ = proof.verify(&key);
+        accepted = true;
+    }
+    if let Ok(advance) = Advance::parse(bytes) {
+        assert_eq!(advance.to_string().as_bytes(), bytes);
+        let _ = advance.verify(&advance.checkpoint, &key);
+        accepted = true;
+    }
+    let text = std::str::from_utf8(bytes).ok();
+    if let Some(read) = text.and_then(|text| text.parse::<VerifierKey>().ok()) {
+        assert_eq!(read.to_string().as_bytes(), bytes);
+        accepted = true;
+    }
+    accepted
 }
 
 /// An instant; what is printed of it is the same instant.

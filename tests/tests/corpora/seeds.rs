@@ -18,6 +18,11 @@ use escrowdb::keyring::free;
 use escrowdb::keyring::losses::{By, Loss, Losses, What};
 use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
 use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportProgress};
+use escrowdb::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
+use escrowdb::merkle::hash::{leaf_hash, node_hash};
+use escrowdb::merkle::proof::Inclusion;
+use escrowdb::merkle::signer::Signer;
+use escrowdb::merkle::text::{Advance, Opening, RecordProof};
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
 use escrowdb::record::{Kind, Stored};
@@ -34,6 +39,7 @@ pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
 pub(crate) fn all() -> Vec<Seed> {
     let mut seeds = entries();
     seeds.extend(index_parts());
+    seeds.extend(evidence());
     seeds.extend([
         ("frame", "two_records", frame::encode(&[record(7, "Guten Tag"), record(8, "")]).to_vec()),
         ("index_file", "a_hundred_documents", index_file()),
@@ -247,6 +253,31 @@ fn slot() -> Vec<u8> {
     disk.open(Path::new("slot")).unwrap().read_exact_at(&mut page, 0).unwrap();
     page.truncate(page.iter().rposition(|b| *b != 0).unwrap() + 1);
     page
+}
+
+/// What is shown of a log of three leaves, of which the second is a record.
+fn evidence() -> Vec<Seed> {
+    let signer = Signer::new("log.example", &ROOT).unwrap();
+    let opening =
+        Opening { salt: Zeroizing::new([3; 16]), canonical: Zeroizing::new(record(1, "yes").canonical) };
+    let leaves = [leaf_hash(b"a"), opening.leaf(), leaf_hash(b"c")];
+    let pair = node_hash(&leaves[0], &leaves[1]);
+    let head = |size, root| {
+        SignedCheckpoint::sign(Checkpoint { origin: "log.example".into(), size, root }, &signer).unwrap()
+    };
+    let later = head(3, node_hash(&pair, &leaves[2]));
+    let inclusion = Inclusion { index: Seq(1), size: 3, path: vec![leaves[0], leaves[2]] };
+    let proof = RecordProof { opening, inclusion, checkpoint: later.clone() };
+    let advance = Advance { from: 2, path: vec![leaves[2]], checkpoint: later };
+    let key = signer.verifier_key();
+    proof.verify(&key).unwrap();
+    advance.verify(&head(2, pair), &key).unwrap();
+    vec![
+        ("evidence", "key", key.to_string().into_bytes()),
+        ("evidence", "checkpoint", head(2, pair).to_string().into_bytes()),
+        ("evidence", "proof", proof.to_text().as_bytes().to_vec()),
+        ("evidence", "advance", advance.to_string().into_bytes()),
+    ]
 }
 
 fn cursor() -> String {
