@@ -124,7 +124,7 @@ pub use store::Store;
 
 /// Version of the on-disk format that new stores have. Frozen: every later program reads it, and this
 /// one reads those before it (`docs/FORMAT.md`, section 14).
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

@@ -130,7 +130,7 @@ const WORDS: [&str; 8] = [
     "parzel~1",
 ];
 
-/// Whether a store is of format 2; one that isn't has to refuse words, and say what to do.
+/// Whether a store has words; one that isn't has to refuse words, and say what to do.
 fn has_words(store: &Store) -> bool {
     let reading = store.session(Session::new());
     match (store.format(), reading.count(WORDS[0])) {
@@ -139,7 +139,7 @@ fn has_words(store: &Store) -> bool {
             assert!(e.hint_text().is_some_and(|hint| hint.contains("escrow upgrade")), "{e}");
             false
         }
-        (2, found) => {
+        (2.., found) => {
             assert!(WORDS.iter().all(|words| reading.count(words).unwrap() > 0), "{found:?}");
             true
         }

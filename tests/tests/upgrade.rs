@@ -23,6 +23,10 @@ use escrowdb_tests::recording_vfs::{Op, RecordingVfs};
 
 /// The fixture of format 1, as it was released, at `/s`.
 fn fixture() -> Vec<(PathBuf, Vec<u8>)> {
+    fixture_of(1)
+}
+
+fn fixture_of(version: u32) -> Vec<(PathBuf, Vec<u8>)> {
     fn walk(from: &Path, to: &Path, found: &mut Vec<(PathBuf, Vec<u8>)>) {
         for entry in fs::read_dir(from).unwrap() {
             let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
@@ -30,7 +34,7 @@ fn fixture() -> Vec<(PathBuf, Vec<u8>)> {
         }
     }
     let mut found = Vec::new();
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/v1");
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/v{version}"));
     walk(&from.join("store"), Path::new("/s"), &mut found);
     found.push(("/s.slot".into(), fs::read(from.join("store.slot")).unwrap()));
     found
@@ -172,10 +176,10 @@ fn an_upgrade_gives_words_to_every_index() {
     let indexes = versions(&disk).len() as u64 + 1;
     let mut steps = 0;
     let report = store.upgrade(|_| steps += 1).unwrap();
-    assert_eq!((report.from, report.to, report.damaged, report.left), (1, 2, 0, 0));
+    assert_eq!((report.from, report.to, report.damaged, report.left), (1, 3, 0, 0));
     assert_eq!((report.rebuilt, steps), (indexes, indexes + 1));
     let same = |store: &Store| {
-        assert_eq!(store.format(), 2);
+        assert_eq!(store.format(), 3);
         assert!(records(store) == before);
         has_words(store, &wanted);
         is_whole(store);
@@ -196,8 +200,28 @@ fn an_upgrade_gives_words_to_every_index() {
     store.append(&[late(3)]).unwrap();
     store.close().unwrap();
     let store = open_in(&disk);
-    assert_eq!((store.format(), count(&store, "\"parcel 3\"")), (2, 1));
+    assert_eq!((store.format(), count(&store, "\"parcel 3\"")), (3, 1));
     assert!(versions(&disk).iter().all(|version| *version == 2));
+    is_whole(&store);
+}
+
+/// Opening leaves a store of format 2 one, and nothing of it is written anew to make it one of format 3.
+#[test]
+fn a_store_of_format_2_becomes_one_of_3_by_one_commit() {
+    let disk = MemoryVfs::from_files(fixture_of(2));
+    let store = open_in(&disk);
+    store.append(&[late(0)]).unwrap();
+    store.erase(&Selector::Person("مريم".into()), &EraseOptions::default()).unwrap();
+    assert_eq!(store.format(), 2);
+    let before = records(&store);
+    let mut steps = 0;
+    let report = store.upgrade(|_| steps += 1).unwrap();
+    assert_eq!((report.from, report.to, report.rebuilt, report.left, steps), (2, 3, 0, 0, 1));
+    assert_eq!(store.upgrade(|_| panic!("nothing to do")).unwrap().from, 3);
+    store.close().unwrap();
+    let store = open_in(&disk);
+    assert_eq!(store.format(), 3);
+    assert!(records(&store) == before);
     is_whole(&store);
 }
 
@@ -246,7 +270,7 @@ impl Killed {
         drop(store);
         let store = open(Arc::clone(goes_on));
         let report = store.upgrade(|_| ()).unwrap();
-        assert_eq!((report.to, report.left, report.damaged), (2, 0, 0), "{what}");
+        assert_eq!((report.to, report.left, report.damaged), (3, 0, 0), "{what}");
         self.is_done(&store, what);
         store.close().unwrap();
     }
@@ -359,7 +383,7 @@ fn a_damaged_segment_is_left_alone() {
     let store = open_in(&disk);
     let all = count(&store, "*");
     let report = store.upgrade(|_| ()).unwrap();
-    assert_eq!((report.to, report.damaged, report.left), (2, 1, 0));
+    assert_eq!((report.to, report.damaged, report.left), (3, 1, 0));
     assert!(report.rebuilt > 0);
     assert!(refuses_words(&store));
     assert_eq!(count(&store, "*"), all);

@@ -1,6 +1,6 @@
 //! `upgrade`: brings a store to the format of this program.
 //!
-//! From format 1 to 2 every index is written anew with words. Where there is nothing to do it says so:
+//! From format 1 every index is written anew with words; from 2 to 3 nothing is. Where there is nothing to do it says so:
 //! a script that calls it after each installation of a new program stays right. What a format promises
 //! is stated in `docs/FORMAT.md`, section 14.
 
@@ -51,6 +51,7 @@ fn shown(report: &UpgradeReport) -> String {
     match (from == to, rebuilt) {
         (true, 0) => format!("format {to}: nothing to do"),
         (true, _) => format!("format {to}: {rebuilt} indexes that were left got words"),
+        (false, 0) => format!("format {to}, was {from}"),
         (false, _) => format!("format {to}, was {from}: {rebuilt} indexes got words"),
     }
 }

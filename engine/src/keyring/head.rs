@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What a later version writes that an earlier one would overlook, it announces by a bit of *needed*
-//! or *needed to write*. This version knows [`WORDS`], and reads to write: it refuses all others. A
+//! or *needed to write*. This version knows [`WORDS`] and [`EVIDENCE`], and reads to write: it refuses all others. A
 //! bit that was set stays set in every later record.
 //!
 //! The first 80 bytes are the associated data; the key comes from the slot's root and the salt.
@@ -32,8 +32,12 @@ pub(super) const HEAD_LEN: usize = 4 * PAGE_LEN;
 /// Bit of *needed*: indexes with words may stand in the store. It sets format 2 apart from format 1.
 pub const WORDS: u32 = 1;
 
-/// Bits of *needed* that this program knows.
-const KNOWN: u32 = WORDS;
+/// Bit of *needed*: what tells of evidence may stand in the store: keys of the log that came later, heads
+/// that were signed, acts and the people of their periods. It sets format 3 apart from format 2.
+pub const EVIDENCE: u32 = 2;
+
+/// What a new store needs: all that this program knows.
+pub const KNOWN: u32 = WORDS | EVIDENCE;
 
 const MAGIC: [u8; 8] = *b"ESCDHEAD";
 const VERSION: u8 = 1;
@@ -62,7 +66,7 @@ pub struct Head {
     pub log: LogHead,
     /// Pages of each page file.
     pub pages: u32,
-    /// What a reader must know: [`WORDS`] or nothing.
+    /// What a reader must know: [`WORDS`], [`EVIDENCE`], both or nothing.
     pub needed: u32,
 }
 
@@ -70,6 +74,11 @@ impl Head {
     /// Whether indexes with words may stand in the store, and new ones are to have words.
     pub const fn has_words(&self) -> bool {
         self.needed & WORDS != 0
+    }
+
+    /// Whether what tells of evidence may be written.
+    pub const fn has_evidence(&self) -> bool {
+        self.needed & EVIDENCE != 0
     }
 }
 

@@ -107,7 +107,7 @@ impl Keyring {
         let files = Files::create(vfs.as_ref(), dir, store)?;
         let head_file = vfs.create(&dir.join(HEAD_FILE)).map_err(|e| Error::io("create HEAD", e))?;
         head_file.allocate(HEAD_LEN as u64).map_err(|e| Error::io("reserve HEAD", e))?;
-        let head = Head { sequence: 0, epoch, log, pages: 0, needed: head::WORDS };
+        let head = Head { sequence: 0, epoch, log, pages: 0, needed: head::KNOWN };
         let record = Record { head, root_page: page::NO_PAGE, root_salt: [0; 32], free: None };
         let space = Space::default();
         let this = Self::assemble(

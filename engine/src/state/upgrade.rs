@@ -1,13 +1,15 @@
-//! From format 1 to format 2: every index gets words, made from the bodies.
+//! From older formats to that of today. Evidence (format 3) is a bit in HEAD; words (format 2) every index
+//! gets, made from the bodies.
 //!
-//! First one commit says in HEAD that indexes with words may stand here, so from then on no program
-//! of format 1 opens the store. Then one segment after the other gets a new index, each by a commit
+//! First one commit says in HEAD what may stand here, so from then on no older program opens the store. Then
+//! one segment after the other gets a new index, each by a commit
 //! of its own. A kill between them leaves a store that answers everything but words, which it refuses
 //! for as long as one index has none; the next upgrade goes on with what is left.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::FORMAT_VERSION;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::FileId;
 use crate::index::{LiveIndex, Part};
@@ -34,9 +36,14 @@ pub struct UpgradeReport {
     pub damaged: u64,
 }
 
-/// Version of the format of a store: 1 or 2.
+/// Version of the format of a store: 1, 2 or 3.
 pub fn format(tree: &Tree) -> u32 {
-    if tree.head().has_words() { 2 } else { 1 }
+    let head = tree.head();
+    match (head.has_words(), head.has_evidence()) {
+        (false, _) => 1,
+        (true, false) => 2,
+        (true, true) => 3,
+    }
 }
 
 /// Brings the store to the format of this program. `each` is called after each commit.
@@ -44,8 +51,8 @@ pub fn upgrade(state: &Arc<State>, mut each: impl FnMut(&UpgradeReport)) -> Resu
     let _no_compactions = state.forbid_compactions();
     state.check_writable()?;
     let mut report = UpgradeReport { from: format(&state.view.read().tree), ..UpgradeReport::default() };
-    if report.from == 1 {
-        allow_words(state)?;
+    if report.from < FORMAT_VERSION {
+        allow_all(state)?;
     }
     if !unrolled_has_words(&state.view.read()) {
         commit::roll_now(state)?;
@@ -79,13 +86,13 @@ pub fn upgrade(state: &Arc<State>, mut each: impl FnMut(&UpgradeReport)) -> Resu
     Ok(report)
 }
 
-/// The commit from which on the store is of format 2.
-fn allow_words(state: &State) -> Result<()> {
+/// The commit from which on the store is of the format of today.
+fn allow_all(state: &State) -> Result<()> {
     let keyring = state.keyring.lock();
     let log = keyring.head().log;
-    commit::commit_needing(state, &keyring, &Changes::new(), log, head::WORDS, |view| {
+    commit::commit_needing(state, &keyring, &Changes::new(), log, head::KNOWN, |view| {
         // One that holds records is rolled.
-        if view.live.doc_count() == 0 {
+        if !view.live.has_words() && view.live.doc_count() == 0 {
             view.live = LiveIndex::new(true);
         }
     })

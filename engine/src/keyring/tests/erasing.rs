@@ -103,14 +103,14 @@ fn a_key_seals_once() {
 fn what_is_needed_stays_needed() {
     let disk = MemoryVfs::new();
     let k = create(&disk, &set(0..10));
-    assert!(k.head().has_words(), "a new store's");
+    assert!(k.head().has_evidence(), "a new store's");
     commit(&k, &set(10..20));
     let p = k.prepare(&unset(0..5), LOG, Some((&root(2), Epoch(2)))).unwrap();
-    assert!(p.head().has_words());
+    assert!(p.head().has_evidence());
     k.publish(p).unwrap();
     drop(k);
     let k = open_as(disk.clone(), 2).unwrap();
     commit(&k, &unset(5..9));
-    assert!(open_as(copy(&disk), 2).unwrap().head().has_words());
-    assert!(Keyring::look(&disk, Path::new(DIR), STORE, &root(2), Epoch(2)).unwrap().head().has_words());
+    assert!(open_as(copy(&disk), 2).unwrap().head().has_evidence());
+    assert!(Keyring::look(&disk, Path::new(DIR), STORE, &root(2), Epoch(2)).unwrap().head().has_evidence());
 }
