@@ -6,6 +6,8 @@ mod support;
 
 use std::fs;
 
+use escrowdb::merkle::cosign::Cosigner;
+use escrowdb::store::SignedCheckpoint;
 use serde_json::Value;
 use support::Sandbox;
 
@@ -158,4 +160,62 @@ fn verify_names_what_a_kept_checkpoint_has_and_the_folder_has_not() {
     sandbox.args(&["--store", "t", "init"], "").ok();
     sandbox.args(&["--store", "t", "checkpoint", "--output", "foreign"], "").ok();
     sandbox.run("verify --against foreign").exits(6);
+}
+
+/// A policy wants witnesses; which of them are missing is said, and a log that signed two histories is
+/// convicted without them.
+#[test]
+fn a_policy_asks_for_witnesses_and_says_which_are_missing() {
+    let sandbox = Sandbox::with_sample();
+    let key = key(&sandbox);
+    sandbox.run("checkpoint --output kept").ok();
+    let kept = SignedCheckpoint::parse(sandbox.read("kept").as_bytes()).unwrap();
+    let [ann, ben] =
+        ["ann.example", "ben.example"].map(|name| Cosigner::new(name, &[name.as_bytes()[0]; 32]).unwrap());
+    let lines = [ann.cosign(&kept, 1_700_000_000).unwrap(), ben.cosign(&kept, 1_700_000_060).unwrap()];
+    let names = format!("witness ann {}\nwitness ben {}\n", ann.verifier_key(), ben.verifier_key());
+    sandbox.write("both.policy", format!("log {key}\n{names}group both all ann ben\nquorum both\n"));
+    sandbox.write("any.policy", format!("log {key}\n{names}group any 1 ann ben\nquorum any\n"));
+    sandbox.write("one", kept.with(&lines[..1]).unwrap().to_string());
+    sandbox.write("two", kept.with(&lines).unwrap().to_string());
+    let check = |file: &str, policy: &str| {
+        sandbox.args(&["--json", "verify-checkpoint", file, "--policy", policy], "")
+    };
+    let run = check("one", "both.policy").exits(6);
+    assert!(run.err.contains("1 of 2 that both wants of 2; missing ben"), "{}", run.err);
+    check("kept", "any.policy").exits(6);
+    let seen = check("one", "any.policy").ok().lines()[0].clone();
+    assert_eq!(
+        seen["cosigned"],
+        serde_json::json!([{"name": "ann.example", "time": "2023-11-14T22:13:20Z"}])
+    );
+    assert_eq!(check("two", "both.policy").ok().lines()[0]["cosigned"].as_array().unwrap().len(), 2);
+    // The same for a record, which is proved in the head that was cosigned.
+    let id = sandbox.run("--json search * --limit 1").ok().lines()[0]["id"].as_str().unwrap().to_owned();
+    sandbox.args(&["--store", "s", "proof", &id, "--checkpoint", "two", "--output", "p"], "").ok();
+    let apart = |args: &[&str]| sandbox.args(args, "");
+    assert!(
+        apart(&["verify-proof", "p", "--policy", "both.policy"])
+            .ok()
+            .out
+            .contains("cosigned by ann.example at")
+    );
+    apart(&["verify-proof", "p", "--key", &key]).ok();
+    sandbox.args(&["--store", "s", "proof", &id, "--checkpoint", "one", "--output", "q"], "").ok();
+    apart(&["verify-proof", "q", "--policy", "both.policy"]).exits(6);
+    // One of the two ways, and files that say something.
+    apart(&["verify-proof", "p"]).exits(2);
+    apart(&["verify-proof", "p", "--key", &key, "--policy", "any.policy"]).exits(2);
+    apart(&["verify-proof", "p", "--key", &ann.verifier_key().to_string()]).exits(2);
+    sandbox.write("no.policy", format!("log {key}\nquorum x\n"));
+    let run = apart(&["verify-proof", "p", "--policy", "no.policy"]).exits(2);
+    assert!(run.err.contains("line 2"), "{}", run.err);
+    // A fork needs no witness to be told.
+    copy(&sandbox, "s", "old");
+    sandbox.run_with("add", LATER).ok();
+    sandbox.run("checkpoint --output mine").ok();
+    sandbox.args(&["--store", "old", "add"], LATER.replace("late\"}", "other\"}")).ok();
+    sandbox.args(&["--store", "old", "checkpoint", "--output", "forked"], "").ok();
+    let run = apart(&["--json", "verify-checkpoint", "forked", "--policy", "both.policy", "--since", "mine"]);
+    assert_eq!(run.exits(6).lines()[0]["two_heads"].as_array().unwrap().len(), 2);
 }

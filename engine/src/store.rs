@@ -333,7 +333,8 @@ impl Store {
     /// assert_eq!(store.verify_against(&kept)?, Against::Continues { from: 2, to: 4 });
     /// // A second party, with the key only, sees the same from a proof.
     /// let later = store.checkpoint_since(&kept)?.to_string();
-    /// Advance::parse(later.as_bytes())?.verify(&kept, &store.verifier_key()?.parse()?)?;
+    /// let key: escrowdb::merkle::signer::VerifierKey = store.verifier_key()?.parse()?;
+    /// Advance::parse(later.as_bytes())?.verify(&kept, &key)?;
     /// # Ok::<(), escrowdb::Error>(())
     /// ```
     ///

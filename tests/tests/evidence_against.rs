@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use escrowdb::id::{Micros, Seq};
+use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::session::Session;
 use escrowdb::store::{
     Against, Builder, Durability, EraseOptions, Record, Selector, SignedCheckpoint, VerifyOptions,
@@ -229,7 +230,7 @@ fn a_log_without_a_good_name_signs_by_the_number_of_its_store() {
     let store = builder(&disk).origin("two words").create().unwrap();
     say(&store, 0, 1);
     let kept = store.checkpoint().unwrap();
-    kept.verify(&store.verifier_key().unwrap().parse().unwrap()).unwrap();
+    kept.verify(&store.verifier_key().unwrap().parse::<VerifierKey>().unwrap()).unwrap();
     assert_eq!(kept.unverified().origin, format!("escrowdb.local/{}", store.id()));
     assert!(store.verify_against(&kept).unwrap().holds());
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use escrowdb::Error;
-use escrowdb::merkle::signer::VerifierKey;
-use escrowdb::store::{Advance, Checkpoint, SignedCheckpoint};
+use escrowdb::merkle::policy::Policy;
+use escrowdb::store::{Advance, SignedCheckpoint};
 
-use crate::commands::evidence;
+use crate::commands::evidence::{self, Trust};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
@@ -15,10 +15,10 @@ use crate::out::Out;
 pub(crate) struct Args {
     /// A checkpoint, or one with the proof that it continues an earlier one.
     file: PathBuf,
-    /// The log's key, as `escrow key public` printed it.
-    #[arg(long, value_name = "K", value_parser = evidence::key)]
-    key: VerifierKey,
-    /// An earlier checkpoint of the log: does this one continue it?
+    #[command(flatten)]
+    trust: Trust,
+    /// An earlier checkpoint of the log: does this one continue it? Of that one only the log's
+    /// signature counts: you kept it.
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
 }
@@ -33,22 +33,26 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
         }
         false => (SignedCheckpoint::parse(&bytes).map_err(named)?, None),
     };
-    let head = later.verify(&args.key).map_err(named)?;
+    let policy = args.trust.policy()?;
+    // Two histories that the log signed are told first: for that it needs no witness.
+    let log = policy.without_witnesses();
+    later.verify(&log).map_err(named)?;
     if let Some(since) = &args.since {
-        continues(since, (&later, advance.as_ref()), args, out)?;
+        continues(since, (&later, advance.as_ref()), (args, &log), out)?;
     }
-    print(head, args.since.as_deref(), out)
+    later.verify(&policy).map_err(named)?;
+    print(&later, &policy, args.since.as_deref(), out)
 }
 
 /// Whether the later one is proved to continue the one in `since`.
 fn continues(
     since: &Path,
     (later, advance): (&SignedCheckpoint, Option<&Advance>),
-    args: &Args,
+    (args, log): (&Args, &Policy),
     out: &mut Out,
 ) -> Result<(), Failure> {
     let earlier = evidence::checkpoint(since)?;
-    let from = earlier.verify(&args.key).map_err(|e| evidence::named(since, e))?;
+    let from = earlier.verify(log).map_err(|e| evidence::named(since, e))?;
     let to = later.unverified();
     if from.size == to.size && from.root != to.root {
         // Both are signed: whoever has the key sees it from these two texts alone.
@@ -67,7 +71,7 @@ fn continues(
     }
     match advance {
         Some(advance) => {
-            advance.verify(&earlier, &args.key).map_err(|e| evidence::named(&args.file, e))?;
+            advance.verify(&earlier, log).map_err(|e| evidence::named(&args.file, e))?;
             Ok(())
         }
         None if from == to => Ok(()),
@@ -76,13 +80,24 @@ fn continues(
     }
 }
 
-fn print(head: &Checkpoint, since: Option<&Path>, out: &mut Out) -> Result<(), Failure> {
+fn print(
+    later: &SignedCheckpoint,
+    policy: &Policy,
+    since: Option<&Path>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let head = later.unverified();
     if out.json() {
         let mut line = Object::new();
         line.flag("ok", true).text("origin", &head.origin).number("size", head.size);
         line.text("root", &head.root.to_string()).flag("continues", since.is_some());
+        line.raw("cosigned", &evidence::witnesses(policy, later)?);
         return Ok(out.line(&line.finish())?);
     }
     let and = if since.is_some() { ", and continues the earlier one" } else { "" };
-    Ok(out.line(&format!("signed by {}: {} positions, root {}{and}", head.origin, head.size, head.root))?)
+    out.line(&format!("signed by {}: {} positions, root {}{and}", head.origin, head.size, head.root))?;
+    if let Some(by) = evidence::witnessed(policy, later)? {
+        out.line(&by)?;
+    }
+    Ok(())
 }

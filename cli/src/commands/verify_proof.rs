@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use escrowdb::merkle::signer::VerifierKey;
+use escrowdb::merkle::policy::Policy;
 use escrowdb::record::{Stored, time};
-use escrowdb::store::{Checkpoint, RecordProof};
+use escrowdb::store::RecordProof;
 
-use crate::commands::evidence;
+use crate::commands::evidence::{self, Trust};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, clean};
@@ -15,20 +15,19 @@ use crate::out::{Out, clean};
 pub(crate) struct Args {
     /// The proof.
     file: PathBuf,
-    /// The log's key, as `escrow key public` printed it; from somebody you trust, not from whoever
-    /// brought the proof.
-    #[arg(long, value_name = "K", value_parser = evidence::key)]
-    key: VerifierKey,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     let named = |e| evidence::named(&args.file, e);
     let proof = RecordProof::parse(&evidence::read(&args.file)?).map_err(named)?;
-    let head = proof.verify(&args.key).map_err(named)?;
+    let policy = args.trust.policy()?;
+    let head = proof.verify(&policy).map_err(named)?;
     // What the log's key signed: that it is a record is no question of trust any more.
     let record = Stored::decode(&proof.opening.canonical).map_err(named)?;
     if out.json() {
-        return Ok(out.line(&json(&proof, head, &record))?);
+        return Ok(out.line(&json(&proof, &policy, &record)?)?);
     }
     out.line(&format!(
         "proved: it stands at position {} of the log {}, signed at {} positions",
@@ -45,13 +44,20 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     for line in record.body.lines() {
         out.line(&format!("    {}", clean(line)))?;
     }
-    Ok(out.line(
-        "not proved: who the numbers are (their own records say that), and that others see the same log",
-    )?)
+    match evidence::witnessed(&policy, &proof.checkpoint)? {
+        Some(by) => {
+            out.line(&by)?;
+            Ok(out.line("not proved: who the numbers are (their own records say that)")?)
+        }
+        None => Ok(out.line(
+            "not proved: who the numbers are (their own records say that), and that others see the same log",
+        )?),
+    }
 }
 
 /// People stand in records by number.
-fn json(proof: &RecordProof, head: &Checkpoint, record: &Stored) -> String {
+fn json(proof: &RecordProof, policy: &Policy, record: &Stored) -> Result<String, Failure> {
+    let head = proof.checkpoint.unverified();
     let subjects: Vec<String> = record.subjects.iter().map(|n| n.0.to_string()).collect();
     let mut inner = Object::new();
     inner.text("id", &record.id).text("conversation", &record.conversation).number("author", record.author.0);
@@ -67,6 +73,7 @@ fn json(proof: &RecordProof, head: &Checkpoint, record: &Stored) -> String {
     let mut line = Object::new();
     line.flag("ok", true).text("origin", &head.origin).number("size", head.size);
     line.text("root", &head.root.to_string()).number("seq", proof.inclusion.index.0);
+    line.raw("cosigned", &evidence::witnesses(policy, &proof.checkpoint)?);
     line.text("leaf", &proof.opening.leaf().to_string()).raw("record", &inner.finish());
-    line.finish()
+    Ok(line.finish())
 }

@@ -18,8 +18,8 @@ use base64ct::{Base64, Encoding};
 
 use crate::error::{Error, Result};
 use crate::merkle::hash::Hash;
-use crate::merkle::note::Note;
-use crate::merkle::signer::{Signer, VerifierKey, is_name};
+use crate::merkle::note::{Note, NoteSignature};
+use crate::merkle::signer::{KeyKind, Signer, VerifierKey, is_name};
 
 /// What a checkpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,33 @@ impl Checkpoint {
             return Err(Error::corrupt("a log without leaves has another root"));
         }
         Ok(Self { origin: origin.to_owned(), size, root })
+    }
+}
+
+/// Whom somebody believes that a log has a head: the log's key ([`VerifierKey`]), or a
+/// [`Policy`](crate::merkle::policy::Policy) of witnesses too.
+pub trait Trust {
+    /// Whether the signatures of a checkpoint are enough.
+    ///
+    /// # Errors
+    /// *Corrupt* if not; it says what is missing.
+    fn check(&self, head: &SignedCheckpoint) -> Result<()>;
+}
+
+/// The log's key, and no witness.
+impl Trust for VerifierKey {
+    fn check(&self, head: &SignedCheckpoint) -> Result<()> {
+        if self.kind() != KeyKind::Log {
+            return Err(
+                Error::corrupt("a witness's key makes no checkpoints").hint("check with the log's key")
+            );
+        }
+        if self.name() != head.checkpoint.origin {
+            return Err(Error::corrupt("it is the checkpoint of another log")
+                .hint("its first line names the log; check with the key of that one"));
+        }
+        head.note.verify(&[self])?;
+        Ok(())
     }
 }
 
@@ -100,17 +127,31 @@ impl SignedCheckpoint {
         Ok(Self { checkpoint: Checkpoint::from_text(note.text())?, note })
     }
 
-    /// What it says, if `key` is that of the log and signed it.
+    /// What it says, if it is signed as `trust` wants: by the key of the log, or as a policy says.
     ///
     /// # Errors
     /// *Corrupt* if not.
-    pub fn verify(&self, key: &VerifierKey) -> Result<&Checkpoint> {
-        if key.name() != self.checkpoint.origin {
-            return Err(Error::corrupt("it is the checkpoint of another log")
-                .hint("its first line names the log; check with the key of that one"));
-        }
-        self.note.verify(&[key])?;
+    pub fn verify(&self, trust: &dyn Trust) -> Result<&Checkpoint> {
+        trust.check(self)?;
         Ok(&self.checkpoint)
+    }
+
+    /// The same with signatures of others beside it, one a key: of two by the same key the one in
+    /// `others` stays. Nothing is verified.
+    ///
+    /// # Errors
+    /// *Invalid* if it would be too many, or if one claims to be of a key that signed it as the log.
+    pub fn with(&self, others: &[NoteSignature]) -> Result<Self> {
+        let mut all: Vec<NoteSignature> = self.note.signatures().to_vec();
+        for other in others {
+            if other.name == self.checkpoint.origin {
+                return Err(Error::invalid("a cosignature has the name of the log"));
+            }
+            all.retain(|s| (&s.name, s.id) != (&other.name, other.id));
+            all.push(other.clone());
+        }
+        let note = Note::new(self.note.text().to_owned(), all)?;
+        Ok(Self { checkpoint: self.checkpoint.clone(), note })
     }
 
     /// The same without a look at any signature.
@@ -132,7 +173,7 @@ impl fmt::Display for SignedCheckpoint {
 }
 
 /// A number in its one decimal form.
-pub(super) fn number(text: &str) -> Option<u64> {
+pub(crate) fn number(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number.to_string() == text).then_some(number)
 }

@@ -44,11 +44,14 @@
 
 pub mod checkpoint;
 pub mod commitment;
+pub mod cosign;
 pub mod hash;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod signer;
 pub mod tail;
 pub mod text;
 pub mod tile;
 pub mod tree;
+pub mod witness;

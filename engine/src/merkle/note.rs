@@ -99,6 +99,19 @@ impl Note {
     /// # Errors
     /// *Corrupt* if none did, or if a signature that names one of them is not of it.
     pub fn verify<'k>(&self, keys: &[&'k VerifierKey]) -> Result<Vec<&'k VerifierKey>> {
+        let signed = self.signed_by(keys)?;
+        if signed.is_empty() {
+            return Err(Error::corrupt("no known key signed it")
+                .hint("check with the key of the log that it claims to be of"));
+        }
+        Ok(signed)
+    }
+
+    /// The same where it may be none.
+    ///
+    /// # Errors
+    /// *Corrupt* if a signature that names one of them is not of it.
+    pub(super) fn signed_by<'k>(&self, keys: &[&'k VerifierKey]) -> Result<Vec<&'k VerifierKey>> {
         let mut signed = Vec::new();
         for key in keys.iter().copied() {
             let id = key.id();
@@ -112,16 +125,13 @@ impl Note {
             }
             signed.push(key);
         }
-        if signed.is_empty() {
-            return Err(Error::corrupt("no known key signed it")
-                .hint("check with the key of the log that it claims to be of"));
-        }
         Ok(signed)
     }
 }
 
 impl NoteSignature {
-    fn parse(line: &str) -> Option<Self> {
+    /// Reads a line without its newline.
+    pub(super) fn parse(line: &str) -> Option<Self> {
         let (name, encoded) = line.strip_prefix(DASH)?.split_once(' ')?;
         if !is_name(name) || encoded.len() > SIGNATURE_MAX * 2 {
             return None;

@@ -1,7 +1,8 @@
 //! Keys of signed notes (C2SP signed-note): who signs, and who checks.
 //!
 //! ```text
-//! verifier key   <name>+<key id, 8 hexadecimal digits>+<base64 of type 1 ‖ Ed25519 public key 32>
+//! verifier key   <name>+<key id, 8 hexadecimal digits>+<base64 of type ‖ Ed25519 public key 32>
+//! type           1 signs notes: keys of logs; 4 cosigns heads of logs: keys of witnesses
 //! key id         first 4 bytes of SHA-256(name ‖ 0x0A ‖ type ‖ public key)
 //! ```
 //!
@@ -15,15 +16,25 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
+use crate::merkle::cosign;
 use crate::merkle::note::{Note, NoteSignature};
 
-/// Type byte of Ed25519 keys of logs.
-const ED25519: u8 = 1;
 /// Longest name of a key, in bytes. The longest origin of a store is shorter.
 const NAME_MAX: usize = 1024;
 
 /// First bytes of the hash of a key and its name.
 pub type KeyId = [u8; 4];
+
+/// What a key signs. Its number stands in the key and in its id, so that no signature of one kind
+/// counts as one of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The text of a note: the key of a log.
+    Log = 1,
+    /// That and when a head of a log was seen to continue the earlier ones: the key of a witness
+    /// ([`cosign`](crate::merkle::cosign)).
+    Witness = 4,
+}
 
 /// A public key under a name: what whoever checks notes must have from somebody he trusts.
 ///
@@ -38,19 +49,42 @@ pub type KeyId = [u8; 4];
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: String,
+    kind: KeyKind,
     public: VerifyingKey,
 }
 
 impl VerifierKey {
-    /// The key under a name.
+    /// The key of a log under a name.
     ///
     /// # Errors
     /// *Invalid* if it is no name of a key, or no key that can sign.
     pub fn new(name: &str, public: &[u8; 32]) -> Result<Self> {
+        Self::of_kind(KeyKind::Log, name, public)
+    }
+
+    /// The key of a kind under a name.
+    ///
+    /// # Errors
+    /// *Invalid* if it is no name of a key, or no key that can sign.
+    pub fn of_kind(kind: KeyKind, name: &str, public: &[u8; 32]) -> Result<Self> {
         check_name(name)?;
         let public = VerifyingKey::from_bytes(public).ok().filter(|key| !key.is_weak());
         let public = public.ok_or_else(|| Error::invalid("it is no Ed25519 key that signs"))?;
-        Ok(Self { name: name.to_owned(), public })
+        Ok(Self { name: name.to_owned(), kind, public })
+    }
+
+    pub(super) fn from_parts(name: &str, kind: KeyKind, public: VerifyingKey) -> Self {
+        Self { name: name.to_owned(), kind, public }
+    }
+
+    /// What it signs.
+    pub fn kind(&self) -> KeyKind {
+        self.kind
+    }
+
+    /// The key without name and kind.
+    pub fn public(&self) -> &[u8; 32] {
+        self.public.as_bytes()
     }
 
     /// Its name; of a log's key that is the log's origin.
@@ -68,11 +102,20 @@ impl VerifierKey {
     /// Whether a signature is of this key over this text.
     pub(super) fn signed(&self, text: &str, signature: &[u8]) -> bool {
         // Strict: nobody makes a second signature from one, and no key signs everything.
-        Signature::from_slice(signature).is_ok_and(|s| self.public.verify_strict(text.as_bytes(), &s).is_ok())
+        let holds = |message: &str, signature: &[u8]| {
+            Signature::from_slice(signature)
+                .is_ok_and(|s| self.public.verify_strict(message.as_bytes(), &s).is_ok())
+        };
+        match self.kind {
+            KeyKind::Log => holds(text, signature),
+            KeyKind::Witness => {
+                cosign::split(signature).is_some_and(|(time, s)| holds(&cosign::message(time, text), s))
+            }
+        }
     }
 
     fn typed(&self) -> [u8; 33] {
-        let mut typed = [ED25519; 33];
+        let mut typed = [self.kind as u8; 33];
         typed[1..].copy_from_slice(self.public.as_bytes());
         typed
     }
@@ -106,13 +149,13 @@ impl FromStr for VerifierKey {
             return Err(wrong("it has no three parts"));
         };
         let typed = Base64::decode_vec(typed).map_err(|_| wrong("its last part is not base64"))?;
-        let key = match typed.split_first() {
-            Some((&ED25519, public)) => {
-                let public = public.try_into().map_err(|_| wrong("it has another length"))?;
-                Self::new(name, public)?
-            }
-            _ => return Err(wrong("only Ed25519 keys of logs (type 1) are known")),
+        let kind = match typed.first() {
+            Some(1) => KeyKind::Log,
+            Some(4) => KeyKind::Witness,
+            _ => return Err(wrong("only Ed25519 keys of logs (type 1) and of witnesses (type 4) are known")),
         };
+        let public = typed[1..].try_into().map_err(|_| wrong("it has another length"))?;
+        let key = Self::of_kind(kind, name, public)?;
         if key.to_string() != text {
             return Err(wrong("its id is not that of its name and key"));
         }
@@ -120,7 +163,7 @@ impl FromStr for VerifierKey {
     }
 }
 
-/// A secret key under a name. It is wiped on drop.
+/// A log's secret key under a name. It is wiped on drop.
 pub struct Signer {
     name: String,
     key: SigningKey,
@@ -138,7 +181,7 @@ impl Signer {
 
     /// What checks its signatures.
     pub fn verifier_key(&self) -> VerifierKey {
-        VerifierKey { name: self.name.clone(), public: self.key.verifying_key() }
+        VerifierKey { name: self.name.clone(), kind: KeyKind::Log, public: self.key.verifying_key() }
     }
 
     /// The text with a signature. The same text gives the same bytes.
@@ -159,7 +202,7 @@ pub fn is_name(name: &str) -> bool {
         && !name.chars().any(|c| c.is_whitespace() || c.is_control() || c == '+')
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(super) fn check_name(name: &str) -> Result<()> {
     if is_name(name) {
         return Ok(());
     }
@@ -204,8 +247,9 @@ mod tests {
             format!("n+{id}+{}", Base64::encode_string(&typed))
         };
         let good = *SigningKey::from_bytes(&[1; 32]).verifying_key().as_bytes();
-        assert!(text(1, good).parse::<VerifierKey>().is_ok());
-        for kind in [0, 2, 4, 5, 6, 255] {
+        assert_eq!(text(1, good).parse::<VerifierKey>().unwrap().kind(), KeyKind::Log);
+        assert_eq!(text(4, good).parse::<VerifierKey>().unwrap().kind(), KeyKind::Witness);
+        for kind in [0, 2, 3, 5, 6, 255] {
             assert!(text(kind, good).parse::<VerifierKey>().is_err(), "{kind}");
         }
         // The neutral point: under it a signature of zeros would hold for any text.

@@ -24,11 +24,10 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::id::Seq;
-use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint, decode_hash, encode_hash, number};
+use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint, Trust, decode_hash, encode_hash, number};
 use crate::merkle::commitment::{SALT_LEN, leaf};
 use crate::merkle::hash::Hash;
 use crate::merkle::proof::{Consistency, Inclusion};
-use crate::merkle::signer::VerifierKey;
 
 /// First line of a proof of inclusion.
 const PROOF: &str = "c2sp.org/tlog-proof@v1";
@@ -90,12 +89,12 @@ pub struct RecordProof {
 }
 
 impl RecordProof {
-    /// Checks everything: the record leads to the leaf, the leaf to the root, and `key` signed the root.
+    /// Checks everything: the record leads to the leaf, the leaf to the root, and the root is signed as `trust` wants.
     ///
     /// # Errors
     /// *Corrupt* if one of these is not so.
-    pub fn verify(&self, key: &VerifierKey) -> Result<&Checkpoint> {
-        let head = self.checkpoint.verify(key)?;
+    pub fn verify(&self, trust: &dyn Trust) -> Result<&Checkpoint> {
+        let head = self.checkpoint.verify(trust)?;
         if self.inclusion.size != head.size {
             return Err(Error::corrupt("the proof is of another tree than the checkpoint"));
         }
@@ -151,18 +150,24 @@ pub struct Advance {
 }
 
 impl Advance {
-    /// Checks that `key` signed both and that the later one continues the earlier one.
+    /// Checks that both are signed as `trust` wants and that the later one continues the earlier one.
     ///
     /// # Errors
     /// *Corrupt* if one of these is not so.
-    pub fn verify(&self, earlier: &SignedCheckpoint, key: &VerifierKey) -> Result<&Checkpoint> {
-        let (from, to) = (earlier.verify(key)?, self.checkpoint.verify(key)?);
+    pub fn verify(&self, earlier: &SignedCheckpoint, trust: &dyn Trust) -> Result<&Checkpoint> {
+        let (from, to) = (earlier.verify(trust)?, self.checkpoint.verify(trust)?);
+        self.continues(from)?;
+        Ok(to)
+    }
+
+    /// Whether it leads from an earlier head to the later one. No signature is looked at.
+    pub(super) fn continues(&self, from: &Checkpoint) -> Result<()> {
         if from.size != self.from {
             return Err(Error::corrupt("the proof begins at another tree than the earlier checkpoint"));
         }
+        let to = self.checkpoint.unverified();
         let proof = Consistency { from: self.from, to: to.size, path: self.path.clone() };
-        proof.verify(&from.root, &to.root)?;
-        Ok(to)
+        proof.verify(&from.root, &to.root)
     }
 
     /// Reads one. Nothing is verified. There is one form: it prints as the same bytes.
