@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks evidence of a store by docs/FORMAT.md alone (section 11, "What is shown to others"): without the store.
 
-  python3 tests/evidence.py checkpoint FILE --key K [--since FILE]
-  python3 tests/evidence.py proof FILE --key K
+  python3 tests/evidence.py checkpoint FILE --key K | --policy POLICY [--since FILE]
+  python3 tests/evidence.py proof FILE --key K | --policy POLICY
 
 Needs Python 3.9 and the packages `cryptography` (Ed25519) and `blake3`. Shares no code with the engine. Prints one JSON
 object; exit code 1 if something is not as the page says.
@@ -62,18 +62,25 @@ def is_name(text):
 # ------------------------------------------------------------ keys, notes, checkpoints
 
 class Key:
-    def __init__(self, text):
+    """A key of a log (type 1) or of a witness (type 4)."""
+
+    def __init__(self, text, kind=1):
         name, _, rest = text.partition("+")
         claimed, _, typed = rest.partition("+")
         typed = unbase64(typed)
-        need(is_name(name) and len(typed) == 33 and typed[0] == 1, "not a key of a log")
+        need(is_name(name) and len(typed) == 33 and typed[0] == kind, "not a key of that kind")
         y = int.from_bytes(typed[1:], "little") & (2**255 - 1)
         need(y not in SMALL_ORDER, "a key that signs everything")
         self.name, self.id = name, hashlib.sha256(name.encode() + b"\n" + typed).digest()[:4]
         need(claimed == self.id.hex(), "the id is not that of name and key")
+        self.kind, self.bytes = kind, typed[1:]
         self.public = Ed25519PublicKey.from_public_bytes(typed[1:])
 
     def signed(self, text, signature):
+        if self.kind == 4:
+            time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            need(time < 2**63, "no such time")
+            text = b"cosignature/v1\ntime %d\n" % time + text
         try:
             self.public.verify(signature, text)
             return len(signature) == 64
@@ -81,30 +88,90 @@ class Key:
             return False
 
 
-def note(text, key):
-    """The text of a note that the key signed."""
+class Policy:
+    """Which logs, and who must have cosigned."""
+
+    def __init__(self, data):
+        self.logs, self.names, self.quorum = [], {}, ()
+        need(data.endswith(b"\n") and all(c in (9, 10) or c >= 32 and c != 127 for c in data), "not a policy")
+        members = set()
+        for line in data[:-1].split(b"\n"):
+            words = [w for w in line.replace(b"\t", b" ").split(b" ") if w]
+            if not words or words[0].startswith(b"#"):
+                continue
+            if words[0] == b"log" and len(words) in (2, 3):
+                self.logs.append(self.key(words[1], 1))
+            elif words[0] == b"witness" and len(words) in (3, 4):
+                self.name(words[1], self.key(words[2], 4))
+            elif words[0] == b"group" and len(words) > 3:
+                of = words[3:]
+                need(all(w in self.names for w in of) and len(set(of)) == len(of) and not members & set(of), "members")
+                members |= set(of)
+                k = {b"all": len(of), b"any": 1}.get(words[2]) or a_number(words[2].decode("utf-8", "replace"))
+                need(1 <= k <= len(of), "not so many members")
+                self.name(words[1], (k, of))
+            elif words[0] == b"quorum" and len(words) == 2:
+                need(self.quorum == () and (words[1] == b"none" or words[1] in self.names), "not a quorum")
+                self.quorum = None if words[1] == b"none" else words[1]
+            else:
+                raise Bad("not a line of a policy")
+        need(self.quorum != (), "no quorum")
+        for keys in [self.logs, self.witnesses(), self.logs + self.witnesses()]:
+            need(len({k.bytes for k in keys}) == len(keys), "a key stands twice")
+
+    @staticmethod
+    def key(word, kind):
+        try:
+            return Key(word.decode("utf-8"), kind)
+        except UnicodeDecodeError as e:
+            raise Bad("not a key") from e
+
+    def name(self, name, what):
+        need(name != b"none" and name not in self.names, "the name is taken")
+        self.names[name] = what
+
+    def witnesses(self):
+        return [w for w in self.names.values() if isinstance(w, Key)]
+
+    def met(self, name, signed):
+        what = self.names[name]
+        if isinstance(what, Key):
+            return what in signed
+        return sum(self.met(member, signed) for member in what[1]) >= what[0]
+
+
+def of_key(key):
+    policy = Policy(b"quorum none\n")
+    policy.logs = [key]
+    return policy
+
+
+def note(text, keys):
+    """The text of a note, and which of the keys signed it."""
     need(all(c >= " " or c == "\n" for c in text), "control characters")
     at = text.rfind("\n\n")
     need(at >= 0 and text.endswith("\n"), "not a note")
     body, lines = text[:at + 1], text[at + 2:-1].split("\n")
     need(1 <= len(lines) <= 64, "too many signatures, or none")
-    known = 0
+    signed = set()
     for line in lines:
         need(line.startswith(DASH), "a line is no signature")
         name, _, encoded = line[len(DASH):].partition(" ")
         data = unbase64(encoded)
         need(is_name(name) and len(data) > 4, "a line is no signature")
-        if name == key.name and data[:4] == key.id:
-            need(key.signed(body.encode(), data[4:]), "the signature does not fit the text")
-            known += 1
-    need(known > 0, "the key did not sign it")
-    return body
+        for key in keys:
+            if name == key.name and data[:4] == key.id:
+                need(key.signed(body.encode(), data[4:]), "the signature does not fit the text")
+                signed.add(key)
+    return body, signed
 
 
-def checkpoint(text, key):
-    lines = note(text, key)[:-1].split("\n")
+def checkpoint(text, policy):
+    body, signed = note(text, policy.logs + policy.witnesses())
+    lines = body[:-1].split("\n")
     need(len(lines) >= 3 and all(lines), "not a checkpoint")
-    need(lines[0] == key.name, "the checkpoint of another log")
+    need(any(key in signed and key.name == lines[0] for key in policy.logs), "no key of the log signed it")
+    need(policy.quorum is None or policy.met(policy.quorum, signed), "too few witnesses")
     size, root = a_number(lines[1]), a_hash(lines[2])
     need(size > 0 or root == hashlib.sha256().digest(), "a log without leaves has another root")
     return {"origin": lines[0], "size": size, "root": root}
@@ -181,22 +248,25 @@ def read(name):
             raise Bad("not UTF-8") from e
 
 
-def check_checkpoint(args, key):
+def check_checkpoint(args, policy):
     text, steps = read(args.file), None
     if text.startswith("old "):
         line, _, rest = text.partition("\n")
         hashes, text = path(rest)
         steps = (a_number(line[len("old "):]), hashes)
-    head = checkpoint(text, key)
+    head = checkpoint(text, policy)
     if args.since:
-        earlier = checkpoint(read(args.since), key)
+        # Who kept the earlier one needs the log's signature only.
+        kept = Policy(b"quorum none\n")
+        kept.logs = policy.logs
+        earlier = checkpoint(read(args.since), kept)
         need(steps is None or steps[0] == earlier["size"], "the proof begins at another head")
         need(steps is not None or earlier == head, "no proof that it continues the earlier one")
         continues(earlier, head, steps[1] if steps else [])
     return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "continues": bool(args.since)}
 
 
-def check_proof(args, key):
+def check_proof(args, policy):
     lines = read(args.file).split("\n", 3)
     need(len(lines) == 4 and lines[0] == PROOF and lines[1].startswith("extra ") and lines[2].startswith("index "),
          "not a proof of a record")
@@ -204,7 +274,7 @@ def check_proof(args, key):
     need(len(opening) >= 17 and opening[0] == 1, "it opens no record")
     salt, canonical = opening[1:17], opening[17:]
     hashes, rest = path(lines[3])
-    head = checkpoint(rest, key)
+    head = checkpoint(rest, policy)
     hidden = blake3.blake3(canonical, key=blake3.blake3(salt, derive_key_context=COMMITMENT).digest()).digest()
     leaf = hashlib.sha256(b"\x00" + hidden).digest()
     need(root_of(leaf, index, head["size"], hashes) == head["root"], "the record is not at that place of the log")
@@ -216,12 +286,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["checkpoint", "proof"])
     parser.add_argument("file")
-    parser.add_argument("--key", required=True)
+    trust = parser.add_mutually_exclusive_group(required=True)
+    trust.add_argument("--key")
+    trust.add_argument("--policy")
     parser.add_argument("--since")
     args = parser.parse_args()
     try:
-        key = Key(args.key)
-        found = check_checkpoint(args, key) if args.what == "checkpoint" else check_proof(args, key)
+        if args.policy:
+            with open(args.policy, "rb") as f:
+                policy = Policy(f.read())
+        else:
+            policy = of_key(Key(args.key))
+        found = check_checkpoint(args, policy) if args.what == "checkpoint" else check_proof(args, policy)
     except Bad as e:
         print(f"not verified: {e}", file=sys.stderr)
         sys.exit(1)

@@ -43,6 +43,7 @@ use crate::merkle::tree::Frontier;
 use crate::parity::{PAGE_LEN, Page};
 use crate::vfs::{Vfs, VfsFile};
 
+pub mod cosigned;
 mod lost;
 mod parity;
 mod rescue;

@@ -11,6 +11,8 @@ use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
+use crate::log::cosigned;
+use crate::merkle::tile::Tile;
 use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
@@ -350,6 +352,52 @@ impl Store {
     /// The same; *corrupt* if `earlier` is none of this log, or if the log does not continue it.
     pub fn checkpoint_since(&self, earlier: &SignedCheckpoint) -> Result<Advance> {
         verify::against::advance(&self.state, earlier)
+    }
+
+    /// The proof that a checkpoint of the log continues its first `from` positions, for a witness that
+    /// says it is there.
+    ///
+    /// # Errors
+    /// The same; *invalid* if `from` is more than the checkpoint counts.
+    pub fn advance(&self, from: u64, to: &SignedCheckpoint) -> Result<Advance> {
+        verify::against::advance_from(&self.state, from, to)
+    }
+
+    /// Hands out the C2SP tiles of a checkpoint of the log that one of `from` positions did not have
+    /// yet, full or not, by level and position. They hold public hashes.
+    ///
+    /// # Errors
+    /// The same; what `put` answers.
+    pub fn tiles(
+        &self,
+        from: u64,
+        to: &SignedCheckpoint,
+        put: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        verify::published::tiles(&self.state, from, to, put)
+    }
+
+    /// Keeps a checkpoint with what others signed of it, so that [`Self::cosigned`] finds it. Of the
+    /// last eight only; it is a convenience, and no evidence against who writes to the folder.
+    ///
+    /// # Errors
+    /// *Corrupt* if it is none of this log; the folder can't be written.
+    pub fn keep_cosigned(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
+        checkpoint.verify(&self.state.verifier_key()?)?;
+        let _one_at_a_time = self.state.log.lock();
+        cosigned::keep(&*self.state.env.vfs, &self.state.env.dir, checkpoint)
+    }
+
+    /// Cosigned checkpoints that were kept, the longest first. Only the log's own signature was
+    /// verified: whose cosignatures count says a policy.
+    ///
+    /// # Errors
+    /// The folder can't be read.
+    pub fn cosigned(&self) -> Result<Vec<SignedCheckpoint>> {
+        let mut kept = cosigned::kept(&*self.state.env.vfs, &self.state.env.dir)?;
+        let key = self.state.verifier_key()?;
+        kept.retain(|checkpoint| checkpoint.verify(&key).is_ok());
+        Ok(kept)
     }
 
     /// Whether the log continues a checkpoint that was kept outside of the store.

@@ -1,4 +1,6 @@
-//! The network server over [`escrowdb`]. It holds no routes yet: the engine and the command
-//! line come first, and the server will call the same verbs through the same policy.
+//! What of EscrowDB listens on a network. So far that is the witness of logs ([`witness`]); the
+//! server of stores comes later and will call the same verbs through the same policy.
+
+pub mod witness;
 
 pub use escrowdb;

@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use escrowdb::Store;
 use escrowdb::id::Micros;
+use escrowdb::merkle::cosign::Cosigner;
+use escrowdb::merkle::policy::Policy;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Record, Selector};
+use escrowdb::store::{EraseOptions, Record, Selector, SignedCheckpoint};
 use escrowdb::vfs::MemoryVfs;
 use serde_json::Value;
 
@@ -100,6 +102,42 @@ fn another_program_verifies_what_is_shown() {
             assert_eq!(refused.status.code(), Some(1), "byte {at} of {text}");
             assert!(String::from_utf8_lossy(&refused.stderr).starts_with("not verified: "), "byte {at}");
         }
+    }
+    // Witnesses: what is enough for the engine is enough for the page, and nothing else.
+    let head = &kept[2];
+    let witnesses: Vec<_> =
+        (0..3).map(|n| Cosigner::new(&format!("w{n}.example"), &[n + 1; 32]).unwrap()).collect();
+    let lines: Vec<_> = witnesses.iter().map(|w| w.cosign(head, 1_700_000_000).unwrap()).collect();
+    let names = witnesses.iter().zip('a'..).map(|(w, name)| format!("witness {name} {}\n", w.verifier_key()));
+    let names: String = format!("# \u{e9}\nlog {key}\n{}", names.collect::<String>());
+    for quorum in ["none", "a", "two", "either"] {
+        let groups = "group two 2 a b\ngroup either any two c\n";
+        let policy = format!("{names}{groups}quorum {quorum}\n");
+        write("policy", policy.as_bytes());
+        let policy = Policy::parse(policy.as_bytes()).unwrap();
+        for chosen in 0..8 {
+            let by: Vec<_> = (0..3).filter(|n| chosen >> n & 1 == 1).map(|n| lines[n].clone()).collect();
+            let head = head.with(&by).unwrap();
+            write("cosigned", head.to_string().as_bytes());
+            let seen = run(&python, &dir, &["checkpoint", "cosigned", "--policy", "policy"]).status.success();
+            assert_eq!(seen, policy.verify(&head).is_ok(), "{quorum} {chosen}");
+        }
+    }
+    let text = head.with(&lines).unwrap().to_string();
+    for at in (0..text.len()).step_by(29) {
+        let mut bytes = text.as_bytes().to_vec();
+        bytes[at] ^= 1 << (at % 7);
+        write("bad", &bytes);
+        let refused = run(&python, &dir, &["checkpoint", "bad", "--policy", "policy"]);
+        let engine = SignedCheckpoint::parse(&bytes).and_then(|head| {
+            Policy::parse(&std::fs::read(dir.0.join("policy")).unwrap())?.verify(&head).map(drop)
+        });
+        assert_eq!(refused.status.success(), engine.is_ok(), "byte {at}");
+    }
+    for bad in ["quorum x\n", "group g 3 a b\nquorum g\n", "witness d AAAA\nquorum d\n", "quorum none"] {
+        write("policy", format!("{names}{bad}").as_bytes());
+        let refused = run(&python, &dir, &["checkpoint", "head2", "--policy", "policy"]);
+        assert_eq!(refused.status.code(), Some(1), "{bad}");
     }
     let fork = ["checkpoint", "head2", "--key", &key, "--since", "head1"];
     assert_eq!(run(&python, &dir, &fork).status.code(), Some(1), "no proof that it continues");

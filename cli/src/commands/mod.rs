@@ -40,6 +40,7 @@ mod upgrade;
 mod verify;
 mod verify_checkpoint;
 mod verify_proof;
+mod witness;
 
 /// What `escrow` can do.
 #[derive(Debug, Subcommand)]
@@ -85,6 +86,10 @@ pub(crate) enum Command {
     VerifyProof(verify_proof::Args),
     /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
     VerifyCheckpoint(verify_checkpoint::Args),
+    /// Be a witness for logs of others: a second machine cosigns their checkpoints, and no two that
+    /// contradict each other.
+    #[command(subcommand)]
+    Witness(witness::Command),
     /// Show keys that may be shown.
     #[command(subcommand)]
     Key(key::Command),
@@ -170,6 +175,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Verify(_)
         | Command::VerifyProof(_)
         | Command::VerifyCheckpoint(_)
+        | Command::Witness(_)
         | Command::Demo(_)
         | Command::Init(_)
         | Command::Shell(_)
@@ -207,6 +213,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Proof(args) => proof::run(&args, global, out),
         Command::VerifyProof(args) => verify_proof::run(&args, out),
         Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
+        Command::Witness(command) => witness::run(command, out),
         Command::Key(command) => key::run(&command, global, out),
         Command::Upgrade => upgrade::run(global, out),
         Command::Shell(args) => shell::run(&args, global),

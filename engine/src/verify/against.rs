@@ -105,3 +105,16 @@ pub fn advance(state: &State, earlier: &SignedCheckpoint) -> Result<Advance> {
     let path = Consistency::prove(&tree, head.size, tree.frontier().size())?.path;
     Ok(Advance { from: head.size, path, checkpoint: tree.sign()? })
 }
+
+/// Proves that a checkpoint of this log continues the first `from` leaves.
+pub fn advance_from(state: &State, from: u64, to: &SignedCheckpoint) -> Result<Advance> {
+    to.verify(&state.verifier_key()?)?;
+    let tree = state.tree_now()?;
+    let head = to.unverified();
+    match tree.relation(head)? {
+        Relation::Continues => {}
+        other => return Err(other.into_error(head)),
+    }
+    let path = Consistency::prove(&tree, from, head.size)?.path;
+    Ok(Advance { from, path, checkpoint: to.clone() })
+}

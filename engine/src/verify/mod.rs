@@ -17,6 +17,7 @@ use crate::view::{Rolled, View};
 
 pub mod against;
 pub mod probe;
+pub(crate) mod published;
 
 pub use crate::index::Share;
 

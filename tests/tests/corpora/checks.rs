@@ -24,10 +24,14 @@ use escrowdb::keyring::free;
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
 use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, losses, progress};
-use escrowdb::merkle::checkpoint::SignedCheckpoint;
+use escrowdb::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
+use escrowdb::merkle::cosign::{self, Cosigner};
+use escrowdb::merkle::hash::Hash;
 use escrowdb::merkle::note::Note;
+use escrowdb::merkle::policy::Policy;
 use escrowdb::merkle::signer::{Signer, VerifierKey};
 use escrowdb::merkle::text::{Advance, RecordProof};
+use escrowdb::merkle::witness::Request;
 use escrowdb::parity::{self, Repairs};
 use escrowdb::query::cursor::Cursors;
 use escrowdb::query::exec::Order;
@@ -506,6 +510,21 @@ pub(crate) fn evidence(bytes: &[u8]) -> bool {
         assert_eq!(advance.to_string().as_bytes(), bytes);
         let _ = advance.verify(&advance.checkpoint, &key);
         accepted = true;
+    }
+    if let Ok(lines) = cosign::lines(bytes) {
+        assert_eq!(lines.iter().map(ToString::to_string).collect::<String>().as_bytes(), bytes);
+        let _ = lines.iter().map(cosign::time).count();
+        accepted = true;
+    }
+    if let Ok(policy) = Policy::parse(bytes) {
+        let head = Checkpoint { origin: "log.example".into(), size: 0, root: Hash::empty_root() };
+        let head = SignedCheckpoint::sign(head, &Signer::new("log.example", &ROOT).unwrap()).unwrap();
+        let _ = policy.verify(&head);
+        accepted = true;
+    }
+    if let Some(request) = Request::parse(bytes) {
+        let _ = request.decide(std::slice::from_ref(&key), None);
+        let _ = Cosigner::from_secret(bytes);
     }
     let text = std::str::from_utf8(bytes).ok();
     if let Some(read) = text.and_then(|text| text.parse::<VerifierKey>().ok()) {

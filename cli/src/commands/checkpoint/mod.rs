@@ -1,15 +1,22 @@
-//! `checkpoint`: the signed head of the log, for keeping elsewhere.
+//! `checkpoint`: the signed head of the log, for keeping elsewhere, for witnesses, for everybody.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use escrowdb::merkle::cosign;
+use escrowdb::merkle::policy::Policy;
+use escrowdb::store::{Advance, SignedCheckpoint, Store};
 
 use crate::args::Global;
 use crate::commands::evidence;
 use crate::durable;
 use crate::engine;
 use crate::exit::Failure;
-use crate::json::Object;
-use crate::out::Out;
+use crate::json::{Object, array};
+use crate::out::{Out, clean, note};
 use crate::outside::Outside;
+
+mod ask;
+mod published;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -20,40 +27,186 @@ pub(crate) struct Args {
     /// take it (C2SP tlog-witness).
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
+    /// Ask this witness to cosign it, or take the lines that `escrow witness sign` wrote to a file.
+    /// May be given several times. What is cosigned is kept for --cosigned.
+    #[arg(long, value_name = "URL|FILE", conflicts_with = "since")]
+    cosign_from: Vec<String>,
+    /// Certificate authorities of witnesses, a PEM file; otherwise the system's.
+    #[arg(long, value_name = "FILE", requires = "cosign_from")]
+    cosign_ca: Option<PathBuf>,
+    /// Whose cosignatures count (C2SP tlog-policy). Without it nobody checks them here.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Take this checkpoint of the log, alone or with a proof before it, instead of signing a new one.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["since", "cosigned"])]
+    head: Option<PathBuf>,
+    /// Take the longest checkpoint that was cosigned before (as --policy wants, if it is given),
+    /// instead of signing a new one.
+    #[arg(long, conflicts_with = "since")]
+    cosigned: bool,
+    /// Write it and the hashes under it to this folder, as others read logs (C2SP tlog-tiles): what
+    /// is new since the last time, the checkpoint last. Any web server can hand it out.
+    #[arg(long, value_name = "FOLDER")]
+    tiles: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let place = args.output.as_deref().map(|file| Outside::of(global, file)).transpose()?;
+    let published = args.tiles.as_deref().map(|folder| published::Folder::of(global, folder)).transpose()?;
+    let policy = args.policy.as_deref().map(evidence::policy).transpose()?;
     let earlier = args.since.as_deref().map(evidence::checkpoint).transpose()?;
+    let given = args.head.as_deref().map(head).transpose()?;
     let store = engine::open(global)?;
-    let (checkpoint, text, from) = match &earlier {
-        None => {
-            let checkpoint = store.checkpoint()?;
-            let text = checkpoint.to_string();
-            (checkpoint, text, None)
-        }
-        Some(earlier) => {
+    let (mut checkpoint, advance) = match (&earlier, given) {
+        (Some(earlier), _) => {
             let advance = store.checkpoint_since(earlier)?;
-            let (text, from) = (advance.to_string(), advance.from);
-            (advance.checkpoint, text, Some(from))
+            (advance.checkpoint.clone(), Some(advance))
         }
+        (None, Some(given)) => (given, None),
+        (None, None) if args.cosigned => (kept(&store, policy.as_ref())?, None),
+        (None, None) => (store.checkpoint()?, None),
+    };
+    let mut trouble = Vec::new();
+    for source in &args.cosign_from {
+        match ask::lines(&store, &checkpoint, source, args.cosign_ca.as_deref()) {
+            Ok(lines) => checkpoint = add(checkpoint, &lines, policy.as_ref(), source)?,
+            Err(failure) => trouble.push(failure),
+        }
+    }
+    if !args.cosign_from.is_empty() && checkpoint.note().signatures().len() > 1 {
+        store.keep_cosigned(&with_earlier(&store, &checkpoint, policy.as_ref())?)?;
+    }
+    let text = match &advance {
+        Some(advance) => advance.to_string(),
+        None => checkpoint.to_string(),
     };
     if let Some(place) = &place {
         durable::write(place, text.as_bytes())?;
     }
+    let tiles = published.map(|folder| folder.write(&store, &checkpoint)).transpose()?;
+    print(&checkpoint, advance.as_ref(), tiles, place.as_ref(), out)?;
+    out.flush()?;
+    ended(trouble, policy.filter(|_| !args.cosign_from.is_empty()), &checkpoint)
+}
+
+/// The first thing that went wrong with witnesses is how the command ends; the others are said.
+fn ended(
+    trouble: Vec<Failure>,
+    policy: Option<Policy>,
+    checkpoint: &SignedCheckpoint,
+) -> Result<(), Failure> {
+    let mut trouble = trouble.into_iter().rev();
+    let last = trouble.next_back();
+    trouble.for_each(|failure| {
+        failure.report(false);
+    });
+    match (last, policy) {
+        (Some(failure), _) => Err(failure),
+        (None, Some(policy)) => {
+            policy
+                .verify(checkpoint)
+                .map_err(|e| Failure::failed(e.to_string()).hint("ask more witnesses"))?;
+            Ok(())
+        }
+        (None, None) => Ok(()),
+    }
+}
+
+/// With what witnesses said of the same head before, so that they can be asked one after the other. Not if
+/// that would spoil it.
+fn with_earlier(
+    store: &Store,
+    checkpoint: &SignedCheckpoint,
+    policy: Option<&Policy>,
+) -> Result<SignedCheckpoint, Failure> {
+    let same = |kept: &SignedCheckpoint| kept.note().text() == checkpoint.note().text();
+    let own = &checkpoint.unverified().origin;
+    let lines: Vec<_> = checkpoint.note().signatures().iter().filter(|s| s.name != *own).cloned().collect();
+    let both = store.cosigned()?.into_iter().find(same).and_then(|kept| kept.with(&lines).ok());
+    let sound = |both: &SignedCheckpoint| policy.is_none_or(|policy| policy.cosigned(both).is_ok());
+    Ok(both.filter(sound).unwrap_or_else(|| checkpoint.clone()))
+}
+
+/// The longest checkpoint that was cosigned.
+fn kept(store: &Store, policy: Option<&Policy>) -> Result<SignedCheckpoint, Failure> {
+    let fits = |head: &SignedCheckpoint| policy.is_none_or(|policy| policy.verify(head).is_ok());
+    store.cosigned()?.into_iter().find(fits).ok_or_else(|| {
+        Failure::not_found("no checkpoint is kept that was cosigned").hint("--cosign-from asks a witness")
+    })
+}
+
+/// A checkpoint from a file, without the proof that may stand before it.
+fn head(file: &Path) -> Result<SignedCheckpoint, Failure> {
+    let bytes = evidence::read(file)?;
+    let read = match bytes.starts_with(b"old ") {
+        true => Advance::parse(&bytes).map(|advance| advance.checkpoint),
+        false => SignedCheckpoint::parse(&bytes),
+    };
+    read.map_err(|e| evidence::named(file, e))
+}
+
+/// Puts lines beside a checkpoint. With a policy only those of its witnesses, and only if they are true.
+fn add(
+    checkpoint: SignedCheckpoint,
+    lines: &[escrowdb::merkle::note::NoteSignature],
+    policy: Option<&Policy>,
+    source: &str,
+) -> Result<SignedCheckpoint, Failure> {
+    let Some(policy) = policy else {
+        note("the cosignatures were not checked: --policy says by whom they must be");
+        return Ok(checkpoint.with(lines)?);
+    };
+    let known = |line: &&escrowdb::merkle::note::NoteSignature| {
+        policy.witnesses().any(|key| key.name() == line.name && key.id() == line.id)
+    };
+    let lines: Vec<_> = lines.iter().filter(known).cloned().collect();
+    if lines.is_empty() {
+        note(&format!("{}: no witness of the policy answered there", clean(source)));
+        return Ok(checkpoint);
+    }
+    let more = checkpoint.with(&lines)?;
+    policy.cosigned(&more).map_err(|e| Failure::from(e.context(clean(source))))?;
+    Ok(more)
+}
+
+fn print(
+    checkpoint: &SignedCheckpoint,
+    advance: Option<&Advance>,
+    tiles: Option<u64>,
+    place: Option<&Outside>,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let head = checkpoint.unverified();
     if out.json() {
         let mut line = Object::new();
         line.text("origin", &head.origin).number("size", head.size).text("root", &head.root.to_string());
         line.text("checkpoint", &checkpoint.to_string());
-        if let Some(from) = from {
-            line.number("since", from).text("proof", &text);
+        // As the lines say; who checks them says the verifier.
+        let others = checkpoint.note().signatures().iter().filter(|s| s.name != head.origin);
+        let each = others.filter_map(|line| {
+            let mut one = Object::new();
+            one.text("name", &line.name).text("time", &evidence::instant(cosign::time(line)?));
+            Some(one.finish())
+        });
+        line.raw("cosigned", &array(&each.collect::<Vec<_>>()));
+        if let Some(advance) = advance {
+            line.number("since", advance.from).text("proof", &advance.to_string());
         }
-        out.line(&line.finish())?;
-    } else if let Some(place) = &place {
-        out.line(&format!("{} positions in {}", head.size, place.path().display()))?;
-    } else {
-        out.bytes(text.as_bytes())?;
+        if let Some(tiles) = tiles {
+            line.number("tiles", tiles);
+        }
+        return Ok(out.line(&line.finish())?);
+    }
+    match (place, tiles) {
+        (None, None) => match advance {
+            Some(advance) => out.bytes(advance.to_string().as_bytes())?,
+            None => out.bytes(checkpoint.to_string().as_bytes())?,
+        },
+        (Some(place), _) => out.line(&format!("{} positions in {}", head.size, place.path().display()))?,
+        (None, Some(_)) => {}
+    }
+    if let Some(tiles) = tiles {
+        out.line(&format!("{tiles} new tiles of {} positions", head.size))?;
     }
     Ok(())
 }

@@ -120,8 +120,9 @@ fn erases(line: &str) -> bool {
     words.clone().any(|word| word == "erase") && !words.any(|word| word == "--plan")
 }
 
-/// Commands that a shell has no use for: they make another store, read stdin, or print for a shell.
-const FOREIGN: [&str; 7] = ["demo", "init", "add", "shell", "upgrade", "completions", "man"];
+/// Commands that a shell has no use for: they make another store, read stdin, print for a shell, or are
+/// for another machine.
+const FOREIGN: [&str; 8] = ["demo", "init", "add", "shell", "upgrade", "completions", "man", "witness"];
 
 /// What `help` says.
 const HELP: &str = r#"A line is a command, as it stands behind `escrow` outside, or a query.

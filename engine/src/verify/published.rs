@@ -1,0 +1,45 @@
+//! The tree as files that anybody may have: C2SP tiles, hashes and nothing else.
+
+use crate::error::Result;
+use crate::merkle::checkpoint::SignedCheckpoint;
+use crate::merkle::proof::Hashes as _;
+use crate::merkle::tile::{HEIGHT, Tile};
+use crate::state::State;
+use crate::state::tree_now::Relation;
+
+/// Tiles that are read at a time, 8 KiB each: rolls wait for so long.
+const AT_A_TIME: usize = 64;
+
+/// Hands out the tiles of a checkpoint that its first `from` leaves did not have.
+pub(crate) fn tiles(
+    state: &State,
+    from: u64,
+    to: &SignedCheckpoint,
+    put: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
+) -> Result<()> {
+    to.verify(&state.verifier_key()?)?;
+    let head = to.unverified();
+    match state.tree_now()?.relation(head)? {
+        Relation::Continues => {}
+        other => return Err(other.into_error(head)),
+    }
+    // What stands in a tree of more leaves already is the same.
+    let mut new =
+        Tile::all(head.size).filter(|t| Tile::at(t.level, t.index, from.min(head.size)) != Some(*t));
+    loop {
+        let batch: Vec<Tile> = new.by_ref().take(AT_A_TIME).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut read = Vec::with_capacity(batch.len());
+        {
+            let tree = state.tree_now()?;
+            for tile in batch {
+                let entries = tile.first()..tile.first() + u64::from(tile.width);
+                let hashes = entries.map(|i| tree.hash(HEIGHT * tile.level, i).map(|hash| hash.0));
+                read.push((tile, hashes.collect::<Result<Vec<_>>>()?.concat()));
+            }
+        }
+        read.iter().try_for_each(|(tile, bytes)| put(*tile, bytes))?;
+    }
+}
