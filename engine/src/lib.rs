@@ -97,6 +97,7 @@ pub mod crypto;
 pub mod env;
 pub mod erase;
 pub mod error;
+pub mod export;
 pub mod id;
 pub mod index;
 pub mod ingest;

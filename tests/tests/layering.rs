@@ -32,6 +32,7 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("state", "view", "the open store holds the view that readers share"),
     ("erase", "ingest", "an erasure is itself a record that is appended"),
     ("erase", "query", "a plan lists mentions as hits"),
+    ("export", "query", "what is exported is what a query finds"),
     ("verify", "query", "what a query hides is half erased and not read"),
     ("verify", "ingest", "frames of records are read as ingest wrote them"),
 ];

@@ -179,12 +179,12 @@ pub(crate) fn number(text: &str) -> Option<u64> {
 }
 
 /// A hash as notes and proofs write it.
-pub(super) fn encode_hash(hash: &Hash) -> String {
+pub(crate) fn encode_hash(hash: &Hash) -> String {
     Base64::encode_string(&hash.0)
 }
 
 /// Reads [`encode_hash`].
-pub(super) fn decode_hash(text: &str) -> Option<Hash> {
+pub(crate) fn decode_hash(text: &str) -> Option<Hash> {
     let mut hash = [0; Hash::LEN];
     let decoded = Base64::decode(text, &mut hash).ok()?;
     (decoded.len() == Hash::LEN).then_some(Hash(hash))

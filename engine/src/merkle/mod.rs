@@ -46,6 +46,7 @@ pub mod checkpoint;
 pub mod commitment;
 pub mod cosign;
 pub mod hash;
+pub mod multi;
 pub mod note;
 pub mod policy;
 pub mod proof;

@@ -201,7 +201,7 @@ impl Walk {
 }
 
 /// Largest power of two below `len`, which is at least 2.
-fn split(len: u64) -> u64 {
+pub(super) fn split(len: u64) -> u64 {
     1 << (63 - (len - 1).leading_zeros())
 }
 

@@ -22,7 +22,7 @@ mod prove;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;
-mod walk;
+pub(crate) mod walk;
 pub mod words;
 
 #[cfg(test)]

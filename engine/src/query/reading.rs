@@ -181,7 +181,6 @@ pub struct PersonView {
 /// ```
 pub struct Reading<'s> {
     state: &'s State,
-    #[expect(dead_code, reason = "the audit log and the policy read it once they exist")]
     session: Session,
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
@@ -215,8 +214,13 @@ impl<'s> Reading<'s> {
         limit.into_iter().chain(self.deadline).min()
     }
 
+    /// Who reads, and why.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
     /// The open store.
-    pub(super) const fn state(&self) -> &State {
+    pub(crate) const fn state(&self) -> &State {
         self.state
     }
 
@@ -427,7 +431,8 @@ impl<'s> Reading<'s> {
         Walk::new(self, ast, None, &all_in(Order::Oldest))?.each(each)
     }
 
-    fn walk<'r>(&'r self, query: &'r str, options: &SearchOptions) -> Result<Walk<'r>> {
+    /// A walk over the hits of a query.
+    pub(crate) fn walk<'r>(&'r self, query: &'r str, options: &SearchOptions) -> Result<Walk<'r>> {
         let text = (options.cursors || options.cursor.is_some()).then_some(query);
         Walk::new(self, self.parse(query)?, text, options)
     }
@@ -455,7 +460,7 @@ pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
 }
 
 /// Names the people of a record.
-pub(super) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
+pub(crate) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
     let mut subjects = Vec::with_capacity(stored.subjects.len());
     for number in &stored.subjects {
         subjects.extend(search.name(*number)?);

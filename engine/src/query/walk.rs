@@ -23,7 +23,7 @@ use crate::query::snippet::Marker;
 const AHEAD_MAX: usize = 1 << 18;
 
 /// Hits of a query from some place on.
-pub(super) struct Walk<'r> {
+pub(crate) struct Walk<'r> {
     reading: &'r Reading<'r>,
     /// Text that cursors are bound to; without, hits carry none.
     text: Option<&'r str>,
@@ -82,8 +82,21 @@ impl<'r> Walk<'r> {
     /// # Errors
     /// *Invalid* for a cursor by relevance whose scores are no longer true, *revoked* behind an erasure.
     pub(super) fn page(&mut self, n: usize) -> Result<Vec<Hit>> {
+        let page = self.page_of(n, hit)?;
+        self.dress(page)
+    }
+
+    /// What `open` makes of each of the next `n` hits, under one lock; fewer at the end.
+    ///
+    /// # Errors
+    /// Those of [`Self::page`], and of `open`.
+    pub(crate) fn page_of<T>(
+        &mut self,
+        n: usize,
+        mut open: impl FnMut(&Search<'_>, Found) -> Result<T>,
+    ) -> Result<Vec<(SortKey, T)>> {
         let n = n.min(self.left);
-        let mut page: Vec<(SortKey, Hit)> = Vec::new();
+        let mut page: Vec<(SortKey, T)> = Vec::new();
         {
             let view = self.reading.state().view.read();
             let parts = view.parts();
@@ -98,12 +111,17 @@ impl<'r> Walk<'r> {
                 search.in_time()?;
                 self.after = Some((found.key, self.mark()));
                 if let Some(found) = if is_fresh { Some(found) } else { place(&search, found)? } {
-                    page.push((found.key, hit(&search, found)?));
+                    page.push((found.key, open(&search, found)?));
                 }
             }
         }
         self.left = if page.len() < n { 0 } else { self.left - n };
-        self.dress(page)
+        Ok(page)
+    }
+
+    /// Whether nothing is left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left == 0
     }
 
     /// What a hit is given on its way, without a lock on the store.
@@ -181,7 +199,7 @@ impl<'r> Walk<'r> {
 }
 
 /// Hits that a walk opens at once.
-const PAGE: usize = 500;
+pub(crate) const PAGE: usize = 500;
 
 /// Where a hit stands now that was found some time ago; `None` if it is gone.
 fn place(search: &Search<'_>, found: Found) -> Result<Option<Found>> {

@@ -15,6 +15,7 @@ use crate::log::{LOST, Log};
 use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
+use crate::merkle::note::Note;
 use crate::merkle::proof::Hashes;
 use crate::merkle::signer::{Signer, VerifierKey, is_name};
 use crate::merkle::tail::Tail;
@@ -132,6 +133,23 @@ impl State {
         let (keys, name) = (view.tree.clone(), self.log_name());
         drop(view);
         Ok(TreeNow { log, tail, keys, name })
+    }
+
+    /// A statement signed by the log's key. It begins with a line that no checkpoint begins with.
+    ///
+    /// # Errors
+    /// *Invalid* if it begins with another, or can't stand in a note; an unreadable key tree.
+    pub fn sign_statement(&self, text: &str) -> Result<Note> {
+        // The second line of a checkpoint is a number, whatever its origin.
+        let second = text.split('\n').nth(1).unwrap_or_default();
+        if !text.starts_with("escrowdb/")
+            || second.is_empty()
+            || second.starts_with(|c: char| c.is_ascii_digit())
+        {
+            return Err(Error::invalid("that is no statement of a store"));
+        }
+        let seed = catalog::signing_key(&self.view.read().tree)?;
+        Signer::new(&self.log_name(), &seed)?.sign(text)
     }
 
     /// What checks signatures of the log.

@@ -9,9 +9,11 @@
 //! (on one line). `conversation`, `author`, `time` and `body` are required. Every other field,
 //! `participants` too, may be missing or null. Fields stand in any order, none twice.
 
+mod back;
 mod members;
 mod parse;
 mod print;
 
+pub use back::Shown;
 pub use parse::{is_field, is_one_line_value, parse};
 pub use print::{View, print_hit, print_record, put_text};

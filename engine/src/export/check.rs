@@ -1,0 +1,353 @@
+//! Checks an export without a store, and goes on behind a fault.
+//!
+//! The proof comes first: its leaves and nodes must lead to the root of the checkpoint. Then the marks of
+//! all lines say which line of the export each line of the file is. Then each that is in its place is
+//! encoded anew and must have its leaf. Of a record 60 bytes are kept, and of people their names.
+
+use std::fmt;
+use std::io::{BufRead, Read as _};
+
+use hashbrown::HashMap;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+use crate::export::align::{Place, align};
+use crate::export::line::{HEADER, Line, Mark, RecordLine, mark, person};
+use crate::export::manifest::{Digest, Manifest};
+use crate::id::{PersonNumber, Seq};
+use crate::merkle::hash::Hash;
+use crate::merkle::multi;
+
+/// Bytes of a line at most; what is longer is taken apart. The longest record has a sixth of it.
+const LINE_MAX: u64 = 64 << 20;
+
+/// Opens a file from its beginning, as often as it is asked.
+pub type Source<'a> = &'a dyn Fn() -> Result<Box<dyn BufRead>>;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The line is not the one that stood there.
+    Changed,
+    /// No line of the export.
+    Added,
+    /// A line of the export stands nowhere.
+    Missing,
+    /// A line stands once more.
+    Twice,
+    /// A line stands at another place.
+    Moved,
+    /// The line is the one that was exported, and not what the log holds.
+    Unproved,
+    /// The file as a whole has another hash, or another number of records.
+    File,
+    /// The proof has another hash.
+    Proof,
+    /// A line of the proof is none.
+    ProofLine,
+    /// The proof leads to another root than the checkpoint's, or to none.
+    Root,
+}
+
+/// A fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong.
+    pub what: What,
+    /// Line of the file, of a missing one its line in the export as it was made, of a fault of the proof
+    /// that of the proof, from 1; 0 if it is about the whole.
+    pub line: u64,
+    /// Position in the log of the record that is meant.
+    pub seq: Option<Seq>,
+    /// Line in the export as it was made, if it is another.
+    pub made: Option<u64>,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lines of the file.
+    pub lines: u64,
+    /// Records that were proved.
+    pub proved: u64,
+    /// People of whom is proved who they are.
+    pub people: u64,
+    /// People of whom it is not.
+    pub named: u64,
+    /// How many faults there are.
+    pub faults: u64,
+    /// The first of them.
+    pub first: Vec<Fault>,
+}
+
+/// Checks a file and its proof by a manifest that was verified. At most `most` faults are listed; all are
+/// counted.
+///
+/// # Errors
+/// Files that can't be read, *invalid* if a proof is there and not asked for or the other way round. What
+/// is wrong stands in the report.
+pub fn check(
+    manifest: &Manifest,
+    file: Source<'_>,
+    proof: Option<Source<'_>>,
+    most: usize,
+) -> Result<Report> {
+    let mut report = Reporter { report: Report::default(), most };
+    let (marks, digest) = marks(file)?;
+    report.report.lines = marks.len() as u64;
+    match (proof, &manifest.proof) {
+        (None, None) => {}
+        (Some(source), Some(says)) => {
+            let known = Known::read(manifest, source)?;
+            if known.digest != says.digest {
+                report.fault(What::Proof, 0, None, None);
+            }
+            if let Some((what, line)) = known.fault {
+                report.fault(what, line, None, None);
+            } else {
+                report.report.people = known.names.len() as u64 - known.named;
+                report.report.named = known.named;
+                report.lines(&marks, &known, file, source)?;
+            }
+            if known.fault.is_none() && known.marks.len() as u64 != manifest.count {
+                report.fault(What::File, 0, None, None);
+            }
+        }
+        _ => return Err(Error::invalid("a proof belongs to an export of jsonl, and to no other")),
+    }
+    if digest != manifest.digest && report.report.faults == 0 {
+        report.fault(What::File, 0, None, None);
+    }
+    Ok(report.report)
+}
+
+struct Reporter {
+    report: Report,
+    most: usize,
+}
+
+impl Reporter {
+    fn fault(&mut self, what: What, line: u64, seq: Option<Seq>, made: Option<usize>) {
+        self.report.faults += 1;
+        if self.report.first.len() < self.most {
+            let made = made.map(|made| made as u64 + 1);
+            self.report.first.push(Fault { what, line, seq, made });
+        }
+    }
+
+    /// Looks at every line of the file, in order, and then at those that are missing.
+    fn lines(&mut self, marks: &[Mark], known: &Known, file: Source<'_>, proof: Source<'_>) -> Result<()> {
+        let (places, missing) = align(marks, &known.marks);
+        let (mut texts, mut records) = (Lines::new(file()?), Records::new(proof()?)?);
+        for (line, place) in (1..).zip(places) {
+            let text = texts.next("the exported file")?.unwrap_or_default();
+            let seq = |made: usize| known.seqs.get(made).copied();
+            match place {
+                Place::Here(made) => {
+                    let text = text.strip_suffix(b"\n").unwrap_or(text);
+                    match records.at(made)? {
+                        Some(record) if record.proves(text, &known.names) => self.report.proved += 1,
+                        _ => self.fault(What::Unproved, line, seq(made), None),
+                    }
+                }
+                Place::Instead(made) => self.fault(What::Changed, line, seq(made), Some(made)),
+                Place::Moved(made) => self.fault(What::Moved, line, seq(made), Some(made)),
+                Place::Again(made) => self.fault(What::Twice, line, seq(made), Some(made)),
+                Place::New => self.fault(What::Added, line, None, None),
+            }
+        }
+        for made in missing {
+            self.fault(What::Missing, made as u64 + 1, known.seqs.get(made).copied(), None);
+        }
+        Ok(())
+    }
+}
+
+/// What a proof says, once its leaves lead to the root.
+struct Known {
+    digest: Digest,
+    seqs: Vec<Seq>,
+    marks: Vec<Mark>,
+    names: HashMap<PersonNumber, String>,
+    named: u64,
+    /// Why nothing of it counts, and its line.
+    fault: Option<(What, u64)>,
+}
+
+impl Known {
+    fn read(manifest: &Manifest, source: Source<'_>) -> Result<Self> {
+        let mut known = Self {
+            digest: Digest { bytes: 0, sha256: [0; 32] },
+            seqs: Vec::new(),
+            marks: Vec::new(),
+            names: HashMap::new(),
+            named: 0,
+            fault: None,
+        };
+        let (mut leaves, mut nodes) = (Vec::new(), Vec::new());
+        let (mut lines, mut hasher, mut at) = (Lines::new(source()?), Sha256::new(), 0);
+        let head = manifest.checkpoint.unverified();
+        let begins = [HEADER.to_owned(), format!("size {}", head.size)];
+        while let Some(line) = lines.next("the proof")? {
+            hasher.update(line);
+            known.digest.bytes += line.len() as u64;
+            at += 1;
+            if known.fault.is_some() {
+                continue;
+            }
+            let good = match (line.strip_suffix(b"\n"), begins.get(at - 1)) {
+                (None, _) => false,
+                (Some(line), Some(wanted)) => line == wanted.as_bytes(),
+                (Some(line), None) => known.take(line, &mut leaves, &mut nodes),
+            };
+            if !good {
+                known.fault = Some((What::ProofLine, at as u64));
+            }
+        }
+        known.digest.sha256 = hasher.finalize().into();
+        if known.fault.is_none() && !(at >= begins.len() && leads(head.size, leaves, &nodes, &head.root)) {
+            known.fault = Some((What::Root, 0));
+        }
+        Ok(known)
+    }
+
+    /// Takes a line; false if it may not stand there.
+    fn take(&mut self, line: &[u8], leaves: &mut Vec<(Seq, Hash)>, nodes: &mut Vec<Hash>) -> bool {
+        let Ok(line) = Line::parse(line) else { return false };
+        if !nodes.is_empty() && !matches!(line, Line::Node(_)) {
+            return false;
+        }
+        match line {
+            Line::Person { seq, opening } => {
+                leaves.push((seq, opening.leaf()));
+                let Some((number, name)) = person(&opening) else { return false };
+                self.names.insert(number, name).is_none()
+            }
+            Line::Named { number, name } => {
+                self.named += 1;
+                self.names.insert(number, name).is_none()
+            }
+            Line::Record(record) => {
+                leaves.push((record.seq, record.leaf));
+                self.seqs.push(record.seq);
+                self.marks.push(record.mark);
+                true
+            }
+            Line::Node(node) => {
+                nodes.push(node);
+                true
+            }
+        }
+    }
+}
+
+/// Whether leaves and nodes lead to a root, and nothing is left over.
+fn leads(size: u64, mut leaves: Vec<(Seq, Hash)>, nodes: &[Hash], root: &Hash) -> bool {
+    leaves.sort_unstable();
+    // The record of a person may be exported too.
+    leaves.dedup();
+    let mut left = nodes.iter();
+    let found = multi::root(size, &leaves, &mut || {
+        left.next().copied().ok_or_else(|| Error::corrupt("the proof has too few nodes"))
+    });
+    found.is_ok_and(|found| found == *root) && left.next().is_none()
+}
+
+/// Marks of all lines of a file, and its hash.
+fn marks(source: Source<'_>) -> Result<(Vec<Mark>, Digest)> {
+    let (mut lines, mut hasher) = (Lines::new(source()?), Sha256::new());
+    let (mut marks, mut bytes) = (Vec::new(), 0);
+    while let Some(line) = lines.next("the exported file")? {
+        hasher.update(line);
+        bytes += line.len() as u64;
+        marks.push(mark(line));
+    }
+    Ok((marks, Digest { bytes, sha256: hasher.finalize().into() }))
+}
+
+/// Lines with their ends.
+struct Lines {
+    from: Box<dyn BufRead>,
+    line: Vec<u8>,
+}
+
+impl Lines {
+    fn new(from: Box<dyn BufRead>) -> Self {
+        Self { from, line: Vec::new() }
+    }
+
+    fn next(&mut self, what: &str) -> Result<Option<&[u8]>> {
+        self.line.clear();
+        let read = (&mut self.from).take(LINE_MAX).read_until(b'\n', &mut self.line);
+        let read = read.map_err(|e| Error::io(format!("read {what}"), e))?;
+        Ok((read > 0).then_some(&self.line))
+    }
+}
+
+/// Records of a proof, in their order.
+struct Records {
+    lines: Lines,
+    next: usize,
+}
+
+impl Records {
+    fn new(from: Box<dyn BufRead>) -> Result<Self> {
+        Ok(Self { lines: Lines::new(from), next: 0 })
+    }
+
+    /// The record of a line of the export; they are asked for in ascending order.
+    fn at(&mut self, wanted: usize) -> Result<Option<Box<RecordLine>>> {
+        while let Some(line) = self.lines.next("the proof")? {
+            if !line.starts_with(b"r ") {
+                continue;
+            }
+            self.next += 1;
+            if self.next == wanted + 1 {
+                let parsed = Line::parse(line.strip_suffix(b"\n").unwrap_or(line));
+                return Ok(if let Ok(Line::Record(record)) = parsed { Some(record) } else { None });
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl What {
+    /// Its name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Changed => "changed",
+            Self::Added => "added",
+            Self::Missing => "missing",
+            Self::Twice => "twice",
+            Self::Moved => "moved",
+            Self::Unproved => "unproved",
+            Self::File => "file",
+            Self::Proof => "proof",
+            Self::ProofLine => "proof line",
+            Self::Root => "root",
+        }
+    }
+}
+
+/// In words, for people.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = self.line;
+        let seq = self.seq.map(|seq| format!(" (position {seq})")).unwrap_or_default();
+        let made = self.made.unwrap_or(line);
+        match self.what {
+            What::Changed => write!(f, "line {line}: changed; line {made}{seq} was exported here"),
+            What::Added => write!(f, "line {line}: added; it was not exported"),
+            What::Missing => write!(f, "line {line}{seq} of the export is missing"),
+            What::Twice => write!(f, "line {line}: it is line {made}{seq} once more"),
+            What::Moved => write!(f, "line {line}: out of order; it was line {made}{seq}"),
+            What::Unproved => {
+                write!(f, "line {line}{seq}: it is not what the log holds, or its people are others")
+            }
+            What::File => write!(f, "the file is not the one that was exported"),
+            What::Proof => write!(f, "the proof is not the one that was exported"),
+            What::ProofLine => write!(f, "line {line} of the proof: it can't stand there"),
+            What::Root => write!(f, "the proof does not lead to the checkpoint"),
+        }
+    }
+}
