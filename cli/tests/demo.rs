@@ -17,6 +17,10 @@ fn the_demo_proves_itself() {
     }
     let count = sandbox.args(&["--store", "d/store", "--json", "count", "*"], "").ok();
     assert!(count.lines()[0]["count"].as_u64().unwrap() > 200);
+    // What was handed to her stays true without the store, and without her in it.
+    let key = sandbox.args(&["--store", "d/store", "--json", "key", "public"], "").ok().lines()[0].clone();
+    let check = ["verify-export", "d/marie.jsonl", "--key", key["key"].as_str().unwrap_or_default()];
+    assert!(sandbox.args(&check, "").ok().out.contains("proved: 24 of 24 lines"));
     sandbox.args(&["demo", "--dir", "d"], "").exits(1);
 }
 

@@ -17,7 +17,7 @@ fn an_export_is_imported_again() {
         .collect();
     assert!(times.is_sorted() && times.len() == 4);
     let manifest: Value = serde_json::from_str(&sandbox.read("out.jsonl.manifest.json")).unwrap();
-    assert_eq!((&manifest["count"], &manifest["signed"]), (&json!(4), &json!(false)));
+    assert_eq!((&manifest["count"], &manifest["signed"]), (&json!(4), &json!(true)));
     assert_eq!(manifest["bytes"], text.len());
     assert_eq!(manifest["sha256"].as_str().unwrap().len(), 64);
 

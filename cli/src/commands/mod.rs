@@ -39,6 +39,7 @@ mod twins;
 mod upgrade;
 mod verify;
 mod verify_checkpoint;
+mod verify_export;
 mod verify_proof;
 mod witness;
 
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Proof(proof::Args),
     /// Check a proof of a record. Needs no store.
     VerifyProof(verify_proof::Args),
+    /// Check an export line by line. Needs no store.
+    VerifyExport(verify_export::Args),
     /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
     VerifyCheckpoint(verify_checkpoint::Args),
     /// Be a witness for logs of others: a second machine cosigns their checkpoints, and no two that
@@ -176,6 +179,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::VerifyProof(_)
         | Command::VerifyCheckpoint(_)
         | Command::Witness(_)
+        | Command::VerifyExport(_)
         | Command::Demo(_)
         | Command::Init(_)
         | Command::Shell(_)
@@ -214,6 +218,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::VerifyProof(args) => verify_proof::run(&args, out),
         Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
         Command::Witness(command) => witness::run(command, out),
+        Command::VerifyExport(args) => verify_export::run(&args, out),
         Command::Key(command) => key::run(&command, global, out),
         Command::Upgrade => upgrade::run(global, out),
         Command::Shell(args) => shell::run(&args, global),

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::{Handle, Micros};
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::note::{NOTE_MAX, Note};
+use crate::merkle::policy::Policy;
 use crate::merkle::signer::{Signer, VerifierKey};
 use crate::record::jsonl::put_text;
 use crate::record::time;
@@ -262,6 +263,25 @@ impl SignedManifest {
         Ok(&self.manifest)
     }
 
+    /// The same by a policy. Witnesses cosign a checkpoint later than it is made, so `cosigned` may be the
+    /// same checkpoint as it came back from them.
+    ///
+    /// # Errors
+    /// *Corrupt* if the policy does not believe the checkpoint, if `cosigned` is another one, or if the key of
+    /// the log did not sign the manifest.
+    pub fn verify_by(&self, policy: &Policy, cosigned: Option<&SignedCheckpoint>) -> Result<&Manifest> {
+        let own = &self.manifest.checkpoint;
+        let head = cosigned.unwrap_or(own);
+        if head.note().text() != own.note().text() {
+            return Err(Error::corrupt("the export was made at another checkpoint")
+                .hint("give the one that stands in its manifest, with the cosignatures"));
+        }
+        let origin = &policy.verify(head)?.origin;
+        let keys: Vec<&VerifierKey> = policy.logs().iter().filter(|key| key.name() == origin).collect();
+        self.note.verify(&keys)?;
+        Ok(&self.manifest)
+    }
+
     /// The same without a look at any signature.
     pub const fn unverified(&self) -> &Manifest {
         &self.manifest
@@ -421,6 +441,14 @@ mod tests {
         let other = Signer::new("log.example/chats", &[8; 32]).unwrap();
         assert!(read.verify(&other.verifier_key()).is_err());
         assert!(read.verify(&Signer::new("other", &[7; 32]).unwrap().verifier_key()).is_err());
+        // By a policy, with the checkpoint as it came back from witnesses, and with another.
+        let policy = Policy::of_key(signer().verifier_key());
+        let own = read.unverified().checkpoint.clone();
+        assert!(read.verify_by(&policy, None).is_ok() && read.verify_by(&policy, Some(&own)).is_ok());
+        assert!(read.verify_by(&Policy::of_key(other.verifier_key()), None).is_err());
+        let head = Checkpoint { size: 4, ..own.unverified().clone() };
+        let later = SignedCheckpoint::sign(head, &signer()).unwrap();
+        assert!(read.verify_by(&policy, Some(&later)).is_err());
         // Signed by the key, but not this.
         let spliced = manifest().with_signature(&signer().sign("escrowdb/export/v1\n{}\n").unwrap());
         assert!(SignedManifest::parse(spliced.as_bytes()).unwrap().verify(&signer().verifier_key()).is_err());

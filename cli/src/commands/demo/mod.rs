@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use escrowdb::export::Asked;
+
 use crate::args::Global;
 use crate::commands::demo::answers::Answers;
 use crate::commands::demo::chat::{AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
@@ -184,15 +186,8 @@ impl<'a> Demo<'a> {
     fn export(&mut self) -> Result<(), Failure> {
         let reading = engine::session(&self.store, &Default::default());
         let target = Target::new(&self.place.export, |file| self.place.outside(file))?;
-        let summary = write_jsonl(&target, |each| {
-            engine::each_hit(
-                &reading,
-                &subject_query(her().email),
-                (SearchOptions::new().order(Order::Oldest), None),
-                each,
-            )?;
-            Ok(())
-        })?;
+        let asked = (Asked::Subject(her().email.to_owned()), Some(reading.person(her().email)?.handle));
+        let summary = write_jsonl(&target, &reading, asked, &subject_query(her().email))?;
         let found =
             needles().count(&fs::read(&self.place.export).map_err(|e| Failure::io("read the export", e))?);
         if found == 0 {

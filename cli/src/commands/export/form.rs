@@ -11,6 +11,10 @@ pub(crate) trait Form {
     fn by_conversation(&self) -> bool {
         false
     }
+    /// Whether each record is a line that can be proved.
+    fn is_proved(&self) -> bool {
+        false
+    }
     /// What stands before the first record.
     fn begin(&mut self, _out: &mut String) {}
     /// One record.
@@ -25,6 +29,10 @@ pub(crate) struct Jsonl;
 impl Form for Jsonl {
     fn name(&self) -> &'static str {
         "jsonl"
+    }
+
+    fn is_proved(&self) -> bool {
+        true
     }
 
     fn record(&mut self, out: &mut String, hit: &Hit) {

@@ -1,23 +1,25 @@
-//! `export`: records to a file, with a manifest beside it.
+//! `export`: records to a file, with a signed manifest and a proof beside it.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use escrowdb::export::Asked;
+use escrowdb::id::Handle;
 use escrowdb::record::Kind;
-use sha2::{Digest as _, Sha256};
 
 use crate::args::Global;
-use crate::commands::export::form::{Form, Jsonl};
-use crate::durable::DurableFile;
-use crate::engine::{self, Hit, Order, Reading, SearchOptions};
+use crate::commands::export::form::Jsonl;
+use crate::commands::export::write::{Each, Records};
+use crate::engine::{self, Reading};
 use crate::exit::Failure;
-use crate::json::Object;
 use crate::out::Out;
 use crate::outside::Outside;
 
 mod csv;
 mod form;
 mod html;
+mod write;
+
+pub(crate) use write::{Summary, Target, beside};
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -36,9 +38,14 @@ pub(crate) struct Args {
     /// spreadsheets).
     #[arg(long, value_name = "F", default_value = "jsonl")]
     format: String,
-    /// The file; FILE.manifest.json is written beside it.
+    /// The file; FILE.manifest.json is written beside it, and of jsonl FILE.proof,
+    /// with which `escrow verify-export` checks it.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    /// Sign nothing and prove nothing: for a store whose log is damaged, which
+    /// can't be signed.
+    #[arg(long)]
+    unsigned: bool,
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
@@ -56,8 +63,14 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let target = Target::new(&args.output, |file| Outside::of(global, file))?;
     let store = engine::open(global)?;
     let reading = engine::session(&store, global);
+    let (asked, handle) = asked(args, &reading)?;
     let by_conversation = form.by_conversation();
-    let summary = write(&target, &mut *form, |each| records(args, &reading, by_conversation, each))?;
+    let mut each = |source: &Records, each: &mut Each| records(args, source, by_conversation, each);
+    let summary = if args.unsigned {
+        write::unsigned(&target, &mut *form, &reading, &mut each)?
+    } else {
+        write::signed(&target, &mut *form, &reading, (asked, handle), &mut each)?
+    };
     let line = if out.json() {
         summary.to_json(&args.output)
     } else {
@@ -66,113 +79,29 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     Ok(out.line(&line)?)
 }
 
-/// The file of an export and its manifest.
-pub(crate) struct Target {
-    file: Outside,
-    manifest: Outside,
+/// What is asked for, as the manifest says it; people by their handle too.
+fn asked(args: &Args, reading: &Reading) -> Result<(Asked, Option<Handle>), Failure> {
+    Ok(match (&args.subject, &args.conversation, &args.query) {
+        (Some(subject), ..) => (Asked::Subject(subject.clone()), Some(reading.person(subject)?.handle)),
+        (_, Some(conversation), _) => (Asked::Conversation(conversation.clone()), None),
+        (.., query) => (Asked::Query(query.clone().unwrap_or_default()), None),
+    })
 }
 
-impl Target {
-    /// Both places, if `outside` accepts them.
-    pub(crate) fn new(
-        file: &Path,
-        outside: impl Fn(&Path) -> Result<Outside, Failure>,
-    ) -> Result<Self, Failure> {
-        let mut manifest = file.as_os_str().to_owned();
-        manifest.push(".manifest.json");
-        Ok(Self { file: outside(file)?, manifest: outside(Path::new(&manifest))? })
-    }
-}
-
-/// What was written.
-pub(crate) struct Summary {
-    /// Name of the format.
-    format: &'static str,
-    /// Number of records.
-    pub(crate) count: u64,
-    /// Length of the file.
-    bytes: u64,
-    /// SHA-256 of the file, in hexadecimal.
-    hash: String,
-}
-
-impl Summary {
-    fn to_json(&self, file: &Path) -> String {
-        Object::new()
-            .text("file", &file.display().to_string())
-            .number("count", self.count)
-            .number("bytes", self.bytes)
-            .text("sha256", &self.hash)
-            .finish()
-    }
-
-    /// The manifest. It is not signed, and says so: it shows a damaged file, not a forged one.
-    fn manifest(&self, file: &Path) -> String {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        Object::new()
-            .number("version", 1)
-            .text("file", &name)
-            .text("format", self.format)
-            .number("count", self.count)
-            .number("bytes", self.bytes)
-            .text("sha256", &self.hash)
-            .flag("signed", false)
-            .finish()
-    }
-}
-
-/// Writes the records that `source` hands over as JSON Lines, and the manifest.
+/// Everything a query finds, as JSON Lines with proof; a person by her handle.
 pub(crate) fn write_jsonl(
     target: &Target,
-    source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
+    reading: &Reading,
+    asked: (Asked, Option<Handle>),
+    query: &str,
 ) -> Result<Summary, Failure> {
-    write(target, &mut Jsonl, source)
-}
-
-fn write(
-    target: &Target,
-    form: &mut dyn Form,
-    source: impl FnOnce(&mut dyn FnMut(Hit) -> Result<(), Failure>) -> Result<(), Failure>,
-) -> Result<Summary, Failure> {
-    let name = target.file.path();
-    let mut file = DurableFile::create(&target.file)?;
-    let mut manifest = DurableFile::create(&target.manifest)?;
-    let mut hasher = Sha256::new();
-    let (mut count, mut bytes) = (0, 0);
-    let mut piece = String::new();
-    let mut put = |piece: &mut String| {
-        hasher.update(piece.as_bytes());
-        bytes += piece.len() as u64;
-        let written = file.write_all(piece.as_bytes());
-        piece.clear();
-        written.map_err(|e| Failure::io(format!("write {}", name.display()), e))
-    };
-    form.begin(&mut piece);
-    source(&mut |hit| {
-        form.record(&mut piece, &hit);
-        count += 1;
-        put(&mut piece)
-    })?;
-    form.end(&mut piece);
-    put(&mut piece)?;
-    let summary = Summary { format: form.name(), count, bytes, hash: hex(&hasher.finalize()) };
-    writeln!(manifest, "{}", summary.manifest(name))
-        .map_err(|e| Failure::io(format!("write {}", target.manifest.path().display()), e))?;
-    // Both are on the disk before either takes the place of an older one.
-    let (file, manifest) = (file.sync()?, manifest.sync()?);
-    file.publish()?;
-    manifest.publish()?;
-    Ok(summary)
+    write::signed(target, &mut Jsonl, reading, asked, &mut |source, each| source.each(query, each))
 }
 
 /// Oldest first, whatever was asked for. Nothing found by name is exit 3; an empty answer to a
 /// query is a good answer.
-fn records(
-    args: &Args,
-    reading: &Reading,
-    by_conversation: bool,
-    each: &mut dyn FnMut(Hit) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+fn records(args: &Args, source: &Records, by_conversation: bool, each: &mut Each) -> Result<(), Failure> {
+    let reading = source.reading();
     let query = match (&args.subject, &args.conversation, &args.query) {
         (Some(subject), ..) => {
             reading.person(subject)?;
@@ -187,33 +116,27 @@ fn records(
         (.., Some(query)) => query.clone(),
         _ => return Err(Failure::usage("name what to export")),
     };
-    let oldest = || SearchOptions::new().order(Order::Oldest).cursors(false);
     if !by_conversation {
-        engine::each_hit(reading, &query, (oldest(), None), each)?;
-        return Ok(());
+        return source.each(&query, each);
     }
-    for conversation in conversations(reading, &query)? {
-        let query = format!("({query}) {}", field_query("conversation", &conversation));
-        engine::each_hit(reading, &query, (oldest(), None), &mut *each)?;
+    for conversation in conversations(source, &query)? {
+        source.each(&format!("({query}) {}", field_query("conversation", &conversation)), each)?;
     }
     // Acts and people's own records are in no conversation. To exclude a kind asks for none: what the
     // query finds, and only that.
     let others = Kind::ALL.into_iter().filter(|kind| !kind.is_internal());
     let others: Vec<String> = others.map(|kind| format!("-kind:{}", kind.name())).collect();
-    engine::each_hit(reading, &format!("({query}) {}", others.join(" ")), (oldest(), None), each)?;
-    Ok(())
+    source.each(&format!("({query}) {}", others.join(" ")), each)
 }
 
 /// The conversations of what a query finds, in the order of their first record.
-fn conversations(reading: &Reading, query: &str) -> Result<Vec<String>, Failure> {
+fn conversations(source: &Records, query: &str) -> Result<Vec<String>, Failure> {
     let mut found = Vec::new();
-    for (conversation, _) in reading.facet(query, "conversation")? {
+    for (conversation, _) in source.reading().facet(query, "conversation")? {
         let query = format!("({query}) {}", field_query("conversation", &conversation));
-        let oldest = SearchOptions::new().order(Order::Oldest).cursors(false);
-        engine::each_hit(reading, &query, (oldest, Some(1)), |hit| {
-            found.push(((hit.time, hit.seq), conversation.clone()));
-            Ok(())
-        })?;
+        if let Some(first) = source.first(&query)? {
+            found.push((first, conversation));
+        }
     }
     found.sort_unstable();
     Ok(found.into_iter().map(|(_, conversation)| conversation).collect())
@@ -245,8 +168,4 @@ fn every_kind() -> String {
     let kinds = Kind::ALL.into_iter().filter(|kind| !kind.is_internal());
     let terms: Vec<String> = kinds.map(|kind| format!("kind:{}", kind.name())).collect();
     format!("({})", terms.join(" OR "))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
