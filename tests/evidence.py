@@ -3,14 +3,17 @@
 
   python3 tests/evidence.py checkpoint FILE --key K | --policy POLICY [--since FILE]
   python3 tests/evidence.py proof FILE --key K | --policy POLICY
+  python3 tests/evidence.py export FILE --key K | --policy POLICY            with FILE.proof and FILE.manifest.json
 
 Needs Python 3.9 and the packages `cryptography` (Ed25519) and `blake3`. Shares no code with the engine. Prints one JSON
 object; exit code 1 if something is not as the page says.
 """
 import argparse
 import base64
+import datetime
 import hashlib
 import json
+import re
 import sys
 
 import blake3
@@ -275,16 +278,253 @@ def check_proof(args, policy):
     salt, canonical = opening[1:17], opening[17:]
     hashes, rest = path(lines[3])
     head = checkpoint(rest, policy)
-    hidden = blake3.blake3(canonical, key=blake3.blake3(salt, derive_key_context=COMMITMENT).digest()).digest()
-    leaf = hashlib.sha256(b"\x00" + hidden).digest()
+    leaf = leaf_of(salt, canonical)
     need(root_of(leaf, index, head["size"], hashes) == head["root"], "the record is not at that place of the log")
     return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "seq": index, "leaf": leaf.hex(),
             "canonical": canonical.hex()}
 
 
+# ------------------------------------------------------------ exports
+
+KINDS = {"message": 1, "action": 2, "edit": 3, "delete": 4, "reaction": 5, "join": 6, "leave": 7, "file": 8, "call": 9,
+         "system": 10, "person": 11, "context": 12, "erased": 32, "opened": 33, "searched": 34, "exported": 35, "rule": 36,
+         "import": 37}
+MEMBERS = ["id", "conversation", "author", "subjects", "time", "channel", "kind", "tags", "body", "reply_to"]
+
+
+class Raw(bytes):
+    """CBOR as it stands."""
+
+
+def cbor(value):
+    def head(major, n):
+        if n < 24:
+            return bytes([major << 5 | n])
+        for extra, width in ((24, 1), (25, 2), (26, 4), (27, 8)):
+            if n < 1 << 8 * width:
+                return bytes([major << 5 | extra]) + n.to_bytes(width, "big")
+        raise Bad("a number too large")
+    if isinstance(value, Raw):
+        return bytes(value)
+    if isinstance(value, int):
+        return head(0, value) if value >= 0 else head(1, -1 - value)
+    if isinstance(value, bytes):
+        return head(2, len(value)) + value
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in sorted(value.items()))
+
+
+def uncbor(data, at):
+    """The value at a place, and the place behind it."""
+    need(at < len(data), "CBOR is cut")
+    major, n = data[at] >> 5, data[at] & 31
+    at += 1
+    need(major < 6 and n < 28, "CBOR that records don't have")
+    if n >= 24:
+        width = 1 << n - 24
+        n, at = int.from_bytes(data[at:at + width], "big"), at + width
+    if major == 0:
+        return n, at
+    if major == 1:
+        return -1 - n, at
+    if major in (2, 3):
+        need(at + n <= len(data), "CBOR is cut")
+        piece = data[at:at + n]
+        return (piece if major == 2 else piece.decode()), at + n
+    need(n <= len(data), "a false count")
+    if major == 4:
+        items = []
+        for _ in range(n):
+            item, at = uncbor(data, at)
+            items.append(item)
+        return items, at
+    entries = {}
+    for _ in range(n):
+        key, at = uncbor(data, at)
+        start = at
+        value, at = uncbor(data, at)
+        entries[key] = Raw(data[start:at]) if isinstance(key, int) and key >= 16 else value
+    return entries, at
+
+
+def record_of(data):
+    try:
+        record, end = uncbor(data, 0)
+    except (UnicodeDecodeError, RecursionError) as e:
+        raise Bad("not a record") from e
+    need(end == len(data) and isinstance(record, dict) and cbor(record) == data, "not the one form of a record")
+    return record
+
+
+def leaf_of(salt, canonical):
+    hidden = blake3.blake3(canonical, key=blake3.blake3(salt, derive_key_context=COMMITMENT).digest()).digest()
+    return hashlib.sha256(b"\x00" + hidden).digest()
+
+
+def quoted(text):
+    short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    return '"' + "".join(short.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in text) + '"'
+
+
+def json_text(value):
+    return "null" if value is None else quoted(value) if isinstance(value, str) else \
+        "[" + ",".join(map(quoted, value)) + "]"
+
+
+def micros(text):
+    m = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.(\d{3}|\d{6}))?Z", text, re.ASCII)
+    need(m, "not a time")
+    try:
+        days = datetime.date(*map(int, m.group(1, 2, 3))).toordinal() - datetime.date(1970, 1, 1).toordinal()
+    except ValueError as e:
+        raise Bad("not a time") from e
+    h, mi, s = map(int, m.group(4, 5, 6))
+    need(h < 24 and mi < 60 and s < 60, "not a time")
+    part = m.group(7) or ""
+    need(not part or int(part) != 0 and not (len(part) == 6 and part.endswith("000")), "a time longer than it needs to be")
+    return ((days * 24 + h) * 60 + mi) * 60_000_000 + s * 1_000_000 + int(part.ljust(6, "0") or 0)
+
+
+def pairs(line):
+    """Members of an object; further fields as their text, which JSON readers throw away."""
+    decoder, found = json.JSONDecoder(), []
+    need(line.startswith("{") and line.endswith("}"), "not an object")
+    at = 1
+    try:
+        while at < len(line):
+            name, at = json.decoder.scanstring(line, at + 1, True)
+            need(line[at] == ":", "not an object")
+            start = at + 1
+            value, at = decoder.raw_decode(line, start + len(line[start:]) - len(line[start:].lstrip(" \t")))
+            found.append((name, value, line[start:at]))
+            rest = line[at:].lstrip(" \t")
+            if rest == "}":
+                return found
+            at = len(line) - len(rest) + 1
+    except (ValueError, IndexError, RecursionError) as e:
+        raise Bad("not JSON") from e
+    raise Bad("not an object")
+
+
+def proves(line, r, names):
+    """Whether a line of the file is that of the record."""
+    members = pairs(line)
+    need([name for name, _, _ in members[:10]] == MEMBERS, "not a line of an export")
+    shown = {name: value for name, value, _ in members[:10]}
+    rest = record_of(r["rest"]) if r["rest"] else {}
+    if r["rest"]:
+        bare = {k: v for k, v in rest.items() if k in (11, 12, 13, 14) or k >= 16}
+        need(bare and cbor({2: 0, 3: "", 4: "", 5: 0, **bare}) == r["rest"], "a rest that holds what lines show")
+        rest = bare
+    extra = rest.get(14) or [[name, text] for name, _, text in members[10:]]
+    need(shown["author"] == names.get(r["author"]), "another author")
+    need(shown["subjects"] == [names[n] for n in r["subjects"] if n in names], "other subjects")
+    need(shown["kind"] in KINDS, "an unknown kind")
+    printed = ",".join(f'"{name}":{json_text(shown[name])}' for name in MEMBERS)
+    printed += "".join(f",{quoted(name)}:{text}" for name, text in extra)
+    need("{" + printed + "}" == line, "not the one form of the line")
+    record = {1: KINDS[shown["kind"]], 2: micros(shown["time"]), 3: shown["conversation"], 4: shown["id"], 5: r["author"],
+              6: r["subjects"], 7: shown["channel"], 8: shown["tags"], 9: shown["body"], 10: shown["reply_to"],
+              14: extra, **{k: v for k, v in rest.items() if k != 14}}
+    defaults = {1: 1, 6: [], 7: "", 8: [], 9: "", 10: None, 14: []}
+    record = {k: v for k, v in record.items() if k not in defaults or v != defaults[k]}
+    need(leaf_of(r["salt"], cbor(record)) == r["leaf"], "not what the log holds")
+
+
+def fold(start, end, leaves, nodes):
+    """The root over a part of the tree, from known leaves and the nodes over everything else."""
+    if not leaves:
+        need(nodes, "a node is missing")
+        return nodes.pop()
+    if end - start == 1:
+        return leaves[0][1]
+    half = 1 << (end - start - 1).bit_length() - 1
+    left = [leaf for leaf in leaves if leaf[0] < start + half]
+    return node(fold(start, start + half, left, nodes), fold(start + half, end, leaves[len(left):], nodes))
+
+
+def manifest(text, policy):
+    need(text.endswith("}\n") and text.count("\n") == 1, "not one line")
+    body, mark, signature = text[:-2].rpartition(',"signature":')
+    need(mark, "not signed")
+    try:
+        says, lines = json.loads(body + "}"), json.loads(signature)
+    except ValueError as e:
+        raise Bad("not JSON") from e
+    need(isinstance(lines, str) and quoted(lines) == signature, "not the one form of a signature")
+    _, signed = note(f"escrowdb/export/v1\n{body}}}\n\n{lines}", policy.logs)
+    origin = says["checkpoint"].partition("\n")[0]
+    need(any(key in signed and key.name == origin for key in policy.logs), "the key of the log did not sign it")
+    need(says["version"] == 2 and says["signed"] is True, "another version")
+    return says
+
+
+def is_file(data, says):
+    need(len(data) == says["bytes"] and hashlib.sha256(data).hexdigest() == says["sha256"], "not the file that was signed")
+
+
+def check_export(args, policy):
+    says = manifest(read(args.file + ".manifest.json"), policy)
+    head = checkpoint(says["checkpoint"], policy)
+    with open(args.file, "rb") as f:
+        data = f.read()
+    is_file(data, says)
+    found = {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "count": says["count"]}
+    if says["proof"] is None:
+        return {**found, "proved": 0, "people": 0}
+    proof = read(args.file + ".proof")
+    is_file(proof.encode(), says["proof"])
+    lines = proof.split("\n")
+    need(lines[:2] == ["escrowdb/export-proof/v1", f"size {head['size']}"] and lines.pop() == "", "not a proof")
+    leaves, names, records, nodes, people = {}, {}, [], [], 0
+
+    def known(seq, leaf):
+        need(leaves.setdefault(seq, leaf) == leaf and seq < head["size"], "a position that can't be")
+
+    for line in lines[2:]:
+        kind, *fields = line.split(" ")
+        need(kind == "n" or not nodes, "a line behind the nodes")
+        if kind == "n" and len(fields) == 1:
+            nodes.append(a_hash(fields[0]))
+        elif kind == "p" and len(fields) == 3:
+            canonical = unbase64(fields[2])
+            record = record_of(canonical)
+            need(record.get(1) == 11 and record[13][1] not in names, "not who somebody is")
+            names[record[13][1]] = record[13][3][0]
+            known(a_number(fields[0]), leaf_of(unbase64(fields[1]), canonical))
+            people += 1
+        elif kind == "u" and len(fields) == 2:
+            need(a_number(fields[0]) not in names, "a number twice")
+            names[a_number(fields[0])] = unbase64(fields[1]).decode()
+        elif kind == "r" and len(fields) in (6, 7):
+            subjects = [] if fields[5] == "-" else [a_number(n) for n in fields[5].split(",")]
+            need(sorted(set(subjects)) == subjects, "subjects don't ascend")
+            need(all(r["seq"] != a_number(fields[0]) for r in records[-1:]), "a position twice")
+            records.append({"seq": a_number(fields[0]), "salt": unbase64(fields[1]), "leaf": a_hash(fields[2]),
+                            "mark": unbase64(fields[3]), "author": a_number(fields[4]), "subjects": subjects,
+                            "rest": unbase64(fields[6]) if len(fields) == 7 else b""})
+            known(records[-1]["seq"], records[-1]["leaf"])
+        else:
+            raise Bad("not a line of a proof")
+    need(len({r["seq"] for r in records}) == len(records), "a position twice")
+    need(len(names) - people == says["proof"]["named"] and people == says["proof"]["people"], "other people")
+    nodes.reverse()
+    root = fold(0, head["size"], sorted(leaves.items()), nodes) if head["size"] else hashlib.sha256().digest()
+    need(root == head["root"] and not nodes, "the proof does not lead to the checkpoint")
+    texts = data.split(b"\n")
+    need(texts.pop() == b"" and len(texts) == len(records) == says["count"], "not as many lines as records")
+    for text, r in zip(texts, records):
+        need(hashlib.sha256(text + b"\n").digest()[:6] == r["mark"], "another line than was exported")
+        proves(text.decode(), r, names)
+    return {**found, "proved": len(records), "people": people}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["checkpoint", "proof"])
+    parser.add_argument("what", choices=["checkpoint", "proof", "export"])
     parser.add_argument("file")
     trust = parser.add_mutually_exclusive_group(required=True)
     trust.add_argument("--key")
@@ -297,8 +537,9 @@ def main():
                 policy = Policy(f.read())
         else:
             policy = of_key(Key(args.key))
-        found = check_checkpoint(args, policy) if args.what == "checkpoint" else check_proof(args, policy)
-    except Bad as e:
+        check = {"checkpoint": check_checkpoint, "proof": check_proof, "export": check_export}[args.what]
+        found = check(args, policy)
+    except (Bad, KeyError, TypeError, UnicodeDecodeError) as e:
         print(f"not verified: {e}", file=sys.stderr)
         sys.exit(1)
     print(json.dumps({"ok": True, **found}))

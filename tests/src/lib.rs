@@ -31,6 +31,7 @@ pub mod cow;
 pub mod crash;
 pub mod entropy;
 pub mod evidence;
+pub mod export;
 pub mod failing;
 pub mod faulty_vfs;
 pub mod gate;

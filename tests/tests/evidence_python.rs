@@ -18,6 +18,7 @@ use escrowdb::merkle::policy::Policy;
 use escrowdb::session::Session;
 use escrowdb::store::{EraseOptions, Record, Selector, SignedCheckpoint};
 use escrowdb::vfs::MemoryVfs;
+use escrowdb_tests::export::{Files, export};
 use serde_json::Value;
 
 /// A folder that goes with its owner.
@@ -141,4 +142,63 @@ fn another_program_verifies_what_is_shown() {
     }
     let fork = ["checkpoint", "head2", "--key", &key, "--since", "head1"];
     assert_eq!(run(&python, &dir, &fork).status.code(), Some(1), "no proof that it continues");
+}
+
+/// Lines of every sort, in the hands of a program that has the page on formats and the key.
+#[test]
+fn another_program_verifies_exports() {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
+        return;
+    };
+    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-export-{}", std::process::id())));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let write = |files: &Files| {
+        for (name, bytes) in
+            [("e", &files.file), ("e.proof", &files.proof), ("e.manifest.json", &files.manifest)]
+        {
+            std::fs::write(dir.0.join(name), bytes).unwrap();
+        }
+    };
+    let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
+    let key = store.verifier_key().unwrap();
+    let say = |n: i64| {
+        let who = format!("p{}", n % 7);
+        let text = format!("Grüße {n}\n\u{1}\u{8}\u{7f}\"\\ \u{2028}👩‍👩‍👧");
+        let record = Record::new("c", "agent", Micros(n * 1_500 - 9), text).id(format!("m{n}")).subject(who);
+        record
+            .tag("a:b")
+            .reply_to("m0")
+            .extra("mood", r#"{"b":[1, 2.50e3],"a":"\u00e9"}"#)
+            .extra("Zeit", " 1 ")
+    };
+    store.append(&(0..60).map(say).collect::<Vec<_>>()).unwrap();
+    store.roll().unwrap();
+    store.append(&(60..90).map(say).collect::<Vec<_>>()).unwrap();
+    let reading = store.session(Session::new().purpose("access"));
+    let check = |query: &str| {
+        let files = export(&reading, query, || ()).unwrap();
+        write(&files);
+        let seen = accepted(&run(&python, &dir, &["export", "e", "--key", &key]));
+        assert_eq!(seen["proved"], reading.count(query).unwrap(), "{query}");
+        files
+    };
+    for query in ["*", "subject:p3", "kind:person", "* OR kind:person", "id:nothing"] {
+        check(query);
+    }
+    store.erase(&Selector::Person("agent".into()), &EraseOptions::default()).unwrap();
+    check("* OR kind:erased");
+    // Each call starts a Python, so some bits are turned, of every part.
+    let files = check("id:m3");
+    for part in 0..3 {
+        let len = [&files.file, &files.proof, &files.manifest][part].len();
+        for at in (0..len).step_by(37) {
+            let mut bad = files.clone();
+            [&mut bad.file, &mut bad.proof, &mut bad.manifest][part][at] ^= 1 << (at % 7);
+            write(&bad);
+            let refused = run(&python, &dir, &["export", "e", "--key", &key]);
+            assert_eq!(refused.status.code(), Some(1), "byte {at} of part {part}");
+            assert!(String::from_utf8_lossy(&refused.stderr).starts_with("not verified: "), "byte {at}");
+        }
+    }
 }

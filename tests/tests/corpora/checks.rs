@@ -1,11 +1,13 @@
 //! One check a decoder: it must not panic, and what it accepts must be what was written. Each
 //! says whether it accepted the bytes. Run by the fuzz targets and, over their seeds, by a test.
 
+use std::io::{BufRead, Cursor};
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use escrowdb::codec::Reader;
 use escrowdb::crypto::{Entropy, Keys, OsEntropy, Secret};
+use escrowdb::export::{self, Digest, Line, Manifest, ProofFile, SignedManifest};
 use escrowdb::id::{Epoch, FileId, Micros, PersonNumber, Seq, StoreId};
 use escrowdb::index::column::Column;
 use escrowdb::index::dictionary::Dictionary;
@@ -531,7 +533,53 @@ pub(crate) fn evidence(bytes: &[u8]) -> bool {
         assert_eq!(read.to_string().as_bytes(), bytes);
         accepted = true;
     }
+    accepted | exported(bytes, &key)
+}
+
+/// A manifest, or the proof of an export. A check of a file by it doesn't panic, and doesn't call it good.
+fn exported(bytes: &[u8], key: &VerifierKey) -> bool {
+    let mut accepted = false;
+    if let Ok(manifest) = SignedManifest::parse(bytes) {
+        assert_eq!(manifest.to_string().as_bytes(), bytes);
+        let _ = manifest.verify(key);
+        accepted = true;
+    }
+    let mut lines = bytes.split(|b| *b == b'\n');
+    let is_proof = lines.next() == Some(export::HEADER.as_bytes()) && lines.next().is_some();
+    for line in lines {
+        if let Ok(read) = Line::parse(line) {
+            assert_eq!(read.to_string().as_bytes(), line);
+            accepted |= is_proof;
+        }
+    }
+    let source = |bytes: &[u8]| -> Box<dyn BufRead> { Box::new(Cursor::new(bytes.to_vec())) };
+    let report = export::check(&manifest(), &|| Ok(source(b"{}\n")), Some(&|| Ok(source(bytes))), 3).unwrap();
+    assert!(report.faults > 0 && report.first.len() <= 3);
     accepted
+}
+
+/// What somebody says of another file.
+pub(crate) fn manifest() -> Manifest {
+    static HEAD: LazyLock<SignedCheckpoint> = LazyLock::new(|| {
+        let head = Checkpoint { origin: "log.example".into(), size: 3, root: Hash([1; 32]) };
+        SignedCheckpoint::sign(head, &Signer::new("log.example", &ROOT).unwrap()).unwrap()
+    });
+    let digest = Digest { bytes: 1, sha256: [2; 32] };
+    Manifest {
+        file: "e.jsonl".into(),
+        format: "jsonl".into(),
+        count: 1,
+        digest,
+        proof: Some(ProofFile { file: "e.jsonl.proof".into(), digest, people: 1, named: 0 }),
+        asked: export::Asked::Subject("anna".into()),
+        handle: None,
+        actor: None,
+        purpose: Some("access".into()),
+        case: None,
+        at: Micros(5),
+        complete: true,
+        checkpoint: HEAD.clone(),
+    }
 }
 
 /// An instant; what is printed of it is the same instant.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use escrowdb::codec::Write;
 use escrowdb::crypto::{Keys, OsEntropy, Secret};
+use escrowdb::export::{HEADER, Line, SignedManifest};
 use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
 use escrowdb::index::part::{Field, SortKey};
@@ -31,7 +32,7 @@ use escrowdb::segment::block::{BlockBuilder, BlockRef, Compressor};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use zeroize::Zeroizing;
 
-use crate::checks::{JOURNAL, PAGE, ROOT, STORE_ID, Sevens, closed_journal, read_whole};
+use crate::checks::{JOURNAL, PAGE, ROOT, STORE_ID, Sevens, closed_journal, manifest, read_whole};
 
 /// Target, name, bytes.
 pub(crate) type Seed = (&'static str, &'static str, Vec<u8>);
@@ -277,7 +278,34 @@ fn evidence() -> Vec<Seed> {
         ("evidence", "checkpoint", head(2, pair).to_string().into_bytes()),
         ("evidence", "proof", proof.to_text().as_bytes().to_vec()),
         ("evidence", "advance", advance.to_string().into_bytes()),
+        (
+            "evidence",
+            "export_manifest",
+            SignedManifest::sign(manifest(), &signer).unwrap().to_string().into_bytes(),
+        ),
+        ("evidence", "export_proof", export_proof().into_bytes()),
     ]
+}
+
+/// Two records, who one of their people is, and a node.
+fn export_proof() -> String {
+    let opening =
+        || Opening { salt: Zeroizing::new([3; 16]), canonical: Zeroizing::new(record(1, "yes").canonical) };
+    let line = |author: u64, more: &str| {
+        let text = format!(
+            "r {author} AwMDAwMDAwMDAwMDAwMDAw== AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= AQEBAQEB {author} {more}"
+        );
+        Line::parse(text.as_bytes()).unwrap()
+    };
+    let lines = [
+        Line::Person { seq: Seq(0), opening: opening() },
+        Line::Named { number: PersonNumber(2), name: "ben".into() },
+        line(1, "1,2"),
+        line(2, "-"),
+        Line::Node(leaf_hash(b"a")),
+    ];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    format!("{HEADER}\nsize 3\n{lines}")
 }
 
 fn cursor() -> String {
