@@ -3,6 +3,7 @@
 
   python3 tests/evidence.py checkpoint FILE --key K | --policy POLICY [--since FILE]
   python3 tests/evidence.py proof FILE --key K | --policy POLICY
+  python3 tests/evidence.py certificate FILE --key K | --policy POLICY
   python3 tests/evidence.py export FILE --key K | --policy POLICY            with FILE.proof and FILE.manifest.json
 
 Needs Python 3.9 and the packages `cryptography` (Ed25519) and `blake3`. Shares no code with the engine. Prints one JSON
@@ -20,6 +21,7 @@ import blake3
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+CERTIFICATE = "escrowdb/erasure-certificate/v2"
 PROOF = "c2sp.org/tlog-proof@v1"
 DASH = "\u2014 "
 COMMITMENT = "EscrowDB 2026-11-24 leaf commitment v1"
@@ -270,7 +272,13 @@ def check_checkpoint(args, policy):
 
 
 def check_proof(args, policy):
-    lines = read(args.file).split("\n", 3)
+    found, canonical = proof(read(args.file), policy)
+    return {**found, "canonical": canonical.hex()}
+
+
+def proof(text, policy):
+    """Where the record stands, and its canonical bytes."""
+    lines = text.split("\n", 3)
     need(len(lines) == 4 and lines[0] == PROOF and lines[1].startswith("extra ") and lines[2].startswith("index "),
          "not a proof of a record")
     opening, index = unbase64(lines[1][len("extra "):]), a_number(lines[2][len("index "):])
@@ -280,8 +288,7 @@ def check_proof(args, policy):
     head = checkpoint(rest, policy)
     leaf = leaf_of(salt, canonical)
     need(root_of(leaf, index, head["size"], hashes) == head["root"], "the record is not at that place of the log")
-    return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "seq": index, "leaf": leaf.hex(),
-            "canonical": canonical.hex()}
+    return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "seq": index, "leaf": leaf.hex()}, canonical
 
 
 # ------------------------------------------------------------ exports
@@ -475,9 +482,9 @@ def check_export(args, policy):
     found = {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "count": says["count"]}
     if says["proof"] is None:
         return {**found, "proved": 0, "people": 0}
-    proof = read(args.file + ".proof")
-    is_file(proof.encode(), says["proof"])
-    lines = proof.split("\n")
+    text = read(args.file + ".proof")
+    is_file(text.encode(), says["proof"])
+    lines = text.split("\n")
     need(lines[:2] == ["escrowdb/export-proof/v1", f"size {head['size']}"] and lines.pop() == "", "not a proof")
     leaves, names, records, nodes, people = {}, {}, [], [], 0
 
@@ -522,9 +529,121 @@ def check_export(args, policy):
     return {**found, "proved": len(records), "people": people}
 
 
+# ------------------------------------------------------------ certificates of erasures
+
+class Bytes:
+    """What a body holds, byte after byte (section 2)."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, n):
+        need(self.at + n <= len(self.data), "cut")
+        self.at += n
+        return self.data[self.at - n:self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.u8()
+            value |= (byte & 127) << shift
+            need(value < 2**64, "a varint is too large")
+            if byte < 128:
+                need(byte or not shift, "a varint is longer than it must be")
+                return value
+            shift += 7
+
+    def text(self):
+        return self.take(self.varint()).decode()
+
+    def time(self):
+        n = self.varint()
+        return n >> 1 ^ -(n & 1)
+
+    def list(self, each):
+        return [each() for _ in range(self.varint())]
+
+
+def json_list(items):
+    return "[" + ",".join(items) + "]"
+
+
+def json_time(micros):
+    second, fraction = divmod(micros, 1_000_000)
+    at = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=second)
+    rest = "" if not fraction else f".{fraction // 1000:03}" if fraction % 1000 == 0 else f".{fraction:06}"
+    return f'"{at.year:04}-{at:%m-%dT%H:%M:%S}{rest}Z"'
+
+
+GROUNDS = [None, "not-needed", "consent-withdrawn", "objection", "unlawful", "legal-obligation", "child", "retention", "other"]
+NOT_PROVED = ["copies of the slot file made before the erasure", "copies, exports and screenshots outside the store",
+              "names that others typed into their own messages"]
+NOT_PROVED_C = "physical erasure of the slot's old sectors on flash or copy-on-write file systems (grade C)"
+NOT_PROVED_COW = ("that the slot's old sectors are overwritten: its file system writes elsewhere, "
+                  "and a snapshot of it keeps them")
+
+
+def claim(request, body, reason, evidence):
+    """The line of a certificate up to its signature, from the body of the record `erased`."""
+    b = Bytes(body)
+    version, what = b.u8(), b.u8()
+    need(version in (1, 2) and 1 <= what <= 3, "an act of an unknown sort")
+    handles = b.list(lambda: b.take(16).hex())
+    removed, lost, content, forgotten, index, journal, before, after, committed, destroyed, late = (b.varint() for _ in range(11))
+    committed, destroyed = (n - 2**64 if n >= 2**63 else n for n in (committed, destroyed))
+    grade, origin = b.text(), b.text()
+    system, ground, approvers, retained, backups = "", 0, [], [], []
+    if version == 2:
+        system, ground = b.text(), b.u8()
+        approvers = b.list(b.varint)
+        retained = b.list(lambda: (b.take(16).hex(), b.time()))
+        backups = b.list(lambda: (b.varint(), b.time()))
+    need(b.at == len(body) and ground < len(GROUNDS), "an act of an unknown sort")
+    limits = NOT_PROVED + [NOT_PROVED_C] * (grade == "C")
+    limits += [NOT_PROVED_COW] * (system in ("btrfs", "zfs", "bcachefs", "f2fs", "nilfs2"))
+    residual = json_time(max(until for _, until in backups)) if backups else "null"
+    parts = [
+        ("type", json_text(CERTIFICATE)), ("signed", "true"), ("origin", json_text(origin)), ("request", json_text(request)),
+        ("erased", json_text(["person", "conversation", "record"][what - 1])), ("handles", json_list(map(json_text, handles))),
+        ("records_removed", removed), ("records_lost", lost), ("people_forgotten", forgotten),
+        ("keys_destroyed", f'{{"root":1,"content":{content},"index":{index},"journal":{journal}}}'), ("segments_rekeyed", index),
+        ("epoch", f'{{"before":{before},"after":{after}}}'), ("committed", json_time(committed)), ("destroyed", json_time(destroyed)),
+        ("destroyed_not_later_than", "true" if late else "false"), ("slot_grade", json_text(grade)),
+        ("slot_file_system", json_text(system or None)),
+        ("backups", json_list(f'{{"epoch":{epoch},"until":{json_time(until)}}}' for epoch, until in backups)),
+        ("residual_until", residual),
+        ("retained_as_evidence", json_list(f'{{"handle":"{handle}","until":{json_time(until)}}}' for handle, until in retained)),
+        ("basis", json_text(GROUNDS[ground])), ("approvers", json_list(map(str, approvers))), ("reason", json_text(reason)),
+        ("does_not_prove", json_list(map(json_text, limits))), ("proof", json_text(evidence)),
+    ]
+    return "{" + ",".join(f'"{name}":{value}' for name, value in parts)
+
+
+def check_certificate(args, policy):
+    file = read(args.file)
+    try:
+        parts = json.loads(file)
+        evidence, signature, reason = parts["proof"], parts["signature"], parts["reason"]
+        need(isinstance(evidence, str) and isinstance(signature, str) and "\n" not in signature, "no certificate")
+    except (ValueError, KeyError, TypeError) as e:
+        raise Bad("no certificate") from e
+    found, canonical = proof(evidence, policy)
+    record = record_of(canonical)
+    need((record.get(1), record[3], record[5], record.get(6)) == (32, "", 0, [0]), "no act of the store")
+    need(record[4].startswith("erased/"), "no erasure")
+    line = claim(record[4][len("erased/"):], bytes.fromhex(record[9]), reason, evidence)
+    need(file == line + ',"signature":' + json_text(signature) + "}\n", "it says something else than the log")
+    _, signed = note(f"{CERTIFICATE}\n{line}}}\n\n{signature}\n", policy.logs)
+    need(any(key.name == found["origin"] for key in signed), "the log's key did not sign it")
+    return {**found, "erased": parts["erased"], "handles": parts["handles"], "records_removed": parts["records_removed"]}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["checkpoint", "proof", "export"])
+    parser.add_argument("what", choices=["checkpoint", "proof", "export", "certificate"])
     parser.add_argument("file")
     trust = parser.add_mutually_exclusive_group(required=True)
     trust.add_argument("--key")
@@ -537,9 +656,10 @@ def main():
                 policy = Policy(f.read())
         else:
             policy = of_key(Key(args.key))
-        check = {"checkpoint": check_checkpoint, "proof": check_proof, "export": check_export}[args.what]
+        check = {"checkpoint": check_checkpoint, "proof": check_proof, "export": check_export,
+                 "certificate": check_certificate}[args.what]
         found = check(args, policy)
-    except (Bad, KeyError, TypeError, UnicodeDecodeError) as e:
+    except (Bad, KeyError, TypeError, ValueError, OverflowError) as e:
         print(f"not verified: {e}", file=sys.stderr)
         sys.exit(1)
     print(json.dumps({"ok": True, **found}))

@@ -134,7 +134,7 @@ fn a_reader_that_goes_away_takes_nothing_along() {
     let erase =
         ["--store", "s", "erase", "--subject", "anna@example.org", "--yes", "--certificate", "c.json"];
     assert_eq!(unread(&sandbox, &erase, ""), (Some(0), String::new()));
-    assert!(sandbox.read("c.json").contains("escrowdb/erasure-certificate/v1"));
+    assert!(sandbox.read("c.json").contains("escrowdb/erasure-certificate/v2"));
     // Without a file it can be asked for again. This ended with 1 once, as if nothing were done.
     let erase = ["--store", "s", "--json", "erase", "--subject", "bob@example.org", "--yes"];
     let (code, err) = unread(&sandbox, &erase, "");
@@ -160,7 +160,7 @@ fn a_stdout_that_takes_nothing() {
     let output = sandbox.command(&args).stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        sandbox.read("c.json").contains("escrowdb/erasure-certificate/v1"),
+        sandbox.read("c.json").contains("escrowdb/erasure-certificate/v2"),
         "the file is written all the same"
     );
     // No file of the store may come to stand where stdout was.

@@ -12,9 +12,10 @@ fn the_demo_proves_itself() {
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
     assert!(run.out.lines().count() <= 60, "{}", run.out);
     assert!(run.out.contains(" before, 0 after"), "{}", run.out);
-    for name in ["d/store", "d/store.slot", "d/copy", "d/marie.jsonl", "d/certificate.json"] {
+    for name in ["d/store", "d/store.slot", "d/copy", "d/marie.jsonl", "d/certificate.json", "d/elsewhere"] {
         assert!(sandbox.has(name), "{name}");
     }
+    assert!(run.out.contains("proved: the log escrowdb.local/"), "{}", run.out);
     let count = sandbox.args(&["--store", "d/store", "--json", "count", "*"], "").ok();
     assert!(count.lines()[0]["count"].as_u64().unwrap() > 200);
     // What was handed to her stays true without the store, and without her in it.

@@ -8,7 +8,7 @@ use std::fs;
 
 use escrowdb::merkle::cosign::Cosigner;
 use escrowdb::store::SignedCheckpoint;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::Sandbox;
 
 /// Key of the store in `s`, as it is handed to others.
@@ -218,4 +218,53 @@ fn a_policy_asks_for_witnesses_and_says_which_are_missing() {
     sandbox.args(&["--store", "old", "checkpoint", "--output", "forked"], "").ok();
     let run = apart(&["--json", "verify-checkpoint", "forked", "--policy", "both.policy", "--since", "mine"]);
     assert_eq!(run.exits(6).lines()[0]["two_heads"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_certificate_is_checked_without_a_store_and_printed_again() {
+    let sandbox = Sandbox::with_sample();
+    let key = key(&sandbox);
+    let erase = "erase --subject anna@example.org --basis consent-withdrawn --reason asked --yes --certificate c.json";
+    let printed = sandbox.run(erase).ok();
+    assert_eq!(sandbox.read("c.json"), printed.out);
+    let certificate = printed.lines().remove(0);
+    assert_eq!((&certificate["signed"], &certificate["basis"]), (&json!(true), &json!("consent-withdrawn")));
+    let apart = |args: &[&str]| sandbox.args(args, "");
+    let seen = apart(&["--json", "verify-certificate", "c.json", "--key", &key]).ok().lines().remove(0);
+    assert_eq!(
+        (&seen["ok"], &seen["erased"], &seen["handles"]),
+        (&json!(true), &json!("person"), &certificate["handles"])
+    );
+    let told = apart(&["verify-certificate", "c.json", "--key", &key]).ok().out.clone();
+    for words in
+        ["proved: the log ", "a person was erased", "legal ground: consent-withdrawn", "not proved: copies"]
+    {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let request = certificate["request"].as_str().unwrap();
+    let again = sandbox.run(&format!("{erase} --request-id {request}")).ok();
+    assert_eq!(again.out, printed.out, "the same bytes");
+    // Without whom it was about: by its name, and in a later head that others may have signed.
+    sandbox.run_with("add", LATER).ok();
+    sandbox.run("checkpoint --output kept").ok();
+    for more in ["", " --checkpoint kept"] {
+        sandbox.run(&format!("certificate {request} --output d.json{more}")).ok();
+        apart(&["verify-certificate", "d.json", "--key", &key]).ok();
+    }
+    assert!(sandbox.read("d.json").contains(sandbox.read("kept").lines().nth(2).unwrap()));
+    sandbox.run("certificate 000102030405060708090a0b0c0d0e0f").exits(3);
+    sandbox.run("certificate zz").exits(2);
+    sandbox.run("erase --subject bob@example.org --basis because --yes").exits(2);
+    apart(&["verify-certificate", "c.json"]).exits(2);
+    for bad in ["", "{}", "hello"] {
+        sandbox.write("bad", bad);
+        apart(&["verify-certificate", "bad", "--key", &key]).exits(6);
+    }
+    let text = printed.out.clone().into_bytes();
+    for at in (0..text.len()).step_by(67).chain([text.len() - 1]) {
+        let mut bytes = text.clone();
+        bytes[at] ^= 1;
+        sandbox.write("bad", bytes);
+        apart(&["verify-certificate", "bad", "--key", &key]).exits(6);
+    }
 }

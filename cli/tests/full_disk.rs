@@ -166,7 +166,7 @@ fn an_import_takes_whole_batches_and_goes_on() {
 
 #[test]
 fn an_erasure_is_whole_or_goes_on_when_there_is_room() {
-    let certificate = |out: &str| out.contains("\"type\":\"escrowdb/erasure-certificate/v1\"");
+    let certificate = |out: &str| out.contains("\"type\":\"escrowdb/erasure-certificate/v2\"");
     let command = "erase --subject carl@example.org --yes --certificate c.json";
     let sandbox = base();
     // Room for it is kept in the store: on a disk without a free page it goes through.

@@ -33,7 +33,7 @@ fn forget(folder: &Path) -> Result<()> {
     println!("would go: {} records; likely mentions by others: {}", plan.records, plan.mention_total);
 
     // When this returns, the key is destroyed: also a copy of the folder opens nothing of hers.
-    let options = EraseOptions { reason: Some("asked on 1 February".into()), request: None };
+    let options = EraseOptions { reason: Some("asked on 1 February".into()), ..EraseOptions::default() };
     let certificate = store.erase(&anna, &options)?;
     let file = folder.join("anna.certificate.json");
     std::fs::write(&file, certificate.to_json()).map_err(|e| Error::io("write the certificate", e))?;

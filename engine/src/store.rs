@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::compact::{self, Background};
 use crate::error::{Error, Result};
-use crate::id::{Epoch, SegmentId, Seq, StoreId};
+use crate::id::{Epoch, RequestId, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
@@ -224,6 +224,16 @@ impl Store {
     /// request is kept and done by the next erasure or opening).
     pub fn erase(&self, selector: &Selector, options: &EraseOptions) -> Result<Certificate> {
         crate::erase::erase(&self.state, &self.queue, selector, options)
+    }
+
+    /// The certificate of an erasure that is done, without its reason. `at` may name a checkpoint of the
+    /// log that was signed since, to prove it in: one that witnesses signed too, say.
+    ///
+    /// # Errors
+    /// *Not found* if no such request is done; *corrupt* if hashes of the log are lost, or `at` is of
+    /// another history; *invalid* if `at` was signed before the erasure.
+    pub fn certificate(&self, request: RequestId, at: Option<&SignedCheckpoint>) -> Result<Certificate> {
+        crate::erase::certificate_of(&self.state, request, at)
     }
 
     /// Merges small segments, lays those that overlap in time one behind the other, and gives back

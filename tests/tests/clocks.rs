@@ -80,7 +80,11 @@ fn told(store: &Store) -> Vec<String> {
 }
 
 fn erase(store: &Store, selector: Selector, request: u8) -> Certificate {
-    let options = EraseOptions { reason: Some("asked".into()), request: Some(RequestId([request; 16])) };
+    let options = EraseOptions {
+        reason: Some("asked".into()),
+        request: Some(RequestId([request; 16])),
+        ..EraseOptions::default()
+    };
     store.erase(&selector, &options).unwrap()
 }
 

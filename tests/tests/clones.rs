@@ -43,7 +43,7 @@ fn record(id: &str, who: &str, text: &str) -> Record {
 
 fn erase(store: &Store, who: &str) -> Result<()> {
     let request = RequestId([who.as_bytes()[0]; 16]);
-    let options = EraseOptions { reason: None, request: Some(request) };
+    let options = EraseOptions { reason: None, request: Some(request), ..EraseOptions::default() };
     store.erase(&Selector::Person(who.into()), &options).map(drop)
 }
 

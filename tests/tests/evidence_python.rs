@@ -89,10 +89,22 @@ fn another_program_verifies_what_is_shown() {
         assert_eq!(seen["leaf"], proof.opening.leaf().to_string());
         assert_eq!(seen["seq"], proof.inclusion.index.0);
     }
+    let mut asked = EraseOptions::default();
+    asked.reason = Some("she \"asked\"\t\u{1}\u{301}".into());
+    let certificate = store.erase(&Selector::Person("p4".into()), &asked).unwrap();
+    let certificate = certificate.to_json() + "\n";
+    write("certificate", certificate.as_bytes());
+    let seen = accepted(&run(&python, &dir, &["certificate", "certificate", "--key", &key]));
+    assert_eq!((&seen["erased"], seen["handles"].as_array().map(Vec::len)), (&"person".into(), Some(1)));
     // Each call starts a Python, so some bits are turned, of every part.
     let proof = reading.prove("m1", None, None).unwrap().remove(0).to_text();
     let steps = store.checkpoint_since(&kept[1]).unwrap().to_string();
-    for (what, text, since) in [("proof", &*proof, None), ("checkpoint", &steps, Some("head1"))] {
+    let texts = [
+        ("proof", proof.as_str(), None),
+        ("checkpoint", &*steps, Some("head1")),
+        ("certificate", &*certificate, None),
+    ];
+    for (what, text, since) in texts {
         for at in (0..text.len()).step_by(23) {
             let mut bytes = text.as_bytes().to_vec();
             bytes[at] ^= 1 << (at % 7);

@@ -4,6 +4,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use escrowdb::id::RequestId;
+use escrowdb::policy::Basis;
 
 use crate::args::Global;
 use crate::durable::DurableFile;
@@ -32,6 +33,10 @@ pub(crate) struct Args {
     /// Say what would go, and change nothing.
     #[arg(long)]
     plan: bool,
+    /// On what law it rests: not-needed, consent-withdrawn, objection, unlawful, legal-obligation or child
+    /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
+    #[arg(long, value_name = "B", value_parser = basis)]
+    basis: Option<Basis>,
     /// Why; stands in the certificate, never in the log.
     #[arg(long, value_name = "R")]
     reason: Option<String>,
@@ -74,11 +79,16 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let options = EraseOptions { reason: args.reason.clone(), request: args.request_id };
+    let options = EraseOptions { reason: args.reason.clone(), basis: args.basis, request: args.request_id };
     let certificate = store.erase(&selector, &options)?;
     let own = GivenUpBy::Erasure(certificate.request);
     for loss in store.losses()?.iter().filter(|loss| loss.by == own) {
         note(&format!("found lost on the way: {loss}"));
+    }
+    if certificate.evidence.is_none() {
+        note(
+            "it is erased, but the log can't be signed: `escrow verify` says why; `escrow certificate` signs later",
+        );
     }
     let text = certificate.to_json();
     // In both places, whatever becomes of the other: it is erased, and this says so.
@@ -121,8 +131,16 @@ fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
     }
 }
 
-fn request_id(text: &str) -> Result<RequestId, String> {
+/// Reads the name of a request.
+pub(crate) fn request_id(text: &str) -> Result<RequestId, String> {
     RequestId::parse(text).ok_or_else(|| "must be 32 lower-case hexadecimal digits".to_owned())
+}
+
+fn basis(text: &str) -> Result<Basis, String> {
+    Basis::parse(text).ok_or_else(|| {
+        let known: Vec<_> = Basis::ALL.into_iter().map(Basis::name).collect();
+        format!("must be one of {}", known.join(", "))
+    })
 }
 
 /// Asks for the name of what goes, on the terminal.

@@ -11,6 +11,7 @@ use crate::out::{Out, note};
 
 mod add;
 mod around;
+mod certificate;
 mod checkpoint;
 mod compact;
 mod completions;
@@ -38,6 +39,7 @@ mod subject;
 mod twins;
 mod upgrade;
 mod verify;
+mod verify_certificate;
 mod verify_checkpoint;
 mod verify_export;
 mod verify_proof;
@@ -73,6 +75,8 @@ pub(crate) enum Command {
     Stats,
     /// Erase a person, a conversation or a record, for good.
     Erase(erase::Args),
+    /// Print the certificate of an erasure once more, or prove it in a later checkpoint.
+    Certificate(certificate::Args),
     /// Write records to a file.
     Export(export::Args),
     /// Merge small segments and give back the space of what was erased.
@@ -87,6 +91,8 @@ pub(crate) enum Command {
     VerifyProof(verify_proof::Args),
     /// Check an export line by line. Needs no store.
     VerifyExport(verify_export::Args),
+    /// Check a certificate of an erasure. Needs no store.
+    VerifyCertificate(verify_certificate::Args),
     /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
     VerifyCheckpoint(verify_checkpoint::Args),
     /// Be a witness for logs of others: a second machine cosigns their checkpoints, and no two that
@@ -172,11 +178,13 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Subject(_)
         | Command::Stats
         | Command::Export(_)
+        | Command::Certificate(_)
         | Command::Proof(_) => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
         Command::Erase(_) => Answer::Erasure,
         Command::Verify(_)
         | Command::VerifyProof(_)
+        | Command::VerifyCertificate(_)
         | Command::VerifyCheckpoint(_)
         | Command::Witness(_)
         | Command::VerifyExport(_)
@@ -210,12 +218,14 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Subject(command) => subject::run(&command, global, out),
         Command::Stats => stats::run(global, out),
         Command::Erase(args) => erase::run(&args, global, out),
+        Command::Certificate(args) => certificate::run(&args, global, out),
         Command::Export(args) => export::run(&args, global, out),
         Command::Compact => compact::run(global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Checkpoint(args) => checkpoint::run(&args, global, out),
         Command::Proof(args) => proof::run(&args, global, out),
         Command::VerifyProof(args) => verify_proof::run(&args, out),
+        Command::VerifyCertificate(args) => verify_certificate::run(&args, out),
         Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
         Command::Witness(command) => witness::run(command, out),
         Command::VerifyExport(args) => verify_export::run(&args, out),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::erase::certificate;
+use crate::erase::certificate::{Certificate, Destruction};
 use crate::error::Result;
 use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
@@ -25,15 +25,21 @@ pub fn record_and_clear(
     }
     let losses = catalog::losses(&state.view.read().tree)?;
     let now = state.env.clock.now();
-    let grade = state.slot.grade().name();
+    let with_evidence = state.view.read().tree.head().has_evidence();
     let records = done
         .iter()
         .map(|(request, done)| {
-            let origin = &state.settings.origin;
             let known = destroyed.filter(|(_, requests)| requests.contains(request)).map(|(at, _)| at);
             let (at, late) = (known.unwrap_or(now), known.is_none());
             let lost = losses.records_of(*request);
-            certificate::from_done(*request, done, lost, at, late, grade, origin).to_record()
+            let destruction = Destruction {
+                at,
+                not_later_than: late,
+                slot_grade: state.slot.grade().name(),
+                slot_file_system: state.slot.file_system(),
+                origin: &state.settings.origin,
+            };
+            Certificate::from_done(*request, done, lost, destruction).to_record(with_evidence)
         })
         .collect();
     queue.append_own(state, records)?;

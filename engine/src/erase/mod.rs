@@ -29,7 +29,8 @@ use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
-use crate::policy::{self, Decision, Facts};
+use crate::merkle::checkpoint::SignedCheckpoint;
+use crate::policy::{self, Basis, Decision, Facts};
 use crate::state::{State, commit, heal};
 use crate::view::View;
 
@@ -46,8 +47,10 @@ pub struct EraseOptions {
     /// Why, for the certificate that this call answers with; at most 512 bytes. It stands in the
     /// key tree until the erasure, and dies with it.
     pub reason: Option<String>,
+    /// On what law it rests. Only stores of format 3 keep it.
+    pub basis: Option<Basis>,
     /// Name of the request, random if not given. A repeated one answers with the certificate of
-    /// the first, without the reason, which is kept nowhere. One that selects something else, or
+    /// the first; its reason is the one given this time, for none is kept. One that selects something else, or
     /// somebody who came back, is *invalid*: whoever is there is not who was erased.
     pub request: Option<RequestId>,
 }
@@ -96,6 +99,9 @@ pub fn erase(
     if options.reason.as_ref().is_some_and(|r| r.len() > REASON_LEN_MAX) {
         return Err(Error::invalid(format!("a reason has at most {REASON_LEN_MAX} bytes")));
     }
+    if options.basis.is_some() && !state.view.read().tree.head().has_evidence() {
+        return Err(Error::newer("a store of this format keeps no legal ground").hint("`escrow upgrade`"));
+    }
     let request = match options.request {
         Some(id) => id,
         None => RequestId(state.env.random(b"request")?),
@@ -115,7 +121,7 @@ pub fn erase(
         found => found?,
     };
     if let Some(done) = known {
-        return Ok(done);
+        return Ok(signed(state, done, options));
     }
     let try_erase = || {
         state.reserve.retry(
@@ -136,10 +142,36 @@ pub fn erase(
     }
     state.keep_reserve();
     erased?;
-    let mut certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
+    let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
         Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
     })?;
+    Ok(signed(state, certificate, options))
+}
+
+/// The certificate as this call is answered. It is erased, whatever keeps the log from being signed: then
+/// the certificate says that it is not signed.
+fn signed(state: &State, mut certificate: Certificate, options: &EraseOptions) -> Certificate {
     certificate.reason.clone_from(&options.reason);
+    certificate.evidence = certificate::sign(state, &certificate, None).ok();
+    certificate
+}
+
+/// The certificate of a request that was done, without a reason: the store keeps none. `at` may name a
+/// later checkpoint to prove it in.
+///
+/// # Errors
+/// *Not found* if no such request was done; else as of [`certificate::sign`].
+pub fn certificate_of(
+    state: &State,
+    request: RequestId,
+    at: Option<&SignedCheckpoint>,
+) -> Result<Certificate> {
+    let found = certificate::find(&state.view.read(), request)?;
+    let mut certificate = found.ok_or_else(|| {
+        Error::not_found("no erasure of this request id is done")
+            .hint("`escrow search kind:erased` lists them")
+    })?;
+    certificate.evidence = Some(certificate::sign(state, &certificate, at)?);
     Ok(certificate)
 }
 
@@ -220,7 +252,7 @@ fn announce(
         target,
         reason: options.reason.clone().filter(|_| !crowded),
         asked: state.env.clock.now(),
-        progress: Done::default(),
+        progress: Done { basis: options.basis.map_or(0, |basis| basis as u8), ..Done::default() },
         // Found when nobody can be named any more, see `alone`.
         forgotten: Vec::new(),
     };

@@ -10,7 +10,10 @@ use crate::id::{Epoch, Handle, Micros, PersonNumber, Seq};
 use crate::keyring::entry::{Entry, Value};
 use zeroize::Zeroizing;
 
+/// Version of one that says nothing of a legal ground.
 const VERSION: u8 = 1;
+/// Version of one that does: *format 3*.
+const WITH_BASIS: u8 = 2;
 /// Handles of one request at most: as many as people can be linked.
 const HANDLES_MAX: usize = 16;
 /// Joins that go with one record at most, so that an entry holds them: more than one can name.
@@ -59,6 +62,8 @@ pub struct Done {
     pub epoch_after: Epoch,
     /// When the last pass was committed.
     pub committed: Micros,
+    /// Number of the legal ground; 0 for none.
+    pub basis: u8,
 }
 
 /// An erasure that waits for its pass, or for its next one.
@@ -150,9 +155,12 @@ impl Done {
         ] {
             out.put_varint(n);
         }
+        if self.basis != 0 {
+            out.put_u8(self.basis);
+        }
     }
 
-    fn get(r: &mut Reader<'_>) -> Result<Self> {
+    fn get(r: &mut Reader<'_>, version: u8) -> Result<Self> {
         let what = r.u8()?;
         let n = r.count(HANDLES_MAX)?;
         let handles = (0..n).map(|_| Ok(Handle(r.array()?))).collect::<Result<_>>()?;
@@ -167,6 +175,7 @@ impl Done {
             epoch_before: Epoch(r.varint()?),
             epoch_after: Epoch(r.varint()?),
             committed: Micros(unzigzag(r.varint()?)),
+            basis: if version == WITH_BASIS { basis(r)? } else { 0 },
         })
     }
 }
@@ -174,7 +183,8 @@ impl Done {
 impl Entry for Pending {
     fn encode(&self) -> Result<Value> {
         let mut out = Zeroizing::new(Vec::with_capacity(2048));
-        out.put_u8(VERSION);
+        let (Self::Waiting(Waiting { progress: done, .. }) | Self::Done(done)) = self;
+        out.put_u8(if done.basis == 0 { VERSION } else { WITH_BASIS });
         match self {
             Self::Waiting(w) => {
                 out.put_u8(1);
@@ -196,7 +206,8 @@ impl Entry for Pending {
 
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = Reader::new(value);
-        if r.u8()? != VERSION {
+        let version = r.u8()?;
+        if ![VERSION, WITH_BASIS].contains(&version) {
             return Err(unknown("version"));
         }
         let this = match r.u8()? {
@@ -208,10 +219,10 @@ impl Entry for Pending {
                     _ => return Err(unknown("mark")),
                 };
                 let asked = Micros(unzigzag(r.varint()?));
-                let progress = Done::get(&mut r)?;
+                let progress = Done::get(&mut r, version)?;
                 Self::Waiting(Waiting { target, reason, asked, progress, forgotten: Vec::new() })
             }
-            2 => Self::Done(Done::get(&mut r)?),
+            2 => Self::Done(Done::get(&mut r, version)?),
             _ => return Err(unknown("state")),
         };
         r.finish()?;
@@ -221,6 +232,13 @@ impl Entry for Pending {
 
 fn text(r: &mut Reader<'_>) -> Result<String> {
     String::from_utf8(r.slice()?.to_vec()).map_err(|_| Error::corrupt("a text of an erasure is not UTF-8"))
+}
+
+fn basis(r: &mut Reader<'_>) -> Result<u8> {
+    match r.u8()? {
+        0 => Err(unknown("legal ground")),
+        basis => Ok(basis),
+    }
 }
 
 fn unknown(what: &str) -> Error {

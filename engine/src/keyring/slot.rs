@@ -97,6 +97,10 @@ pub trait Slot: Send + Sync {
     fn destroy_others(&self, keep: Epoch) -> Result<()>;
     /// How surely a destroyed root is gone.
     fn grade(&self) -> Grade;
+    /// Name of the file system it lies on, if it does and that is known.
+    fn file_system(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A slot in a file.
@@ -225,6 +229,10 @@ impl Slot for FileSlot {
 
     fn grade(&self) -> Grade {
         Grade::C
+    }
+
+    fn file_system(&self) -> Option<String> {
+        self.vfs.file_system(&self.path).ok().flatten()
     }
 }
 

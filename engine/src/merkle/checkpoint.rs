@@ -69,6 +69,10 @@ pub trait Trust {
     /// # Errors
     /// *Corrupt* if not; it says what is missing.
     fn check(&self, head: &SignedCheckpoint) -> Result<()>;
+
+    /// The keys of the log of this origin, under which other notes of that log are believed. Empty if it is
+    /// not known.
+    fn keys_of(&self, origin: &str) -> Vec<&VerifierKey>;
 }
 
 /// The log's key, and no witness.
@@ -85,6 +89,11 @@ impl Trust for VerifierKey {
         }
         head.note.verify(&[self])?;
         Ok(())
+    }
+
+    fn keys_of(&self, origin: &str) -> Vec<&VerifierKey> {
+        let is_its = self.kind() == KeyKind::Log && self.name() == origin;
+        is_its.then_some(self).into_iter().collect()
     }
 }
 

@@ -152,7 +152,7 @@ impl Policy {
 impl Trust for Policy {
     fn check(&self, head: &SignedCheckpoint) -> Result<()> {
         let origin = &head.unverified().origin;
-        let logs: Vec<_> = self.logs.iter().filter(|key| key.name() == origin).collect();
+        let logs = self.keys_of(origin);
         if logs.is_empty() {
             return Err(Error::corrupt("it is the checkpoint of another log").hint(
                 "its first line names the log; check with the key of that one, or a policy that has it",
@@ -160,6 +160,10 @@ impl Trust for Policy {
         }
         head.note().verify(&logs)?;
         self.quorum_of(&self.cosigned(head)?)
+    }
+
+    fn keys_of(&self, origin: &str) -> Vec<&VerifierKey> {
+        self.logs.iter().filter(|key| key.name() == origin).collect()
     }
 }
 

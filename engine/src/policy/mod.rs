@@ -6,6 +6,10 @@
 
 use crate::id::{Micros, PersonNumber};
 
+mod basis;
+
+pub use basis::Basis;
+
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -79,14 +79,33 @@ impl TreeNow<'_> {
         })
     }
 
-    /// The head of all of it, signed by the log's key.
+    /// The log's key.
     ///
     /// # Errors
     /// An unreadable key tree, *revoked* if an erasure ended meanwhile.
+    pub fn signer(&self) -> Result<Signer> {
+        Signer::new(&self.name, &*catalog::signing_key(&self.keys)?)
+    }
+
+    /// The head of all of it, signed by the log's key.
+    ///
+    /// # Errors
+    /// As of [`Self::signer`].
     pub fn sign(&self) -> Result<SignedCheckpoint> {
-        let (head, seed) = (self.frontier(), catalog::signing_key(&self.keys)?);
+        self.signed(self.frontier())
+    }
+
+    /// The head of its first `size` leaves, signed likewise.
+    ///
+    /// # Errors
+    /// As of [`Self::signer`], and unreadable hashes.
+    pub fn sign_at(&self, size: u64) -> Result<SignedCheckpoint> {
+        self.signed(&Frontier::read(self, size)?)
+    }
+
+    fn signed(&self, head: &Frontier) -> Result<SignedCheckpoint> {
         let checkpoint = Checkpoint { origin: self.name.clone(), size: head.size(), root: head.root() };
-        SignedCheckpoint::sign(checkpoint, &Signer::new(&self.name, &seed)?)
+        SignedCheckpoint::sign(checkpoint, &self.signer()?)
     }
 }
 

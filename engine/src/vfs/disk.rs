@@ -77,6 +77,10 @@ impl Vfs for DiskVfs {
         Ok(Some(stat.f_bavail.saturating_mul(stat.f_frsize)))
     }
 
+    fn file_system(&self, path: &Path) -> io::Result<Option<String>> {
+        file_system(path)
+    }
+
     fn exists(&self, path: &Path) -> io::Result<bool> {
         path.try_exists()
     }
@@ -121,6 +125,40 @@ impl Layer for UnmappedVfs {
 }
 
 /// Closing the file releases the lock.
+/// Names of file systems by the magic number that statfs(2) answers (linux/magic.h, and of those that are
+/// not part of Linux, their own headers).
+#[cfg(target_os = "linux")]
+const FILE_SYSTEMS: [(u64, &str); 15] = [
+    (0xef53, "ext4"),
+    (0x5846_5342, "xfs"),
+    (0x9123_683e, "btrfs"),
+    (0x2fc1_2fc1, "zfs"),
+    (0xca45_1a4e, "bcachefs"),
+    (0xf2f5_2010, "f2fs"),
+    (0x3434, "nilfs2"),
+    (0x794c_7630, "overlay"),
+    (0x0102_1994, "tmpfs"),
+    (0x6969, "nfs"),
+    (0xff53_4d42, "cifs"),
+    (0xfe53_4d42, "smb2"),
+    (0x6573_5546, "fuse"),
+    (0x0102_1997, "9p"),
+    (0x4d44, "vfat"),
+];
+
+#[cfg(target_os = "linux")]
+fn file_system(path: &Path) -> io::Result<Option<String>> {
+    // The type is signed on some machines, of 32 bits on some.
+    let magic = rustix::fs::statfs(path)?.f_type as u64 & 0xffff_ffff;
+    let known = FILE_SYSTEMS.iter().find(|(known, _)| *known == magic);
+    Ok(known.map(|(_, name)| (*name).to_owned()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn file_system(_: &Path) -> io::Result<Option<String>> {
+    Ok(None)
+}
+
 struct FileLock(#[expect(dead_code, reason = "held for its lock, which closing releases")] File);
 
 impl LockGuard for FileLock {}

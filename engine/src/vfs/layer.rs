@@ -61,6 +61,11 @@ pub trait Layer: Send + Sync {
         self.below().free_space(dir)
     }
 
+    /// See [`Vfs::file_system`].
+    fn file_system(&self, path: &Path) -> io::Result<Option<String>> {
+        self.below().file_system(path)
+    }
+
     /// See [`Vfs::exists`].
     fn exists(&self, path: &Path) -> io::Result<bool> {
         self.below().exists(path)
@@ -111,6 +116,10 @@ impl<T: Layer> Vfs for T {
 
     fn free_space(&self, dir: &Path) -> io::Result<Option<u64>> {
         Layer::free_space(self, dir)
+    }
+
+    fn file_system(&self, path: &Path) -> io::Result<Option<String>> {
+        Layer::file_system(self, path)
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

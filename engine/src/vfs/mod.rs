@@ -114,6 +114,10 @@ pub trait Vfs: Send + Sync {
     fn free_space(&self, _: &Path) -> io::Result<Option<u64>> {
         Ok(None)
     }
+    /// Name of the file system on which a file lies, where that is known.
+    fn file_system(&self, _: &Path) -> io::Result<Option<String>> {
+        Ok(None)
+    }
     /// Whether a file or folder of this name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
     /// Takes the exclusive lock of a file, creating it; `None` if somebody else holds it.

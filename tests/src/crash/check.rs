@@ -326,7 +326,7 @@ fn positions(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>) -> Chec
     let failed = |e: escrowdb::Error| Violation { check: "S7", what: e.to_string() };
     let mut removed = 0;
     for e in ledger.erasures.iter().filter(|e| done.contains(&e.request)) {
-        let options = EraseOptions { reason: None, request: Some(e.request) };
+        let options = EraseOptions { reason: None, request: Some(e.request), ..EraseOptions::default() };
         // Who came back is not who was erased: the unknown ask.
         removed += store.erase(&e.target.unknown(), &options).map_err(failed)?.records_removed;
     }
@@ -381,7 +381,7 @@ impl After<'_> {
 
     fn erase(&mut self, name: u8, target: Target) -> Checked {
         let request = RequestId([name; 16]);
-        let options = EraseOptions { reason: None, request: Some(request) };
+        let options = EraseOptions { reason: None, request: Some(request), ..EraseOptions::default() };
         match self.store.erase(&target.selector(), &options) {
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),

@@ -149,7 +149,11 @@ impl World {
     /// Erases.
     pub fn erase(&self, name: u8, target: Target) -> Result<Certificate> {
         self.facts.note(&self.disk, Fact::Asked(request(name), target.clone()));
-        let options = EraseOptions { reason: Some("they asked".into()), request: Some(request(name)) };
+        let options = EraseOptions {
+            reason: Some("they asked".into()),
+            request: Some(request(name)),
+            ..EraseOptions::default()
+        };
         let certificate = self.store.erase(&target.selector(), &options)?;
         self.facts.note(&self.disk, Fact::Erased(request(name)));
         Ok(certificate)

@@ -159,7 +159,11 @@ impl Worker<'_> {
         let place = self.next.fetch_add(1, Ordering::Relaxed);
         let request = request(self.round, place);
         say(&format!("ask\t{place}\t{text}"));
-        let options = EraseOptions { reason: Some("they asked".into()), request: Some(request) };
+        let options = EraseOptions {
+            reason: Some("they asked".into()),
+            request: Some(request),
+            ..EraseOptions::default()
+        };
         match self.store.erase(&target.selector(), &options) {
             Ok(_) => say(&format!("done\t{place}")),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Busy) => {

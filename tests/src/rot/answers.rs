@@ -77,7 +77,7 @@ pub fn ask(store: &Store) -> Answers {
 /// # Errors
 /// The engine's.
 pub fn erase(store: &Store) -> Result<()> {
-    let options = EraseOptions { reason: None, request: Some(REQUEST) };
+    let options = EraseOptions { reason: None, request: Some(REQUEST), ..EraseOptions::default() };
     store.erase(&Selector::Person(DOOMED.into()), &options).map(drop)
 }
 

@@ -26,6 +26,7 @@ use crate::progress::Progress;
 
 mod answers;
 mod chat;
+mod elsewhere;
 mod proof;
 mod scan;
 mod templates;
@@ -272,6 +273,7 @@ impl<'a> Demo<'a> {
             "her name, e-mail and order numbers in the {} bytes of folder and copy: {} (UTF-8, UTF-16, base64, hex)",
             verdict.seen.bytes, verdict.seen.found
         ))?;
+        self.elsewhere()?;
         let store = self.place.store.display().to_string();
         self.say("")?;
         self.say(&format!("Everything is in {}. Try:", self.place.folder.display()))?;
@@ -290,6 +292,19 @@ impl<'a> Demo<'a> {
             .into());
         }
         Ok(())
+    }
+
+    /// Somebody who has the certificate and the public key, and nothing else.
+    fn elsewhere(&mut self) -> Result<(), Failure> {
+        let key = self.store.verifier_key()?;
+        let empty = self.place.folder.join("elsewhere");
+        let printed = elsewhere::verify(&empty, &self.place.certificate, &key)?;
+        self.step(10, "Somebody else checks the certificate, in an empty folder")?;
+        self.fact(&format!("escrow verify-certificate {} --key {key}", self.place.certificate.display()))?;
+        let (limits, proved): (Vec<_>, Vec<_>) =
+            printed.lines().partition(|line| line.starts_with("not proved"));
+        proved.iter().take(5).try_for_each(|line| self.fact(line))?;
+        self.fact(&format!("  … and {} lines of what it does not prove", limits.len()))
     }
 
     fn step(&mut self, number: u32, title: &str) -> Result<(), Failure> {

@@ -1,0 +1,101 @@
+//! `verify-certificate`: a certificate of an erasure, checked without a store.
+
+use std::path::PathBuf;
+
+use escrowdb::erase::certificate::{self, Certificate};
+use escrowdb::record::time;
+
+use crate::commands::evidence::{self, Trust};
+use crate::exit::Failure;
+use crate::json::{Object, array};
+use crate::out::{Out, clean};
+
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// The certificate, as `escrow erase` printed it.
+    file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
+    let bytes = evidence::read(&args.file)?;
+    let policy = args.trust.policy()?;
+    let named = |e| evidence::named(&args.file, e);
+    let certificate = certificate::verify(&bytes, &policy).map_err(named)?;
+    let proof = certificate.proof().map_err(named)?;
+    let (head, log) = (&proof.checkpoint, &proof.checkpoint.unverified().origin);
+    if out.json() {
+        return Ok(out.line(&json(&certificate, log, &evidence::witnesses(&policy, head)?))?);
+    }
+    for line in proved(&certificate, log) {
+        out.line(&line)?;
+    }
+    let witnessed = evidence::witnessed(&policy, head)?;
+    if let Some(by) = &witnessed {
+        out.line(&format!("  in a head of the log {by}"))?;
+    }
+    for what in certificate.does_not_prove() {
+        out.line(&format!("not proved: {what}"))?;
+    }
+    out.line("not proved: who the handle stood for (only an export made before the erasure says that)")?;
+    if witnessed.is_none() {
+        out.line("not proved: that others see the same log (compare checkpoints, or ask witnesses)")?;
+    }
+    Ok(())
+}
+
+/// What is proved, in words.
+fn proved(c: &Certificate, log: &str) -> Vec<String> {
+    let mut lines = vec![format!("proved: the log {} says, signed by its key:", clean(log))];
+    let handles: Vec<String> = c.handles.iter().map(ToString::to_string).collect();
+    lines.push(match c.handles.as_slice() {
+        [] => format!("  a {} was erased", c.what),
+        _ => format!("  a {} was erased, known as {}", c.what, handles.join(", ")),
+    });
+    lines.push(format!("  request {}", c.request));
+    lines.push(format!(
+        "  keys destroyed: the root of epoch {}, {} of content, {} of indexes, {} of journals; epoch now {}",
+        c.epoch_before, c.content_keys_destroyed, c.segments_rekeyed, c.journal_keys_destroyed, c.epoch_after
+    ));
+    lines.push(format!("  {} records are gone from the log", c.records_removed));
+    let when = if c.destroyed_not_later_than { "not later than" } else { "at" };
+    lines.push(format!(
+        "  committed at {}; root destroyed {when} {}",
+        time::format(c.committed),
+        time::format(c.destroyed)
+    ));
+    let on = c.slot_file_system.as_deref().map(|name| format!(", on {}", clean(name)));
+    lines.push(format!("  slot of grade {}{}", c.slot_grade, on.unwrap_or_default()));
+    if let Some(basis) = c.basis {
+        lines.push(format!("  legal ground: {}", basis.name()));
+    }
+    if !c.approvers.is_empty() {
+        let numbers: Vec<String> = c.approvers.iter().map(|n| n.0.to_string()).collect();
+        lines.push(format!("  approved by the people of numbers {}", numbers.join(", ")));
+    }
+    lines.push(match c.residual_until() {
+        Some(until) => format!("  backups can read it until {}", time::format(until)),
+        None => "  the store knows of no backup that can read it".to_owned(),
+    });
+    for (handle, until) in &c.retained {
+        lines.push(format!("  kept as evidence under {handle} until {}", time::format(*until)));
+    }
+    if let Some(reason) = &c.reason {
+        lines.push(format!("  reason, as given with this print and kept nowhere: {}", clean(reason)));
+    }
+    lines
+}
+
+fn json(c: &Certificate, log: &str, cosigned: &str) -> String {
+    let handles: Vec<String> = c.handles.iter().map(|handle| format!("\"{handle}\"")).collect();
+    let mut line = Object::new();
+    line.flag("ok", true).text("origin", log).text("request", &c.request.to_string()).text("erased", c.what);
+    line.raw("handles", &array(&handles)).number("records_removed", c.records_removed);
+    line.text("destroyed", &time::format(c.destroyed));
+    line.raw("cosigned", cosigned);
+    line.maybe("residual_until", c.residual_until().map(time::format).as_deref());
+    let not_proved: Vec<String> = c.does_not_prove().into_iter().map(str::to_owned).collect();
+    line.texts("does_not_prove", &not_proved);
+    line.finish()
+}
