@@ -121,11 +121,8 @@ pub mod vfs;
 pub mod view;
 
 pub use error::{Error, ErrorKind, Result};
+pub use keyring::head::FORMAT_VERSION;
 pub use store::Store;
-
-/// Version of the on-disk format that new stores have. Frozen: every later program reads it, and this
-/// one reads those before it (`docs/FORMAT.md`, section 14).
-pub const FORMAT_VERSION: u32 = 3;
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

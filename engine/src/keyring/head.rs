@@ -36,6 +36,10 @@ pub const WORDS: u32 = 1;
 /// that were signed, acts and the people of their periods. It sets format 3 apart from format 2.
 pub const EVIDENCE: u32 = 2;
 
+/// Version of the on-disk format that new stores have. Frozen: every later program reads it, and this
+/// one reads those before it (`docs/FORMAT.md`, section 14).
+pub const FORMAT_VERSION: u32 = 3;
+
 /// What a new store needs: all that this program knows.
 pub const KNOWN: u32 = WORDS | EVIDENCE;
 

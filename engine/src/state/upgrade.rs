@@ -9,7 +9,6 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::FORMAT_VERSION;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::FileId;
 use crate::index::{LiveIndex, Part};
@@ -51,7 +50,7 @@ pub fn upgrade(state: &Arc<State>, mut each: impl FnMut(&UpgradeReport)) -> Resu
     let _no_compactions = state.forbid_compactions();
     state.check_writable()?;
     let mut report = UpgradeReport { from: format(&state.view.read().tree), ..UpgradeReport::default() };
-    if report.from < FORMAT_VERSION {
+    if report.from < head::FORMAT_VERSION {
         allow_all(state)?;
     }
     if !unrolled_has_words(&state.view.read()) {

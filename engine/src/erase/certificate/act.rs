@@ -212,7 +212,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(in super::super) fn sample() -> Certificate {
+    pub(in crate::erase::certificate) fn sample() -> Certificate {
         Certificate {
             request: RequestId([7; 16]),
             what: "person",

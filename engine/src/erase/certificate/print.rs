@@ -118,7 +118,7 @@ fn list<T>(s: &mut String, all: &[T], each: impl Fn(&T) -> String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::act::tests::sample;
+    use crate::erase::certificate::act::tests::sample;
 
     #[test]
     fn it_is_json_and_says_everything() {
