@@ -607,7 +607,7 @@ def claim(request, body, reason, evidence):
     residual = json_time(max(until for _, until in backups)) if backups else "null"
     parts = [
         ("type", json_text(CERTIFICATE)), ("signed", "true"), ("origin", json_text(origin)), ("request", json_text(request)),
-        ("erased", json_text(["person", "conversation", "record"][what - 1])), ("handles", json_list(map(json_text, handles))),
+        ("erased", json_text(["person", "conversation", "record", "acts", "details"][what - 1])), ("handles", json_list(map(json_text, handles))),
         ("records_removed", removed), ("records_lost", lost), ("people_forgotten", forgotten),
         ("keys_destroyed", f'{{"root":1,"content":{content},"index":{index},"journal":{journal}}}'), ("segments_rekeyed", index),
         ("epoch", f'{{"before":{before},"after":{after}}}'), ("committed", json_time(committed)), ("destroyed", json_time(destroyed)),

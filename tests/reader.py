@@ -24,7 +24,10 @@ NONE = 0xFFFFFFFF
 DEFAULT_KINDS = {bytes([kind]) for kind in (1, 2, 8, 9)}
 KINDS = {1: "message", 2: "action", 3: "edit", 4: "delete", 5: "reaction", 6: "join", 7: "leave", 8: "file", 9: "call",
          10: "system", 11: "person", 12: "context", 32: "erased", 33: "opened", 34: "searched", 35: "exported",
-         36: "rule", 37: "import"}
+         36: "rule", 37: "import", 38: "detail"}
+DEEDS = {1: 33, 2: 33, 3: 33, 4: 33, 5: 33, 6: 33, 7: 33, 8: 33, 16: 34, 17: 34, 18: 34, 19: 34, 20: 34, 21: 34,
+         32: 35, 33: 35, 34: 35, 48: 36, 49: 36, 64: 37}
+TEXTS = ["query", "by", "person", "conversation", "record", "purpose", "case"]
 
 
 class Bad(Exception):
@@ -219,12 +222,18 @@ class Keyring:
 
 class People:
     def __init__(self, keyring):
-        self.keys, self.names = {}, {}
+        self.keys, self.names, self.periods = {}, {}, set()
         for key, r in keyring.of_kind(1):
             number = int.from_bytes(key[:8], "big")
             if key[8] == 0:
                 r.take(16)
                 self.keys[number] = r.take(32)
+                r.take(32)
+                state, identifiers, linked = r.uint(1), r.uint(1), r.varint()
+                need(state in (0, 1), "a person of an unknown state")
+                if state == 1:
+                    need((identifiers, linked) == (0, 0), "a period of acts has a name")
+                    self.periods.add(number)
             else:
                 self.names.setdefault(number, []).append(r.left() and r.text())
 
@@ -276,10 +285,41 @@ def time_text(micros):
     return f"{whole.year:04}-{whole:%m-%dT%H:%M:%S}{fraction}Z"
 
 
+def check_act(m, people):
+    """What acts and their details say is well formed; they are sealed under the key of a period."""
+    kind = m.get(1, 1)
+    if kind < 33:
+        return
+    need(m[3] == "" and len(m[6]) == 1 and m[6][0] in people.periods, "an act outside of a period")
+    if kind == 38:
+        need(m[4].startswith("detail/") and m[5] == 0, "a detail of no act")
+        names = [line.split(": ", 1)[0] for line in m[9].split("\n")]
+        places = [TEXTS.index(name) for name in names]
+        need(places == sorted(set(places)), "a detail says something twice")
+        return
+    need(m[4].startswith("act/"), "an act without an id of its own")
+    target = m[17]
+    need(DEEDS.get(target[1]) == kind and target[2] >= 0, "an act of another kind than its deed")
+    people_of = target.get(3, [])
+    need(len(people_of) <= 16 and people_of == sorted(set(people_of)), "an act names people out of order")
+    need((target[1] == 64) == (4 in target) and (target[1] == 48) == (5 in target), "an act says too much")
+
+
+def check_periods(keyring, people):
+    """Each period of acts has its person, and each such person a period."""
+    periods = {int.from_bytes(key[1:], "big"): r for key, r in keyring.of_kind(7) if key[:1] == b"\x0b"}
+    need(set(periods) == people.periods, "periods of acts and their persons don't agree")
+    for r in periods.values():
+        need(r.uint(1) in (1, 2), "a period of an unknown class")
+        need(r.zigzag() < r.zigzag(), "a period ends before it begins")
+        r.end()
+
+
 def record(seq, canonical, people):
     r = Reader(canonical)
     m = cbor(r)
     r.end()
+    check_act(m, people)
     subjects = [people.name(n) for n in m.get(6, [])]
     return {
         "seq": seq, "id": m[4], "conversation": m[3], "author": people.name(m[5]),
@@ -694,6 +734,7 @@ def read_store(folder, slot):
     head = read_head(folder, epoch, store, root)
     keyring = Keyring(folder, store, head, root, epoch)
     people = People(keyring)
+    check_periods(keyring, people)
     found = []
     for _, r in keyring.of_kind(4):
         read_segment(folder, store, head["words"], r, people, found)
@@ -709,7 +750,9 @@ def read_store(folder, slot):
         if person and person[1] not in people.names:
             people.names[person[1]] = person[3]
     leaves = read_log(folder, head, found)
-    return [record(seq, canonical, people) for seq, _, canonical in found], leaves
+    records = [record(seq, canonical, people) for seq, _, canonical in found]
+    # Details are shown to who asks for them only.
+    return [one for one in records if one["kind"] != "detail"], leaves
 
 
 def main():

@@ -46,15 +46,15 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) no_mmap: bool,
 
-    /// Who is asking. For the audit record, which this version does not keep yet.
+    /// Who is asking: the store records it with what was done, see `escrow audit`.
     #[arg(long = "as", global = true, env = "ESCROW_AS", hide_env_values = true, value_name = "ACTOR")]
     pub(crate) actor: Option<String>,
 
-    /// What for. For the audit record too.
+    /// What for. Recorded too.
     #[arg(long, global = true, env = "ESCROW_PURPOSE", hide_env_values = true, value_name = "P")]
     pub(crate) purpose: Option<String>,
 
-    /// The case it belongs to. For the audit record too.
+    /// The case it belongs to. Recorded too.
     #[arg(long, global = true, env = "ESCROW_CASE", hide_env_values = true, value_name = "C")]
     pub(crate) case: Option<String>,
 

@@ -13,8 +13,9 @@ use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
 pub(crate) use escrowdb::store::{
-    Around, EraseOptions, GivenUpBy, Hit, Loss, Order, Outcome, PersonView, Plan, Preset, Reading,
-    SealedObject, SearchOptions, Selector, Share, Store, VerifyOptions,
+    ActOptions, ActView, Around, AuditRules, EraseOptions, Exported, GivenUpBy, Hit, Level, Loss, Order,
+    Outcome, PersonView, Plan, Preset, Reading, SealedObject, SearchOptions, Selector, Share, Store,
+    VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
@@ -102,6 +103,16 @@ pub(crate) fn open_or_imagine(global: &Global) -> Result<Opened, Failure> {
 
 /// Opens the store and reads from it as the actor the flags name.
 pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
+    let reading = store.session(as_named(global));
+    // All that a command asks is one question to whoever typed it.
+    match global.time_limit.and_then(|limit| Instant::now().checked_add(limit)) {
+        Some(end) => reading.deadline(end),
+        None => reading,
+    }
+}
+
+/// Who the flags say is asking, what for, in which case.
+pub(crate) fn as_named(global: &Global) -> Session {
     let mut session = Session::new();
     if let Some(actor) = &global.actor {
         session = session.actor(actor);
@@ -112,19 +123,14 @@ pub(crate) fn session<'s>(store: &'s Store, global: &Global) -> Reading<'s> {
     if let Some(case) = &global.case {
         session = session.case(case);
     }
-    let reading = store.session(session);
-    // All that a command asks is one question to whoever typed it.
-    match global.time_limit.and_then(|limit| Instant::now().checked_add(limit)) {
-        Some(end) => reading.deadline(end),
-        None => reading,
-    }
+    session
 }
 
 /// A builder with folder and slot set.
 pub(crate) fn builder(global: &Global) -> Result<Builder, Failure> {
     let folder = folder(global)?;
     // A command is over soon; what it began to compact would be thrown away.
-    let builder = Store::builder(&folder).slot(slot(global, &folder)?).compaction(false);
+    let builder = Store::builder(&folder).slot(slot(global, &folder)?).compaction(false).audit(Level::Acts);
     Ok(if global.no_mmap { builder.vfs(Arc::new(UnmappedVfs)) } else { builder })
 }
 

@@ -1,5 +1,5 @@
-//! The clock, injected so that tests can turn it. Clocks never decide ordering, validity of keys
-//! or recovery; they only stamp acts.
+//! The clock, injected so that tests can turn it. Clocks never decide ordering or recovery. They stamp
+//! acts, and let the keys of acts die on their date, as far as they are believed (`receipts::when`).
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};

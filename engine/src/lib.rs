@@ -108,6 +108,7 @@ pub mod merkle;
 pub mod parity;
 pub mod policy;
 pub mod query;
+pub mod receipts;
 pub mod record;
 pub mod recover;
 pub mod roll;

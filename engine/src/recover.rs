@@ -8,13 +8,15 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::crypto::{Entropy, Keys};
 use crate::env::Env;
-use crate::erase::{self, Asked};
+use crate::erase::{self, Asked, expire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, Handle, PersonNumber, StoreId};
 use crate::index::Part;
 use crate::ingest::Queue;
 use crate::keyring::catalog::{self, JournalRole, Tagger};
-use crate::keyring::entry::{Counters, Journal as JournalEntry, Person, Settings as SettingsEntry};
+use crate::keyring::entry::{
+    AuditRules, Counters, Journal as JournalEntry, Level, Person, Settings as SettingsEntry,
+};
 use crate::keyring::losses::By;
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, SlotRecord, Tree};
 use crate::log::Log;
@@ -233,12 +235,14 @@ impl Request {
             Err(e) if e.kind() == ErrorKind::NoSpace && !state.is_poisoned() => {}
             other => other?,
         }
+        state.settle_audit()?;
         state.env.unlink(INIT_FILE)?;
         if proved_newest {
             // What was finished above may have started a roll, whose files no tree names yet.
             state.wait_for_roll();
             unlink_strangers(&state)?;
         }
+        expire_due(&state, &queue)?;
         state.keep_reserve();
         Ok(Opened { state, queue })
     }
@@ -278,6 +282,9 @@ impl Request {
         let settings =
             SettingsEntry { origin, region: self.settings.region.clone(), preset: self.settings.preset };
         catalog::put_settings(&mut changes, &settings)?;
+        if self.settings.audit > Level::Off {
+            catalog::put_audit_rules(&mut changes, &AuditRules::new(self.settings.audit))?;
+        }
         Ok(changes)
     }
 
@@ -289,6 +296,15 @@ impl Request {
             region: fixed.region,
             ..self.settings.clone()
         })
+    }
+}
+
+/// Acts whose date has come go before the store serves. Trouble with that is none with the store,
+/// unless it is poisoned: what is due stays due.
+fn expire_due(state: &Arc<State>, queue: &Queue) -> Result<()> {
+    match expire::expire(state, queue) {
+        Err(e) if state.is_poisoned() => Err(e),
+        _ => Ok(()),
     }
 }
 

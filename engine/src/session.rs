@@ -1,5 +1,5 @@
-//! Who reads, and why. Every read carries a session. Nothing looks at it yet: it is for the policy
-//! and for the audit log.
+//! Who reads, and why. Every read carries a session: what is done is recorded with it, as far as the
+//! store records acts. The policy doesn't look at it yet.
 
 /// Who reads, for which purpose, in which case.
 ///

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::compact::{self, Background};
-use crate::error::{Error, Result};
+use crate::erase::keeper::Keeper;
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, RequestId, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
@@ -27,15 +28,18 @@ pub use builder::Builder;
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
 pub use crate::ingest::{Outcome, Rehearsal};
+pub use crate::keyring::entry::{AuditRules, Level};
 pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};
 pub use crate::keyring::progress::ImportProgress;
 pub use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 pub use crate::merkle::text::{Advance, RecordProof};
+pub use crate::query::acts::{ActOptions, ActView, Exported};
 pub use crate::query::around::Around;
 pub use crate::query::exec::Order;
 pub use crate::query::explain::Explain;
 pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
 pub use crate::query::snippet::Snippet;
+pub use crate::receipts::{Act, Deed, Detail, DetailField};
 pub use crate::record::Record;
 pub use crate::record::time::Period;
 pub use crate::state::upgrade::UpgradeReport;
@@ -69,6 +73,8 @@ pub struct Store {
     queue: Queue,
     /// The thread that compacts. Taken when the store closes.
     background: Mutex<Background>,
+    /// The thread that lets acts go on their date. Taken when the store closes.
+    keeper: Mutex<Keeper>,
 }
 
 /// Numbers about a store.
@@ -168,9 +174,10 @@ impl Store {
         Rehearsal::new(&self.state)
     }
 
-    /// Reads as somebody, for a purpose, in a case. Who it was is not recorded yet.
+    /// Reads as somebody, for a purpose, in a case: who it was and what he did is recorded as far as
+    /// [`Builder::audit`] says.
     pub fn session(&self, session: Session) -> Reading<'_> {
-        Reading::new(&self.state, session)
+        Reading::new(&self.state, &self.queue, session)
     }
 
     /// Links two people, who are erased together from then on; at most 16 are linked. If one of
@@ -213,7 +220,79 @@ impl Store {
     /// # Errors
     /// *Not found* if it is unknown.
     pub fn plan(&self, selector: &Selector) -> Result<Plan> {
-        crate::erase::plan::plan(&self.state, selector)
+        self.plan_as(&Session::new(), selector)
+    }
+
+    /// The same, as somebody: a plan shows records, so it is recorded like what is opened.
+    ///
+    /// # Errors
+    /// As [`Store::plan`].
+    pub fn plan_as(&self, session: &Session, selector: &Selector) -> Result<Plan> {
+        let reading = self.session(session.clone());
+        let generation = reading.generation();
+        let planned = crate::erase::plan::plan(&self.state, selector);
+        let count = match &planned {
+            Ok(plan) => plan.records,
+            Err(e) if e.kind() == ErrorKind::NotFound => 0,
+            Err(_) => return planned,
+        };
+        let detail = match selector {
+            Selector::Person(identifier) => Detail::new().with(DetailField::Person, identifier),
+            Selector::Conversation(name) => Detail::new().with(DetailField::Conversation, name),
+            Selector::Record { id, conversation } => Detail::new()
+                .with(DetailField::Record, id)
+                .with_some(DetailField::Conversation, conversation.as_deref()),
+        };
+        reading.tell(generation, &Act::new(Deed::Plan, count), detail)?;
+        planned
+    }
+
+    /// What is recorded of what is done with the store, and how long it is kept.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn audit_rules(&self) -> Result<AuditRules> {
+        self.state.audit_rules()
+    }
+
+    /// Changes that, from now on; the change is recorded first, whatever the level. What stands already
+    /// is kept for as much longer or shorter.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// store.set_audit_rules(&Session::new().actor("dana"), &AuditRules::new(Level::All).keep_details(30))?;
+    /// let acts = store.session(Session::new()).acts("kind:rule", &ActOptions::new())?;
+    /// assert_eq!(acts[0].actor_name.as_deref(), Some("dana"));
+    /// assert_eq!(acts[0].act.as_ref().and_then(|act| act.rules), Some(store.audit_rules()?));
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Unsupported* in a store of an older format, *invalid* for a retention of no day or of more than a
+    /// hundred years, and trouble with the store.
+    pub fn set_audit_rules(&self, session: &Session, rules: &AuditRules) -> Result<()> {
+        if !self.state.view.read().tree.head().has_evidence() {
+            return Err(Error::new(ErrorKind::Unsupported, "a store of this format records no acts")
+                .hint("bring it to the format of this program first: `escrow upgrade`"));
+        }
+        if [rules.keep_acts, rules.keep_details].iter().any(|days| !(1..=AuditRules::DAYS_MAX).contains(days))
+        {
+            let most = AuditRules::DAYS_MAX;
+            return Err(Error::invalid(format!("acts and details are kept for 1 to {most} days")));
+        }
+        self.session(session.clone()).changed(&Act::rule(*rules))?;
+        self.state.set_audit_rules(rules)
+    }
+
+    /// Destroys the keys of acts and of details whose date has come, as an opening does. Answers a
+    /// certificate for acts, one for details; none if nothing was due.
+    ///
+    /// # Errors
+    /// As [`Store::erase`].
+    pub fn expire_acts(&self) -> Result<Vec<Certificate>> {
+        crate::erase::expire::expire(&self.state, &self.queue)
     }
 
     /// Erases a person, a conversation or a record. When it returns, no byte ever written to the
@@ -280,7 +359,7 @@ impl Store {
     /// # Errors
     /// Unreadable files.
     pub fn stats(&self) -> Result<Stats> {
-        let reading = self.session(Session::new());
+        let reading = self.session(Session::new()).quietly();
         let (segments, journal_records) = {
             let view = self.state.view.read();
             (view.segments.len() as u64, view.journal_len())
@@ -492,6 +571,7 @@ impl Store {
         }
         drop(no_compactions);
         self.background.lock().join();
+        self.keeper.lock().join();
         let thread = state.rolls.lock().thread.take();
         if let Some(thread) = thread {
             let _ = thread.join();
@@ -532,7 +612,8 @@ impl Drop for Store {
 impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
         let background = Mutex::new(Background::start(&opened.state));
-        Self { state: opened.state, queue: opened.queue, background }
+        let keeper = Mutex::new(Keeper::start(&opened.state));
+        Self { state: opened.state, queue: opened.queue, background, keeper }
     }
 }
 

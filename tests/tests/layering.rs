@@ -30,6 +30,8 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("index", "segment", "an index holds the table of its segment's blocks"),
     ("state", "roll", "the committer publishes what a roll built"),
     ("state", "view", "the open store holds the view that readers share"),
+    ("state", "receipts", "whose keys seal acts, and when they die, is settled under the committer's lock"),
+    ("query", "ingest", "what a reading does is appended before its answer leaves"),
     ("erase", "ingest", "an erasure is itself a record that is appended"),
     ("erase", "query", "a plan lists mentions as hits"),
     ("export", "query", "what is exported is what a query finds"),

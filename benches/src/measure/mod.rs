@@ -10,6 +10,7 @@ use crate::table::Table;
 use crate::watch::Watch;
 use crate::workload::{Shape, Workload};
 
+pub mod auditing;
 pub mod compacting;
 pub mod erasing;
 pub mod loading;
@@ -27,8 +28,8 @@ pub struct Options {
     pub dir: PathBuf,
     /// Seed of the records.
     pub seed: u64,
-    /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `erase` or
-    /// `compact`.
+    /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `audit`,
+    /// `erase` or `compact`.
     pub only: Option<String>,
 }
 
@@ -72,6 +73,9 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     }
     if options.wants("load") {
         opening::killed(dir, options, &mut table)?;
+    }
+    if options.wants("audit") {
+        auditing::audit(dir, &workload, options.records, &mut table)?;
     }
     if options.wants("erase") {
         erasing::erase(dir, &workload, &mut table)?;

@@ -72,10 +72,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         engine::open_to_erase(global, &selector, args.request_id)?
     };
     if args.plan {
-        return print_plan(&store.plan(&selector)?, out);
+        return print_plan(&store.plan_as(&engine::as_named(global), &selector)?, out);
     }
     if asks {
-        confirm(&store.plan(&selector)?, name)?;
+        confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;

@@ -95,6 +95,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     };
     progress.finish();
     let counts = done?;
+    if !args.dry_run {
+        engine::session(&store, global).imported(counts.imported, counts.duplicates, rejects.count)?;
+    }
     store.close()?;
     let rejected = rejects.finish()?;
     counts.print(rejected, args.dry_run, out)?;

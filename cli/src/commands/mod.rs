@@ -11,6 +11,7 @@ use crate::out::{Out, note};
 
 mod add;
 mod around;
+mod audit;
 mod certificate;
 mod checkpoint;
 mod compact;
@@ -81,6 +82,12 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Merge small segments and give back the space of what was erased.
     Compact,
+    /// Show what was done with the store, by whom.
+    ///
+    /// What is opened, exported, erased and imported is recorded in the store itself before its answer
+    /// leaves; at level `all` searches too. Acts name people by number. What was typed stands in details,
+    /// which are kept for weeks only and shown for a purpose.
+    Audit(audit::Args),
     /// Check the store.
     Verify(verify::Args),
     /// Sign the head of the log. Keep it elsewhere: it shows later what was taken away or put back.
@@ -179,6 +186,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Stats
         | Command::Export(_)
         | Command::Certificate(_)
+        | Command::Audit(_)
         | Command::Proof(_) => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
         Command::Erase(_) => Answer::Erasure,
@@ -221,6 +229,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Certificate(args) => certificate::run(&args, global, out),
         Command::Export(args) => export::run(&args, global, out),
         Command::Compact => compact::run(global, out),
+        Command::Audit(args) => audit::run(&args, global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Checkpoint(args) => checkpoint::run(&args, global, out),
         Command::Proof(args) => proof::run(&args, global, out),

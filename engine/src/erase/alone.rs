@@ -34,6 +34,7 @@ pub fn left_alone(
         if number != PersonNumber::STORE
             && !dead.contains(&number)
             && view.knows(number)?
+            && !is_period(view, number)?
             && catalog::links(&view.tree, number)?.is_empty()
             && !is_elsewhere(parts, docs, number)?
         {
@@ -41,6 +42,11 @@ pub fn left_alone(
         }
     }
     Ok(alone)
+}
+
+/// Whether a number stands for a period of acts, which lives to its date whatever is in it.
+fn is_period(view: &View, number: PersonNumber) -> Result<bool> {
+    Ok(catalog::person(&view.tree, number)?.is_some_and(|person| person.is_audit()))
 }
 
 /// Authors and subjects of `docs`.

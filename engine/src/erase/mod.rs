@@ -15,7 +15,10 @@
 
 pub mod alone;
 pub mod certificate;
+pub mod details;
+pub mod expire;
 pub mod finish;
+pub mod keeper;
 pub mod pass;
 pub mod plan;
 pub mod target;
@@ -255,6 +258,7 @@ fn announce(
         progress: Done { basis: options.basis.map_or(0, |basis| basis as u8), ..Done::default() },
         // Found when nobody can be named any more, see `alone`.
         forgotten: Vec::new(),
+        further: Vec::new(),
     };
     catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
     let log = keyring.head().log;

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::crypto::Keys;
 use crate::erase::alone;
+use crate::erase::details;
 use crate::erase::finish;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
@@ -85,6 +86,7 @@ fn unmask(state: &State) -> Result<()> {
         if waiting.progress.epoch_after.0 > 0 {
             target::mask(&mut mask, &waiting.target);
             mask.persons.extend(&waiting.forgotten);
+            mask.records.extend(&waiting.further);
         }
     }
     if mask.persons.is_empty() {
@@ -153,6 +155,12 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         let found = find_alone(state, &now)?;
         if found == alone {
             batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
+            // No detail is written while there is a mask: whatever names what goes stands by now.
+            let mut view = state.view.write();
+            details::find(&view, &mut batch)?;
+            for (_, waiting) in &batch {
+                view.mask.records.extend(&waiting.further);
+            }
             return Ok(batch);
         }
         alone = found;
@@ -171,7 +179,7 @@ fn find_alone(
     let mut dead = Vec::new();
     for (_, waiting) in batch {
         dead.extend(&waiting.forgotten);
-        if let Target::Persons(numbers) = &waiting.target {
+        if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
             dead.extend(numbers);
         }
     }
@@ -228,7 +236,7 @@ impl<'a> Pass<'a> {
     fn new(state: &'a Arc<State>, batch: Vec<(RequestId, Waiting)>) -> Result<Self> {
         let mut dead: Vec<PersonNumber> = Vec::new();
         for (_, waiting) in &batch {
-            if let Target::Persons(numbers) = &waiting.target {
+            if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
                 dead.extend(numbers);
             }
             dead.extend(&waiting.forgotten);

@@ -102,6 +102,7 @@ fn count(view: &View, target: &Target, hits: &target::Matching, people: &[Person
             Target::Persons(_) => "person",
             Target::Conversation(_) => "conversation",
             Target::Record { .. } => "record",
+            Target::Audit { .. } => "acts",
         },
         records: hits.records(),
         segments,

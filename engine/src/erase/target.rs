@@ -191,13 +191,14 @@ pub fn action(target: &Target) -> Action {
         }
         Target::Conversation(_) => Action::EraseConversation,
         Target::Record { .. } => Action::EraseRecord,
+        Target::Audit { .. } => Action::ExpireActs,
     }
 }
 
 /// Documents of one part that go.
 pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
     match target {
-        Target::Persons(numbers) => of_subjects(part, numbers),
+        Target::Persons(numbers) | Target::Audit { numbers, .. } => of_subjects(part, numbers),
         Target::Conversation(name) => part.postings(&Term::conversation(name)),
         Target::Record { seq, joins, .. } => {
             let mut docs = RoaringBitmap::new();
@@ -209,10 +210,14 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
     }
 }
 
-/// Documents of one part that go with an erasure: what it takes, and what says who those are that it
-/// forgets.
+/// Documents of one part that go with an erasure: what it takes, what says who those are that it
+/// forgets, and details of acts that name it.
 pub fn doomed_in(part: &dyn Part, waiting: &Waiting) -> Result<RoaringBitmap> {
-    Ok(matching_in(part, &waiting.target)? | of_subjects(part, &waiting.forgotten)?)
+    let mut docs = matching_in(part, &waiting.target)? | of_subjects(part, &waiting.forgotten)?;
+    for seq in &waiting.further {
+        docs.extend(part.doc_of(*seq)?);
+    }
+    Ok(docs)
 }
 
 /// Documents of one part that any of these people is a subject of.
@@ -250,7 +255,7 @@ pub fn mentions(part: &dyn Part, target: &Target) -> Result<bool> {
 pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> {
     let mask = &view.mask;
     let named = match target {
-        Target::Persons(numbers) => numbers.iter().any(|n| mask.hides(*n)),
+        Target::Persons(numbers) | Target::Audit { numbers, .. } => numbers.iter().any(|n| mask.hides(*n)),
         Target::Conversation(name) => mask.conversations.contains(name),
         Target::Record { conversation, seq, joins, .. } => {
             let mut seqs = [seq].into_iter().chain(joins);
@@ -286,7 +291,7 @@ fn masked_targets(mask: &Mask) -> Vec<Target> {
 /// Adds a target to a mask.
 pub fn mask(mask: &mut Mask, target: &Target) {
     match target {
-        Target::Persons(numbers) => mask.persons.extend(numbers),
+        Target::Persons(numbers) | Target::Audit { numbers, .. } => mask.persons.extend(numbers),
         Target::Conversation(name) => mask.conversations.push(name.clone()),
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
     }

@@ -145,6 +145,7 @@ impl<'s> Snapshot<'s> {
     ) -> Result<()> {
         let options = SearchOptions::new().order(Order::Oldest).limit(usize::MAX).cursors(false);
         let size = self.checkpoint.unverified().size;
+        self.reading.export_begins(query)?;
         let mut walk = self.reading.walk(query, &options)?;
         while !walk.is_over() {
             let page = walk.page_of(PAGE, |search, found| {

@@ -34,7 +34,7 @@ pub enum Outcome {
 /// Entries of one frame in the making.
 pub struct Draft<'a, 'r> {
     env: &'a Env,
-    view: &'a View,
+    pub(super) view: &'a View,
     gates: Gates<'a>,
     preset: Preset,
     records: Records,
@@ -392,7 +392,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(oldest)
     }
 
-    fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+    pub(super) fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
         if self.view.is_leaving(identifier) {
             return Err(busy());
         }
@@ -404,7 +404,7 @@ impl<'a, 'r> Draft<'a, 'r> {
 
     /// One who was unknown when the record was looked at gets number, handle and a record of kind
     /// `person`, unless the same record named her before: nobody else can have come meanwhile.
-    fn birth(&mut self, identifier: &str) -> Result<PersonNumber> {
+    pub(super) fn birth(&mut self, identifier: &str) -> Result<PersonNumber> {
         if let Some(number) = self.past.born.get(identifier) {
             return Ok(*number);
         }
@@ -462,7 +462,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         found.and_then(|i| self.entries.get(*i))
     }
 
-    fn push(&mut self, stored: Stored) -> Result<Seq> {
+    pub(super) fn push(&mut self, stored: Stored) -> Result<Seq> {
         let identity = IdHash::of(&stored.id, &stored.conversation);
         self.push_hashed(Source::Own(Box::new(Zeroizing::new(stored))), identity)
     }
@@ -503,7 +503,7 @@ pub fn person_record(number: PersonNumber, handle: Handle, identifiers: Vec<Stri
     }
 }
 
-fn busy() -> Error {
+pub(super) fn busy() -> Error {
     Error::new(ErrorKind::Busy, "the person, conversation or record is being erased right now")
         .hint("repeat when the erasure has ended")
 }

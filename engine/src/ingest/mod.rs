@@ -1,5 +1,6 @@
 //! Append: records are checked, numbered, sealed as one frame, synced, indexed, acknowledged.
 
+pub mod acts;
 pub mod asked;
 pub mod assemble;
 pub mod bell;
@@ -10,6 +11,7 @@ pub mod past;
 pub mod queue;
 pub mod rehearse;
 
+pub use acts::Acts;
 pub use assemble::Outcome;
 pub use queue::Queue;
 pub use rehearse::Rehearsal;

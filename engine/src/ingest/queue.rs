@@ -20,6 +20,7 @@ use zeroize::Zeroize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::Batch;
+use crate::ingest::acts::Acts;
 use crate::ingest::assemble::{Draft, Outcome};
 use crate::ingest::bell::Bell;
 use crate::journal::FrameKind;
@@ -87,6 +88,7 @@ impl Drop for Ticket {
             Input::Records(Cow::Owned(records)) => records.iter_mut().for_each(Zeroize::zeroize),
             Input::Records(Cow::Borrowed(_)) => {}
             Input::Own(records) => records.iter_mut().for_each(Zeroize::zeroize),
+            Input::Acts(acts) => acts.zeroize(),
         }
     }
 }
@@ -94,6 +96,7 @@ impl Drop for Ticket {
 enum Input<'a> {
     Records(Cow<'a, [Record]>),
     Own(Vec<Stored>),
+    Acts(Acts),
 }
 
 impl Input<'_> {
@@ -101,6 +104,7 @@ impl Input<'_> {
         match self {
             Self::Records(records) => Input::Records(Cow::Owned(records.into_owned())),
             Self::Own(records) => Input::Own(records),
+            Self::Acts(acts) => Input::Acts(acts),
         }
     }
 }
@@ -132,6 +136,17 @@ impl Queue {
     /// Appends records of the store's own.
     pub fn append_own(&self, state: &Arc<State>, records: Vec<Stored>) -> Result<Vec<Outcome>> {
         self.run(state, Input::Own(records), 0, WhenFull::Wait)
+    }
+
+    /// Appends acts. They are durable when it returns, also where appends are not synced; those of
+    /// many callers share a frame and a sync.
+    pub fn append_acts(&self, state: &Arc<State>, acts: Acts) -> Result<()> {
+        self.run(state, Input::Acts(acts), 0, WhenFull::Wait)?;
+        if state.settings.durability != Durability::Synced {
+            // A journal that was frozen meanwhile was synced then.
+            state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
+        }
+        Ok(())
     }
 
     fn run(
@@ -330,6 +345,7 @@ fn draft<'a, 'r>(
             let outcomes: Result<Vec<Outcome>> = match input {
                 Input::Records(records) => draft.add_all(records),
                 Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
+                Input::Acts(acts) => draft.add_acts(acts),
             };
             match outcomes {
                 Ok(outcomes) => answers.push(outcomes),

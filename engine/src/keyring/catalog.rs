@@ -5,10 +5,10 @@ use zeroize::Zeroizing;
 use crate::crypto::Secret;
 use crate::crypto::kdf::{Label, expand};
 use crate::error::{Error, Result};
-use crate::id::{PersonNumber, RequestId, SegmentId};
+use crate::id::{PersonNumber, RequestId, SegmentId, Seq};
 use crate::keyring::entry::{
-    Counters, Entry, EntryKind, Forgotten, Identifier, Journal, Person, Segment, Settings, StoreKey, key,
-    name_tag,
+    AuditPeriod, AuditRules, Counters, Entry, EntryKind, Forgotten, Further, Identifier, Journal, Person,
+    Seen, Segment, Settings, StoreKey, key, name_tag,
 };
 use crate::keyring::losses::{Loss, Losses};
 use crate::keyring::pending::{Done, Pending, Waiting};
@@ -236,6 +236,9 @@ pub fn waiting(tree: &Tree) -> Result<Vec<(RequestId, Waiting)>> {
             for (k, _) in tree.scan(&key::forgotten_prefix(id))? {
                 one.forgotten.extend(key::parse_forgotten(&k));
             }
+            for (k, _) in tree.scan(&key::further_prefix(id))? {
+                one.further.extend(key::parse_further(&k));
+            }
             waiting.push((id, one));
         }
     }
@@ -256,6 +259,58 @@ pub fn put_forgotten(
         put(changes, key::forgotten(request, *number), &Forgotten)?;
     }
     Ok(())
+}
+
+/// Notes which records an erasure takes besides what it was asked for, in the place of what was noted before.
+pub fn put_further(changes: &mut Changes, tree: &Tree, request: RequestId, seqs: &[Seq]) -> Result<()> {
+    for (k, _) in tree.scan(&key::further_prefix(request))? {
+        changes.insert(k, None);
+    }
+    for seq in seqs {
+        put(changes, key::further(request, *seq), &Further)?;
+    }
+    Ok(())
+}
+
+/// What is recorded of acts, if the store says.
+pub fn audit_rules(tree: &Tree) -> Result<Option<AuditRules>> {
+    get(tree, &key::audit_rules())
+}
+
+/// Changes what is recorded of acts.
+pub fn put_audit_rules(changes: &mut Changes, rules: &AuditRules) -> Result<()> {
+    put(changes, key::audit_rules(), rules)
+}
+
+/// The periods of acts whose keys live, by the numbers of their persons.
+pub fn audit_periods(tree: &Tree) -> Result<Vec<(PersonNumber, AuditPeriod)>> {
+    let mut all = Vec::new();
+    for (k, value) in tree.scan(&key::audit_periods())? {
+        let number = key::parse_audit_period(&k)
+            .ok_or_else(|| Error::corrupt("a key of a period of acts is malformed"))?;
+        all.push((number, AuditPeriod::decode(&value)?));
+    }
+    Ok(all)
+}
+
+/// Adds or changes a period of acts.
+pub fn put_audit_period(changes: &mut Changes, number: PersonNumber, period: &AuditPeriod) -> Result<()> {
+    put(changes, key::audit_period(number), period)
+}
+
+/// Removes a period of acts.
+pub fn remove_audit_period(changes: &mut Changes, number: PersonNumber) {
+    changes.insert(key::audit_period(number), None);
+}
+
+/// What is known of the time, if anything was noted.
+pub fn seen(tree: &Tree) -> Result<Option<Seen>> {
+    get(tree, &key::seen())
+}
+
+/// Notes what is known of the time.
+pub fn put_seen(changes: &mut Changes, seen: &Seen) -> Result<()> {
+    put(changes, key::seen(), seen)
 }
 
 /// Erasures whose answer is due.

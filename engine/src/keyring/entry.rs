@@ -11,8 +11,10 @@
 //! 4 segment   id u64 BE              Segment
 //! 5 journal   0 current, 1 next      Journal
 //! 6 pending   request id 16          Pending
-//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 high-water time, 7 losses
+//! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 time seen, 7 losses,
+//!             10 audit rules; 11 ‖ number u64 BE: AuditPeriod
 //! 8 forgotten request id 16 ‖ number u64 BE    nothing
+//! 9 further   request id 16 ‖ seq u64 BE       nothing
 //! ```
 
 use std::borrow::Cow;
@@ -27,13 +29,15 @@ use crate::id::Micros;
 use crate::keyring::node::ENTRY_LEN_MAX;
 use crate::text::nfc;
 
+mod audit;
 mod file;
 pub mod key;
 mod person;
 mod store;
 
+pub use audit::{AuditPeriod, AuditRules, Class, Level, Seen};
 pub use file::{Journal, Segment};
-pub use person::{Evidence, Forgotten, Identifier, Person};
+pub use person::{Evidence, Forgotten, Further, Identifier, Person};
 pub use store::{Counters, Preset, Settings, StoreKey};
 
 /// 32 secret bytes, wiped on drop.
@@ -73,6 +77,8 @@ pub enum EntryKind {
     Store = 7,
     /// A person whom an erasure of several passes forgets with what told of her.
     Forgotten = 8,
+    /// A record that an erasure of several passes takes besides what it was asked for.
+    Further = 9,
 }
 
 impl EntryKind {
@@ -208,7 +214,9 @@ mod tests {
         same(&StoreKey(secret_of(1)));
         same(&Counters { person: PersonNumber(1), segment: SegmentId(2), seq: Seq(3), removed: 4 });
         same(&Settings { origin: "o".into(), region: String::new(), preset: Preset::Room });
-        same(&Micros(-1));
+        same(&AuditRules::new(Level::All).keep_acts(400));
+        same(&AuditPeriod { class: Class::Details, from: Micros(-1), until: Micros(300) });
+        same(&Seen { believed: Micros(4), clock: Micros(-3), doubted: 9 });
     }
 
     #[test]

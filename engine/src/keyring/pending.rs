@@ -7,7 +7,7 @@
 use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, Seq};
-use crate::keyring::entry::{Entry, Value};
+use crate::keyring::entry::{Class, Entry, Value};
 use zeroize::Zeroizing;
 
 /// Version of one that says nothing of a legal ground.
@@ -36,6 +36,13 @@ pub enum Target {
         seq: Seq,
         /// Positions of joins that were made from the participants it named.
         joins: Vec<Seq>,
+    },
+    /// Periods of acts or of details whose date has come.
+    Audit {
+        /// Which of both.
+        class: Class,
+        /// Numbers of their persons, ascending.
+        numbers: Vec<PersonNumber>,
     },
 }
 
@@ -80,6 +87,9 @@ pub struct Waiting {
     /// People who are forgotten with it: nothing but what goes tells of them. They stand in entries
     /// of their own, see [`catalog`](crate::keyring::catalog::waiting).
     pub forgotten: Vec<PersonNumber>,
+    /// Records that go besides what was asked for: details of acts that name it. They stand in
+    /// entries of their own between two passes.
+    pub further: Vec<Seq>,
 }
 
 /// State of an erasure.
@@ -98,13 +108,15 @@ impl Target {
             Self::Persons(_) => 1,
             Self::Conversation(_) => 2,
             Self::Record { .. } => 3,
+            Self::Audit { class: Class::Acts, .. } => 4,
+            Self::Audit { class: Class::Details, .. } => 5,
         }
     }
 
     fn put(&self, out: &mut Vec<u8>) {
         out.put_u8(self.code());
         match self {
-            Self::Persons(numbers) => {
+            Self::Persons(numbers) | Self::Audit { numbers, .. } => {
                 out.put_varint(numbers.len() as u64);
                 numbers.iter().for_each(|n| out.put_varint(n.0));
             }
@@ -121,11 +133,7 @@ impl Target {
 
     fn get(r: &mut Reader<'_>) -> Result<Self> {
         match r.u8()? {
-            1 => {
-                let n = r.count(r.remaining())?;
-                let numbers = (0..n).map(|_| Ok(PersonNumber(r.varint()?))).collect::<Result<_>>()?;
-                Ok(Self::Persons(numbers))
-            }
+            1 => Ok(Self::Persons(numbers(r)?)),
             2 => Ok(Self::Conversation(text(r)?)),
             3 => {
                 let (conversation, id, seq) = (text(r)?, text(r)?, Seq(r.varint()?));
@@ -133,6 +141,8 @@ impl Target {
                 let joins = (0..n).map(|_| Ok(Seq(r.varint()?))).collect::<Result<_>>()?;
                 Ok(Self::Record { conversation, id, seq, joins })
             }
+            4 => Ok(Self::Audit { class: Class::Acts, numbers: numbers(r)? }),
+            5 => Ok(Self::Audit { class: Class::Details, numbers: numbers(r)? }),
             _ => Err(unknown("target")),
         }
     }
@@ -220,7 +230,14 @@ impl Entry for Pending {
                 };
                 let asked = Micros(unzigzag(r.varint()?));
                 let progress = Done::get(&mut r, version)?;
-                Self::Waiting(Waiting { target, reason, asked, progress, forgotten: Vec::new() })
+                Self::Waiting(Waiting {
+                    target,
+                    reason,
+                    asked,
+                    progress,
+                    forgotten: Vec::new(),
+                    further: Vec::new(),
+                })
             }
             2 => Self::Done(Done::get(&mut r, version)?),
             _ => return Err(unknown("state")),
@@ -228,6 +245,11 @@ impl Entry for Pending {
         r.finish()?;
         Ok(this)
     }
+}
+
+fn numbers(r: &mut Reader<'_>) -> Result<Vec<PersonNumber>> {
+    let n = r.count(r.remaining())?;
+    (0..n).map(|_| Ok(PersonNumber(r.varint()?))).collect()
 }
 
 fn text(r: &mut Reader<'_>) -> Result<String> {
@@ -263,6 +285,8 @@ mod tests {
         let targets = [
             Target::Persons(vec![PersonNumber(1), PersonNumber(300)]),
             Target::Conversation("c".into()),
+            Target::Audit { class: Class::Acts, numbers: vec![PersonNumber(3)] },
+            Target::Audit { class: Class::Details, numbers: vec![PersonNumber(4), PersonNumber(9)] },
             Target::Record {
                 conversation: "c".into(),
                 id: "i".into(),
@@ -277,6 +301,7 @@ mod tests {
                 asked: Micros(1),
                 progress: progress.clone(),
                 forgotten: Vec::new(),
+                further: Vec::new(),
             };
             for p in [Pending::Waiting(waiting), Pending::Done(progress.clone())] {
                 let bytes = p.encode().unwrap();

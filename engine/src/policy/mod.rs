@@ -20,6 +20,8 @@ pub enum Action {
     EraseConversation,
     /// Erase one record.
     EraseRecord,
+    /// Let acts go, or their details, whose date has come.
+    ExpireActs,
 }
 
 /// What the decision rests on.

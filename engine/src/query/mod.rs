@@ -5,9 +5,11 @@
 //! neighbours of a record ([`around`]). A page ends with a
 //! sealed [`cursor`]. The language is described in `docs/QUERY.md`.
 //!
-//! Nothing here writes or logs, and nothing of a query outlives its call. What is kept of the store
+//! What leaves is recorded first, as far as the store records acts ([`acts`]); nothing else of a query
+//! outlives its call. What is kept of the store
 //! between calls (pages of indexes, names of people) stands in the rooms below, and an erasure drops it.
 
+pub mod acts;
 pub mod around;
 pub mod ast;
 pub mod cursor;

@@ -1,12 +1,15 @@
 //! Reading with a session: search, counts, facets, histograms, single records, people.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, People, Term};
+use crate::ingest::Queue;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::RecordProof;
+use crate::query::acts;
 use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Found, Order, Search};
@@ -15,6 +18,7 @@ use crate::query::parse;
 use crate::query::prove;
 use crate::query::snippet::Snippet;
 use crate::query::walk::Walk;
+use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
 use crate::session::Session;
@@ -179,17 +183,30 @@ pub struct PersonView {
 /// assert_eq!(reading.person("anna@example.org")?.records, 1);
 /// # Ok::<(), escrowdb::Error>(())
 /// ```
+///
+/// What it does is recorded first, as far as the store records acts ([`Builder::audit`]): if that can't
+/// be written nothing is shown.
+///
+/// [`Builder::audit`]: crate::store::Builder::audit
 pub struct Reading<'s> {
-    state: &'s State,
+    state: &'s Arc<State>,
+    queue: &'s Queue,
     session: Session,
+    quiet: bool,
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
 }
 
 impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
-    pub const fn new(state: &'s State, session: Session) -> Self {
-        Self { state, session, time_limit: None, deadline: None }
+    pub const fn new(state: &'s Arc<State>, queue: &'s Queue, session: Session) -> Self {
+        Self { state, queue, session, quiet: false, time_limit: None, deadline: None }
+    }
+
+    /// The same of which nothing is recorded: for what was recorded already, or doesn't leave.
+    pub(crate) fn quietly(&self) -> Self {
+        let session = self.session.clone();
+        Self { session, quiet: true, ..*self }
     }
 
     /// The same with a limit to each question: a call that takes longer fails, and is never answered
@@ -220,8 +237,20 @@ impl<'s> Reading<'s> {
     }
 
     /// The open store.
-    pub(crate) const fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &State {
         self.state
+    }
+
+    pub(super) const fn shared(&self) -> &Arc<State> {
+        self.state
+    }
+
+    pub(super) const fn queue(&self) -> &Queue {
+        self.queue
+    }
+
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// A page of hits, at most `options.limit`. Behind the last one goes on who passes its cursor
@@ -231,7 +260,10 @@ impl<'s> Reading<'s> {
     /// *Invalid* for a query that is not well formed, for a cursor of another one, and for a cursor by
     /// relevance once records came or went: then every score is another.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
-        self.walk(query, options)?.page(options.limit)
+        let generation = self.generation();
+        let hits = self.walk(query, options)?.page(options.limit)?;
+        self.searched(Deed::Search, generation, hits.len() as u64, typed(query))?;
+        Ok(hits)
     }
 
     /// Calls `each` with the hits of a search in order, at most `options.limit` of them, until it
@@ -248,7 +280,9 @@ impl<'s> Reading<'s> {
         options: &SearchOptions,
         each: impl FnMut(Hit) -> bool,
     ) -> Result<()> {
-        self.walk(query, options)?.each(each)
+        let walk = self.walk(query, options)?;
+        self.announce(Deed::Search, walk.ast(), options.limit, typed(query))?;
+        walk.each(each)
     }
 
     /// Calls `each` with every hit in order until it answers false, as [`Self::search_with`] does.
@@ -268,38 +302,52 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Invalid* for a query that is not well formed.
     pub fn seqs(&self, query: &str, order: Order) -> Result<Vec<Seq>> {
-        let ast = self.parse(query)?;
-        self.with_search(|_, search| search.seqs(&ast, order))
+        let (ast, generation) = (self.parse(query)?, self.generation());
+        let seqs = self.with_search(|_, search| search.seqs(&ast, order))?;
+        self.searched(Deed::Positions, generation, seqs.len() as u64, typed(query))?;
+        Ok(seqs)
     }
 
     /// How many records match.
     pub fn count(&self, query: &str) -> Result<u64> {
-        let ast = self.parse(query)?;
-        self.with_search(|_, search| search.count(&ast))
+        let (ast, generation) = (self.parse(query)?, self.generation());
+        let count = self.with_search(|_, search| search.count(&ast))?;
+        self.searched(Deed::Count, generation, count, typed(query))?;
+        Ok(count)
     }
 
     /// Values of a field among the matches with their number, most frequent first.
     pub fn facet(&self, query: &str, by: &str) -> Result<Vec<(String, u64)>> {
-        let (ast, by) = (self.parse(query)?, By::parse(by)?);
-        self.with_search(|_, search| search.facet(&ast, &by))
+        let (ast, of, generation) = (self.parse(query)?, By::parse(by)?, self.generation());
+        let values = self.with_search(|_, search| search.facet(&ast, &of))?;
+        let detail = typed(query).with(DetailField::By, by);
+        self.searched(Deed::Facet, generation, values.len() as u64, detail)?;
+        Ok(values)
     }
 
     /// Matches a period, ascending; empty periods are left out.
     pub fn histogram(&self, query: &str, per: Period) -> Result<Vec<(Micros, u64)>> {
-        let ast = self.parse(query)?;
-        self.with_search(|_, search| search.histogram(&ast, per))
+        let (ast, generation) = (self.parse(query)?, self.generation());
+        let periods = self.with_search(|_, search| search.histogram(&ast, per))?;
+        let detail = typed(query).with(DetailField::By, per.name());
+        self.searched(Deed::Histogram, generation, periods.len() as u64, detail)?;
+        Ok(periods)
     }
 
     /// Records with an id, in one conversation or in all, oldest first. Empty if there is none:
     /// the erased are not there.
     pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
-        let mut hits = self.with_search(|_, search| {
-            let found = search.by_id(id, conversation)?;
+        let generation = self.generation();
+        let mut people = Vec::new();
+        let hits = self.with_search(|_, search| {
+            let mut found = search.by_id(id, conversation)?;
+            // Acts and people's own records are the store's; they have no conversation.
+            found.retain(|(_, stored)| !stored.conversation.is_empty());
             search.in_time()?;
+            people.extend(found.iter().flat_map(|(_, stored)| stored.subjects.clone()));
             found.into_iter().map(|(f, stored)| named(search, f, stored)).collect::<Result<Vec<_>>>()
         })?;
-        // Acts and people's own records are the store's; they have no conversation.
-        hits.retain(|hit| !hit.conversation.is_empty());
+        self.opened(Deed::Record, generation, (hits.len() as u64, people), by_id(id, conversation))?;
         Ok(hits)
     }
 
@@ -323,7 +371,11 @@ impl<'s> Reading<'s> {
     /// # Ok::<(), escrowdb::Error>(())
     /// ```
     pub fn around(&self, id: &str, conversation: Option<&str>, n: usize) -> Result<Vec<Around>> {
-        self.with_search(|_, search| around::around(search, id, conversation, n))
+        let generation = self.generation();
+        let found = self.with_search(|_, search| around::around(search, id, conversation, n))?;
+        let count = found.iter().map(|around| around.all().count() as u64).sum();
+        self.opened(Deed::Around, generation, (count, Vec::new()), by_id(id, conversation))?;
+        Ok(found)
     }
 
     /// Proofs that the records with an id stand in the log, in one conversation or in all, oldest
@@ -354,11 +406,19 @@ impl<'s> Reading<'s> {
         conversation: Option<&str>,
         at: Option<&SignedCheckpoint>,
     ) -> Result<Vec<RecordProof>> {
+        let generation = self.generation();
+        let mut people = Vec::new();
         let found = self.with_search(|_, search| {
-            let found = search.by_id(id, conversation)?.into_iter();
+            let mut found = search.by_id(id, conversation)?;
+            // Details are opened as such, or not at all.
+            found.retain(|(_, stored)| stored.kind != Kind::Detail);
+            people.extend(found.iter().flat_map(|(_, stored)| stored.subjects.clone()));
+            let found = found.into_iter();
             found.map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?))).collect::<Result<_>>()
         })?;
-        prove::prove(self.state, found, at)
+        let proofs = prove::prove(self.state, found, at)?;
+        self.opened(Deed::Proof, generation, (proofs.len() as u64, people), by_id(id, conversation))?;
+        Ok(proofs)
     }
 
     /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.
@@ -377,7 +437,14 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Revoked* if an erasure ends meanwhile.
     pub fn conversation_each(&self, name: &str, each: impl FnMut(Hit) -> bool) -> Result<()> {
-        self.all(Ast::Leaf(Leaf::Conversation(name.to_owned())), each)
+        let ast = Ast::Leaf(Leaf::Conversation(name.to_owned()));
+        self.announce(
+            Deed::Conversation,
+            &ast,
+            usize::MAX,
+            Detail::new().with(DetailField::Conversation, name),
+        )?;
+        self.all(ast, each)
     }
 
     /// Every record of the default kinds of which a person is a subject, oldest first.
@@ -385,12 +452,15 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
-        self.person(identifier)?;
+        let generation = self.generation();
+        let person = self.quietly().person(identifier)?;
         let mut hits = Vec::new();
         self.all(Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())), |hit| {
             hits.push(hit);
             true
         })?;
+        let detail = Detail::new().with(DetailField::Person, identifier);
+        self.opened(Deed::PersonRecords, generation, (hits.len() as u64, vec![person.number]), detail)?;
         Ok(hits)
     }
 
@@ -399,6 +469,19 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn person(&self, identifier: &str) -> Result<PersonView> {
+        let generation = self.generation();
+        let found = self.look_up(identifier);
+        let (count, people) = match &found {
+            Ok(person) => (1, vec![person.number]),
+            Err(e) if e.kind() == ErrorKind::NotFound => (0, Vec::new()),
+            Err(_) => return found,
+        };
+        let detail = Detail::new().with(DetailField::Person, identifier);
+        self.opened(Deed::Person, generation, (count, people), detail)?;
+        found
+    }
+
+    fn look_up(&self, identifier: &str) -> Result<PersonView> {
         let identifier = text::nfc(identifier);
         let subject = Ast::Leaf(Leaf::Subject(identifier.to_string()));
         self.with_search(|view, search| {
@@ -438,14 +521,58 @@ impl<'s> Reading<'s> {
     }
 
     fn parse(&self, query: &str) -> Result<Ast> {
+        let ast = parse::parse(query, self.state.env.clock.now())?;
+        if acts::asks_for_details(&ast) {
+            return Ok(Ast::And(vec![ast, Ast::Not(Box::new(Ast::Leaf(Leaf::Kind(Kind::Detail))))]));
+        }
+        Ok(ast)
+    }
+
+    /// The same for a query for acts.
+    pub(super) fn parse_acts(&self, query: &str) -> Result<Ast> {
         parse::parse(query, self.state.env.clock.now())
     }
 
-    fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
+    /// Records a search that was made: its answer may leave.
+    fn searched(&self, deed: Deed, generation: u64, count: u64, detail: Detail) -> Result<()> {
+        self.tell(generation, &Act::new(deed, count), detail)
+    }
+
+    /// Records what was opened: it may leave.
+    fn opened(
+        &self,
+        deed: Deed,
+        generation: u64,
+        (count, people): (u64, Vec<PersonNumber>),
+        detail: Detail,
+    ) -> Result<()> {
+        self.tell(generation, &Act::new(deed, count).of(people), detail)
+    }
+
+    /// Records a walk before its first hit leaves, with how many there are then.
+    fn announce(&self, deed: Deed, ast: &Ast, limit: usize, detail: Detail) -> Result<()> {
+        if self.level() < deed.level(1) {
+            return Ok(());
+        }
+        let generation = self.generation();
+        let count = self.with_search(|_, search| search.count(ast))?.min(limit as u64);
+        self.tell(generation, &Act::new(deed, count), detail)
+    }
+
+    pub(super) fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
         let view = self.state.view.read();
         let parts = view.parts();
         f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() })
     }
+}
+
+/// What was typed.
+fn typed(query: &str) -> Detail {
+    Detail::new().with(DetailField::Query, query)
+}
+
+fn by_id(id: &str, conversation: Option<&str>) -> Detail {
+    Detail::new().with(DetailField::Record, id).with_some(DetailField::Conversation, conversation)
 }
 
 /// Every hit, none with a cursor.

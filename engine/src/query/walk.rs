@@ -51,6 +51,11 @@ struct Moment {
 }
 
 impl<'r> Walk<'r> {
+    /// What is looked for.
+    pub(super) const fn ast(&self) -> &Ast {
+        &self.ast
+    }
+
     /// Begins where `options` say. `text` is what `ast` was parsed from, if hits shall carry cursors.
     pub(super) fn new(
         reading: &'r Reading<'r>,

@@ -255,7 +255,7 @@ fn check_each(
 }
 
 /// NFC may lengthen a text, and it is the NFC that is kept.
-fn check_identifier(field: &str, identifier: &str) -> Result<()> {
+pub(crate) fn check_identifier(field: &str, identifier: &str) -> Result<()> {
     check_text(field, identifier, TEXT_LEN_MAX)?;
     match text::nfc(identifier) {
         Cow::Borrowed(_) => Ok(()),

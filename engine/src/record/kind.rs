@@ -44,11 +44,13 @@ pub enum Kind {
     Rule = 36,
     /// Act: progress of an import.
     Import = 37,
+    /// Texts of an act: query, purpose, names. Short-lived, and found by nothing but `audit`.
+    Detail = 38,
 }
 
 impl Kind {
     /// Every kind, ascending by number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Message,
         Self::Action,
         Self::Edit,
@@ -67,6 +69,7 @@ impl Kind {
         Self::Exported,
         Self::Rule,
         Self::Import,
+        Self::Detail,
     ];
 
     /// The kind with this lower-case name.
@@ -95,6 +98,7 @@ impl Kind {
             Self::Exported => "exported",
             Self::Rule => "rule",
             Self::Import => "import",
+            Self::Detail => "detail",
         }
     }
 
@@ -152,7 +156,10 @@ mod tests {
             Kind::ALL.into_iter().filter(|kind| test(*kind)).map(Kind::name).collect()
         };
         assert_eq!(names(Kind::is_default), ["message", "action", "file", "call"]);
-        assert_eq!(names(Kind::is_act), ["erased", "opened", "searched", "exported", "rule", "import"]);
-        assert_eq!(names(Kind::is_internal).len(), 7);
+        assert_eq!(
+            names(Kind::is_act),
+            ["erased", "opened", "searched", "exported", "rule", "import", "detail"]
+        );
+        assert_eq!(names(Kind::is_internal).len(), 8);
     }
 }

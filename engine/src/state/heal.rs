@@ -167,7 +167,7 @@ pub fn one(state: &State, segment: &Rolled, give_up: GiveUp, by: By) -> Result<V
 fn begun(tree: &Tree) -> Result<Vec<(RequestId, Vec<PersonNumber>)>> {
     let waiting = catalog::waiting(tree)?.into_iter().filter(|(_, w)| w.progress.epoch_after.0 > 0);
     let people = |waiting: Waiting| match waiting.target {
-        Target::Persons(mut people) => {
+        Target::Persons(mut people) | Target::Audit { numbers: mut people, .. } => {
             people.extend(waiting.forgotten);
             people
         }

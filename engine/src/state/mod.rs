@@ -1,6 +1,7 @@
 //! The open store: its parts, and which lock guards which.
 //!
-//! Locks are taken in this order, each may be left out: `pass` (one erasure at a time), `keyring`
+//! Locks are taken in this order, each may be left out: `pass` (one erasure at a time), that of
+//! `audit` (who seals acts), `keyring`
 //! (one committer), `writer` (one frame at a time; whoever holds it keeps appends out), `view`
 //! (what readers see), `log`, `tail`, `queue` and `rolls` (never held while another is taken).
 
@@ -21,6 +22,7 @@ use crate::merkle::tail::Tail;
 use crate::vfs::LockGuard;
 use crate::view::View;
 
+pub mod audit;
 pub mod commit;
 pub mod compacting;
 pub mod heal;
@@ -68,6 +70,8 @@ pub struct State {
     pub rolls_changed: Condvar,
     /// Room on the disk for erasures.
     pub reserve: Reserve,
+    /// What is recorded of acts.
+    pub audit: audit::Audit,
     /// Whether the compaction in flight is to stop. Changed under `rolls`.
     compaction_cancelled: AtomicBool,
     poisoned: AtomicBool,
@@ -162,6 +166,7 @@ impl State {
             rolls: Mutex::default(),
             rolls_changed: Condvar::new(),
             reserve: p.reserve,
+            audit: audit::Audit::default(),
             compaction_cancelled: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             closed: AtomicBool::new(false),

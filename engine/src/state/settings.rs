@@ -1,6 +1,6 @@
 //! What `init` fixed and what the opener chose.
 
-use crate::keyring::entry::Preset;
+use crate::keyring::entry::{Level, Preset};
 
 /// When an append is acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Settings {
     pub accept_losses: bool,
     /// When an append is acknowledged.
     pub durability: Durability,
+    /// What is recorded of acts at least; in a new store, from then on.
+    pub audit: Level,
     /// Who is the subject of a record that names none.
     pub preset: Preset,
     /// Name of the log.
@@ -58,6 +60,7 @@ impl Default for Settings {
             compaction: true,
             accept_losses: false,
             durability: Durability::Synced,
+            audit: Level::Off,
             preset: Preset::Peer,
             origin: String::new(),
             region: String::new(),

@@ -8,6 +8,7 @@ use crate::crypto::{Entropy, OsEntropy};
 use crate::erase::{Asked, Selector};
 use crate::error::Result;
 use crate::id::RequestId;
+use crate::keyring::entry::Level;
 use crate::recover::Request;
 use crate::state::{Durability, Preset, Settings};
 use crate::store::Store;
@@ -179,6 +180,14 @@ impl Builder {
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.settings.region = region.into();
+        self
+    }
+
+    /// What is recorded of acts: in a new store from then on, in one that exists for as long as it is
+    /// open, if it says less itself (default [`Level::Off`]). Nothing is recorded in a store of format 1 or 2.
+    #[must_use]
+    pub const fn audit(mut self, level: Level) -> Self {
+        self.settings.audit = level;
         self
     }
 

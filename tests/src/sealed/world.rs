@@ -9,7 +9,7 @@ use escrowdb::ErrorKind;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    Certificate, EraseOptions, Order, Outcome, Reading, Record, SearchOptions, Selector, Store,
+    Certificate, EraseOptions, Level, Order, Outcome, Reading, Record, SearchOptions, Selector, Store,
 };
 use escrowdb::vfs::Vfs;
 
@@ -39,13 +39,22 @@ pub struct Options {
     pub pass_bytes: u64,
     /// Whether rolls run on a thread of their own.
     pub background: bool,
+    /// What is recorded of acts.
+    pub audit: Level,
     /// Whether every key of 32 bytes that stands anywhere in an opened object is tried.
     pub deep: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { seed: 1, roll_records: 1_000, pass_bytes: 256 << 20, background: false, deep: full() }
+        Self {
+            seed: 1,
+            roll_records: 1_000,
+            pass_bytes: 256 << 20,
+            background: false,
+            audit: Level::Off,
+            deep: full(),
+        }
     }
 }
 
@@ -173,6 +182,7 @@ impl World {
             .roll_records(self.options.roll_records)
             .pass_bytes(self.options.pass_bytes)
             .background(self.options.background)
+            .audit(self.options.audit)
     }
 
     /// The open store.

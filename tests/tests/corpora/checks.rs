@@ -353,9 +353,11 @@ pub(crate) fn keyring_entry(bytes: &[u8]) -> bool {
         6 => entry_of::<entry::StoreKey>(value),
         7 => entry_of::<entry::Counters>(value),
         8 => entry_of::<entry::Settings>(value),
-        9 => entry_of::<Micros>(value),
+        9 => entry_of::<entry::Seen>(value),
         10 => entry_of::<progress::ImportProgress>(value),
         11 => entry_of::<losses::Losses>(value),
+        12 => entry_of::<entry::AuditRules>(value),
+        13 => entry_of::<entry::AuditPeriod>(value),
         _ => false,
     }
 }

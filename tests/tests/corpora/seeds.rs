@@ -112,6 +112,7 @@ fn entries() -> Vec<Seed> {
             asked: Micros(5),
             progress: done.clone(),
             forgotten: Vec::new(),
+            further: Vec::new(),
         })
         .encode()
         .unwrap()
@@ -119,6 +120,8 @@ fn entries() -> Vec<Seed> {
     };
     let record =
         Target::Record { conversation: "c".into(), id: "m1".into(), seq: Seq(4), joins: vec![Seq(2)] };
+    let period =
+        entry::AuditPeriod { class: entry::Class::Details, from: Micros(1 << 50), until: Micros(1 << 51) };
     vec![
         kind(0, "person", &person),
         kind(1, "identifier", &entry::Identifier(Zeroizing::new("anna@example.org".into()))),
@@ -129,13 +132,20 @@ fn entries() -> Vec<Seed> {
         kind(6, "store_key", &entry::StoreKey(secret())),
         kind(7, "counters", &counters),
         kind(8, "settings", &settings),
-        kind(9, "high_water", &Micros(1 << 50)),
+        kind(9, "seen", &entry::Seen { believed: Micros(1 << 50), clock: Micros(-5), doubted: 1 << 40 }),
         kind(10, "import", &import),
         kind(11, "losses", &losses),
+        kind(12, "audit_rules", &entry::AuditRules::new(entry::Level::All)),
+        kind(13, "audit_period", &period),
         ("pending", "done", Pending::Done(done.clone()).encode().unwrap().to_vec()),
         ("pending", "persons", waiting(Target::Persons(vec![PersonNumber(1), PersonNumber(2)]))),
         ("pending", "conversation", waiting(Target::Conversation("c1".into()))),
         ("pending", "record", waiting(record)),
+        (
+            "pending",
+            "acts",
+            waiting(Target::Audit { class: entry::Class::Acts, numbers: vec![PersonNumber(3)] }),
+        ),
     ]
 }
 

@@ -118,7 +118,7 @@ impl<'a> Demo<'a> {
             export: folder.join("marie.jsonl"),
             certificate: folder.join("certificate.json"),
         };
-        let store = Store::builder(&place.store).slot(&place.slot).create()?;
+        let store = Store::builder(&place.store).slot(&place.slot).audit(engine::Level::Acts).create()?;
         let mut demo = Self { store, place, out, messages: 0 };
         demo.say("EscrowDB demo: a shop's live chat, kept, searched, and then one customer is forgotten.")?;
         demo.step(1, "A new store")?;

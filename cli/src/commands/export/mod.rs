@@ -9,7 +9,7 @@ use escrowdb::record::Kind;
 use crate::args::Global;
 use crate::commands::export::form::Jsonl;
 use crate::commands::export::write::{Each, Records};
-use crate::engine::{self, Reading};
+use crate::engine::{self, Exported, Reading};
 use crate::exit::Failure;
 use crate::out::Out;
 use crate::outside::Outside;
@@ -62,7 +62,9 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     };
     let target = Target::new(&args.output, |file| Outside::of(global, file))?;
     let store = engine::open(global)?;
-    let reading = engine::session(&store, global);
+    // The export is one act: nothing more of how it is made is recorded.
+    let (what, query) = wanted(args)?;
+    let reading = engine::session(&store, global).exporting(what, &query)?;
     let (asked, handle) = asked(args, &reading)?;
     let by_conversation = form.by_conversation();
     let mut each = |source: &Records, each: &mut Each| records(args, source, by_conversation, each);
@@ -95,27 +97,42 @@ pub(crate) fn write_jsonl(
     asked: (Asked, Option<Handle>),
     query: &str,
 ) -> Result<Summary, Failure> {
+    let what = match &asked.0 {
+        Asked::Subject(identifier) => Exported::Person(identifier),
+        Asked::Conversation(name) => Exported::Conversation(name),
+        _ => Exported::Query,
+    };
+    let reading = &reading.exporting(what, query)?;
     write::signed(target, &mut Jsonl, reading, asked, &mut |source, each| source.each(query, each))
+}
+
+/// What is exported, and the query for it.
+fn wanted(args: &Args) -> Result<(Exported<'_>, String), Failure> {
+    Ok(match (&args.subject, &args.conversation, &args.query) {
+        (Some(subject), ..) => {
+            let query = format!("{} {}", field_query("subject", subject), every_kind());
+            (Exported::Person(subject), query)
+        }
+        (_, Some(conversation), _) if conversation.is_empty() => {
+            return Err(Failure::not_found("no such conversation"));
+        }
+        (_, Some(conversation), _) => {
+            (Exported::Conversation(conversation), conversation_query(conversation))
+        }
+        (.., Some(query)) => (Exported::Query, query.clone()),
+        _ => return Err(Failure::usage("name what to export")),
+    })
 }
 
 /// Oldest first, whatever was asked for. Nothing found by name is exit 3; an empty answer to a
 /// query is a good answer.
 fn records(args: &Args, source: &Records, by_conversation: bool, each: &mut Each) -> Result<(), Failure> {
-    let reading = source.reading();
-    let query = match (&args.subject, &args.conversation, &args.query) {
-        (Some(subject), ..) => {
-            reading.person(subject)?;
-            format!("{} {}", field_query("subject", subject), every_kind())
-        }
-        (_, Some(conversation), _) => {
-            if !is_known(reading, conversation)? {
-                return Err(Failure::not_found("no such conversation"));
-            }
-            conversation_query(conversation)
-        }
-        (.., Some(query)) => query.clone(),
-        _ => return Err(Failure::usage("name what to export")),
-    };
+    let (what, query) = wanted(args)?;
+    if let Exported::Conversation(conversation) = what
+        && !is_known(source.reading(), conversation)?
+    {
+        return Err(Failure::not_found("no such conversation"));
+    }
     if !by_conversation {
         return source.each(&query, each);
     }

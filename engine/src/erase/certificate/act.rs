@@ -20,7 +20,8 @@ const BEFORE_EVIDENCE: u8 = 1;
 /// Version of the body.
 const VERSION: u8 = 2;
 /// What can be erased, as it stands in the body.
-pub(super) const WHAT: [(u8, &str); 3] = [(1, "person"), (2, "conversation"), (3, "record")];
+pub(super) const WHAT: [(u8, &str); 5] =
+    [(1, "person"), (2, "conversation"), (3, "record"), (4, "acts"), (5, "details")];
 
 const PREFIX: &str = "erased/";
 

@@ -29,6 +29,9 @@ impl Pass<'_> {
         let mut handles = Vec::new();
         for number in &self.dead {
             if let Some(person) = catalog::person(tree, *number)? {
+                if person.is_audit() {
+                    catalog::remove_audit_period(&mut changes, *number);
+                }
                 handles.push((*number, person.handle, true));
                 catalog::remove_person(&mut changes, tree, &tagger, *number)?;
             } else if let Some(handle) = self.handle_in_journal(*number) {
@@ -77,12 +80,19 @@ impl Pass<'_> {
                     }
                 }
             }
+            if let Target::Audit { numbers, .. } = &waiting.target {
+                // Nobody: of a period the answer says how many records and keys went with it.
+                let keys = handles.iter().filter(|h| numbers.contains(&h.0));
+                progress.content_keys += keys.count() as u64;
+            }
             for (_, _, keyed) in handles.iter().filter(|h| waiting.forgotten.contains(&h.0)) {
                 progress.forgotten += 1;
                 progress.content_keys += u64::from(*keyed);
             }
             let forgotten = if self.more { &*waiting.forgotten } else { &[] };
             catalog::put_forgotten(&mut changes, tree, *request, forgotten)?;
+            let further = if self.more { &*waiting.further } else { &[] };
+            catalog::put_further(&mut changes, tree, *request, further)?;
             progress.what = waiting.target.code();
             if progress.epoch_after.0 == 0 {
                 progress.epoch_before = epoch;

@@ -1,6 +1,6 @@
 //! Where entries stand: the keys of the tree.
 
-use crate::id::{Handle, PersonNumber, RequestId, SegmentId};
+use crate::id::{Handle, PersonNumber, RequestId, SegmentId, Seq};
 use crate::keyring::entry::EntryKind;
 
 fn of(kind: EntryKind, rest: &[u8]) -> Vec<u8> {
@@ -122,7 +122,44 @@ pub fn losses() -> Vec<u8> {
     of(EntryKind::Store, &[7])
 }
 
-/// Highest time seen.
-pub fn high_water() -> Vec<u8> {
+/// What is known of the time.
+pub fn seen() -> Vec<u8> {
     of(EntryKind::Store, &[6])
+}
+
+/// What is recorded of acts.
+pub fn audit_rules() -> Vec<u8> {
+    of(EntryKind::Store, &[10])
+}
+
+/// A period of acts, by the number of its person.
+pub fn audit_period(number: PersonNumber) -> Vec<u8> {
+    [audit_periods(), number.0.to_be_bytes().to_vec()].concat()
+}
+
+/// Prefix of every period of acts.
+pub fn audit_periods() -> Vec<u8> {
+    of(EntryKind::Store, &[11])
+}
+
+/// The number in the key of a period of acts.
+pub fn parse_audit_period(key: &[u8]) -> Option<PersonNumber> {
+    let number = key.strip_prefix(&[EntryKind::Store as u8, 11])?;
+    Some(PersonNumber(u64::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// A record that an erasure on its way takes too.
+pub fn further(request: RequestId, seq: Seq) -> Vec<u8> {
+    [further_prefix(request), seq.0.to_be_bytes().to_vec()].concat()
+}
+
+/// Prefix of every record that an erasure on its way takes too.
+pub fn further_prefix(request: RequestId) -> Vec<u8> {
+    of(EntryKind::Further, &request.0)
+}
+
+/// The position in a key of kind further.
+pub fn parse_further(key: &[u8]) -> Option<Seq> {
+    let (_, seq) = key.strip_prefix(&[EntryKind::Further as u8])?.split_first_chunk::<16>()?;
+    Some(Seq(u64::from_be_bytes(seq.try_into().ok()?)))
 }

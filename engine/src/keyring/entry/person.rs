@@ -19,12 +19,22 @@ pub struct Person {
     pub content: Secret,
     /// Key of what may outlive the chat.
     pub evidence: Secret,
-    /// Reserved: 0.
+    /// 0, or [`Person::AUDIT`].
     pub state: u8,
     /// How many identifiers stand beside, from 0.
     pub identifiers: u8,
     /// The same human being under other numbers.
     pub linked: Vec<PersonNumber>,
+}
+
+impl Person {
+    /// State of one who stands for a period of acts: nobody, but a key that dies on its date.
+    pub const AUDIT: u8 = 1;
+
+    /// Whether it stands for a period of acts.
+    pub const fn is_audit(&self) -> bool {
+        self.state == Self::AUDIT
+    }
 }
 
 impl Entry for Person {
@@ -53,7 +63,7 @@ impl Entry for Person {
             linked: many(&mut r, LINKED_MAX, |r| Ok(PersonNumber(r.varint()?)))?,
         };
         r.finish()?;
-        if this.state != 0 {
+        if this.state > Self::AUDIT {
             return Err(Error::newer("the state of a person is unknown"));
         }
         if this.identifiers > IDENTIFIERS_MAX {
@@ -106,6 +116,20 @@ impl Entry for Forgotten {
 
     fn decode(value: &[u8]) -> Result<Self> {
         versioned(value, "mark of a forgotten person")?.finish()?;
+        Ok(Self)
+    }
+}
+
+/// That an erasure on its way takes a record too; which stands in the key.
+pub struct Further;
+
+impl Entry for Further {
+    fn encode(&self) -> Result<Value> {
+        done(start())
+    }
+
+    fn decode(value: &[u8]) -> Result<Self> {
+        versioned(value, "mark of a further record")?.finish()?;
         Ok(Self)
     }
 }

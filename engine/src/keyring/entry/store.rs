@@ -2,10 +2,8 @@
 
 use crate::codec::Write;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Micros, PersonNumber, SegmentId, Seq};
-use crate::keyring::entry::{
-    Entry, Secret, Value, done, put_text, put_time, secret, start, text, time, versioned,
-};
+use crate::id::{PersonNumber, SegmentId, Seq};
+use crate::keyring::entry::{Entry, Secret, Value, done, put_text, secret, start, text, versioned};
 
 /// A key of the store: name tags, or signatures.
 pub struct StoreKey(pub Secret);
@@ -106,22 +104,6 @@ impl Entry for Settings {
                 n => return Err(Error::new(ErrorKind::Unsupported, format!("preset {n} is unknown"))),
             },
         };
-        r.finish()?;
-        Ok(this)
-    }
-}
-
-/// Highest time seen.
-impl Entry for Micros {
-    fn encode(&self) -> Result<Value> {
-        let mut out = start();
-        put_time(&mut out, *self);
-        done(out)
-    }
-
-    fn decode(value: &[u8]) -> Result<Self> {
-        let mut r = versioned(value, "time")?;
-        let this = time(&mut r)?;
         r.finish()?;
         Ok(this)
     }

@@ -1,0 +1,63 @@
+//! Acts and details whose date has come: their keys die by the way of every erasure.
+
+use std::sync::Arc;
+
+use crate::erase::certificate::{self, Certificate};
+use crate::erase::pass;
+use crate::error::Result;
+use crate::id::{PersonNumber, RequestId};
+use crate::ingest::Queue;
+use crate::keyring::entry::Class;
+use crate::keyring::pending::{Done, Pending, Target, Waiting};
+use crate::keyring::{Changes, catalog};
+use crate::state::{State, commit};
+
+/// Destroys the keys of the periods of acts and of details whose date has come, in the time that the
+/// store believes. Answers a certificate a class; none if nothing was due.
+pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
+    if catalog::audit_periods(&state.view.read().tree)?.is_empty() {
+        return Ok(Vec::new());
+    }
+    state.check_writable()?;
+    let seen = state.look_at_clock()?;
+    let mut requests = Vec::new();
+    for class in Class::ALL {
+        let keyring = state.keyring.lock();
+        let tree = keyring.tree();
+        let due = catalog::audit_periods(&tree)?.into_iter();
+        let due = due.filter(|(_, period)| period.class == class && period.until <= seen.believed);
+        let numbers: Vec<PersonNumber> = due.map(|(number, _)| number).collect();
+        let waits =
+            |waiting: &Waiting| matches!(&waiting.target, Target::Audit { class: of, .. } if *of == class);
+        // One that waits already, for room or for a hold, takes what it names.
+        if numbers.is_empty() || catalog::waiting(&tree)?.iter().any(|(_, waiting)| waits(waiting)) {
+            continue;
+        }
+        let request = RequestId(state.env.random(b"request")?);
+        let waiting = Waiting {
+            target: Target::Audit { class, numbers },
+            reason: None,
+            asked: state.env.clock.now(),
+            progress: Done::default(),
+            forgotten: Vec::new(),
+            further: Vec::new(),
+        };
+        let mut changes = Changes::new();
+        catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
+        commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
+        requests.push(request);
+    }
+    state.forget_audit_persons();
+    let mut certificates = Vec::new();
+    for request in requests {
+        let done = state.reserve.retry(
+            &state.env,
+            || !state.is_poisoned(),
+            || pass::run_until_done(state, queue, request),
+        );
+        state.keep_reserve();
+        done?;
+        certificates.extend(certificate::find(&state.view.read(), request)?);
+    }
+    Ok(certificates)
+}

@@ -1,0 +1,347 @@
+//! The choke point of reading: what leaves is recorded first, and the search among acts.
+
+use crate::error::{Error, Result};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
+use crate::ingest::Acts;
+use crate::keyring::entry::Level;
+use crate::query::ast::{Ast, Leaf};
+use crate::query::exec::{Order, Search};
+use crate::query::reading::{LIMIT_DEFAULT, Reading};
+use crate::query::words::Form;
+use crate::receipts::{Act, Deed, Detail, DetailField};
+use crate::record::{Kind, Stored};
+use crate::view::View;
+
+/// Beginning of the ids of acts, and of details: what stands behind it is the same for both.
+const ACT: &str = "act/";
+const DETAIL: &str = "detail/";
+
+/// How to search among acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ActOptions {
+    /// At most this many.
+    pub limit: usize,
+    /// Order by time.
+    pub order: Order,
+    /// With what was typed, as long as that is kept. The session must name a purpose.
+    pub details: bool,
+}
+
+impl Default for ActOptions {
+    fn default() -> Self {
+        Self { limit: LIMIT_DEFAULT, order: Order::Newest, details: false }
+    }
+}
+
+impl ActOptions {
+    /// The newest 20, without details.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At most `limit`.
+    #[must_use]
+    pub const fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// In this order.
+    #[must_use]
+    pub const fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// With details.
+    #[must_use]
+    pub const fn details(mut self, yes: bool) -> Self {
+        self.details = yes;
+        self
+    }
+}
+
+/// An act as the log tells it.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ActView {
+    /// Log position.
+    pub seq: Seq,
+    /// Id of its record.
+    pub id: String,
+    /// When it was done, as the clock told it.
+    pub time: Micros,
+    /// Kind of its record.
+    pub kind: Kind,
+    /// Number of the actor; 0 if nobody was named.
+    pub actor: PersonNumber,
+    /// Who that is, if he lives.
+    pub actor_name: Option<String>,
+    /// What was done; of erasures nothing, for their records say it themselves.
+    pub act: Option<Act>,
+    /// The people whom it names, with their first identifier if they live.
+    pub people: Vec<(PersonNumber, Option<String>)>,
+    /// What was typed, if it was asked for and is still kept.
+    pub detail: Option<Detail>,
+}
+
+/// What is to be exported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exported<'a> {
+    /// Everything of a person.
+    Person(&'a str),
+    /// A conversation.
+    Conversation(&'a str),
+    /// What a query finds.
+    Query,
+}
+
+impl<'s> Reading<'s> {
+    /// How much is recorded of what this reading does.
+    pub(super) fn level(&self) -> Level {
+        if self.is_quiet() { Level::Off } else { self.state().audit_level() }
+    }
+
+    /// One more at every erasure; asked before anything is looked up.
+    pub(crate) fn generation(&self) -> u64 {
+        self.state().view.read().generation
+    }
+
+    /// Records an act. It is durable when this returns, and only then may leave what it tells of.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being written: nothing may leave then.
+    pub(crate) fn tell(&self, generation: u64, act: &Act, detail: Detail) -> Result<()> {
+        if act.deed.is_none_or(|deed| self.level() < deed.level(act.count)) {
+            return Ok(());
+        }
+        self.record(generation, act, detail).map_err(|e| {
+            let hint = e.hint_text().map_or_else(|| CURE.to_owned(), str::to_owned);
+            e.context("nothing is shown, for the act could not be recorded").hint(hint)
+        })
+    }
+
+    fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<()> {
+        let state = self.shared();
+        let now = state.env.clock.now();
+        let persons = state.audit_persons()?;
+        let mark = Handle(state.env.random(b"act")?);
+        let mut record = act.to_record(format!("{ACT}{mark}"), now);
+        record.subjects = vec![persons.acts];
+        let mut records = vec![record];
+        let session = self.session();
+        let detail = detail
+            .with_some(DetailField::Purpose, session.purpose_name())
+            .with_some(DetailField::Case, session.case_name());
+        if !detail.is_empty() {
+            records.push(Stored {
+                id: format!("{DETAIL}{mark}"),
+                kind: Kind::Detail,
+                subjects: vec![persons.details],
+                time: now,
+                body: detail.to_body(),
+                ..Stored::default()
+            });
+        }
+        let actor = session.actor_name().map(str::to_owned);
+        self.queue().append_acts(state, Acts { actor, generation, records })
+    }
+
+    /// Records that something is exported, and answers a reading to do that with, of which nothing more
+    /// is recorded. `query` is what finds it. What is written before this returns was not exported.
+    ///
+    /// # Errors
+    /// *Not found* for a person who is unknown, *invalid* for a query that is not well formed, and
+    /// whatever keeps the act from being written.
+    pub fn exporting(&self, what: Exported<'_>, query: &str) -> Result<Self> {
+        let quiet = self.quietly();
+        let generation = self.generation();
+        let count = quiet.count(query)?;
+        let (act, detail) = match what {
+            Exported::Person(identifier) => {
+                let number = quiet.person(identifier)?.number;
+                let detail = Detail::new().with(DetailField::Person, identifier);
+                (Act::new(Deed::ExportPerson, count).of([number]), detail)
+            }
+            Exported::Conversation(name) => {
+                let detail = Detail::new().with(DetailField::Conversation, name);
+                (Act::new(Deed::ExportConversation, count), detail)
+            }
+            Exported::Query => {
+                (Act::new(Deed::ExportQuery, count), Detail::new().with(DetailField::Query, query))
+            }
+        };
+        self.tell(generation, &act, detail)?;
+        Ok(quiet)
+    }
+
+    /// Records that what a query finds is exported, unless that was recorded before.
+    pub(crate) fn export_begins(&self, query: &str) -> Result<()> {
+        if self.level() < Level::Acts { Ok(()) } else { self.exporting(Exported::Query, query).map(drop) }
+    }
+
+    /// Records what an import did.
+    ///
+    /// # Errors
+    /// Whatever keeps the act from being written; what was imported is there all the same.
+    pub fn imported(&self, imported: u64, duplicates: u64, rejected: u64) -> Result<()> {
+        let act = Act { left_out: Some((duplicates, rejected)), ..Act::new(Deed::Import, imported) };
+        if self.level() < Level::Acts {
+            return Ok(());
+        }
+        self.record(self.generation(), &act, Detail::new())
+            .map_err(|e| e.context("the records are in, but the act could not be recorded"))
+    }
+
+    /// Records a change of rules.
+    pub(crate) fn changed(&self, act: &Act) -> Result<()> {
+        self.record(self.generation(), act, Detail::new())
+    }
+
+    /// Acts that a query finds, by `author:` (who did it), `kind:` (`opened`, `searched`, `exported`,
+    /// `erased`, `rule`, `import`), `id:`, `after:` and `before:`. With details also by words, each of
+    /// which must stand in what was typed. People are named as long as they live.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).audit(Level::All).create()?;
+    /// # store.append(&[Record::new("c1", "anna", Micros(0), "Hello").id("m1")])?;
+    /// let dana = store.session(Session::new().actor("dana").purpose("complaint"));
+    /// dana.get("m1", Some("c1"))?;
+    /// dana.count("hello")?;
+    /// let acts = dana.acts("author:dana", &ActOptions::new().order(Order::Oldest))?;
+    /// let kinds: Vec<_> = acts.iter().map(|act| act.kind.name()).collect();
+    /// assert_eq!(kinds, ["opened", "searched"]);
+    /// assert!(acts[0].detail.is_none());
+    /// // What was typed is asked for apart.
+    /// let typed = dana.acts("complaint kind:searched", &ActOptions::new().details(true))?;
+    /// let query = typed.iter().filter_map(|act| act.detail.as_ref()?.get(DetailField::Query));
+    /// assert_eq!(query.collect::<Vec<_>>(), ["author:dana", "hello"]);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Invalid* for a query that is not well formed, for words without details, and for details
+    /// without a purpose.
+    pub fn acts(&self, query: &str, options: &ActOptions) -> Result<Vec<ActView>> {
+        let purpose = self.session().purpose_name().filter(|purpose| !purpose.trim().is_empty());
+        if options.details && purpose.is_none() {
+            return Err(Error::invalid("details of acts are opened for a purpose, and none was named")
+                .hint("name it: --purpose P"));
+        }
+        let generation = self.generation();
+        let (ast, words) = taken_apart(self.parse_acts(query)?, options.details)?;
+        let found = self.with_search(|view, search| {
+            // Words are looked for in what was opened, so all may be needed.
+            let most = if words.is_empty() { options.limit } else { usize::MAX };
+            let mut acts = Vec::new();
+            for found in search.search(&ast, options.order, most, None)? {
+                search.in_time()?;
+                let act = opened(search, search.parts[found.part].record(found.doc)?, found.key.seq)?;
+                let detail = if options.details { detail_of(view, &act.id)? } else { None };
+                if words.iter().all(|word| detail.as_ref().is_some_and(|detail| holds(detail, word))) {
+                    acts.push(ActView { detail, ..act });
+                }
+                if acts.len() == options.limit {
+                    break;
+                }
+            }
+            Ok(acts)
+        })?;
+        let deed = if options.details { Deed::Details } else { Deed::Acts };
+        let typed = Detail::new().with(DetailField::Query, query);
+        self.tell(generation, &Act::new(deed, found.len() as u64), typed)?;
+        Ok(found)
+    }
+}
+
+const CURE: &str = "acts are recorded before anything is shown: see that the store's disk has room and can be written, then ask again";
+
+/// The query for acts among what `ast` finds, and the words that details must hold.
+fn taken_apart(ast: Ast, details: bool) -> Result<(Ast, Vec<String>)> {
+    let mut words = Vec::new();
+    let members = match ast {
+        Ast::And(members) => members,
+        one => vec![one],
+    };
+    let mut left = Vec::new();
+    for member in members {
+        match member {
+            Ast::Leaf(Leaf::Words(of)) if details && of.form() == Form::Exact => {
+                words.push(of.text().to_lowercase());
+            }
+            other => left.push(other),
+        }
+    }
+    if left.iter().any(asks_for_words) {
+        return Err(if details {
+            Error::invalid("among details each word must stand in what was typed: no OR, NOT or * with words")
+        } else {
+            Error::invalid("acts hold no words; what was typed stands in their details")
+                .hint("ask with --details and --purpose P")
+        });
+    }
+    let acts = Kind::ALL.into_iter().filter(|kind| kind.is_act() && *kind != Kind::Detail);
+    left.push(Ast::Or(acts.map(|kind| Ast::Leaf(Leaf::Kind(kind))).collect()));
+    let ast = if left.len() == 1 { left.swap_remove(0) } else { Ast::And(left) };
+    Ok((ast, words))
+}
+
+fn asks_for_words(ast: &Ast) -> bool {
+    match ast {
+        Ast::All => false,
+        Ast::Leaf(leaf) => matches!(leaf, Leaf::Words(_)),
+        Ast::And(of) | Ast::Or(of) => of.iter().any(asks_for_words),
+        Ast::Not(of) => asks_for_words(of),
+    }
+}
+
+/// Whether a query asks for details of acts; only a search among acts finds them.
+pub(super) fn asks_for_details(ast: &Ast) -> bool {
+    match ast {
+        Ast::All => false,
+        Ast::Leaf(leaf) => *leaf == Leaf::Kind(Kind::Detail),
+        Ast::And(of) | Ast::Or(of) => of.iter().any(asks_for_details),
+        Ast::Not(of) => asks_for_details(of),
+    }
+}
+
+/// Whether the words of a text stand in a detail, one behind the other.
+fn holds(detail: &Detail, wanted: &str) -> bool {
+    let split = |text: &str| -> Vec<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.map(str::to_lowercase).collect()
+    };
+    let wanted = split(wanted);
+    let stands = |text: &str| split(text).windows(wanted.len().max(1)).any(|part| part == wanted);
+    wanted.is_empty() || detail.fields().iter().any(|(_, text)| stands(text))
+}
+
+fn opened(search: &Search<'_>, stored: Stored, seq: Seq) -> Result<ActView> {
+    let act = Act::from_record(&stored)?;
+    let mut people = Vec::new();
+    for number in act.iter().flat_map(|act| &act.people) {
+        people.push((*number, search.name(*number)?));
+    }
+    Ok(ActView {
+        seq,
+        actor: stored.author,
+        actor_name: search.name(stored.author)?,
+        id: stored.id,
+        time: stored.time,
+        kind: stored.kind,
+        act,
+        people,
+        detail: None,
+    })
+}
+
+fn detail_of(view: &View, act: &str) -> Result<Option<Detail>> {
+    let Some(mark) = act.strip_prefix(ACT) else { return Ok(None) };
+    let Some((_, seq, stored)) = view.find("", &format!("{DETAIL}{mark}"))? else { return Ok(None) };
+    let stored = zeroize::Zeroizing::new(stored);
+    Ok((!view.hides(&stored, seq)).then(|| Detail::parse(&stored.body)))
+}
