@@ -43,11 +43,11 @@ fn key(store: &Store) -> VerifierKey {
 }
 
 fn named(request: u8) -> EraseOptions {
-    let mut options = EraseOptions::default();
-    options.request = Some(RequestId([request; 16]));
-    options.reason = Some("she asked".into());
-    options.basis = Some(Basis::ConsentWithdrawn);
-    options
+    EraseOptions {
+        request: Some(RequestId([request; 16])),
+        reason: Some("she asked".into()),
+        basis: Some(Basis::ConsentWithdrawn),
+    }
 }
 
 fn person(who: &str) -> Selector {

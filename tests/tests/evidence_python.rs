@@ -89,8 +89,8 @@ fn another_program_verifies_what_is_shown() {
         assert_eq!(seen["leaf"], proof.opening.leaf().to_string());
         assert_eq!(seen["seq"], proof.inclusion.index.0);
     }
-    let mut asked = EraseOptions::default();
-    asked.reason = Some("she \"asked\"\t\u{1}\u{301}".into());
+    let reason = Some("she \"asked\"\t\u{1}\u{301}".into());
+    let asked = EraseOptions { reason, ..EraseOptions::default() };
     let certificate = store.erase(&Selector::Person("p4".into()), &asked).unwrap();
     let certificate = certificate.to_json() + "\n";
     write("certificate", certificate.as_bytes());

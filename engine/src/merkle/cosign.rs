@@ -237,7 +237,7 @@ mod tests {
         // And nobody's head is taken by the key of a witness that has the log's name.
         let named = Cosigner::new("log.example", &[7; 32]).unwrap();
         let line = named.cosign(&head(5), 0).unwrap();
-        assert!(head(5).with(&[line.clone()]).is_err());
+        assert!(head(5).with(std::slice::from_ref(&line)).is_err());
         let alone = Note::new(text, vec![line]).unwrap().to_string();
         let alone = SignedCheckpoint::parse(alone.as_bytes()).unwrap();
         assert!(alone.verify(&named.verifier_key()).is_err());
@@ -246,14 +246,17 @@ mod tests {
     #[test]
     fn times_and_lines() {
         let line = witness().cosign(&head(5), TIME_MAX).unwrap();
-        assert!(policy().verify(&head(5).with(&[line.clone()]).unwrap()).is_ok());
+        assert!(policy().verify(&head(5).with(std::slice::from_ref(&line)).unwrap()).is_ok());
         assert!(witness().cosign(&head(5), TIME_MAX + 1).is_err());
         let mut late = line.clone();
         late.bytes[0] = 0x80;
         assert!(policy().verify(&head(5).with(&[late]).unwrap()).is_err());
         // A later one of the same witness takes the place of the earlier.
-        let twice =
-            head(5).with(&[line.clone()]).unwrap().with(&[witness().cosign(&head(5), 9).unwrap()]).unwrap();
+        let twice = head(5)
+            .with(std::slice::from_ref(&line))
+            .unwrap()
+            .with(&[witness().cosign(&head(5), 9).unwrap()])
+            .unwrap();
         assert_eq!(twice.note().signatures().len(), 2);
         assert_eq!(policy().cosigned(&twice).unwrap()[0].1, 9);
         assert_eq!(lines(format!("{line}{line}").as_bytes()).unwrap(), [line.clone(), line.clone()]);
