@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use escrowdb::Store;
 use escrowdb::id::Micros;
@@ -178,5 +180,51 @@ fn later_heads_continue_earlier_ones() {
     for seed in 0..cases {
         let run = std::panic::catch_unwind(|| History::run(seed));
         assert!(run.is_ok(), "ESCROW_SEED={seed}");
+    }
+}
+
+/// The tree over a long journal is computed piece by piece, and appends and rolls go on between two of them.
+#[test]
+fn heads_over_long_journals_continue_each_other_beside_appends_and_rolls() {
+    let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).create().unwrap();
+    let append = |thousand: u64| {
+        let record =
+            |n: u64| Record::new("c", PEOPLE[n as usize % 6], Micros(n as i64), "x").id(format!("m{n}"));
+        store.append(&(thousand * 1000..(thousand + 1) * 1000).map(record).collect::<Vec<_>>()).unwrap();
+    };
+    (0..9).for_each(append);
+    let first = store.checkpoint().unwrap();
+    assert!(first.unverified().size > 9000);
+    store.roll().unwrap();
+    assert_eq!(store.checkpoint().unwrap(), first, "the roll wrote the tree that was signed");
+    let over = AtomicBool::new(false);
+    let heads = std::thread::scope(|scope| {
+        let signer = scope.spawn(|| {
+            let mut heads = vec![first];
+            while !over.load(Ordering::Acquire) {
+                heads.push(store.checkpoint().unwrap());
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            heads
+        });
+        for thousand in 9..30 {
+            append(thousand);
+            if thousand % 7 == 0 {
+                store.roll().unwrap();
+            }
+        }
+        over.store(true, Ordering::Release);
+        signer.join().unwrap()
+    });
+    let to = store.checkpoint().unwrap().unverified().size;
+    assert!(to > 30_000 && heads.len() > 1);
+    for head in &heads {
+        let from = head.unverified().size;
+        assert_eq!(store.verify_against(head).unwrap(), Against::Continues { from, to });
+    }
+    let key: VerifierKey = store.verifier_key().unwrap().parse().unwrap();
+    let reading = store.session(Session::new());
+    for id in ["m0", "m4090", "m8999"] {
+        reading.prove(id, Some("c"), heads.first()).unwrap()[0].verify(&key).unwrap();
     }
 }

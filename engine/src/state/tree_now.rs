@@ -22,6 +22,9 @@ use crate::merkle::tail::Tail;
 use crate::merkle::tree::Frontier;
 use crate::state::State;
 
+/// Records whose leaves are computed under one hold of the view's lock, for which appends wait.
+const PIECE: usize = 4096;
+
 /// The tree at one moment. Rolls wait for as long as it lives.
 pub struct TreeNow<'a> {
     log: MutexGuard<'a, Log>,
@@ -129,29 +132,35 @@ impl State {
             synced.map_err(|e| if writer.survives(&e) { e } else { self.poison(e) })?;
             writer.next_seq.0
         };
-        let view = self.view.read();
-        let log = self.log.lock();
-        if log.loss().is_some() {
-            return Err(Error::corrupt("hashes of the log are lost, so it has another root than it had")
-                .hint("`escrow verify` names them; put the folder `log` back from a backup"));
+        loop {
+            let view = self.view.read();
+            let log = self.log.lock();
+            if log.loss().is_some() {
+                return Err(Error::corrupt("hashes of the log are lost, so it has another root than it had")
+                    .hint("`escrow verify` names them; put the folder `log` back from a backup"));
+            }
+            let mut tail = self.tail.lock();
+            if tail.base() != log.frontier() {
+                *tail = Tail::behind(log.frontier().clone());
+            }
+            let mut left = PIECE;
+            for live in view.frozen.iter().map(|frozen| &**frozen).chain([&view.live]) {
+                left -= extend(&mut tail, live, acknowledged, left);
+            }
+            let size = tail.frontier().size();
+            if size >= acknowledged {
+                let (keys, name) = (view.tree.clone(), self.log_name());
+                drop(view);
+                return Ok(TreeNow { log, tail, keys, name });
+            }
+            // Appends and rolls that wait go first; a roll that publishes takes the tail's place.
+            if left > 0 {
+                return Err(Error::corrupt(format!(
+                    "log positions {size} to {} have no record",
+                    acknowledged - 1
+                )));
+            }
         }
-        let mut tail = self.tail.lock();
-        if tail.base() != log.frontier() {
-            *tail = Tail::behind(log.frontier().clone());
-        }
-        for live in view.frozen.iter().map(|frozen| &**frozen).chain([&view.live]) {
-            extend(&mut tail, live, acknowledged);
-        }
-        if tail.frontier().size() < acknowledged {
-            return Err(Error::corrupt(format!(
-                "log positions {} to {} have no record",
-                tail.frontier().size(),
-                acknowledged - 1
-            )));
-        }
-        let (keys, name) = (view.tree.clone(), self.log_name());
-        drop(view);
-        Ok(TreeNow { log, tail, keys, name })
     }
 
     /// A statement signed by the log's key. It begins with a line that no checkpoint begins with.
@@ -189,14 +198,17 @@ impl State {
     }
 }
 
-/// Adds the leaves of a live index that are not there yet and stand below `end`. A position without
-/// record had one in a damaged frame.
-fn extend(tail: &mut Tail, live: &LiveIndex, end: u64) {
-    let mut committer = Committer::new();
-    for doc in live.from_seq(Seq(tail.frontier().size())).take_while(|doc| doc.key.seq.0 < end) {
+/// Adds leaves of a live index that are not there yet and stand below `end`, those of `most` records at
+/// most; answers of how many it did. A position without record had one in a damaged frame.
+fn extend(tail: &mut Tail, live: &LiveIndex, end: u64, most: usize) -> usize {
+    let (mut committer, mut done) = (Committer::new(), 0);
+    let new = live.from_seq(Seq(tail.frontier().size())).take_while(|doc| doc.key.seq.0 < end);
+    for doc in new.take(most) {
         while tail.frontier().size() < doc.key.seq.0 {
             tail.append(LOST);
         }
         tail.append(committer.leaf(doc.salt, doc.canonical));
+        done += 1;
     }
+    done
 }
