@@ -127,7 +127,83 @@ fn other_formats_are_signed_without_proofs() {
 fn a_shell_exports_and_checks() {
     let sandbox = Sandbox::with_sample();
     let key = key(&sandbox);
-    let script = format!("export --query * --output e.jsonl\nverify-export e.jsonl --key {key}\n");
+    let script = format!("help\nexport --query * --output e.jsonl\nverify-export e.jsonl --key {key}\n");
     let run = sandbox.run_with("shell", script).ok();
+    for command in ["verify-export", "verify-certificate", "verify-proof", "verify-checkpoint"] {
+        assert!(run.out.contains(command), "help lists {command}");
+    }
     assert!(run.out.contains("proved: 4 of 4 lines"), "{}", run.out);
+}
+
+/// A page or table that takes the place of an export with proof takes its proof too: it belongs to no file
+/// any more, and names people.
+#[test]
+fn no_proof_stays_of_an_export_that_was_replaced() {
+    let sandbox = Sandbox::with_sample();
+    let key = key(&sandbox);
+    for replacing in ["--format html", "--format csv", "--unsigned"] {
+        sandbox.run("export --query * --output e").ok();
+        assert!(sandbox.has("e.proof"));
+        sandbox.run(&format!("export --query * {replacing} --output e")).ok();
+        assert!(!sandbox.has("e.proof"), "{replacing}");
+    }
+    // An export that fails leaves the older one whole.
+    sandbox.run("export --query * --output e").ok();
+    sandbox.run("export --subject nobody --format html --output e").exits(3);
+    check(&sandbox, "e", &key).ok();
+    // What only has the name of a proof is somebody else's.
+    sandbox.write("e.proof", "of concept\n");
+    sandbox.run("export --query * --format html --output e").ok();
+    assert_eq!(sandbox.read("e.proof"), "of concept\n");
+    check(&sandbox, "e", &key).ok();
+}
+
+/// Witnesses cosign a checkpoint later than an export is made, so it is given as it came back from them: by
+/// as many as the policy wants, each once, and no other checkpoint.
+#[test]
+fn a_quorum_must_have_seen_the_log_of_an_export() {
+    let sandbox = Sandbox::with_sample();
+    let log = key(&sandbox);
+    let mut policy = format!("log {log}\n");
+    for name in ["ann", "ben", "cid"] {
+        sandbox.args(&["witness", "init", "--dir", name, "--name", &format!("{name}.example")], "").ok();
+        sandbox.args(&["witness", "add-log", "--dir", name, &log], "").ok();
+        let shown = sandbox.args(&["--json", "witness", "show", "--dir", name], "").ok().lines()[0].clone();
+        policy += &format!("witness {name} {}\n", shown["witness"].as_str().unwrap());
+    }
+    sandbox.write("policy", policy + "group g 2 ann ben cid\nquorum g\n");
+    sandbox.run("export --query * --output e.jsonl").ok();
+    let head = manifest(&sandbox, "e.jsonl")["checkpoint"].as_str().unwrap().to_owned();
+    let cosigned = |names: &[&str]| {
+        let lines = names.iter().map(|name| sandbox.read(&format!("{name}.line")));
+        sandbox.write("head", head.clone() + &lines.collect::<String>());
+        let checked = ["--json", "verify-export", "e.jsonl", "--policy", "policy", "--checkpoint", "head"];
+        sandbox.args(&checked, "")
+    };
+    for name in ["ann", "ben"] {
+        let line = sandbox.args(&["witness", "sign", "--dir", name], format!("old 0\n\n{head}")).ok().out;
+        sandbox.write(&format!("{name}.line"), line);
+    }
+    let alone = ["verify-export", "e.jsonl", "--policy", "policy"];
+    let run = sandbox.args(&alone, "").exits(6);
+    assert!(run.err.contains("too few witnesses: 0 of 2 that g wants of 3"), "{}", run.err);
+    cosigned(&["ann"]).exits(6);
+    cosigned(&["ann", "ann"]).exits(6);
+    let seen = cosigned(&["ann", "ben"]).ok().lines()[0].clone();
+    assert_eq!((&seen["ok"], seen["cosigned"].as_array().unwrap().len()), (&json!(true), 2));
+    // Whom a policy without quorum or a key alone believes, and a later checkpoint with all cosignatures.
+    sandbox.write("lax", format!("log {log}\nquorum none\n"));
+    sandbox.args(&["verify-export", "e.jsonl", "--policy", "lax"], "").ok();
+    check(&sandbox, "e.jsonl", &log).ok();
+    let late = r#"{"id":"late","conversation":"c9","author":"zoe@example.org","time":"2026-03-01T00:00:00Z","body":"late"}"#;
+    sandbox.run_with("add", late).ok();
+    sandbox.write("cosigned", sandbox.read("head"));
+    sandbox.run("checkpoint --since cosigned --output body").ok();
+    let lines = ["ann", "ben"]
+        .map(|name| sandbox.args(&["witness", "sign", "--dir", name], sandbox.read("body")).ok().out);
+    let later = sandbox.run("checkpoint").ok().out;
+    sandbox.write("later", later + &lines.concat());
+    sandbox.args(&["verify-checkpoint", "later", "--policy", "policy"], "").ok();
+    let run = sandbox.args(&["verify-export", "e.jsonl", "--policy", "policy", "--checkpoint", "later"], "");
+    assert!(run.exits(6).err.contains("at another checkpoint"));
 }

@@ -1,10 +1,11 @@
 //! Writes the files of an export: all of them are on the disk before one takes its name.
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use escrowdb::ErrorKind;
-use escrowdb::export::{Asked, Digest, Exported, Manifest, ProofFile, Snapshot};
+use escrowdb::export::{Asked, Digest, Exported, HEADER, Manifest, ProofFile, Snapshot};
 use escrowdb::id::{Handle, Micros, Seq};
 use sha2::{Digest as _, Sha256};
 
@@ -204,6 +205,7 @@ pub(super) fn unsigned(
     let summary = Summary { format: form.name(), count, digest, proof: None, size: None };
     manifest.put(&(summary.unsigned(target.file.path()) + "\n"))?;
     let (manifest, _) = manifest.sync()?;
+    remove_stale(&target.proof)?;
     file.publish()?;
     manifest.publish()?;
     Ok(summary)
@@ -272,12 +274,27 @@ pub(super) fn signed(
     manifest.put(&snapshot.sign(&says.session(reading.session()))?)?;
     // All are on the disk before one takes the place of an older one.
     let (manifest, _) = manifest.sync()?;
+    if proof_file.is_none() {
+        remove_stale(&target.proof)?;
+    }
     file.publish()?;
     if let Some(proof) = proof_file {
         proof.publish()?;
     }
     manifest.publish()?;
     Ok(summary)
+}
+
+/// Removes the proof of an export whose place is taken by one without: it belongs to no file any more, and
+/// names people. What is no proof is somebody else's and stays.
+fn remove_stale(proof: &Outside) -> Result<(), Failure> {
+    let path = proof.path();
+    let mut begins = [0; HEADER.len() + 1];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut begins));
+    if read.is_ok() && begins.strip_suffix(b"\n") == Some(HEADER.as_bytes()) {
+        fs::remove_file(path).map_err(|e| Failure::io(format!("remove {}", path.display()), e))?;
+    }
+    Ok(())
 }
 
 /// Writes the records that `source` hands over; `each` sees each of them as it stands in the file.

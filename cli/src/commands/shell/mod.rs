@@ -131,6 +131,8 @@ const HELP: &str = r#"A line is a command, as it stands behind `escrow` outside,
   get conversation subject        show them
   erase [--plan]  export  import FILE  compact  verify  stats  key
   checkpoint  proof               show what the log proves
+  verify-export  verify-certificate  verify-proof  verify-checkpoint
+                                  check such files, by a key alone
   more                            go on with the last search: 20 hits at a time
   help, help COMMAND              this text; what a command takes
   quit                            end, as Ctrl-D does. Ctrl-C drops the line
