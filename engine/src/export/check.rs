@@ -351,3 +351,32 @@ impl fmt::Display for Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::merkle::proof::{MemoryTree, naive_root};
+
+    /// The attack: nodes that nothing needs. A proof is one text, so none may be left over, nor be missing,
+    /// nor stand elsewhere.
+    #[test]
+    fn only_the_nodes_that_are_needed_lead_to_a_root() {
+        let tree = MemoryTree::of(7);
+        let root = naive_root(&tree.0);
+        let leaves = |seqs: &[u64]| seqs.iter().map(|seq| (Seq(*seq), tree.0[*seq as usize])).collect();
+        let over = |from: usize, to: usize| naive_root(&tree.0[from..to]);
+        let nodes = [over(0, 2), tree.0[3], over(4, 6)];
+        assert!(leads(7, leaves(&[2, 6]), &nodes, &root));
+        assert!(leads(7, leaves(&[6, 2, 6]), &nodes, &root), "the record of a person may be exported too");
+        assert!(!leads(7, leaves(&[2, 6]), &[&nodes[..], &[root]].concat(), &root), "one too many");
+        assert!(!leads(7, leaves(&[2, 6]), &nodes[..2], &root), "one too few");
+        assert!(!leads(7, leaves(&[2, 6]), &[nodes[1], nodes[0], nodes[2]], &root));
+        assert!(!leads(7, leaves(&[3, 6]), &nodes, &root) && !leads(6, leaves(&[2]), &nodes, &root));
+        let mut twice: Vec<_> = leaves(&[2, 6]);
+        twice.push((Seq(2), tree.0[3]));
+        assert!(!leads(7, twice, &nodes, &root), "two records at one position");
+        // Nothing is exported: the root itself is the only node, of an empty log there is none.
+        assert!(leads(7, Vec::new(), &[root], &root) && !leads(7, Vec::new(), &[root, root], &root));
+        assert!(leads(0, Vec::new(), &[], &Hash::empty_root()));
+    }
+}
