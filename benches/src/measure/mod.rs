@@ -13,10 +13,12 @@ use crate::workload::{Shape, Workload};
 pub mod auditing;
 pub mod compacting;
 pub mod erasing;
+pub mod evidence;
 pub mod loading;
 pub mod opening;
 pub mod reading;
 pub mod single;
+pub mod witness;
 
 /// What to measure.
 pub struct Options {
@@ -29,7 +31,7 @@ pub struct Options {
     /// Seed of the records.
     pub seed: u64,
     /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `audit`,
-    /// `erase` or `compact`.
+    /// `erase`, `compact` or `evidence`, which is no part of all.
     pub only: Option<String>,
 }
 
@@ -53,6 +55,10 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     let mut workload = Workload::new(options.shape, options.records, options.seed);
     let shape = if options.shape == Shape::Zipf { "zipf" } else { "local" };
     let heading = format!("{} records, {shape}", crate::table::number(options.records));
+    if options.only.as_deref() == Some("evidence") {
+        evidence::evidence(&options.dir, options, &mut table)?;
+        return Ok(table.markdown(&heading));
+    }
     if options.wants("compact") {
         let mut workload = Workload::new(options.shape, options.records, options.seed);
         compacting::compact(&options.dir.join("small"), &mut workload, options.records, &mut table)?;
