@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::exit::Failure;
 use crate::outside::Outside;
 
+/// Temporary names that are tried: files that a kill left behind have some of them.
+const ATTEMPTS: u32 = 100;
+
 /// A file being written. Dropped without [`DurableFile::commit`], it leaves nothing behind.
 pub(crate) struct DurableFile {
     writer: Option<BufWriter<File>>,
@@ -27,11 +30,20 @@ impl DurableFile {
         if fs::metadata(target).is_ok_and(|m| !m.is_file()) {
             return Err(Failure::usage(format!("{} exists and is not a regular file", target.display())));
         }
-        let mut temporary_name = std::ffi::OsString::from(".");
-        temporary_name.push(name);
-        temporary_name.push(format!(".{}.part", std::process::id()));
-        let temporary = target.with_file_name(temporary_name);
-        let file = private(&temporary).map_err(|e| Failure::io(format!("create {}", target.display()), e))?;
+        let (temporary, file) = (0..ATTEMPTS)
+            .map(|attempt| {
+                let mut temporary_name = std::ffi::OsString::from(".");
+                temporary_name.push(name);
+                temporary_name.push(match attempt {
+                    0 => format!(".{}.part", std::process::id()),
+                    _ => format!(".{}.{attempt}.part", std::process::id()),
+                });
+                let temporary = target.with_file_name(temporary_name);
+                private(&temporary).map(|file| (temporary, file))
+            })
+            .find(|made| !made.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::AlreadyExists))
+            .unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))
+            .map_err(|e| Failure::io(format!("create {}", target.display()), e))?;
         Ok(Self { writer: Some(BufWriter::new(file)), temporary, target: target.to_owned() })
     }
 
@@ -91,9 +103,10 @@ pub(crate) fn write(target: &Outside, content: &[u8]) -> Result<(), Failure> {
     file.commit()
 }
 
+/// A new file for its owner only. One that stands there already, or a link, was made by somebody else.
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
@@ -117,6 +130,31 @@ fn sync_folder(_of: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Somebody who can write into the folder made the temporary file before, readable by all, or as a link
+    /// to a file that he wanted overwritten: exports went through it.
+    #[cfg(unix)]
+    #[test]
+    fn what_others_laid_there_is_not_written_through() {
+        let folder = std::env::temp_dir().join(format!("escrow-durable-laid-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let victim = folder.join("victim");
+        fs::write(&victim, b"keep").unwrap();
+        let laid = folder.join(format!(".a.jsonl.{}.part", std::process::id()));
+        std::os::unix::fs::symlink(&victim, &laid).unwrap();
+        fs::write(folder.join(format!(".a.jsonl.{}.1.part", std::process::id())), b"").unwrap();
+        let place = Outside::apart(None, None, &folder.join("a.jsonl")).unwrap();
+        write(&place, b"new").unwrap();
+        let written = folder.join("a.jsonl");
+        assert_eq!(
+            (fs::read(&victim).unwrap(), fs::read(&written).unwrap()),
+            (b"keep".to_vec(), b"new".to_vec())
+        );
+        let meta = fs::symlink_metadata(&written).unwrap();
+        assert!(meta.is_file());
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&meta.permissions()) & 0o777, 0o600);
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn an_abandoned_file_leaves_nothing() {

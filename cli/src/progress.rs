@@ -5,9 +5,11 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar over bytes read. Nothing is shown for the first second.
+/// A bar over bytes read or records looked at. Nothing is shown for the first second.
 pub(crate) struct Progress {
     total: Option<u64>,
+    /// What stands behind the bar.
+    of: &'static str,
     done: u64,
     started: Instant,
     bar: Option<ProgressBar>,
@@ -18,17 +20,22 @@ impl Progress {
     /// Progress towards `total` bytes, or of an unknown number of them.
     pub(crate) fn bytes(total: Option<u64>) -> Self {
         let wanted = std::io::stderr().is_terminal();
-        Self { total, done: 0, started: Instant::now(), bar: None, wanted }
+        Self { total, of: "{bytes}/{total_bytes}", done: 0, started: Instant::now(), bar: None, wanted }
     }
 
-    /// `bytes` more are done.
-    pub(crate) fn advance(&mut self, bytes: u64) {
-        self.done += bytes;
+    /// Progress towards `total` records.
+    pub(crate) fn records(total: u64) -> Self {
+        Self { of: "{human_pos}/{human_len} records", ..Self::bytes(Some(total)) }
+    }
+
+    /// So many more are done.
+    pub(crate) fn advance(&mut self, more: u64) {
+        self.done += more;
         if !self.wanted {
             return;
         }
         if self.bar.is_none() && self.started.elapsed() >= QUIET {
-            self.bar = Some(bar(self.total));
+            self.bar = Some(bar(self.total, self.of));
         }
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);
@@ -73,12 +80,12 @@ impl Line {
     }
 }
 
-fn bar(total: Option<u64>) -> ProgressBar {
+fn bar(total: Option<u64>, of: &str) -> ProgressBar {
     let (bar, template) = match total {
-        Some(total) => (ProgressBar::new(total), "{bar:40} {bytes}/{total_bytes} {eta}"),
-        None => (ProgressBar::no_length(), "{spinner} {bytes} {elapsed}"),
+        Some(total) => (ProgressBar::new(total), format!("{{bar:40}} {of} {{eta}}")),
+        None => (ProgressBar::no_length(), "{spinner} {bytes} {elapsed}".to_owned()),
     };
-    match ProgressStyle::with_template(template) {
+    match ProgressStyle::with_template(&template) {
         Ok(style) => bar.with_style(style),
         Err(_) => bar,
     }

@@ -32,6 +32,7 @@ pub use crate::keyring::entry::{AuditRules, Level};
 pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};
 pub use crate::keyring::progress::ImportProgress;
 pub use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
+pub use crate::merkle::rotation::SignedRotation;
 pub use crate::merkle::text::{Advance, RecordProof};
 pub use crate::query::acts::{ActOptions, ActView, Exported};
 pub use crate::query::around::Around;
@@ -42,11 +43,12 @@ pub use crate::query::snippet::Snippet;
 pub use crate::receipts::{Act, Deed, Detail, DetailField};
 pub use crate::record::Record;
 pub use crate::record::time::Period;
+pub use crate::state::log_key::LogKeyReport;
 pub use crate::state::upgrade::UpgradeReport;
 pub use crate::state::{Durability, Preset};
 pub use crate::verify::against::Against;
 pub use crate::verify::probe::SealedObject;
-pub use crate::verify::{Share, VerifyOptions, VerifyReport};
+pub use crate::verify::{Share, VerifyOptions, VerifyProgress, VerifyReport};
 
 /// An open store. Share it between threads by reference or in an `Arc`; dropping it closes it.
 ///
@@ -351,7 +353,19 @@ impl Store {
     /// # Errors
     /// Trouble that keeps it from looking.
     pub fn verify(&self, options: &VerifyOptions) -> Result<VerifyReport> {
-        verify::verify(&self.state, options)
+        verify::verify(&self.state, options, &mut |_| ())
+    }
+
+    /// The same; `each` is told how far it came, before the first segment and behind each.
+    ///
+    /// # Errors
+    /// As of [`Self::verify`].
+    pub fn verify_each(
+        &self,
+        options: &VerifyOptions,
+        mut each: impl FnMut(VerifyProgress),
+    ) -> Result<VerifyReport> {
+        verify::verify(&self.state, options, &mut each)
     }
 
     /// Numbers about the store.
@@ -410,6 +424,40 @@ impl Store {
         Ok(self.state.verifier_key()?.to_string())
     }
 
+    /// Changes the key that signs the log: the old one signs that the new one follows, and dies as the key of
+    /// an erased person does. Answers with what both signed: whoever believes the old key learns the new one
+    /// from it. It stands in the log too, as `log-key/…`.
+    ///
+    /// If the log doesn't continue what its key signed, because hashes or records of it are lost and given
+    /// up, the new key has a new name and begins a new history.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
+    /// use escrowdb::merkle::signer::VerifierKey;
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// let (old, kept): (VerifierKey, _) = (store.verifier_key()?.parse()?, store.checkpoint()?);
+    /// let change = store.rotate_log_key()?;
+    /// assert_eq!(change.verify(&old)?.key.to_string(), store.verifier_key()?);
+    /// // What the old key signed is continued.
+    /// assert!(store.verify_against(&kept)?.holds());
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Unsupported* in a store of an older format; as of an erasure.
+    pub fn rotate_log_key(&self) -> Result<SignedRotation> {
+        crate::erase::log_key::rotate(&self.state, &self.queue)
+    }
+
+    /// Keys that signed the log, oldest first, with what they are good for; the last one signs today.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn log_keys(&self) -> Result<Vec<LogKeyReport>> {
+        self.state.log_keys()
+    }
+
     /// The head of the log over everything acknowledged, signed. Who keeps it outside of the store
     /// sees later whether anything before it was taken away, changed or put back.
     ///
@@ -432,7 +480,7 @@ impl Store {
     /// # Errors
     /// Trouble with the store; *corrupt* if hashes of the log are lost.
     pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
-        self.state.tree_now()?.sign()
+        self.state.tree_to_sign()?.sign()
     }
 
     /// The same, with the proof that it continues an earlier one: what a C2SP witness is sent.
@@ -472,7 +520,7 @@ impl Store {
     /// # Errors
     /// *Corrupt* if it is none of this log; the folder can't be written.
     pub fn keep_cosigned(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
-        checkpoint.verify(&self.state.verifier_key()?)?;
+        checkpoint.verify(&self.state.log_trust()?)?;
         let _one_at_a_time = self.state.log.lock();
         cosigned::keep(&*self.state.env.vfs, &self.state.env.dir, checkpoint)
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use escrowdb::id::RequestId;
 use escrowdb::policy::Basis;
+use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::durable::DurableFile;
@@ -77,10 +78,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     if asks {
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
+    let before = args.request_id.and_then(|request| store.certificate(request, None).ok());
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), basis: args.basis, request: args.request_id };
     let certificate = store.erase(&selector, &options)?;
+    if let Some(before) = before {
+        note(&format!(
+            "this request was done at {}; this is its certificate, and nothing was erased now",
+            time::format(before.destroyed)
+        ));
+    }
     let own = GivenUpBy::Erasure(certificate.request);
     for loss in store.losses()?.iter().filter(|loss| loss.by == own) {
         note(&format!("found lost on the way: {loss}"));

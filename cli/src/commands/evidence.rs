@@ -84,11 +84,16 @@ pub(crate) fn instant(seconds: u64) -> String {
 
 /// Reads a file of evidence.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    read_at_most(file, FILE_MAX)
+}
+
+/// The same of what is never as long.
+pub(crate) fn read_at_most(file: &Path, max: u64) -> Result<Vec<u8>, Failure> {
     let what = || format!("read {}", file.display());
     let mut bytes = Vec::new();
     let opened = File::open(file).map_err(|e| Failure::io(what(), e))?;
-    opened.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|e| Failure::io(what(), e))?;
-    if bytes.len() as u64 > FILE_MAX {
+    opened.take(max + 1).read_to_end(&mut bytes).map_err(|e| Failure::io(what(), e))?;
+    if bytes.len() as u64 > max {
         return Err(Error::corrupt(format!("{} is too long for evidence", file.display())).into());
     }
     Ok(bytes)

@@ -43,6 +43,7 @@ mod verify;
 mod verify_certificate;
 mod verify_checkpoint;
 mod verify_export;
+mod verify_key;
 mod verify_proof;
 mod witness;
 
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     VerifyExport(verify_export::Args),
     /// Check a certificate of an erasure. Needs no store.
     VerifyCertificate(verify_certificate::Args),
+    /// Check the change of a log's key. Needs no store.
+    VerifyKey(verify_key::Args),
     /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
     VerifyCheckpoint(verify_checkpoint::Args),
     /// Be a witness for logs of others: a second machine cosigns their checkpoints, and no two that
@@ -193,6 +196,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Verify(_)
         | Command::VerifyProof(_)
         | Command::VerifyCertificate(_)
+        | Command::VerifyKey(_)
         | Command::VerifyCheckpoint(_)
         | Command::Witness(_)
         | Command::VerifyExport(_)
@@ -234,6 +238,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Checkpoint(args) => checkpoint::run(&args, global, out),
         Command::Proof(args) => proof::run(&args, global, out),
         Command::VerifyProof(args) => verify_proof::run(&args, out),
+        Command::VerifyKey(args) => verify_key::run(&args, out),
         Command::VerifyCertificate(args) => verify_certificate::run(&args, out),
         Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
         Command::Witness(command) => witness::run(command, out),

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use escrowdb::ErrorKind;
+
 use crate::args::Global;
 use crate::commands::evidence;
 use crate::engine::{self, Share, VerifyOptions};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::Out;
+use crate::progress::Progress;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -43,8 +46,24 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     options.repair = args.repair;
     options.accept_losses = args.accept_losses;
     options.share = args.subset.unwrap_or_default();
-    let mut report = store.verify(&options)?;
-    let against = earlier.as_ref().map(|earlier| store.verify_against(earlier)).transpose()?;
+    let mut bar: Option<Progress> = None;
+    let mut shown = 0;
+    let report = store.verify_each(&options, |at| {
+        bar.get_or_insert_with(|| Progress::records(at.of)).advance(at.records - shown);
+        shown = at.records;
+    });
+    if let Some(bar) = &mut bar {
+        bar.finish();
+    }
+    let mut report = report?;
+    let against = match earlier.as_ref().map(|earlier| store.verify_against(earlier)).transpose() {
+        // What keeps it from being compared is damage too; what else was found is told all the same.
+        Err(e) if e.kind() == ErrorKind::Corrupt => {
+            report.damage.push(format!("against the checkpoint: {e}"));
+            None
+        }
+        against => against?,
+    };
     report.damage.extend(against.iter().filter(|a| !a.holds()).map(ToString::to_string));
     let damaged = report.damage.len();
     if out.json() {

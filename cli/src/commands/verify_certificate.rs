@@ -18,8 +18,11 @@ pub(crate) struct Args {
     trust: Trust,
 }
 
+/// Bytes of a certificate at most; it has some thousand.
+const CERTIFICATE_MAX: u64 = 2 << 20;
+
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
-    let bytes = evidence::read(&args.file)?;
+    let bytes = evidence::read_at_most(&args.file, CERTIFICATE_MAX)?;
     let policy = args.trust.policy()?;
     let named = |e| evidence::named(&args.file, e);
     let certificate = certificate::verify(&bytes, &policy).map_err(named)?;
@@ -38,7 +41,11 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     for what in certificate.does_not_prove() {
         out.line(&format!("not proved: {what}"))?;
     }
-    out.line("not proved: who the handle stood for (only an export made before the erasure says that)")?;
+    out.line(&match certificate.handles.as_slice() {
+        [] => format!("not proved: which {} it was; the certificate names none", certificate.what),
+        _ => "not proved: who the handle stood for (exports and proofs made before the erasure say that)"
+            .to_owned(),
+    })?;
     if witnessed.is_none() {
         out.line("not proved: that others see the same log (compare checkpoints, or ask witnesses)")?;
     }
@@ -58,7 +65,14 @@ fn proved(c: &Certificate, log: &str) -> Vec<String> {
         "  keys destroyed: the root of epoch {}, {} of content, {} of indexes, {} of journals; epoch now {}",
         c.epoch_before, c.content_keys_destroyed, c.segments_rekeyed, c.journal_keys_destroyed, c.epoch_after
     ));
-    lines.push(format!("  {} records are gone from the log", c.records_removed));
+    lines.push(format!("  {} positions of the log are bare: their records are gone", c.records_removed));
+    if c.records_lost > 0 {
+        lines.push(format!("  {} records were found lost on the way", c.records_lost));
+    }
+    if c.people_forgotten > 0 {
+        lines
+            .push(format!("  {} people of whom nothing else told are forgotten with it", c.people_forgotten));
+    }
     let when = if c.destroyed_not_later_than { "not later than" } else { "at" };
     lines.push(format!(
         "  committed at {}; root destroyed {when} {}",
@@ -92,6 +106,8 @@ fn json(c: &Certificate, log: &str, cosigned: &str) -> String {
     let mut line = Object::new();
     line.flag("ok", true).text("origin", log).text("request", &c.request.to_string()).text("erased", c.what);
     line.raw("handles", &array(&handles)).number("records_removed", c.records_removed);
+    line.number("records_lost", c.records_lost).number("people_forgotten", c.people_forgotten);
+    line.text("committed", &time::format(c.committed));
     line.text("destroyed", &time::format(c.destroyed));
     line.raw("cosigned", cosigned);
     line.maybe("residual_until", c.residual_until().map(time::format).as_deref());

@@ -88,11 +88,17 @@ fn print(manifest: &Manifest, report: &Report, out: &mut Out) -> Result<(), Fail
     }
     if manifest.proof.is_some() {
         out.line(&format!(
-            "proved: {} of {} lines are records of that log, byte for byte; who {} people in them are",
+            "proved: {} of {} lines are records of that log, but for the names of people; who {} people in them are",
             report.proved, report.lines, report.people
         ))?;
         if report.named > 0 {
-            out.line(&format!("not proved: who {} more people are; their records are lost", report.named))?;
+            out.line(&format!("not proved: who {} more people are; the signer names them, and says that their records are lost", report.named))?;
+        }
+        if report.unknown > 0 {
+            out.line(&format!(
+                "not proved: who {} people are whom no line names: erased, lost, or left out by the signer",
+                report.unknown
+            ))?;
         }
     } else if report.faults == 0 {
         out.line(
@@ -104,7 +110,7 @@ fn print(manifest: &Manifest, report: &Report, out: &mut Out) -> Result<(), Fail
     }
     Ok(out.line(
         "not proved, but the signer's word: that these are all records that were asked for, when that was, \
-         and that others see the same log",
+         that others see the same log, and that what the records say was said, and said then",
     )?)
 }
 
@@ -122,7 +128,8 @@ fn json(manifest: &Manifest, report: &Report, witnesses: &str) -> String {
     line.flag("ok", report.faults == 0).text("origin", &head.origin).number("size", head.size);
     line.text("root", &head.root.to_string()).raw("cosigned", witnesses).text("format", &manifest.format);
     line.number("count", manifest.count).number("lines", report.lines).number("proved", report.proved);
-    line.number("people", report.people).number("named", report.named).flag("complete", manifest.complete);
+    line.number("people", report.people).number("named", report.named);
+    line.number("unknown", report.unknown).flag("complete", manifest.complete);
     let faults: Vec<String> = report.first.iter().map(fault).collect();
     line.number("faults", report.faults).raw("first", &array(&faults));
     line.finish()

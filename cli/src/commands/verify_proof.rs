@@ -47,12 +47,15 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     match evidence::witnessed(&policy, &proof.checkpoint)? {
         Some(by) => {
             out.line(&by)?;
-            Ok(out.line("not proved: who the numbers are (their own records say that)")?)
+            out.line("not proved: who the numbers are (their own records say that)")?;
         }
-        None => Ok(out.line(
+        None => out.line(
             "not proved: who the numbers are (their own records say that), and that others see the same log",
-        )?),
+        )?,
     }
+    Ok(out.line(
+        "not proved: that it was said, and said then: time and text are the word of whoever added the record",
+    )?)
 }
 
 /// People stand in records by number.

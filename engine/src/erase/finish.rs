@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::erase::certificate::{Certificate, Destruction};
+use crate::erase::log_key;
 use crate::error::Result;
 use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
@@ -19,14 +20,17 @@ pub fn record_and_clear(
     queue: &Queue,
     destroyed: Option<(Micros, &[RequestId])>,
 ) -> Result<()> {
-    let done = catalog::done(&state.view.read().tree)?;
-    if done.is_empty() {
+    let tree = state.view.read().tree.clone();
+    let done = catalog::done(&tree)?;
+    let new_key = log_key::act(state, &tree)?;
+    if done.is_empty() && new_key.is_none() {
         return Ok(());
     }
-    let losses = catalog::losses(&state.view.read().tree)?;
+    let losses = catalog::losses(&tree)?;
     let now = state.env.clock.now();
-    let with_evidence = state.view.read().tree.head().has_evidence();
-    let records = done
+    let with_evidence = tree.head().has_evidence();
+    let is_new_key = new_key.is_some();
+    let acts = done
         .iter()
         .map(|(request, done)| {
             let known = destroyed.filter(|(_, requests)| requests.contains(request)).map(|(at, _)| at);
@@ -41,14 +45,22 @@ pub fn record_and_clear(
             };
             Certificate::from_done(*request, done, lost, destruction).to_record(with_evidence)
         })
+        .chain(new_key)
         .collect();
-    queue.append_own(state, records)?;
+    queue.append_own(state, acts)?;
     // The act must be durable before what it is written from leaves the tree. Where an append syncs
     // it is; a journal that was frozen meanwhile was synced then.
     state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
     let mut changes = Changes::new();
     for (request, _) in &done {
         catalog::remove_pending(&mut changes, *request);
+    }
+    if is_new_key {
+        log_key::act_is_written(&mut changes, &tree)?;
+    }
+    // What the certificate is proved in is signed; where hashes of the log are lost it can't be.
+    if with_evidence && let Ok(Some(head)) = state.head_to_note() {
+        catalog::put_signed_head(&mut changes, &head)?;
     }
     commit::ordinary(state, &changes)
 }

@@ -19,6 +19,7 @@ pub mod details;
 pub mod expire;
 pub mod finish;
 pub mod keeper;
+pub mod log_key;
 pub mod pass;
 pub mod plan;
 pub mod target;
@@ -124,6 +125,10 @@ pub fn erase(
         found => found?,
     };
     if let Some(done) = known {
+        // The act says on what law it rested; this call can't say it anew.
+        if options.basis.is_some() && options.basis != done.basis {
+            return Err(other_request());
+        }
         return Ok(signed(state, done, options));
     }
     let try_erase = || {
@@ -155,7 +160,11 @@ pub fn erase(
 /// the certificate says that it is not signed.
 fn signed(state: &State, mut certificate: Certificate, options: &EraseOptions) -> Certificate {
     certificate.reason.clone_from(&options.reason);
-    certificate.evidence = certificate::sign(state, &certificate, None).ok();
+    // Another erasure that ends meanwhile takes the key tree away.
+    certificate.evidence = (0..3)
+        .map(|_| certificate::sign(state, &certificate, None))
+        .find(|signed| !signed.as_ref().is_err_and(|e| e.kind() == ErrorKind::Revoked))
+        .and_then(Result::ok);
     certificate
 }
 

@@ -11,6 +11,7 @@ use crate::crypto::Keys;
 use crate::erase::alone;
 use crate::erase::details;
 use crate::erase::finish;
+use crate::erase::log_key;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, PersonNumber, RequestId, SegmentId};
@@ -106,7 +107,7 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
         heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?;
     }
     let batch = mask_and_flush(state)?;
-    if batch.is_empty() {
+    if batch.is_empty() && !log_key::waits(&state.view.read().tree)? {
         finish::record_and_clear(state, queue, None)?;
         return Ok(PassEnd::Done);
     }

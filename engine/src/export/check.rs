@@ -7,7 +7,8 @@
 use std::fmt;
 use std::io::{BufRead, Read as _};
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
+use roaring::RoaringTreemap;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
@@ -72,8 +73,10 @@ pub struct Report {
     pub proved: u64,
     /// People of whom is proved who they are.
     pub people: u64,
-    /// People of whom it is not.
+    /// People whom the signer names without a proof; he says that their own records are lost.
     pub named: u64,
+    /// Authors and subjects whom the signer doesn't name: erased, lost, or left out.
+    pub unknown: u64,
     /// How many faults there are.
     pub faults: u64,
     /// The first of them.
@@ -107,6 +110,7 @@ pub fn check(
             } else {
                 report.report.people = known.names.len() as u64 - known.named;
                 report.report.named = known.named;
+                report.report.unknown = known.unknown();
                 report.lines(&marks, &known, file, source)?;
             }
             if known.fault.is_none() && known.marks.len() as u64 != manifest.count {
@@ -170,6 +174,10 @@ struct Known {
     marks: Vec<Mark>,
     names: HashMap<PersonNumber, String>,
     named: u64,
+    /// Positions of records.
+    places: RoaringTreemap,
+    /// Authors and subjects of records.
+    mentioned: HashSet<PersonNumber>,
     /// Why nothing of it counts, and its line.
     fault: Option<(What, u64)>,
 }
@@ -182,6 +190,8 @@ impl Known {
             marks: Vec::new(),
             names: HashMap::new(),
             named: 0,
+            places: RoaringTreemap::new(),
+            mentioned: HashSet::new(),
             fault: None,
         };
         let (mut leaves, mut nodes) = (Vec::new(), Vec::new());
@@ -211,6 +221,13 @@ impl Known {
         Ok(known)
     }
 
+    /// How many people nobody names.
+    fn unknown(&self) -> u64 {
+        let of =
+            |number: &&PersonNumber| **number != PersonNumber::STORE && !self.names.contains_key(*number);
+        self.mentioned.iter().filter(of).count() as u64
+    }
+
     /// Takes a line; false if it may not stand there.
     fn take(&mut self, line: &[u8], leaves: &mut Vec<(Seq, Hash)>, nodes: &mut Vec<Hash>) -> bool {
         let Ok(line) = Line::parse(line) else { return false };
@@ -231,7 +248,9 @@ impl Known {
                 leaves.push((record.seq, record.leaf));
                 self.seqs.push(record.seq);
                 self.marks.push(record.mark);
-                true
+                self.mentioned.extend(record.subjects.iter().chain([&record.author]));
+                // The same record twice would be one more than the log holds.
+                self.places.insert(record.seq.0)
             }
             Line::Node(node) => {
                 nodes.push(node);

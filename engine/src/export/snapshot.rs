@@ -70,7 +70,7 @@ impl<'s> Snapshot<'s> {
             let view = state.view.read();
             (view.generation, view.mask.clone(), view.missing.is_empty())
         };
-        let checkpoint = state.tree_now()?.sign()?;
+        let checkpoint = state.tree_to_sign()?.sign()?;
         let (at, people) = (state.env.clock.now(), RefCell::default());
         Ok(Self { reading, generation, mask, complete, checkpoint, at, people })
     }

@@ -10,6 +10,7 @@ use crate::keyring::entry::{
     AuditPeriod, AuditRules, Counters, Entry, EntryKind, Forgotten, Further, Identifier, Journal, Person,
     Seen, Segment, Settings, StoreKey, key, name_tag,
 };
+use crate::keyring::log_keys::{LogKeys, SignedHead};
 use crate::keyring::losses::{Loss, Losses};
 use crate::keyring::pending::{Done, Pending, Waiting};
 use crate::keyring::progress::ImportProgress;
@@ -216,6 +217,31 @@ pub fn signing_key(tree: &Tree) -> Result<Secret> {
 /// Sets the seed of the log's signing key.
 pub fn put_signing_key(changes: &mut Changes, secret: &[u8; 32]) -> Result<()> {
     put(changes, key::signing_key(), &StoreKey(Secret::from_bytes(secret)))
+}
+
+/// Keys of the log that came and went, and what waits of a change.
+pub fn log_keys(tree: &Tree) -> Result<LogKeys> {
+    Ok(get(tree, &key::log_keys())?.unwrap_or_default())
+}
+
+/// Sets them.
+pub fn put_log_keys(changes: &mut Changes, keys: &LogKeys) -> Result<()> {
+    put(changes, key::log_keys(), keys)
+}
+
+/// The head that was signed last, of those that no roll had published.
+pub fn signed_head(tree: &Tree) -> Result<Option<SignedHead>> {
+    get(tree, &key::signed_head())
+}
+
+/// Sets it.
+pub fn put_signed_head(changes: &mut Changes, head: &SignedHead) -> Result<()> {
+    put(changes, key::signed_head(), head)
+}
+
+/// Forgets it: nothing that was signed is continued any more.
+pub fn remove_signed_head(changes: &mut Changes) {
+    changes.insert(key::signed_head(), None);
 }
 
 /// Every accepted erasure, by request.

@@ -12,7 +12,7 @@
 //! 5 journal   0 current, 1 next      Journal
 //! 6 pending   request id 16          Pending
 //! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 time seen, 7 losses,
-//!             10 audit rules; 11 ‖ number u64 BE: AuditPeriod
+//!             8 keys of the log, 9 head signed last, 10 audit rules; 11 ‖ number u64 BE: AuditPeriod
 //! 8 forgotten request id 16 ‖ number u64 BE    nothing
 //! 9 further   request id 16 ‖ seq u64 BE       nothing
 //! ```

@@ -42,6 +42,7 @@ pub mod entry;
 pub mod files;
 pub mod free;
 pub mod head;
+pub mod log_keys;
 pub mod losses;
 pub mod node;
 mod page;

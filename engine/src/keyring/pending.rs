@@ -309,6 +309,12 @@ mod tests {
                 assert!(Pending::decode(&bytes[..bytes.len() - 1]).is_err());
             }
         }
-        assert_eq!(Pending::decode(&[2, 1]).err().unwrap().kind(), ErrorKind::Unsupported);
+        assert_eq!(Pending::decode(&[3, 1]).err().unwrap().kind(), ErrorKind::Unsupported);
+        // One that rests on a law says so in a version of its own, and no version says that it rests on none.
+        let based = Pending::Done(Done { basis: 2, ..progress });
+        let mut bytes = based.encode().unwrap().to_vec();
+        assert!(bytes[0] == WITH_BASIS && Pending::decode(&bytes).unwrap() == based);
+        *bytes.last_mut().unwrap() = 0;
+        assert!(Pending::decode(&bytes).is_err());
     }
 }

@@ -50,6 +50,7 @@ pub mod multi;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod rotation;
 pub mod signer;
 pub mod tail;
 pub mod text;

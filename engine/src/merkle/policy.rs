@@ -63,6 +63,11 @@ impl Policy {
         Self { logs: vec![log], named: Vec::new(), quorum: None }
     }
 
+    /// Any of these logs, and no witness.
+    pub fn of_keys(logs: Vec<VerifierKey>) -> Self {
+        Self { logs, named: Vec::new(), quorum: None }
+    }
+
     /// Reads a policy.
     ///
     /// # Errors
@@ -158,6 +163,8 @@ impl Trust for Policy {
                 "its first line names the log; check with the key of that one, or a policy that has it",
             ));
         }
+        // A false signature of another log of the policy is false too.
+        head.note().signed_by(&self.logs.iter().collect::<Vec<_>>())?;
         head.note().verify(&logs)?;
         self.quorum_of(&self.cosigned(head)?)
     }

@@ -15,12 +15,12 @@ pub(super) fn prove(
     at: Option<&SignedCheckpoint>,
 ) -> Result<Vec<RecordProof>> {
     if let Some(at) = at {
-        at.verify(&state.verifier_key()?)?;
+        at.verify(&state.log_trust()?)?;
     }
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let tree = state.tree_now()?;
+    let tree = if at.is_some() { state.tree_now()? } else { state.tree_to_sign()? };
     let checkpoint = match at {
         None => tree.sign()?,
         Some(at) => match tree.relation(at.unverified())? {

@@ -399,7 +399,7 @@ impl<'s> Reading<'s> {
     ///
     /// # Errors
     /// *Corrupt* if `at` is of another log, or of another history of this one, and if a record is not
-    /// the one in the log; *invalid* if a record came after `at`.
+    /// the one in the log; *invalid* if a record came after `at`; *revoked* if an erasure ended meanwhile.
     pub fn prove(
         &self,
         id: &str,
@@ -417,6 +417,10 @@ impl<'s> Reading<'s> {
             found.map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?))).collect::<Result<_>>()
         })?;
         let proofs = prove::prove(self.state, found, at)?;
+        // What was opened before an erasure is not given to anybody behind it.
+        if self.generation() != generation {
+            return Err(Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("prove it again"));
+        }
         self.opened(Deed::Proof, generation, (proofs.len() as u64, people), by_id(id, conversation))?;
         Ok(proofs)
     }

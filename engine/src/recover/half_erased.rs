@@ -86,7 +86,11 @@ pub(super) fn finish_pending(state: &Arc<State>, queue: &Queue) -> Result<()> {
 
 fn finish_all(state: &Arc<State>, queue: &Queue) -> Result<()> {
     finish::record_and_clear(state, queue, None)?;
-    while !catalog::waiting(&state.view.read().tree)?.is_empty() {
+    let waits = || -> Result<bool> {
+        let tree = state.view.read().tree.clone();
+        Ok(!catalog::waiting(&tree)?.is_empty() || erase::log_key::waits(&tree)?)
+    };
+    while waits()? {
         if pass::run(state, queue)? == pass::PassEnd::Held {
             break;
         }

@@ -27,6 +27,7 @@ pub mod commit;
 pub mod compacting;
 pub mod heal;
 pub mod keys;
+pub mod log_key;
 pub mod reserve;
 pub mod settings;
 pub mod tree_now;

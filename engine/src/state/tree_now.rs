@@ -8,19 +8,20 @@
 use parking_lot::MutexGuard;
 
 use crate::error::{Error, Result};
-use crate::id::Seq;
+use crate::id::{Micros, Seq};
 use crate::index::LiveIndex;
-use crate::keyring::{Tree, catalog};
+use crate::keyring::log_keys::SignedHead;
+use crate::keyring::losses::What;
+use crate::keyring::{Changes, Tree, catalog};
 use crate::log::{LOST, Log};
 use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
-use crate::merkle::note::Note;
 use crate::merkle::proof::Hashes;
-use crate::merkle::signer::{Signer, VerifierKey, is_name};
+use crate::merkle::signer::Signer;
 use crate::merkle::tail::Tail;
 use crate::merkle::tree::Frontier;
-use crate::state::State;
+use crate::state::{State, commit};
 
 /// Records whose leaves are computed under one hold of the view's lock, for which appends wait.
 const PIECE: usize = 4096;
@@ -32,6 +33,17 @@ pub struct TreeNow<'a> {
     /// The key tree of that moment: who holds the log must not ask for the view.
     keys: Tree,
     name: String,
+    /// How many of its leaves may be signed.
+    noted: u64,
+}
+
+/// Whether the log is one that goes on with what its key signed before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// It does.
+    Whole,
+    /// Hashes are lost and given up, or records that a signed head counts are not there.
+    Broken,
 }
 
 /// What the tree is to a head that was signed before.
@@ -90,12 +102,47 @@ impl TreeNow<'_> {
         Signer::new(&self.name, &*catalog::signing_key(&self.keys)?)
     }
 
-    /// The head of all of it, signed by the log's key.
+    /// The head of all of it that may be signed, signed by the log's key.
     ///
     /// # Errors
     /// As of [`Self::signer`].
     pub fn sign(&self) -> Result<SignedCheckpoint> {
-        self.signed(self.frontier())
+        self.sign_at(self.noted)
+    }
+
+    /// How many leaves [`Self::sign`] signs.
+    pub fn signs(&self) -> u64 {
+        self.noted
+    }
+
+    /// The key tree of that moment.
+    pub fn keys(&self) -> &Tree {
+        &self.keys
+    }
+
+    /// Whether it continues what the key of today signed.
+    ///
+    /// # Errors
+    /// An unreadable key tree, unreadable hashes.
+    pub fn history(&self) -> Result<History> {
+        let lost = catalog::losses(&self.keys)?.iter().filter(|loss| loss.what != What::Records).count();
+        if lost as u64 > catalog::log_keys(&self.keys)?.losses {
+            return Ok(History::Broken);
+        }
+        let Some(SignedHead { size, root, .. }) = catalog::signed_head(&self.keys)? else {
+            return Ok(History::Whole);
+        };
+        let head = Checkpoint { origin: self.name.clone(), size, root: Hash(root) };
+        Ok(if self.relation(&head)? == Relation::Continues { History::Whole } else { History::Broken })
+    }
+
+    /// What must stand in the key tree before all of it is signed. None if that stands there, or a roll has
+    /// published it.
+    fn to_note(&self, at: Micros) -> Result<Option<SignedHead>> {
+        let noted = catalog::signed_head(&self.keys)?.map_or(0, |head| head.size);
+        let head = self.frontier();
+        let is_kept = head.size() <= noted.max(self.keys.head().log.size);
+        Ok((!is_kept).then(|| SignedHead { size: head.size(), root: head.root().0, at }))
     }
 
     /// The head of its first `size` leaves, signed likewise.
@@ -107,6 +154,9 @@ impl TreeNow<'_> {
     }
 
     fn signed(&self, head: &Frontier) -> Result<SignedCheckpoint> {
+        if head.size() > self.noted {
+            return Err(Error::invalid("that many leaves are not noted as signed"));
+        }
         let checkpoint = Checkpoint { origin: self.name.clone(), size: head.size(), root: head.root() };
         SignedCheckpoint::sign(checkpoint, &self.signer()?)
     }
@@ -119,6 +169,39 @@ impl Hashes for TreeNow<'_> {
 }
 
 impl State {
+    /// The same tree for whoever signs its head. That this head was signed is noted in the key tree first:
+    /// so no key ever signs two histories, whatever becomes of the end of a journal.
+    ///
+    /// # Errors
+    /// As of [`Self::tree_now`]; *corrupt* if the log doesn't continue what its key signed; *no space*.
+    pub fn tree_to_sign(&self) -> Result<TreeNow<'_>> {
+        let tree = self.tree_now()?;
+        if tree.history()? == History::Broken {
+            return Err(Error::corrupt("the log does not continue what its key signed before").hint(
+                "put the folder back from a backup that has all of it, or begin a new history by `escrow key rotate`",
+            ));
+        }
+        let head = if tree.keys.head().has_evidence() { tree.to_note(self.env.clock.now())? } else { None };
+        let Some(head) = head else { return Ok(tree) };
+        drop(tree);
+        let mut changes = Changes::new();
+        catalog::put_signed_head(&mut changes, &head)?;
+        commit::ordinary(self, &changes)?;
+        // What came meanwhile is not noted.
+        let mut tree = self.tree_now()?;
+        tree.noted = tree.noted.min(head.size.max(tree.keys.head().log.size));
+        Ok(tree)
+    }
+
+    /// The head that a commit may note as signed, so that signing needs no commit of its own.
+    ///
+    /// # Errors
+    /// As of [`Self::tree_now`].
+    pub fn head_to_note(&self) -> Result<Option<SignedHead>> {
+        let tree = self.tree_now()?;
+        if tree.history()? == History::Broken { Ok(None) } else { tree.to_note(self.env.clock.now()) }
+    }
+
     /// The tree over everything acknowledged before the call. It is durable.
     ///
     /// # Errors
@@ -149,9 +232,10 @@ impl State {
             }
             let size = tail.frontier().size();
             if size >= acknowledged {
-                let (keys, name) = (view.tree.clone(), self.log_name());
+                let keys = view.tree.clone();
+                let name = self.log_name(catalog::log_keys(&keys)?.generation);
                 drop(view);
-                return Ok(TreeNow { log, tail, keys, name });
+                return Ok(TreeNow { log, tail, keys, name, noted: size });
             }
             // Appends and rolls that wait go first; a roll that publishes takes the tail's place.
             if left > 0 {
@@ -160,40 +244,6 @@ impl State {
                     acknowledged - 1
                 )));
             }
-        }
-    }
-
-    /// A statement signed by the log's key. It begins with a line that no checkpoint begins with.
-    ///
-    /// # Errors
-    /// *Invalid* if it begins with another, or can't stand in a note; an unreadable key tree.
-    pub fn sign_statement(&self, text: &str) -> Result<Note> {
-        // The second line of a checkpoint is a number, whatever its origin.
-        let second = text.split('\n').nth(1).unwrap_or_default();
-        if !text.starts_with("escrowdb/")
-            || second.is_empty()
-            || second.starts_with(|c: char| c.is_ascii_digit())
-        {
-            return Err(Error::invalid("that is no statement of a store"));
-        }
-        let seed = catalog::signing_key(&self.view.read().tree)?;
-        Signer::new(&self.log_name(), &seed)?.sign(text)
-    }
-
-    /// What checks signatures of the log.
-    ///
-    /// # Errors
-    /// An unreadable key tree.
-    pub fn verifier_key(&self) -> Result<VerifierKey> {
-        let seed = catalog::signing_key(&self.view.read().tree)?;
-        Ok(Signer::new(&self.log_name(), &seed)?.verifier_key())
-    }
-
-    /// Name of the log and of its key. A store may have been made with an origin that can't be one.
-    fn log_name(&self) -> String {
-        match &*self.settings.origin {
-            origin if is_name(origin) => origin.to_owned(),
-            _ => format!("escrowdb.local/{}", self.env.store),
         }
     }
 }

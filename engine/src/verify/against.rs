@@ -79,7 +79,8 @@ impl fmt::Display for Against {
 
 /// Compares the log with a checkpoint.
 pub fn against(state: &State, earlier: &SignedCheckpoint) -> Result<Against> {
-    let head = earlier.verify(&state.verifier_key()?)?;
+    let trust = state.log_trust()?;
+    let head = earlier.verify(&trust)?;
     let losses = catalog::losses(&state.view.read().tree)?;
     // A frame of the journal that is lost takes its leaves along; a body that is lost does not.
     let of_the_log =
@@ -96,19 +97,20 @@ pub fn against(state: &State, earlier: &SignedCheckpoint) -> Result<Against> {
 
 /// Signs the log's head and proves that it continues an earlier one.
 pub fn advance(state: &State, earlier: &SignedCheckpoint) -> Result<Advance> {
-    let head = earlier.verify(&state.verifier_key()?)?;
-    let tree = state.tree_now()?;
+    let trust = state.log_trust()?;
+    let head = earlier.verify(&trust)?;
+    let tree = state.tree_to_sign()?;
     match tree.relation(head)? {
         Relation::Continues => {}
         other => return Err(other.into_error(head)),
     }
-    let path = Consistency::prove(&tree, head.size, tree.frontier().size())?.path;
+    let path = Consistency::prove(&tree, head.size, tree.signs())?.path;
     Ok(Advance { from: head.size, path, checkpoint: tree.sign()? })
 }
 
 /// Proves that a checkpoint of this log continues the first `from` leaves.
 pub fn advance_from(state: &State, from: u64, to: &SignedCheckpoint) -> Result<Advance> {
-    to.verify(&state.verifier_key()?)?;
+    to.verify(&state.log_trust()?)?;
     let tree = state.tree_now()?;
     let head = to.unverified();
     match tree.relation(head)? {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use roaring::RoaringTreemap;
+
 use crate::error::Result;
 use crate::id::SegmentId;
 use crate::index::scrub::Scrubbed;
@@ -12,6 +14,7 @@ use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
 use crate::query::eval::hidden;
 use crate::state::heal::{self, GiveUp};
+use crate::state::tree_now::History;
 use crate::state::{State, commit};
 use crate::view::{Rolled, View};
 
@@ -120,8 +123,22 @@ impl VerifyReport {
     }
 }
 
-/// Checks the store.
-pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyReport> {
+/// How far a check came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifyProgress {
+    /// Records of the segments that were looked at.
+    pub records: u64,
+    /// Records of all segments.
+    pub of: u64,
+}
+
+/// Checks the store. `each` is called before the first segment and behind each.
+pub fn verify(
+    state: &Arc<State>,
+    options: &VerifyOptions,
+    each: &mut dyn FnMut(VerifyProgress),
+) -> Result<VerifyReport> {
     // One roll or erasure less to meet halfway.
     state.wait_for_roll();
     // A segment that a compaction took away meanwhile would be looked at by nobody.
@@ -151,18 +168,26 @@ pub fn verify(state: &Arc<State>, options: &VerifyOptions) -> Result<VerifyRepor
         }
     }
     verify_missing(state, options, &mut report)?;
-    let ids: Vec<SegmentId> = state.view.read().segments.iter().map(|s| s.id).collect();
-    for id in ids {
+    let ids: Vec<(SegmentId, u32)> =
+        state.view.read().segments.iter().map(|s| (s.id, s.entry.docs)).collect();
+    let of = ids.iter().map(|(_, docs)| u64::from(*docs)).sum();
+    let mut progress = VerifyProgress { records: 0, of };
+    let mut held = RoaringTreemap::new();
+    each(progress);
+    for (id, docs) in ids {
         // A segment stays as it is while no erasure runs; between two segments one may.
         let _no_erasure = state.pass.lock();
         let found = state.view.read().segments.iter().find(|s| s.id == id).cloned();
         if let Some(segment) = found {
             report.segments += 1;
-            verify_segment(state, &segment, options, &mut report)?;
+            verify_segment(state, &segment, options, &mut held, &mut report)?;
         }
+        progress.records += u64::from(docs);
+        each(progress);
     }
     let _no_erasure = state.pass.lock();
     compare_log(state, &state.view.read(), &mut report)?;
+    compare_signed(state, &mut report)?;
     Ok(report)
 }
 
@@ -189,6 +214,7 @@ fn verify_segment(
     state: &State,
     segment: &Rolled,
     options: &VerifyOptions,
+    held: &mut RoaringTreemap,
     report: &mut VerifyReport,
 ) -> Result<()> {
     // What is half erased has no keys any more: its bodies can't be read, and need not be.
@@ -241,14 +267,19 @@ fn verify_segment(
     }
     let named = |d: String| format!("segment {id}: {d}");
     report.damage.extend(segment.part.verify(read_data)?.into_iter().map(named));
-    if read_data && let Err(e) = compare_segment(state, segment, report) {
+    if read_data && let Err(e) = compare_segment(state, segment, held, report) {
         report.damage.push(format!("segment {}: {e}", segment.id));
     }
     Ok(())
 }
 
-/// Every body against its leaf, and the index against one that is built anew from the bodies.
-fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -> Result<()> {
+/// Every body against its leaf, its position against those that other segments hold, and the index against one that is built anew from the bodies.
+fn compare_segment(
+    state: &State,
+    segment: &Rolled,
+    held: &mut RoaringTreemap,
+    report: &mut VerifyReport,
+) -> Result<()> {
     let data = segment.part.decode_all()?;
     let mut authors = std::collections::HashMap::new();
     let mut opened = Vec::with_capacity(data.docs.len());
@@ -258,6 +289,12 @@ fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -
             report
                 .damage
                 .push(format!("segment {}: the record at {} has another leaf", segment.id, record.seq));
+        }
+        if !held.insert(record.seq.0) {
+            report.damage.push(format!(
+                "segment {}: the record at {} stands in another one too",
+                segment.id, record.seq
+            ));
         }
         report.records += 1;
         let author = record.stored.author;
@@ -274,6 +311,28 @@ fn compare_segment(state: &State, segment: &Rolled, report: &mut VerifyReport) -
     let rebuilt = builder.finish(data.blocks.clone())?;
     if file::encode(&rebuilt)? != file::encode(&data)? {
         report.damage.push(format!("segment {}: the index is not that of its records", segment.id));
+    }
+    Ok(())
+}
+
+/// What the log's key signed against what is there.
+fn compare_signed(state: &State, report: &mut VerifyReport) -> Result<()> {
+    // Hashes that are lost are named already.
+    let Ok(tree) = state.tree_now() else { return Ok(()) };
+    let Some(signed) = catalog::signed_head(tree.keys())? else { return Ok(()) };
+    let now = tree.frontier().size();
+    if signed.size > now {
+        report.damage.push(format!(
+            "log: positions {now} to {} were signed and are not there: the end of a journal was cut; put the \
+             folder back from a backup that has them, or begin a new history by `escrow key rotate`",
+            signed.size - 1
+        ));
+    } else if tree.history()? == History::Broken {
+        report.damage.push(format!(
+            "log: the first {} positions were signed and are others now; put the folder back from a backup, or \
+             begin a new history by `escrow key rotate`",
+            signed.size
+        ));
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) fn tiles(
     to: &SignedCheckpoint,
     put: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    to.verify(&state.verifier_key()?)?;
+    to.verify(&state.log_trust()?)?;
     let head = to.unverified();
     match state.tree_now()?.relation(head)? {
         Relation::Continues => {}

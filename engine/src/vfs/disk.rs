@@ -129,7 +129,7 @@ impl Layer for UnmappedVfs {
 /// not part of Linux, their own headers).
 #[cfg(target_os = "linux")]
 const FILE_SYSTEMS: [(u64, &str); 15] = [
-    (0xef53, "ext4"),
+    (0xef53, "ext2/3/4"),
     (0x5846_5342, "xfs"),
     (0x9123_683e, "btrfs"),
     (0x2fc1_2fc1, "zfs"),

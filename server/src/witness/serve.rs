@@ -106,8 +106,9 @@ where
 {
     let service = service_fn(|request| call(request, Arc::clone(&witness)));
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(BODY_MAX);
-    let _ = server.serve_connection(stream, service).await;
+    // A call is one request; who doesn't read its answer doesn't keep his place either.
+    server.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(BODY_MAX).keep_alive(false);
+    let _ = timeout(4 * PATIENCE, server.serve_connection(stream, service)).await;
 }
 
 async fn call(

@@ -25,7 +25,9 @@ use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::free;
 use escrowdb::keyring::node::Node;
 use escrowdb::keyring::pending::Pending;
-use escrowdb::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, losses, progress};
+use escrowdb::keyring::{
+    Changes, FileSlot, Keyring, LogHead, RootKey, Slot, head, log_keys, losses, progress,
+};
 use escrowdb::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use escrowdb::merkle::cosign::{self, Cosigner};
 use escrowdb::merkle::hash::Hash;
@@ -358,6 +360,8 @@ pub(crate) fn keyring_entry(bytes: &[u8]) -> bool {
         11 => entry_of::<losses::Losses>(value),
         12 => entry_of::<entry::AuditRules>(value),
         13 => entry_of::<entry::AuditPeriod>(value),
+        20 => entry_of::<log_keys::LogKeys>(value),
+        21 => entry_of::<log_keys::SignedHead>(value),
         _ => false,
     }
 }

@@ -41,6 +41,12 @@ pub(super) fn lines(
     cosign::lines(&evidence::read(file)?).map_err(|e| evidence::named(file, e))
 }
 
+/// Where cosignatures come from, for people: a URL may hold a password.
+pub(super) fn shown(source: &str) -> String {
+    let is_url = source.contains("://");
+    clean(source.rsplit_once('@').filter(|_| is_url).map_or(source, |(_, host)| host))
+}
+
 struct Witness {
     /// For people: a URL may hold a password.
     shown: String,
@@ -68,9 +74,9 @@ impl Witness {
             .max_redirects(0)
             .tls_config(tls.build())
             .build();
-        let shown = url.rsplit_once('@').map_or(url, |(_, host)| host);
+        let shown = shown(url);
         let url = format!("{}/add-checkpoint", url.trim_end_matches('/'));
-        Ok(Self { shown: clean(shown), url, agent: config.into() })
+        Ok(Self { shown, url, agent: config.into() })
     }
 
     /// Asks until the witness is where the proof begins.

@@ -12,7 +12,7 @@ use crate::durable;
 use crate::engine;
 use crate::exit::Failure;
 use crate::json::{Object, array};
-use crate::out::{Out, clean, note};
+use crate::out::{Out, note};
 use crate::outside::Outside;
 
 mod ask;
@@ -62,26 +62,40 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
             let advance = store.checkpoint_since(earlier)?;
             (advance.checkpoint.clone(), Some(advance))
         }
-        (None, Some(given)) => (given, None),
+        (None, Some(given)) => {
+            let against = store.verify_against(&given)?;
+            if !against.holds() {
+                return Err(escrowdb::Error::corrupt(against.to_string()).into());
+            }
+            (given, None)
+        }
         (None, None) if args.cosigned => (kept(&store, policy.as_ref())?, None),
         (None, None) => (store.checkpoint()?, None),
     };
     let mut trouble = Vec::new();
     for source in &args.cosign_from {
         match ask::lines(&store, &checkpoint, source, args.cosign_ca.as_deref()) {
-            Ok(lines) => checkpoint = add(checkpoint, &lines, policy.as_ref(), source)?,
+            Ok(lines) => match add(&checkpoint, &lines, policy.as_ref(), source) {
+                Ok(more) => checkpoint = more,
+                // One who answers falsely doesn't spoil what the others said.
+                Err(failure) => trouble.push(failure),
+            },
             Err(failure) => trouble.push(failure),
         }
     }
-    if !args.cosign_from.is_empty() && checkpoint.note().signatures().len() > 1 {
-        store.keep_cosigned(&with_earlier(&store, &checkpoint, policy.as_ref())?)?;
-    }
     let text = match &advance {
-        Some(advance) => advance.to_string(),
+        Some(advance) => Advance { checkpoint: checkpoint.clone(), ..advance.clone() }.to_string(),
         None => checkpoint.to_string(),
     };
     if let Some(place) = &place {
         durable::write(place, text.as_bytes())?;
+    }
+    // What witnesses gave is with the caller, whatever becomes of the store's own copy.
+    if !args.cosign_from.is_empty() && checkpoint.note().signatures().len() > 1 {
+        let kept = with_earlier(&store, &checkpoint, policy.as_ref());
+        if let Err(failure) = kept.and_then(|kept| Ok(store.keep_cosigned(&kept)?)) {
+            trouble.push(failure);
+        }
     }
     let tiles = published.map(|folder| folder.write(&store, &checkpoint)).transpose()?;
     print(&checkpoint, advance.as_ref(), tiles, place.as_ref(), out)?;
@@ -147,25 +161,30 @@ fn head(file: &Path) -> Result<SignedCheckpoint, Failure> {
 
 /// Puts lines beside a checkpoint. With a policy only those of its witnesses, and only if they are true.
 fn add(
-    checkpoint: SignedCheckpoint,
+    checkpoint: &SignedCheckpoint,
     lines: &[escrowdb::merkle::note::NoteSignature],
     policy: Option<&Policy>,
     source: &str,
 ) -> Result<SignedCheckpoint, Failure> {
+    // Who answered before keeps his line.
+    let is_new = |line: &escrowdb::merkle::note::NoteSignature| {
+        checkpoint.note().signatures().iter().all(|have| (&have.name, have.id) != (&line.name, line.id))
+    };
+    let lines: Vec<_> = lines.iter().filter(|line| is_new(line)).cloned().collect();
     let Some(policy) = policy else {
         note("the cosignatures were not checked: --policy says by whom they must be");
-        return Ok(checkpoint.with(lines)?);
+        return Ok(checkpoint.with(&lines)?);
     };
     let known = |line: &&escrowdb::merkle::note::NoteSignature| {
         policy.witnesses().any(|key| key.name() == line.name && key.id() == line.id)
     };
     let lines: Vec<_> = lines.iter().filter(known).cloned().collect();
     if lines.is_empty() {
-        note(&format!("{}: no witness of the policy answered there", clean(source)));
-        return Ok(checkpoint);
+        note(&format!("{}: no witness of the policy answered there", ask::shown(source)));
+        return Ok(checkpoint.clone());
     }
     let more = checkpoint.with(&lines)?;
-    policy.cosigned(&more).map_err(|e| Failure::from(e.context(clean(source))))?;
+    policy.cosigned(&more).map_err(|e| Failure::from(e.context(ask::shown(source))))?;
     Ok(more)
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use escrowdb::Error;
-use escrowdb::merkle::signer::VerifierKey;
+use escrowdb::merkle::policy::Policy;
 use escrowdb::merkle::tile::WIDTH;
 use escrowdb::store::{SignedCheckpoint, Store};
 
@@ -64,8 +64,13 @@ impl Folder {
             return Ok(0);
         }
         let there = evidence::checkpoint(place)?;
-        let key = store.verifier_key()?.parse::<VerifierKey>()?;
-        let from = there.verify(&key).map_err(|e| evidence::named(place, e))?;
+        // A key that the log had before may have signed it.
+        let keys = Policy::of_keys(store.log_keys()?.into_iter().map(|report| report.key).collect());
+        let from = there.verify(&keys).map_err(|e| evidence::named(place, e))?;
+        let against = store.verify_against(&there)?;
+        if !against.holds() {
+            return Err(Error::corrupt(format!("{}: {against}", place.display())).into());
+        }
         let to = checkpoint.unverified();
         if from.size > to.size {
             return Err(Failure::usage(format!(
@@ -73,7 +78,7 @@ impl Folder {
                 from.size, to.size
             )));
         }
-        let continues = store.advance(from.size, checkpoint)?.verify(&there, &key).is_ok();
+        let continues = store.advance(from.size, checkpoint)?.verify(&there, &keys).is_ok();
         if !continues {
             return Err(Error::corrupt(format!(
                 "the log does not continue what is published in {}",

@@ -19,6 +19,9 @@ use crate::record::{Kind, Stored};
 use crate::state::State;
 use crate::state::tree_now::Relation;
 
+/// Type of certificates that were never signed.
+const UNSIGNED: &str = "escrowdb/erasure-certificate/v1";
+
 /// What makes a certificate one that can be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,11 +40,11 @@ pub struct Evidence {
 /// before the erasure.
 pub fn sign(state: &State, certificate: &Certificate, at: Option<&SignedCheckpoint>) -> Result<Evidence> {
     if let Some(at) = at {
-        at.verify(&state.verifier_key()?)?;
+        at.verify(&state.log_trust()?)?;
     }
     let found = act::opening(&state.view.read(), certificate.request)?;
     let (seq, opening) = found.ok_or_else(|| Error::not_found("no act of this request is in the log"))?;
-    let tree = state.tree_now()?;
+    let tree = state.tree_to_sign()?;
     let checkpoint = match at {
         None => tree.sign_at(seq.0 + 1)?,
         Some(at) => match tree.relation(at.unverified())? {
@@ -78,15 +81,14 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
     let field = |name: &str| json.get(name).and_then(Value::as_str);
     match field("type") {
         Some(TYPE) => {}
+        Some(UNSIGNED) => return Err(unsigned()),
         Some(other) if other.starts_with("escrowdb/erasure-certificate/") => {
             return Err(Error::newer("a certificate of another version"));
         }
         _ => return Err(wrong("it has another type")),
     }
     let (Some(proof), Some(signature)) = (field("proof"), field("signature")) else {
-        return Err(Error::corrupt("the certificate is not signed").hint(
-            "the log could not be signed when it was printed; repair the store, and repeat the erasure with its request id",
-        ));
+        return Err(unsigned());
     };
     let evidence = Evidence { proof: proof.to_owned(), signature: signature.to_owned() };
     let proof = RecordProof::parse(proof.as_bytes())?;
@@ -102,8 +104,17 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
         return Err(Error::corrupt("the certificate says something else than the log, or in other bytes"));
     }
     let origin = &proof.verify(trust)?.origin;
-    Note::parse(format!("{statement}\n{signature}\n").as_bytes())?.verify(&trust.keys_of(origin))?;
+    let note = Note::parse(format!("{statement}\n{signature}\n").as_bytes())?;
+    if note.signatures().len() != 1 {
+        return Err(wrong("it has more than one signature"));
+    }
+    note.verify(&trust.keys_of(origin))?;
     Ok(certificate)
+}
+
+fn unsigned() -> Error {
+    Error::corrupt("the certificate is not signed")
+        .hint("`escrow certificate` and the request id print it again, signed, once the log can be signed")
 }
 
 /// Whether the store itself wrote it: nobody else's record has no author and no conversation.
@@ -181,6 +192,11 @@ mod tests {
                 assert!(verify(&other, &key).is_err(), "bit {bit} of byte {at}");
             }
             assert!(verify(&bytes[..at], &key).is_err(), "cut at {at}");
+        }
+        let signature = file.rsplit("\"signature\":\"").next().unwrap().trim_end_matches("\"}\n");
+        for more in [signature, "— supreme.court.example ZmFrZSBzaWduYXR1cmU="] {
+            let other = file.replacen(signature, &format!("{signature}\\n{more}"), 1);
+            assert!(other.len() > file.len() && verify(other.as_bytes(), &key).is_err(), "{more}");
         }
         for (from, to) in [
             ("\n", "\n\n"),

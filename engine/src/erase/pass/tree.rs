@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::crypto::Keys;
+use crate::erase::log_key;
 use crate::erase::pass::{Pass, Reopened};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, PersonNumber};
@@ -69,6 +70,7 @@ impl Pass<'_> {
             counters.removed += self.removed;
             catalog::put_counters(&mut changes, &counters)?;
         }
+        log_key::change(&mut changes, tree)?;
         let committed = state.env.clock.now();
         for (request, waiting) in &mut self.batch {
             let progress = &mut waiting.progress;

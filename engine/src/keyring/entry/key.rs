@@ -117,6 +117,16 @@ pub fn import_progress() -> Vec<u8> {
     of(EntryKind::Store, &[5])
 }
 
+/// Keys of the log: *format 3*.
+pub fn log_keys() -> Vec<u8> {
+    of(EntryKind::Store, &[8])
+}
+
+/// The head of the log that was signed last: *format 3*.
+pub fn signed_head() -> Vec<u8> {
+    of(EntryKind::Store, &[9])
+}
+
 /// What was given up.
 pub fn losses() -> Vec<u8> {
     of(EntryKind::Store, &[7])
