@@ -76,7 +76,18 @@ fn the_page_shows_what_is_printed() {
     // What a shell would remember.
     let mut remembered = String::new();
     for Shown { command, output } in &transcripts {
-        let script = format!("{remembered}{command}");
+        let assigned = command.split_once('=').map(|(name, _)| name).filter(|name| {
+            let name = name.strip_prefix("export ").unwrap_or(name);
+            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        });
+        // What a variable got stays, as in a shell.
+        let script = match assigned {
+            Some(name) => {
+                let bare = name.strip_prefix("export ").unwrap_or(name);
+                format!("{remembered}{command}\nprintf '%s' \"${bare}\"")
+            }
+            None => format!("{remembered}{command}"),
+        };
         let run = Command::new("sh")
             .args(["-c", &script])
             .current_dir(&sandbox.folder)
@@ -85,6 +96,11 @@ fn the_page_shows_what_is_printed() {
             .output()
             .unwrap();
         let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+        if let Some(name) = assigned {
+            assert!(run.status.success() && !out.contains('\''), "$ {command}\n{out}{err}");
+            remembered += &format!("{name}='{out}'\n");
+            continue;
+        }
         let printed: Vec<&str> = out.lines().chain(err.lines()).collect();
         assert!(
             is_as_shown(&printed, output),
@@ -93,15 +109,6 @@ fn the_page_shows_what_is_printed() {
             printed.join("\n"),
             output.join("\n")
         );
-        let is_assignment = command.split_once('=').is_some_and(|(name, _)| {
-            name.strip_prefix("export ")
-                .unwrap_or(name)
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        });
-        if is_assignment {
-            remembered += &format!("{command}\n");
-        }
     }
 }
 

@@ -47,7 +47,7 @@ fn an_export_is_signed_and_verifies_without_the_store() {
     let names: Vec<&String> = seen.as_object().unwrap().keys().collect();
     let wanted = [
         "ok", "origin", "size", "root", "cosigned", "format", "count", "lines", "proved", "people", "named",
-        "complete", "faults", "first",
+        "unknown", "complete", "faults", "first",
     ];
     let mut sorted = wanted.to_vec();
     sorted.sort_unstable();

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use escrowdb::erase::certificate;
 use escrowdb::id::{Micros, Seq};
 use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::session::Session;
@@ -130,8 +131,11 @@ fn a_journal_that_was_cut_is_named_by_its_positions() {
         let mut files = image.clone();
         files.get_mut(&path).unwrap()[*at..].fill(0);
         let store = builder(&MemoryVfs::from_files(files)).open().unwrap();
-        is_sound(&store);
         let first = if batches == 0 { 0 } else { batches + 1 };
+        // What was signed the store knows by itself, too.
+        let damage = store.verify(&VerifyOptions::new().read_data(true)).unwrap().damage;
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert!(damage[0].contains(&format!("positions {first} to 12 were signed")), "{damage:?}");
         let found = store.verify_against(&kept).unwrap();
         assert_eq!(found, Against::Missing { first: Seq(first), last: Seq(12) }, "{batches} batches left");
     }
@@ -156,7 +160,7 @@ fn a_frame_that_was_given_up_is_named_as_the_reason() {
         unreachable!("a leaf is gone")
     };
     assert_eq!((losses.len(), losses[0].number), (1, 1));
-    // From here on it has a history again.
+    begins_a_new_history(&store);
     let next = store.checkpoint().unwrap();
     say(&store, 20, 25);
     assert!(store.verify_against(&next).unwrap().holds());
@@ -188,7 +192,48 @@ fn nothing_is_signed_over_a_loss_that_nobody_has_noted() {
         unreachable!("the root is another one")
     };
     assert_eq!(losses.len(), 1);
-    store.checkpoint().unwrap();
+    begins_a_new_history(&store);
+    is_sound(&store);
+}
+
+/// A roll notes by itself what was lost of the log. An honest store convicted itself so: the next checkpoint
+/// of the same key had another root, and the same certificate came with two histories.
+#[test]
+fn a_loss_that_a_roll_noted_is_not_signed_over() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).create().unwrap();
+    say(&store, 0, 12);
+    store.append(&[Record::new("c", "bob", Micros(0), "")]).unwrap();
+    store.roll().unwrap();
+    let erased = store.erase(&Selector::Person("bob".into()), &EraseOptions::default()).unwrap();
+    store.roll().unwrap();
+    let kept = store.checkpoint().unwrap();
+    store.close().unwrap();
+    let disk = MemoryVfs::from_files(disk.snapshot());
+    for path in disk.snapshot().into_keys().filter(|path| path.starts_with("/s/log")) {
+        disk.remove(&path).unwrap();
+    }
+    let store = builder(&disk).open().unwrap();
+    assert!(store.checkpoint().is_err());
+    say(&store, 20, 30);
+    store.roll().unwrap();
+    assert!(store.certificate(erased.request, None).is_err());
+    begins_a_new_history(&store);
+    let again = store.certificate(erased.request, None).unwrap();
+    let old: VerifierKey = store.log_keys().unwrap()[0].key.clone();
+    assert!(certificate::verify((again.to_json() + "\n").as_bytes(), &old).is_err());
+    assert!(!store.verify_against(&kept).unwrap().holds());
+}
+
+/// Nothing is signed by the key that signed what is lost; another one of another name begins anew.
+fn begins_a_new_history(store: &Store) {
+    let refused = store.checkpoint().err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Corrupt);
+    assert!(refused.hint_text().is_some_and(|hint| hint.contains("escrow key rotate")), "{refused}");
+    let old: VerifierKey = store.verifier_key().unwrap().parse().unwrap();
+    let change = store.rotate_log_key().unwrap();
+    assert!(!change.verify(&old).unwrap().continues());
+    assert!(store.checkpoint().unwrap().verify(&old).is_err());
 }
 
 #[test]

@@ -184,7 +184,8 @@ fn a_key_that_signed_what_is_lost_signs_nothing_else() {
         })
         .collect();
     let store = builder(Arc::new(MemoryVfs::from_files(cut))).open().unwrap();
-    assert!(matches!(store.verify_against(&kept).unwrap(), Against::Missing { .. }));
+    let against = store.verify_against(&kept).unwrap();
+    assert!(matches!(against, Against::Missing { .. }), "{against}");
     let refused = store.checkpoint().err().unwrap();
     assert_eq!(refused.kind(), ErrorKind::Corrupt);
     assert!(refused.hint_text().is_some_and(|hint| hint.contains("escrow key rotate")), "{refused}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use escrowdb::receipts::{Act, Deed};
 use escrowdb::record::time;
 
 use crate::args::Global;
@@ -41,6 +42,8 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
     match command {
         Command::Rotate(_) => {
             let change = store.rotate_log_key()?.to_string();
+            // By whom: the store's own record of the change names nobody.
+            engine::session(&store, global).changed(&Act::new(Deed::LogKey, 0))?;
             if let Some(place) = &place {
                 durable::write(place, change.as_bytes())?;
             }

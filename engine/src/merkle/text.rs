@@ -63,7 +63,9 @@ impl Opening {
         let wrong = || Error::corrupt("the proof opens no record");
         let (version, rest) = bytes.split_first().ok_or_else(wrong)?;
         if *version != VERSION {
-            return Err(Error::newer("the opening of a record in a proof"));
+            // Nobody signed the version.
+            return Err(Error::corrupt("the proof opens its record in a way that this program doesn't know")
+                .hint("it was changed, or a newer program made it"));
         }
         let (salt, canonical) = rest.split_first_chunk().ok_or_else(wrong)?;
         Ok(Self { salt: Zeroizing::new(*salt), canonical: Zeroizing::new(canonical.to_vec()) })

@@ -196,7 +196,7 @@ impl<'s> Reading<'s> {
     }
 
     /// Records a change of rules.
-    pub(crate) fn changed(&self, act: &Act) -> Result<()> {
+    pub fn changed(&self, act: &Act) -> Result<()> {
         self.record(self.generation(), act, Detail::new())
     }
 

@@ -83,7 +83,8 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
         Some(TYPE) => {}
         Some(UNSIGNED) => return Err(unsigned()),
         Some(other) if other.starts_with("escrowdb/erasure-certificate/") => {
-            return Err(Error::newer("a certificate of another version"));
+            return Err(Error::corrupt("the certificate is of a version that this program doesn't know")
+                .hint("it was changed, or a newer program made it"));
         }
         _ => return Err(wrong("it has another type")),
     }
@@ -92,6 +93,8 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
     };
     let evidence = Evidence { proof: proof.to_owned(), signature: signature.to_owned() };
     let proof = RecordProof::parse(proof.as_bytes())?;
+    // Before anything of the record is believed, its version too.
+    let origin = &proof.verify(trust)?.origin;
     let act = Stored::decode(&proof.opening.canonical)?;
     if !is_own(&act) {
         return Err(wrong("what it proves is no act of the store"));
@@ -103,7 +106,6 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
     if certificate.to_json() + "\n" != text {
         return Err(Error::corrupt("the certificate says something else than the log, or in other bytes"));
     }
-    let origin = &proof.verify(trust)?.origin;
     let note = Note::parse(format!("{statement}\n{signature}\n").as_bytes())?;
     if note.signatures().len() != 1 {
         return Err(wrong("it has more than one signature"));
