@@ -172,9 +172,9 @@ fn a_key_that_signed_what_is_lost_signs_nothing_else() {
     say(&store, "anna", 5, 10);
     let kept = store.checkpoint().unwrap();
     let (old, size) = (key(&store), kept.unverified().size);
-    drop(store);
-    // The journal as it was before; the key tree of today.
+    // The journal as it was before; the key tree of today. Closing would roll the journal.
     let now = disk.snapshot();
+    drop(store);
     let is_journal = |path: &std::path::Path| path.extension().is_some_and(|e| e == "jrn");
     let cut: Vec<_> = now
         .into_iter()
