@@ -85,6 +85,15 @@ fn faults_are_named_by_line_and_end_with_exit_6() {
     assert_eq!(seen["first"][0]["fault"], "changed");
     assert_eq!((&seen["first"][0]["line"], &seen["first"][0]["exported_line"]), (&json!(3), &json!(3)));
     assert_eq!(run.error()["kind"], "corrupt");
+    // Whoever changes what the manifest says, and not the file, has no signature over it.
+    let says = sandbox.read("e.jsonl.manifest.json");
+    let other = says.replacen("\"asked\":{\"query\":\"*\"}", "\"asked\":{\"query\":\"a\"}", 1);
+    assert_ne!(says, other);
+    sandbox.write("e.jsonl", &good);
+    sandbox.write("e.jsonl.manifest.json", other);
+    check(&sandbox, "e.jsonl", &key).exits(6);
+    sandbox.write("e.jsonl.manifest.json", says);
+    check(&sandbox, "e.jsonl", &key).ok();
     let short = ["verify-export", "e.jsonl", "--key", &key, "--faults", "2"];
     sandbox.write("e.jsonl", "x\n".repeat(5));
     let text = sandbox.args(&short, "").exits(6).out;

@@ -161,16 +161,21 @@ fn export_a_signed_line_that_the_log_does_not_hold_is_found() {
 #[test]
 fn export_what_comes_later_is_not_in_it() {
     let store = store();
+    // More than are read at a time, so that some are read when later ones are there.
+    let more = (14..700).map(|n| Record::new("c-anna", "anna", Micros(n), "more").id(format!("m{n}")));
+    store.append(&more.collect::<Vec<_>>()).unwrap();
     let mut n = 0;
     let files = export(&reading(&store), "*", || {
         n += 1;
-        store.append(&[Record::new("c-anna", "anna", Micros(n), "later").id(format!("late{n}"))]).unwrap();
+        // Behind all, and among those that were read.
+        let at = if n % 2 == 0 { Micros(n) } else { Micros(1_000_000 + n) };
+        store.append(&[Record::new("c-anna", "anna", at, "later").id(format!("late{n}"))]).unwrap();
         if n == 5 {
             store.roll().unwrap();
         }
     })
     .unwrap();
-    assert_eq!(files.lines().len(), 14);
+    assert_eq!(files.lines().len(), 700);
     assert!(files.holds(&key(&store)));
     store.compact(&Default::default(), |_| ()).unwrap();
     assert!(files.holds(&key(&store)));
