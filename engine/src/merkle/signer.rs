@@ -32,7 +32,7 @@ pub enum KeyKind {
     /// The text of a note: the key of a log.
     Log = 1,
     /// That and when a head of a log was seen to continue the earlier ones: the key of a witness
-    /// ([`cosign`](crate::merkle::cosign)).
+    /// ([`crate::merkle::cosign`]).
     Witness = 4,
 }
 

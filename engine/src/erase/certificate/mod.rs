@@ -1,8 +1,8 @@
 //! What an erasure answers with: what died, signed by the log's key, with the proof that the log says the
 //! same.
 //!
-//! All of it but the reason stands in the record `erased` of the request ([`act`]), and is printed from
-//! there as JSON ([`print`]). [`signed`] adds proof and signature, and checks a certificate without a store.
+//! All of it but the reason stands in the record `erased` of the request (`act`), and is printed from
+//! there as JSON (`print`). `signed` adds proof and signature, and checks a certificate without a store.
 
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId};
