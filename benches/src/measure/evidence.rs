@@ -30,8 +30,8 @@ use crate::workload::Workload;
 const LEAVES: u64 = 10_000_000;
 /// Leaves that one roll writes.
 const ROLL: usize = 32_768;
-/// Records of a full journal, and of the batches that fill it; people who are born in it come on top.
-const FULL: usize = 31_000;
+/// Records that fill a journal; people who are born in it, and what is appended one by one, come on top.
+const FULL: usize = 30_000;
 /// Of how many the median is taken.
 const SAMPLES: usize = 2_000;
 
@@ -66,12 +66,13 @@ fn large_log(dir: &Path, table: &mut Table) -> Result<()> {
     table.row(format!("tree and writing of {of} hashes, CPU each"), time(spent / LEAVES as u32))?;
     let root = log.frontier().root();
     let mut random = LEAVES / 3;
-    let (mut proofs, mut advances, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut proofs, mut cpu, mut advances, mut checks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..SAMPLES {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let at = (random >> 20) % LEAVES;
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), meter::thread_cpu());
         let proof = Inclusion::prove(&log, Seq(at), LEAVES)?;
+        cpu.push(meter::thread_cpu() - before);
         proofs.push(start.elapsed());
         let leaf = log.leaf(Seq(at))?;
         let start = Instant::now();
@@ -82,6 +83,7 @@ fn large_log(dir: &Path, table: &mut Table) -> Result<()> {
         advances.push(start.elapsed());
     }
     three(table, format!("proof of one leaf of {of}"), &mut proofs)?;
+    three(table, "… processor time", &mut cpu)?;
     three(table, "… its check", &mut checks)?;
     three(table, format!("proof that {of} leaves continue fewer"), &mut advances)
 }
@@ -91,11 +93,13 @@ fn of_records(store: &Store, workload: &Workload, dir: &Path, table: &mut Table)
     let reading = store.session(Session::new());
     let key: VerifierKey = store.verifier_key()?.parse()?;
     let head = store.checkpoint()?;
-    let (mut proofs, mut checks, mut openings) = (Vec::new(), Vec::new(), Vec::<Opening>::new());
+    let (mut proofs, mut cpu, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut openings: Vec<Opening> = Vec::new();
     for n in 0..SAMPLES {
         let id = workload.id_of(n as u64 * 7);
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), meter::thread_cpu());
         let found = reading.prove(&id, None, Some(&head))?;
+        cpu.push(meter::thread_cpu() - before);
         proofs.push(start.elapsed());
         let proof = found.into_iter().next().ok_or("a record is not there")?;
         let text = proof.to_text();
@@ -106,6 +110,7 @@ fn of_records(store: &Store, workload: &Workload, dir: &Path, table: &mut Table)
     }
     let of = number(head.unverified().size);
     three(table, format!("proof of one record, found by its id, of {of}"), &mut proofs)?;
+    three(table, "… processor time", &mut cpu)?;
     three(table, "… read and checked with the key alone", &mut checks)?;
     leaves(&openings, dir, table)
 }
@@ -165,12 +170,12 @@ fn certificates(store: &Store, workload: &Workload, table: &mut Table) -> Result
 
 /// The first checkpoint over a full journal, beside somebody who appends one record after the other.
 fn first_checkpoints(dir: &Path, options: &Options, table: &mut Table) -> Result<()> {
-    let (mut firsts, mut again, mut waits, mut quiet, mut size) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut firsts, mut cpu, mut again) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut waits, mut quiet, mut size) = (Vec::new(), Vec::new(), 0);
     for round in 0..5 {
         let mut workload = Workload::new(options.shape, options.records, options.seed + round);
         let place = dir.join(format!("full-{round}"));
-        let store = store(&place).preset(workload.preset()).create()?;
+        let store = store(&place).preset(workload.preset()).roll_records(2 * ROLL as u32).create()?;
         for _ in 0..FULL / 1_000 {
             store.append(&workload.batch(1_000))?;
         }
@@ -178,9 +183,10 @@ fn first_checkpoints(dir: &Path, options: &Options, table: &mut Table) -> Result
         let (first, took, appends) = std::thread::scope(|scope| -> Result<_> {
             let appender = scope.spawn(|| one_by_one(&store, &mut workload, &over));
             std::thread::sleep(Duration::from_millis(300));
-            let first = Instant::now();
+            let (first, before) = (Instant::now(), meter::thread_cpu());
             let head = store.checkpoint();
             let took = first.elapsed();
+            cpu.push(meter::thread_cpu() - before);
             std::thread::sleep(Duration::from_millis(300));
             over.store(true, Ordering::Release);
             let appends = appender.join().map_err(|_| "the caller who appends panicked")??;
@@ -201,6 +207,7 @@ fn first_checkpoints(dir: &Path, options: &Options, table: &mut Table) -> Result
     }
     let journal = number(size);
     three(table, format!("first checkpoint over a journal of {journal} positions"), &mut firsts)?;
+    three(table, "… processor time", &mut cpu)?;
     three(table, "… single appends beside it", &mut waits)?;
     three(table, "… single appends before and after", &mut quiet)?;
     three(table, "checkpoint with nothing new", &mut again)
