@@ -25,7 +25,7 @@ fn transcripts(page: &str) -> Vec<Shown> {
             (true, "```") => inside = false,
             (true, line) => match line.strip_prefix("$ ") {
                 Some(command) => all.push(Shown { command: command.to_owned(), output: Vec::new() }),
-                None => all.last_mut().expect("a command first").output.push(line.to_owned()),
+                None => all.last_mut().unwrap().output.push(line.to_owned()),
             },
             (false, _) => {}
         }
