@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::id::SegmentId;
 use crate::index::scrub::Scrubbed;
 use crate::index::{IndexBuilder, Part, Scrub, file};
-use crate::keyring::losses::By;
+use crate::keyring::losses::{By, Loss, What};
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
 use crate::query::eval::hidden;
 use crate::state::heal::{self, GiveUp};
-use crate::state::tree_now::History;
+use crate::state::tree_now::{History, TreeNow};
 use crate::state::{State, commit};
 use crate::view::{Rolled, View};
 
@@ -327,7 +327,7 @@ fn compare_signed(state: &State, report: &mut VerifyReport) -> Result<()> {
              folder back from a backup that has them, or begin a new history by `escrow key rotate`",
             signed.size - 1
         ));
-    } else if tree.history()? == History::Broken {
+    } else if tree.history()? == History::Broken && !is_explained(&tree, signed.size)? {
         report.damage.push(format!(
             "log: the first {} positions were signed and are others now; put the folder back from a backup, or \
              begin a new history by `escrow key rotate`",
@@ -335,6 +335,12 @@ fn compare_signed(state: &State, report: &mut VerifyReport) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Whether a loss that was given up, and is named for good, is why the log is another than was signed.
+fn is_explained(tree: &TreeNow<'_>, signed: u64) -> Result<bool> {
+    let of_the_log = |loss: &Loss| loss.segment.is_none() || loss.what != What::Records;
+    Ok(catalog::losses(tree.keys())?.iter().any(|loss| of_the_log(loss) && loss.first.0 < signed))
 }
 
 /// The number of bare leaves against the sum of what was removed.
