@@ -209,7 +209,7 @@ pub(crate) fn walked(
 /// A hit as the JSON line of a search, with its cursor.
 pub(crate) fn hit_json(hit: &Hit) -> String {
     let mut line = String::new();
-    with_view(hit, |view| jsonl::print_hit(&mut line, hit.seq, &hit.cursor, view));
+    hit.with_view(|view| jsonl::print_hit(&mut line, hit.seq, &hit.cursor, view));
     let mut more = String::new();
     if let Some(score) = hit.score {
         more.push_str(&format!(",\"score\":{score}"));
@@ -279,7 +279,7 @@ pub(crate) fn explained<R>(
 /// A record as the JSON line of an export: an import reads it again.
 pub(crate) fn record_json(hit: &Hit) -> String {
     let mut line = String::new();
-    with_view(hit, |view| jsonl::print_record(&mut line, view));
+    hit.with_view(|view| jsonl::print_record(&mut line, view));
     line
 }
 
@@ -304,23 +304,6 @@ pub(crate) fn placed_json(hit: &Hit, here: bool) -> String {
     }
     let mark = if here { "\"here\":true," } else { "" };
     format!("{{\"seq\":{},{mark}{}", hit.seq, record_json(&hit).trim_start_matches('{'))
-}
-
-fn with_view(hit: &Hit, print: impl FnOnce(&jsonl::View)) {
-    let subjects: Vec<&str> = hit.subjects.iter().map(String::as_str).collect();
-    print(&jsonl::View {
-        id: &hit.id,
-        conversation: &hit.conversation,
-        author: hit.author.as_deref(),
-        subjects: &subjects,
-        time: hit.time,
-        channel: &hit.channel,
-        kind: hit.kind,
-        tags: &hit.tags,
-        body: &hit.body,
-        reply_to: hit.reply_to.as_deref(),
-        extra: &hit.extra,
-    });
 }
 
 /// A hit as two lines for people: where and who, then the beginning of the text.

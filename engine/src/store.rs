@@ -7,13 +7,11 @@ use parking_lot::Mutex;
 
 use crate::compact::{self, Background};
 use crate::erase::keeper::Keeper;
-use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Epoch, RequestId, SegmentId, Seq, StoreId};
+use crate::error::{Error, Result};
+use crate::id::{Epoch, SegmentId, Seq, StoreId};
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
-use crate::log::cosigned;
-use crate::merkle::tile::Tile;
 use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
@@ -21,7 +19,9 @@ use crate::state::{State, commit, upgrade};
 use crate::verify::{self, probe};
 use crate::view::Missing;
 
+mod acts;
 mod builder;
+mod evidence;
 
 pub use builder::Builder;
 
@@ -38,7 +38,9 @@ pub use crate::query::acts::{ActOptions, ActView, Exported};
 pub use crate::query::around::Around;
 pub use crate::query::exec::Order;
 pub use crate::query::explain::Explain;
-pub use crate::query::reading::{Hit, PersonView, Reading, SearchOptions};
+pub use crate::query::hit::{Hit, PersonView};
+pub use crate::query::options::SearchOptions;
+pub use crate::query::reading::Reading;
 pub use crate::query::snippet::Snippet;
 pub use crate::receipts::{Act, Deed, Detail, DetailField};
 pub use crate::record::Record;
@@ -216,87 +218,6 @@ impl Store {
         if changes.is_empty() { Ok(()) } else { commit::ordinary(&self.state, &changes) }
     }
 
-    /// What an erasure would take, and where else the person's names stand. Changes nothing. For a
-    /// person it reads every body in the store; appends wait for it.
-    ///
-    /// # Errors
-    /// *Not found* if it is unknown.
-    pub fn plan(&self, selector: &Selector) -> Result<Plan> {
-        self.plan_as(&Session::new(), selector)
-    }
-
-    /// The same, as somebody: a plan shows records, so it is recorded like what is opened.
-    ///
-    /// # Errors
-    /// As [`Store::plan`].
-    pub fn plan_as(&self, session: &Session, selector: &Selector) -> Result<Plan> {
-        let reading = self.session(session.clone());
-        let generation = reading.generation();
-        let planned = crate::erase::plan::plan(&self.state, selector);
-        let count = match &planned {
-            Ok(plan) => plan.records,
-            Err(e) if e.kind() == ErrorKind::NotFound => 0,
-            Err(_) => return planned,
-        };
-        let detail = match selector {
-            Selector::Person(identifier) => Detail::new().with(DetailField::Person, identifier),
-            Selector::Conversation(name) => Detail::new().with(DetailField::Conversation, name),
-            Selector::Record { id, conversation } => Detail::new()
-                .with(DetailField::Record, id)
-                .with_some(DetailField::Conversation, conversation.as_deref()),
-        };
-        reading.tell(generation, &Act::new(Deed::Plan, count), detail)?;
-        planned
-    }
-
-    /// What is recorded of what is done with the store, and how long it is kept.
-    ///
-    /// # Errors
-    /// An unreadable key tree.
-    pub fn audit_rules(&self) -> Result<AuditRules> {
-        self.state.audit_rules()
-    }
-
-    /// Changes that, from now on; the change is recorded first, whatever the level. What stands already
-    /// is kept for as much longer or shorter.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use escrowdb::{session::Session, store::*, vfs::MemoryVfs};
-    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
-    /// store.set_audit_rules(&Session::new().actor("dana"), &AuditRules::new(Level::All).keep_details(30))?;
-    /// let acts = store.session(Session::new()).acts("kind:rule", &ActOptions::new())?;
-    /// assert_eq!(acts[0].actor_name.as_deref(), Some("dana"));
-    /// assert_eq!(acts[0].act.as_ref().and_then(|act| act.rules), Some(store.audit_rules()?));
-    /// # Ok::<(), escrowdb::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// *Unsupported* in a store of an older format, *invalid* for a retention of no day or of more than a
-    /// hundred years, and trouble with the store.
-    pub fn set_audit_rules(&self, session: &Session, rules: &AuditRules) -> Result<()> {
-        if !self.state.view.read().tree.head().has_evidence() {
-            return Err(Error::new(ErrorKind::Unsupported, "a store of this format records no acts")
-                .hint("bring it to the format of this program first: `escrow upgrade`"));
-        }
-        if [rules.keep_acts, rules.keep_details].iter().any(|days| !(1..=AuditRules::DAYS_MAX).contains(days))
-        {
-            let most = AuditRules::DAYS_MAX;
-            return Err(Error::invalid(format!("acts and details are kept for 1 to {most} days")));
-        }
-        self.session(session.clone()).changed(&Act::rule(*rules))?;
-        self.state.set_audit_rules(rules)
-    }
-
-    /// Destroys the keys of acts and of details whose date has come, as an opening does. Answers a
-    /// certificate for acts, one for details; none if nothing was due.
-    ///
-    /// # Errors
-    /// As [`Store::erase`].
-    pub fn expire_acts(&self) -> Result<Vec<Certificate>> {
-        crate::erase::expire::expire(&self.state, &self.queue)
-    }
-
     /// Erases a person, a conversation or a record. When it returns, no byte ever written to the
     /// store together with every key that exists tells anything of it.
     ///
@@ -305,16 +226,6 @@ impl Store {
     /// request is kept and done by the next erasure or opening).
     pub fn erase(&self, selector: &Selector, options: &EraseOptions) -> Result<Certificate> {
         crate::erase::erase(&self.state, &self.queue, selector, options)
-    }
-
-    /// The certificate of an erasure that is done, without its reason. `at` may name a checkpoint of the
-    /// log that was signed since, to prove it in: one that witnesses signed too, say.
-    ///
-    /// # Errors
-    /// *Not found* if no such request is done; *corrupt* if hashes of the log are lost, or `at` is of
-    /// another history; *invalid* if `at` was signed before the erasure.
-    pub fn certificate(&self, request: RequestId, at: Option<&SignedCheckpoint>) -> Result<Certificate> {
-        crate::erase::certificate_of(&self.state, request, at)
     }
 
     /// Merges small segments, lays those that overlap in time one behind the other, and gives back
@@ -414,135 +325,6 @@ impl Store {
     /// An unreadable key tree.
     pub fn losses(&self) -> Result<Vec<Loss>> {
         Ok(catalog::losses(&self.state.view.read().tree)?.iter().copied().collect())
-    }
-
-    /// The log's public key in C2SP form.
-    ///
-    /// # Errors
-    /// An unreadable key tree.
-    pub fn verifier_key(&self) -> Result<String> {
-        Ok(self.state.verifier_key()?.to_string())
-    }
-
-    /// Changes the key that signs the log: the old one signs that the new one follows, and dies as the key of
-    /// an erased person does. Answers with what both signed: whoever believes the old key learns the new one
-    /// from it. It stands in the log too, as `log-key/…`.
-    ///
-    /// If the log doesn't continue what its key signed, because hashes or records of it are lost and given
-    /// up, the new key has a new name and begins a new history.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
-    /// use escrowdb::merkle::signer::VerifierKey;
-    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
-    /// let (old, kept): (VerifierKey, _) = (store.verifier_key()?.parse()?, store.checkpoint()?);
-    /// let change = store.rotate_log_key()?;
-    /// assert_eq!(change.verify(&old)?.key.to_string(), store.verifier_key()?);
-    /// // What the old key signed is continued.
-    /// assert!(store.verify_against(&kept)?.holds());
-    /// # Ok::<(), escrowdb::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// *Unsupported* in a store of an older format; as of an erasure.
-    pub fn rotate_log_key(&self) -> Result<SignedRotation> {
-        crate::erase::log_key::rotate(&self.state, &self.queue)
-    }
-
-    /// Keys that signed the log, oldest first, with what they are good for; the last one signs today.
-    ///
-    /// # Errors
-    /// An unreadable key tree.
-    pub fn log_keys(&self) -> Result<Vec<LogKeyReport>> {
-        self.state.log_keys()
-    }
-
-    /// The head of the log over everything acknowledged, signed. Who keeps it outside of the store
-    /// sees later whether anything before it was taken away, changed or put back.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
-    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
-    /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
-    /// let kept = store.checkpoint()?.to_string();
-    /// store.append(&[Record::new("c1", "ben@example.org", Micros(1), "Hi")])?;
-    /// let kept = SignedCheckpoint::parse(kept.as_bytes())?;
-    /// assert_eq!(store.verify_against(&kept)?, Against::Continues { from: 2, to: 4 });
-    /// // A second party, with the key only, sees the same from a proof.
-    /// let later = store.checkpoint_since(&kept)?.to_string();
-    /// let key: escrowdb::merkle::signer::VerifierKey = store.verifier_key()?.parse()?;
-    /// Advance::parse(later.as_bytes())?.verify(&kept, &key)?;
-    /// # Ok::<(), escrowdb::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Trouble with the store; *corrupt* if hashes of the log are lost.
-    pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
-        self.state.tree_to_sign()?.sign()
-    }
-
-    /// The same, with the proof that it continues an earlier one: what a C2SP witness is sent.
-    ///
-    /// # Errors
-    /// The same; *corrupt* if `earlier` is none of this log, or if the log does not continue it.
-    pub fn checkpoint_since(&self, earlier: &SignedCheckpoint) -> Result<Advance> {
-        verify::against::advance(&self.state, earlier)
-    }
-
-    /// The proof that a checkpoint of the log continues its first `from` positions, for a witness that
-    /// says it is there.
-    ///
-    /// # Errors
-    /// The same; *invalid* if `from` is more than the checkpoint counts.
-    pub fn advance(&self, from: u64, to: &SignedCheckpoint) -> Result<Advance> {
-        verify::against::advance_from(&self.state, from, to)
-    }
-
-    /// Hands out the C2SP tiles of a checkpoint of the log that one of `from` positions did not have
-    /// yet, full or not, by level and position. They hold public hashes.
-    ///
-    /// # Errors
-    /// The same; what `put` answers.
-    pub fn tiles(
-        &self,
-        from: u64,
-        to: &SignedCheckpoint,
-        put: &mut dyn FnMut(Tile, &[u8]) -> Result<()>,
-    ) -> Result<()> {
-        verify::published::tiles(&self.state, from, to, put)
-    }
-
-    /// Keeps a checkpoint with what others signed of it, so that [`Self::cosigned`] finds it. Of the
-    /// last eight only; it is a convenience, and no evidence against who writes to the folder.
-    ///
-    /// # Errors
-    /// *Corrupt* if it is none of this log; the folder can't be written.
-    pub fn keep_cosigned(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
-        checkpoint.verify(&self.state.log_trust()?)?;
-        let _one_at_a_time = self.state.log.lock();
-        cosigned::keep(&*self.state.env.vfs, &self.state.env.dir, checkpoint)
-    }
-
-    /// Cosigned checkpoints that were kept, the longest first. Only the log's own signature was
-    /// verified: whose cosignatures count says a policy.
-    ///
-    /// # Errors
-    /// The folder can't be read.
-    pub fn cosigned(&self) -> Result<Vec<SignedCheckpoint>> {
-        let mut kept = cosigned::kept(&*self.state.env.vfs, &self.state.env.dir)?;
-        let key = self.state.verifier_key()?;
-        kept.retain(|checkpoint| checkpoint.verify(&key).is_ok());
-        Ok(kept)
-    }
-
-    /// Whether the log continues a checkpoint that was kept outside of the store.
-    ///
-    /// # Errors
-    /// *Corrupt* if it is none of this log; trouble that keeps it from looking.
-    pub fn verify_against(&self, earlier: &SignedCheckpoint) -> Result<Against> {
-        verify::against::against(&self.state, earlier)
     }
 
     /// Where the root key lives.

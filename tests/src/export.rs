@@ -5,7 +5,7 @@ use std::io::{BufRead, Cursor};
 use escrowdb::Error;
 use escrowdb::export::{Asked, Digest, Manifest, ProofFile, Report, SignedManifest, Snapshot, check};
 use escrowdb::merkle::signer::VerifierKey;
-use escrowdb::record::jsonl::{View, print_record};
+use escrowdb::record::jsonl::print_record;
 use escrowdb::store::{Hit, Reading};
 use sha2::{Digest as _, Sha256};
 
@@ -22,22 +22,8 @@ pub struct Files {
 
 /// The line of a record, without its end.
 pub fn line(hit: &Hit) -> String {
-    let subjects: Vec<&str> = hit.subjects.iter().map(String::as_str).collect();
     let mut line = String::new();
-    let view = View {
-        id: &hit.id,
-        conversation: &hit.conversation,
-        author: hit.author.as_deref(),
-        subjects: &subjects,
-        time: hit.time,
-        channel: &hit.channel,
-        kind: hit.kind,
-        tags: &hit.tags,
-        body: &hit.body,
-        reply_to: hit.reply_to.as_deref(),
-        extra: &hit.extra,
-    };
-    print_record(&mut line, &view);
+    hit.with_view(|view| print_record(&mut line, view));
     line
 }
 

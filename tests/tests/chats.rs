@@ -75,20 +75,7 @@ fn quoted(value: &str) -> String {
 
 /// What an export says of a record, and what the input said.
 fn line_of_hit(hit: &Hit) -> String {
-    let subjects: Vec<&str> = hit.subjects.iter().map(String::as_str).collect();
-    line(&View {
-        id: &hit.id,
-        conversation: &hit.conversation,
-        author: hit.author.as_deref(),
-        subjects: &subjects,
-        time: hit.time,
-        channel: &hit.channel,
-        kind: hit.kind,
-        tags: &hit.tags,
-        body: &hit.body,
-        reply_to: hit.reply_to.as_deref(),
-        extra: &hit.extra,
-    })
+    hit.with_view(line)
 }
 
 fn line_of_record(record: &Record) -> String {

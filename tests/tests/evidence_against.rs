@@ -11,7 +11,8 @@ use escrowdb::id::{Micros, Seq};
 use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    Against, Builder, Durability, EraseOptions, Record, Selector, SignedCheckpoint, VerifyOptions,
+    Against, Builder, Certificate, Durability, EraseOptions, Record, Selector, SignedCheckpoint,
+    VerifyOptions,
 };
 use escrowdb::vfs::{MemoryVfs, Vfs as _};
 use escrowdb::{ErrorKind, Store};
@@ -170,20 +171,7 @@ fn a_frame_that_was_given_up_is_named_as_the_reason() {
 /// loss nothing is signed over it.
 #[test]
 fn nothing_is_signed_over_a_loss_that_nobody_has_noted() {
-    let disk = MemoryVfs::new();
-    let store = builder(&disk).create().unwrap();
-    say(&store, 0, 12);
-    store.append(&[Record::new("c", "bob", Micros(0), "")]).unwrap();
-    store.roll().unwrap();
-    store.erase(&Selector::Person("bob".into()), &EraseOptions::default()).unwrap();
-    store.roll().unwrap();
-    let kept = store.checkpoint().unwrap();
-    store.close().unwrap();
-    let disk = MemoryVfs::from_files(disk.snapshot());
-    for path in disk.snapshot().into_keys().filter(|path| path.starts_with("/s/log")) {
-        disk.remove(&path).unwrap();
-    }
-    let store = builder(&disk).open().unwrap();
+    let (store, kept, _) = without_hashes_of_the_erased();
     assert_eq!(store.checkpoint().err().unwrap().kind(), ErrorKind::Corrupt);
     assert_eq!(store.verify_against(&kept).err().unwrap().kind(), ErrorKind::Corrupt);
     assert!(store.session(Session::new()).prove("m1", None, None).is_err());
@@ -200,6 +188,21 @@ fn nothing_is_signed_over_a_loss_that_nobody_has_noted() {
 /// of the same key had another root, and the same certificate came with two histories.
 #[test]
 fn a_loss_that_a_roll_noted_is_not_signed_over() {
+    let (store, kept, erased) = without_hashes_of_the_erased();
+    assert!(store.checkpoint().is_err());
+    say(&store, 20, 30);
+    store.roll().unwrap();
+    assert!(store.certificate(erased.request, None).is_err());
+    begins_a_new_history(&store);
+    let again = store.certificate(erased.request, None).unwrap();
+    let old: VerifierKey = store.log_keys().unwrap()[0].key.clone();
+    assert!(certificate::verify((again.to_json() + "\n").as_bytes(), &old).is_err());
+    assert!(!store.verify_against(&kept).unwrap().holds());
+}
+
+/// A store that lost the hashes of its log; what Bob's leaves were nothing gives again. With the head that was
+/// signed before, and the certificate of Bob's erasure.
+fn without_hashes_of_the_erased() -> (Store, SignedCheckpoint, Certificate) {
     let disk = MemoryVfs::new();
     let store = builder(&disk).create().unwrap();
     say(&store, 0, 12);
@@ -213,16 +216,7 @@ fn a_loss_that_a_roll_noted_is_not_signed_over() {
     for path in disk.snapshot().into_keys().filter(|path| path.starts_with("/s/log")) {
         disk.remove(&path).unwrap();
     }
-    let store = builder(&disk).open().unwrap();
-    assert!(store.checkpoint().is_err());
-    say(&store, 20, 30);
-    store.roll().unwrap();
-    assert!(store.certificate(erased.request, None).is_err());
-    begins_a_new_history(&store);
-    let again = store.certificate(erased.request, None).unwrap();
-    let old: VerifierKey = store.log_keys().unwrap()[0].key.clone();
-    assert!(certificate::verify((again.to_json() + "\n").as_bytes(), &old).is_err());
-    assert!(!store.verify_against(&kept).unwrap().holds());
+    (builder(&disk).open().unwrap(), kept, erased)
 }
 
 /// Nothing is signed by the key that signed what is lost; another one of another name begins anew.

@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use escrowdb::id::Micros;
 use escrowdb::query::ast::Ast;
-use escrowdb::query::reading::SearchOptions;
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
-use escrowdb::store::{Builder, EraseOptions, Order, Outcome, Preset, Selector, VerifyOptions};
+use escrowdb::store::{
+    Builder, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, VerifyOptions,
+};
 use escrowdb::vfs::MemoryVfs;
 use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::chats::ask::{Answers, Plain, Words, finds};

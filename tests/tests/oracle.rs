@@ -15,7 +15,7 @@ use escrowdb::id::{Micros, PersonNumber};
 use escrowdb::index::{Field, IndexData, file};
 use escrowdb::keyring::{FileSlot, Keyring, Slot, Tree, catalog};
 use escrowdb::record::Record;
-use escrowdb::record::jsonl::{self, View};
+use escrowdb::record::jsonl;
 use escrowdb::session::Session;
 use escrowdb::state::commit::open_segment_in;
 use escrowdb::state::keys::ContentKeys;
@@ -279,22 +279,8 @@ fn export(store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     let reading = store.session(Session::new());
     let each = |hit: escrowdb::store::Hit| {
-        let subjects: Vec<&str> = hit.subjects.iter().map(String::as_str).collect();
         let mut line = String::new();
-        let view = View {
-            id: &hit.id,
-            conversation: &hit.conversation,
-            author: hit.author.as_deref(),
-            subjects: &subjects,
-            time: hit.time,
-            channel: &hit.channel,
-            kind: hit.kind,
-            tags: &hit.tags,
-            body: &hit.body,
-            reply_to: hit.reply_to.as_deref(),
-            extra: &hit.extra,
-        };
-        jsonl::print_record(&mut line, &view);
+        hit.with_view(|view| jsonl::print_record(&mut line, view));
         lines.push(line);
         true
     };

@@ -11,10 +11,11 @@ use std::thread;
 use std::time::Duration;
 
 use escrowdb::id::{Micros, Seq};
-use escrowdb::query::reading::SearchOptions;
 use escrowdb::record::Record;
 use escrowdb::session::Session;
-use escrowdb::store::{Certificate, EraseOptions, Order, Outcome, Preset, Selector, VerifyOptions};
+use escrowdb::store::{
+    Certificate, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, VerifyOptions,
+};
 use escrowdb::vfs::MemoryVfs;
 use escrowdb::{ErrorKind, Store};
 use escrowdb_tests::call::{Aim, Call, Class};

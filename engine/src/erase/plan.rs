@@ -14,7 +14,7 @@ use crate::index::{Field, Part, Segment, SortKey, Term};
 use crate::keyring::pending::Target;
 use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
-use crate::query::reading::{self, Hit};
+use crate::query::hit::{self, Hit};
 use crate::state::State;
 use crate::view::View;
 
@@ -150,7 +150,7 @@ impl Mentions {
     fn keep(&mut self, part: &dyn Part, found: Vec<(SortKey, u32)>, view: &View) -> Result<()> {
         let search = Search { parts: &[part], people: view, mask: &view.mask, until: None };
         for (key, doc) in found {
-            self.newest.push((key, reading::hit(&search, Found { key, part: 0, doc })?));
+            self.newest.push((key, hit::hit(&search, Found { key, part: 0, doc })?));
         }
         self.newest.sort_by_key(|(key, _)| std::cmp::Reverse(*key));
         self.newest.truncate(MENTIONS_MAX);

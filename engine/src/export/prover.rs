@@ -10,7 +10,6 @@ use crate::export::snapshot::{Exported, Snapshot};
 use crate::id::{PersonNumber, Seq};
 use crate::merkle::hash::Hash;
 use crate::merkle::multi::{self, Gaps};
-use crate::state::tree_now::Relation;
 
 /// Nodes that are read under one lock on the log.
 const NODES: usize = 16_384;
@@ -129,10 +128,8 @@ impl<'a> Prover<'a> {
     fn nodes(&self, gaps: &mut Gaps<'_>) -> Result<Vec<Hash>> {
         let tree = self.snapshot.reading().state().tree_now()?;
         let head = self.snapshot.checkpoint().unverified();
-        match tree.relation(head)? {
-            Relation::Continues => gaps.take(NODES).map(|gap| multi::node(&tree, gap)).collect(),
-            other => Err(other.into_error(head)),
-        }
+        tree.must_continue(head)?;
+        gaps.take(NODES).map(|gap| multi::node(&tree, gap)).collect()
     }
 
     /// Which record is not the one in the log.

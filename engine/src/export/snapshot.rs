@@ -13,7 +13,9 @@ use crate::index::Mask;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::Opening;
 use crate::query::exec::{Found, Order, Search};
-use crate::query::reading::{Hit, Reading, SearchOptions, hit, named};
+use crate::query::hit::{Hit, hit, named};
+use crate::query::options::SearchOptions;
+use crate::query::reading::Reading;
 use crate::query::walk::PAGE;
 use crate::record::Stored;
 

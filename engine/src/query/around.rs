@@ -6,7 +6,7 @@
 use crate::error::Result;
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Found, Order, Search};
-use crate::query::reading::{Hit, hit, named};
+use crate::query::hit::{Hit, hit, named};
 
 /// A record and its neighbours in its conversation: those of the default kinds, by event time,
 /// ties by log position.

@@ -18,6 +18,8 @@ pub mod eval;
 pub mod exec;
 pub mod explain;
 pub mod facet;
+pub mod hit;
+pub mod options;
 pub mod parse;
 pub mod plan;
 mod prove;

@@ -4,167 +4,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Field, People, Term};
+use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::People;
 use crate::ingest::Queue;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::RecordProof;
 use crate::query::acts;
 use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
-use crate::query::exec::{Found, Order, Search};
+use crate::query::exec::{Order, Search};
 use crate::query::facet::By;
+use crate::query::hit::{Hit, PersonView, handle, named};
+use crate::query::options::{SearchOptions, all_in};
 use crate::query::parse;
 use crate::query::prove;
-use crate::query::snippet::Snippet;
 use crate::query::walk::Walk;
 use crate::receipts::{Act, Deed, Detail, DetailField};
+use crate::record::Kind;
 use crate::record::time::Period;
-use crate::record::{Kind, Stored};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
 use crate::view::View;
-
-/// Hits of a page if the caller names no limit.
-pub const LIMIT_DEFAULT: usize = 20;
-
-/// How to search.
-///
-/// ```
-/// # use std::sync::Arc;
-/// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
-/// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
-/// # let records: Vec<_> = (0..3).map(|n| Record::new("c1", "anna", Micros(n), n.to_string())).collect();
-/// # store.append(&records)?;
-/// let reading = store.session(Session::new());
-/// let oldest = SearchOptions::new().order(Order::Oldest).limit(2);
-/// let page = reading.search("*", &oldest)?;
-/// assert_eq!(page.iter().map(|hit| &*hit.body).collect::<Vec<_>>(), ["0", "1"]);
-/// // The next page begins behind the last hit, whatever was appended or erased meanwhile. (By
-/// // relevance a cursor is refused then: every score is another.)
-/// let next = reading.search("*", &oldest.clone().cursor(&page[1].cursor))?;
-/// assert_eq!(next[0].body, "2");
-/// # Ok::<(), escrowdb::Error>(())
-/// ```
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct SearchOptions {
-    /// At most this many hits.
-    pub limit: usize,
-    /// Order of hits.
-    pub order: Order,
-    /// Continue behind the hit with this cursor.
-    pub cursor: Option<String>,
-    /// Show each hit's body around the words of the query.
-    pub snippets: bool,
-    /// Give each hit a cursor.
-    pub cursors: bool,
-}
-
-impl Default for SearchOptions {
-    fn default() -> Self {
-        Self { limit: LIMIT_DEFAULT, order: Order::Newest, cursor: None, snippets: false, cursors: true }
-    }
-}
-
-impl SearchOptions {
-    /// The default: the newest 20.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// At most `limit` hits.
-    #[must_use]
-    pub const fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// In this order.
-    #[must_use]
-    pub const fn order(mut self, order: Order) -> Self {
-        self.order = order;
-        self
-    }
-
-    /// With snippets, or without.
-    #[must_use]
-    pub const fn snippets(mut self, snippets: bool) -> Self {
-        self.snippets = snippets;
-        self
-    }
-
-    /// With cursors, or without: who never goes on later saves the work.
-    #[must_use]
-    pub const fn cursors(mut self, cursors: bool) -> Self {
-        self.cursors = cursors;
-        self
-    }
-
-    /// Behind the hit with this cursor.
-    #[must_use]
-    pub fn cursor(mut self, cursor: impl Into<String>) -> Self {
-        self.cursor = Some(cursor.into());
-        self
-    }
-}
-
-/// A record that was found, with people by name.
-#[derive(Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Hit {
-    /// Log position.
-    pub seq: Seq,
-    /// Id.
-    pub id: String,
-    /// Conversation.
-    pub conversation: String,
-    /// Author; `None` if unknown, as the erased are.
-    pub author: Option<String>,
-    /// Subjects.
-    pub subjects: Vec<String>,
-    /// When it happened.
-    pub time: Micros,
-    /// Channel.
-    pub channel: String,
-    /// Kind.
-    pub kind: Kind,
-    /// Tags.
-    pub tags: Vec<String>,
-    /// Text.
-    pub body: String,
-    /// Id of the record answered.
-    pub reply_to: Option<String>,
-    /// How well it fits, of a search by relevance.
-    pub score: Option<f64>,
-    /// The part of the body around the words of the query, if it was asked for.
-    pub snippet: Option<Snippet>,
-    /// Unknown JSON fields that a lenient import kept.
-    pub extra: Vec<(String, String)>,
-    /// Continues a search behind this hit; empty where no search made it, or none was asked for.
-    pub cursor: String,
-}
-
-/// A person as the store knows her.
-#[derive(Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PersonView {
-    /// Number.
-    pub number: PersonNumber,
-    /// Random handle.
-    pub handle: Handle,
-    /// Identifiers.
-    pub identifiers: Vec<String>,
-    /// First identifiers of the people linked to her.
-    pub linked: Vec<String>,
-    /// Records of the default kinds of which she is a subject.
-    pub records: u64,
-    /// Time of the first of these.
-    pub first: Option<Micros>,
-    /// Time of the last of these.
-    pub last: Option<Micros>,
-}
 
 /// Reads with a session, for as long as the store is open. Each call sees one moment of the store.
 ///
@@ -577,57 +438,4 @@ fn typed(query: &str) -> Detail {
 
 fn by_id(id: &str, conversation: Option<&str>) -> Detail {
     Detail::new().with(DetailField::Record, id).with_some(DetailField::Conversation, conversation)
-}
-
-/// Every hit, none with a cursor.
-fn all_in(order: Order) -> SearchOptions {
-    SearchOptions::new().order(order).limit(usize::MAX).cursors(false)
-}
-
-/// Opens a record that was found and names its people.
-pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
-    let stored = search.parts[found.part].record(found.doc)?;
-    named(search, found, stored)
-}
-
-/// Names the people of a record.
-pub(crate) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
-    let mut subjects = Vec::with_capacity(stored.subjects.len());
-    for number in &stored.subjects {
-        subjects.extend(search.name(*number)?);
-    }
-    Ok(Hit {
-        seq: found.key.seq,
-        author: search.name(stored.author)?,
-        subjects,
-        id: stored.id,
-        conversation: stored.conversation,
-        time: stored.time,
-        channel: stored.channel,
-        kind: stored.kind,
-        tags: stored.tags,
-        body: stored.body,
-        reply_to: stored.reply_to,
-        score: None,
-        snippet: None,
-        extra: stored.extra,
-        cursor: String::new(),
-    })
-}
-
-/// Handle of a person, from the key tree or from the record that made her known.
-fn handle(view: &View, number: PersonNumber) -> Result<Handle> {
-    if let Some(person) = crate::keyring::catalog::person(&view.tree, number)? {
-        return Ok(person.handle);
-    }
-    let kind = Term::kind(Kind::Person);
-    let subject = Term::person(Field::Subject, number);
-    for part in view.parts() {
-        for doc in part.postings(&kind)? & part.postings(&subject)? {
-            if let Some(person) = part.record(doc)?.person {
-                return Ok(person.handle);
-            }
-        }
-    }
-    Err(Error::not_found("no such person"))
 }

@@ -13,8 +13,10 @@ use crate::index::scope::Mask;
 use crate::query::ast::Ast;
 use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search, in_time};
+use crate::query::hit::{Hit, hit};
+use crate::query::options::SearchOptions;
 use crate::query::plan::Plan;
-use crate::query::reading::{Hit, Reading, SearchOptions, hit};
+use crate::query::reading::Reading;
 use crate::query::relevance;
 use crate::query::snippet::Marker;
 

@@ -17,9 +17,10 @@ use crate::log::{LOST, Log};
 use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
-use crate::merkle::proof::Hashes;
+use crate::merkle::proof::{Hashes, Inclusion};
 use crate::merkle::signer::Signer;
 use crate::merkle::tail::Tail;
+use crate::merkle::text::{Opening, RecordProof};
 use crate::merkle::tree::Frontier;
 use crate::state::{State, commit};
 
@@ -59,7 +60,7 @@ pub enum Relation {
 
 impl Relation {
     /// Why nothing can be proved from `head` on.
-    pub fn into_error(self, head: &Checkpoint) -> Error {
+    fn into_error(self, head: &Checkpoint) -> Error {
         let what = match self {
             Self::Shorter => "ends before it",
             Self::Continues | Self::Differs => "has another beginning",
@@ -92,6 +93,38 @@ impl TreeNow<'_> {
         } else {
             Relation::Differs
         })
+    }
+
+    /// Refuses a head that it doesn't continue. Whether that is signed the caller knows.
+    ///
+    /// # Errors
+    /// *Corrupt* if it is shorter, or has another beginning.
+    pub fn must_continue(&self, head: &Checkpoint) -> Result<()> {
+        match self.relation(head)? {
+            Relation::Continues => Ok(()),
+            other => Err(other.into_error(head)),
+        }
+    }
+
+    /// Proves a record in a head of this log.
+    ///
+    /// # Errors
+    /// *Invalid* if the record came after that head; *corrupt* if it is not the one in the log.
+    pub fn prove(&self, seq: Seq, opening: Opening, checkpoint: &SignedCheckpoint) -> Result<RecordProof> {
+        let head = checkpoint.unverified();
+        if seq.0 >= head.size {
+            return Err(Error::invalid(format!(
+                "the record stands at position {seq}, behind the {} of that checkpoint",
+                head.size
+            ))
+            .hint("prove it in a later checkpoint"));
+        }
+        let inclusion = Inclusion::prove(self, seq, head.size)?;
+        inclusion.verify(&opening.leaf(), &head.root).map_err(|_| {
+            Error::corrupt(format!("the record at position {seq} is not the one in the log"))
+                .hint("`escrow verify --read-data` says what is damaged")
+        })?;
+        Ok(RecordProof { opening, inclusion, checkpoint: checkpoint.clone() })
     }
 
     /// The log's key.

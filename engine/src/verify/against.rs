@@ -100,10 +100,7 @@ pub fn advance(state: &State, earlier: &SignedCheckpoint) -> Result<Advance> {
     let trust = state.log_trust()?;
     let head = earlier.verify(&trust)?;
     let tree = state.tree_to_sign()?;
-    match tree.relation(head)? {
-        Relation::Continues => {}
-        other => return Err(other.into_error(head)),
-    }
+    tree.must_continue(head)?;
     let path = Consistency::prove(&tree, head.size, tree.signs())?.path;
     Ok(Advance { from: head.size, path, checkpoint: tree.sign()? })
 }
@@ -113,10 +110,7 @@ pub fn advance_from(state: &State, from: u64, to: &SignedCheckpoint) -> Result<A
     to.verify(&state.log_trust()?)?;
     let tree = state.tree_now()?;
     let head = to.unverified();
-    match tree.relation(head)? {
-        Relation::Continues => {}
-        other => return Err(other.into_error(head)),
-    }
+    tree.must_continue(head)?;
     let path = Consistency::prove(&tree, from, head.size)?.path;
     Ok(Advance { from, path, checkpoint: to.clone() })
 }

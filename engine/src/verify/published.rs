@@ -5,7 +5,6 @@ use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::proof::Hashes as _;
 use crate::merkle::tile::{HEIGHT, Tile};
 use crate::state::State;
-use crate::state::tree_now::Relation;
 
 /// Tiles that are read at a time, 8 KiB each: rolls wait for so long.
 const AT_A_TIME: usize = 64;
@@ -19,10 +18,7 @@ pub(crate) fn tiles(
 ) -> Result<()> {
     to.verify(&state.log_trust()?)?;
     let head = to.unverified();
-    match state.tree_now()?.relation(head)? {
-        Relation::Continues => {}
-        other => return Err(other.into_error(head)),
-    }
+    state.tree_now()?.must_continue(head)?;
     // What stands in a tree of more leaves already is the same.
     let mut new =
         Tile::all(head.size).filter(|t| Tile::at(t.level, t.index, from.min(head.size)) != Some(*t));

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 
 use escrowdb::id::Micros;
 use escrowdb::query::ast::{Ast, Leaf};
-use escrowdb::query::reading::{Hit, Reading, SearchOptions};
 use escrowdb::query::words::{Form, Words as Sought};
 use escrowdb::record::time::Period;
 use escrowdb::record::{Kind, Record};
-use escrowdb::store::Order;
+use escrowdb::store::{Hit, Order, Reading, SearchOptions};
 
 use crate::rng::Rng;
 use crate::words::{self, asked};

@@ -13,10 +13,9 @@ use std::sync::Arc;
 use escrowdb::ErrorKind;
 use escrowdb::id::RequestId;
 use escrowdb::query::ast::{Ast, Leaf};
-use escrowdb::query::reading::{Hit, SearchOptions};
 use escrowdb::query::words::{Form, Words};
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Order, Outcome, Store, VerifyOptions};
+use escrowdb::store::{EraseOptions, Hit, Order, Outcome, SearchOptions, Store, VerifyOptions};
 use escrowdb::vfs::Vfs;
 
 use crate::crash::ledger::{Erasure, Ledger, Rec, Target, Tried};

@@ -13,11 +13,9 @@ use crate::error::{Error, Result};
 use crate::id::PersonNumber;
 use crate::merkle::checkpoint::{SignedCheckpoint, Trust};
 use crate::merkle::note::Note;
-use crate::merkle::proof::Inclusion;
 use crate::merkle::text::RecordProof;
 use crate::record::{Kind, Stored};
 use crate::state::State;
-use crate::state::tree_now::Relation;
 
 /// Type of certificates that were never signed.
 const UNSIGNED: &str = "escrowdb/erasure-certificate/v1";
@@ -47,22 +45,12 @@ pub fn sign(state: &State, certificate: &Certificate, at: Option<&SignedCheckpoi
     let tree = state.tree_to_sign()?;
     let checkpoint = match at {
         None => tree.sign_at(seq.0 + 1)?,
-        Some(at) => match tree.relation(at.unverified())? {
-            Relation::Continues => at.clone(),
-            other => return Err(other.into_error(at.unverified())),
-        },
+        Some(at) => {
+            tree.must_continue(at.unverified())?;
+            at.clone()
+        }
     };
-    let head = checkpoint.unverified();
-    if seq.0 >= head.size {
-        return Err(Error::invalid(format!(
-            "the erasure stands at position {seq}, behind the {} of that checkpoint",
-            head.size
-        ))
-        .hint("prove it in a later checkpoint"));
-    }
-    let inclusion = Inclusion::prove(&tree, seq, head.size)?;
-    inclusion.verify(&opening.leaf(), &head.root)?;
-    let proof = RecordProof { opening, inclusion, checkpoint }.to_text().to_string();
+    let proof = tree.prove(seq, opening, &checkpoint)?.to_text().to_string();
     let statement = certificate.statement(&proof);
     let note = tree.signer()?.sign(&statement)?.to_string();
     let signature = note.strip_prefix(&*statement).map(str::trim).unwrap_or_default().to_owned();
@@ -135,7 +123,7 @@ mod tests {
     use crate::erase::certificate::act::tests::sample;
     use crate::id::Seq;
     use crate::merkle::checkpoint::Checkpoint;
-    use crate::merkle::proof::{MemoryTree, naive_root};
+    use crate::merkle::proof::{Inclusion, MemoryTree, naive_root};
     use crate::merkle::signer::Signer;
     use crate::merkle::text::Opening;
 

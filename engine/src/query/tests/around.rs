@@ -35,7 +35,7 @@ fn places(rows: &[Arc<Rows>], mask: &Mask, id: &str, conversation: Option<&str>,
     let parts: Vec<Arc<dyn Part>> = rows.iter().map(|p| Arc::clone(p) as Arc<dyn Part>).collect();
     let search = Search { parts: &borrowed(&parts), people: &Three, mask, until: None };
     let found = around(&search, id, conversation, n).unwrap();
-    let seqs = |hits: &[crate::query::reading::Hit]| hits.iter().map(|hit| hit.seq.0).collect();
+    let seqs = |hits: &[crate::query::hit::Hit]| hits.iter().map(|hit| hit.seq.0).collect();
     found.iter().map(|a| (seqs(&a.before), a.here.seq.0, seqs(&a.after))).collect()
 }
 
