@@ -364,6 +364,18 @@ fn wait_until(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until nothing of the store is due any more: of each of three tiers at most three segments are
+/// left, and full ones.
+///
+/// The bound was once "fewer than eight". Which segments find each other depends on when the thread looks,
+/// and one time in sixty eight or nine were left for good: the test waited for what nobody had promised.
+fn wait_until_settled(store: &Store) {
+    wait_until("merged", || {
+        let stats = store.stats().unwrap();
+        stats.segments <= 3 * 3 + stats.records / u64::from(FULL / 2)
+    });
+}
+
 /// A tier that has its four is merged without being asked, after a roll and after an opening.
 #[test]
 fn the_store_compacts_of_its_own_accord() {
@@ -371,7 +383,7 @@ fn the_store_compacts_of_its_own_accord() {
     let store = builder(&disk, 1).background(true).create().unwrap();
     let segments = |store: &Store| store.stats().unwrap().segments;
     small_segments(&store, 0, 40);
-    wait_until("merged after rolls", || segments(&store) < 8);
+    wait_until_settled(&store);
     assert_eq!(store.stats().unwrap().records, 80);
     undamaged(&store);
     store.close().unwrap();
@@ -379,13 +391,13 @@ fn the_store_compacts_of_its_own_accord() {
     for off in [builder(&disk, 2).background(true).compaction(false), builder(&disk, 3)] {
         let store = off.open().unwrap();
         let before = segments(&store);
-        small_segments(&store, before * 1000, before * 1000 + 5);
+        small_segments(&store, before * 1000, before * 1000 + 15);
         thread::sleep(Duration::from_millis(100));
-        assert_eq!(segments(&store), before + 5);
+        assert_eq!(segments(&store), before + 15);
         store.close().unwrap();
     }
     let store = builder(&disk, 4).background(true).open().unwrap();
-    wait_until("merged after an opening", || segments(&store) < 8);
+    wait_until_settled(&store);
     undamaged(&store);
 }
 

@@ -67,8 +67,8 @@ fn run_due(state: &Arc<State>, survey: &mut Survey) -> Result<()> {
         let done = work.step();
         *survey = work.survey;
         match done {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
+            // A roll that ended meanwhile woke nobody: it is looked at again.
+            Ok(_) => {}
             // It gave way; it goes on when that has ended.
             Err(e) if e.kind() == ErrorKind::Busy => return Ok(()),
             Err(e) => return Err(e),
