@@ -60,6 +60,7 @@ pub(crate) fn all() -> Vec<Seed> {
         ("words", "latin", "Größe  ﬁne e\u{301} x\u{30c} anna_b@example.org \u{212b}=\u{338}".into()),
         ("words", "signs", "東 京tower ｶﾞ々 ที่นี่ ក្សត្រ  မြန်မာ é".into()),
         ("words", "emoji", "❤\u{fe0f} 👩\u{200d}👧👍🏽  🇩🇪🇫 1\u{fe0f}\u{20e3} ΐ हिन्दी한국".into()),
+        ("words", "capitals", "Ϊ\u{301} ΰ Ϋ\u{301}  ᾳ\u{301} \u{1fe2}".into()),
         ("words", "long", format!("{}  {}", "a".repeat(260), "ж".repeat(140)).into()),
         ("time", "zone", b"2026-01-31T12:00:00.125+05:30".to_vec()),
         ("time", "leap_day", b"2024-02-29T23:59:59Z".to_vec()),
