@@ -2,5 +2,3 @@
 //! server of stores comes later and will call the same verbs through the same policy.
 
 pub mod witness;
-
-pub use escrowdb;

@@ -83,7 +83,7 @@ impl Files {
     pub fn check(&self, key: &VerifierKey) -> Result<Report, Error> {
         let signed = SignedManifest::parse(&self.manifest)?;
         let source = |bytes: &[u8]| -> Box<dyn BufRead> { Box::new(Cursor::new(bytes.to_vec())) };
-        check(signed.verify(key)?, &|| Ok(source(&self.file)), Some(&|| Ok(source(&self.proof))), 100)
+        check(signed.verify(key, None)?, &|| Ok(source(&self.file)), Some(&|| Ok(source(&self.proof))), 100)
     }
 
     /// Whether nothing is wrong with them.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use escrowdb::id::Micros;
 use escrowdb::merkle::checkpoint::SignedCheckpoint;
+use escrowdb::merkle::cosign::Cosigner;
 use escrowdb::merkle::policy::Policy;
 use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::session::Session;
@@ -73,6 +74,24 @@ fn who_believes_the_first_key_gets_to_the_last_one() {
     let store = builder(Arc::new(disk)).open().unwrap();
     assert_eq!(store.log_keys().unwrap(), keys);
     is_sound(&store);
+}
+
+/// What witnesses signed of a head under the old key is found behind a change too: who had forgotten it would
+/// not see that a witness was put back.
+#[test]
+fn heads_that_others_signed_are_found_behind_a_change() {
+    let store = builder(Arc::new(MemoryVfs::new())).create().unwrap();
+    say(&store, "anna", 0, 5);
+    let witness = Cosigner::new("witness.example", &[9; 32]).unwrap();
+    let head = store.checkpoint().unwrap();
+    let head = head.with(&[witness.cosign(&head, 1_700_000_000).unwrap()]).unwrap();
+    store.keep_cosigned(&head).unwrap();
+    store.rotate_log_key().unwrap();
+    assert_eq!(store.cosigned().unwrap(), [head]);
+    // Of another log nothing is believed, wherever it stands.
+    let other = builder(Arc::new(MemoryVfs::new())).create().unwrap();
+    say(&other, "anna", 0, 5);
+    assert!(store.keep_cosigned(&other.checkpoint().unwrap()).is_err());
 }
 
 /// A rotation takes the way of an erasure: an old copy of the folder is worth nothing with today's slot.

@@ -78,7 +78,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     if asks {
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
-    let before = args.request_id.and_then(|request| store.certificate(request, None).ok());
+    let before = args.request_id.map(|request| store.erasure(request)).transpose()?.flatten();
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
     let options = EraseOptions { reason: args.reason.clone(), basis: args.basis, request: args.request_id };

@@ -1,4 +1,4 @@
-//! `key`: keys that may be shown, and where the secret one is.
+//! `key`: keys that may be shown, where the secret one is, and the change of the one that signs the log.
 
 use std::path::PathBuf;
 

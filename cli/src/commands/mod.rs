@@ -87,7 +87,7 @@ pub(crate) enum Command {
     ///
     /// What is opened, exported, erased and imported is recorded in the store itself before its answer
     /// leaves; at level `all` searches too. Acts name people by number. What was typed stands in details,
-    /// which are kept for weeks only and shown for a purpose.
+    /// which die on their date and are shown for a purpose.
     Audit(audit::Args),
     /// Check the store.
     Verify(verify::Args),
@@ -109,7 +109,7 @@ pub(crate) enum Command {
     /// contradict each other.
     #[command(subcommand)]
     Witness(witness::Command),
-    /// Show keys that may be shown.
+    /// Show keys that may be shown, and change the one that signs the log.
     #[command(subcommand)]
     Key(key::Command),
     /// Bring a store to the format of this program.

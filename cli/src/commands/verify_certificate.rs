@@ -7,7 +7,7 @@ use escrowdb::record::time;
 
 use crate::commands::evidence::{self, Trust};
 use crate::exit::Failure;
-use crate::json::{Object, array};
+use crate::json::Object;
 use crate::out::{Out, clean};
 
 #[derive(clap::Args, Debug)]
@@ -102,16 +102,15 @@ fn proved(c: &Certificate, log: &str) -> Vec<String> {
 }
 
 fn json(c: &Certificate, log: &str, cosigned: &str) -> String {
-    let handles: Vec<String> = c.handles.iter().map(|handle| format!("\"{handle}\"")).collect();
+    let handles: Vec<String> = c.handles.iter().map(ToString::to_string).collect();
     let mut line = Object::new();
     line.flag("ok", true).text("origin", log).text("request", &c.request.to_string()).text("erased", c.what);
-    line.raw("handles", &array(&handles)).number("records_removed", c.records_removed);
+    line.texts("handles", &handles).number("records_removed", c.records_removed);
     line.number("records_lost", c.records_lost).number("people_forgotten", c.people_forgotten);
     line.text("committed", &time::format(c.committed));
     line.text("destroyed", &time::format(c.destroyed));
     line.raw("cosigned", cosigned);
     line.maybe("residual_until", c.residual_until().map(time::format).as_deref());
-    let not_proved: Vec<String> = c.does_not_prove().into_iter().map(str::to_owned).collect();
-    line.texts("does_not_prove", &not_proved);
+    line.texts("does_not_prove", &c.does_not_prove());
     line.finish()
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     let signed = SignedManifest::parse(&evidence::read(&path)?).map_err(named)?;
     let policy = args.trust.policy()?;
     let cosigned = args.checkpoint.as_deref().map(evidence::checkpoint).transpose()?;
-    let manifest = signed.verify_by(&policy, cosigned.as_ref()).map_err(named)?;
+    let manifest = signed.verify(&policy, cosigned.as_ref()).map_err(named)?;
     let head = cosigned.as_ref().unwrap_or(&manifest.checkpoint);
     let proof = beside(&args.file, ".proof");
     let (file, proof) = (|| source(&args.file), || source(&proof));
@@ -44,10 +44,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     if out.json() {
         out.line(&json(manifest, &report, &evidence::witnesses(&policy, head)?))?;
     } else {
-        print(manifest, &report, out)?;
-        if let Some(by) = evidence::witnessed(&policy, head)? {
-            out.line(&by)?;
-        }
+        print(manifest, &report, evidence::witnessed(&policy, head)?.as_deref(), out)?;
     }
     if report.faults == 0 {
         return Ok(());
@@ -63,7 +60,12 @@ fn source(path: &Path) -> Result<Box<dyn BufRead>, Error> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, opened)))
 }
 
-fn print(manifest: &Manifest, report: &Report, out: &mut Out) -> Result<(), Failure> {
+fn print(
+    manifest: &Manifest,
+    report: &Report,
+    witnessed: Option<&str>,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let head = manifest.checkpoint.unverified();
     let (sort, what) = asked(&manifest.asked);
     out.line(&format!(
@@ -108,10 +110,16 @@ fn print(manifest: &Manifest, report: &Report, out: &mut Out) -> Result<(), Fail
     if !manifest.complete {
         out.line("the signer says: a part of the store could not be read, so records may be missing")?;
     }
-    Ok(out.line(
-        "not proved, but the signer's word: that these are all records that were asked for, when that was, \
-         that others see the same log, and that what the records say was said, and said then",
-    )?)
+    let others = if let Some(by) = witnessed {
+        out.line(by)?;
+        ""
+    } else {
+        ", that others see the same log"
+    };
+    Ok(out.line(&format!(
+        "not proved, but the signer's word: that these are all records that were asked for, when that was{others}, and \
+         that what the records say was said, and said then"
+    ))?)
 }
 
 fn asked(asked: &Asked) -> (&'static str, &str) {

@@ -71,8 +71,8 @@ fn announce(state: &State) -> Result<Change> {
             signature.try_into().map_err(|_| Error::invalid("the signature has another length"))?;
         let change = Change {
             generation,
-            old: old.verifier_key().public_bytes(),
-            new: next.public_bytes(),
+            old: *old.verifier_key().public(),
+            new: *next.public(),
             size: head.size(),
             root: head.root().0,
             signature,

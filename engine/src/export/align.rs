@@ -90,7 +90,6 @@ fn outside_of_longest(places: &[Place]) -> Vec<usize> {
         if let Some((line, _)) = len.checked_sub(1).and_then(|len| ends.get(len)) {
             before[at] = *line;
         }
-        ends.truncate(ends.len().max(len));
         match ends.get_mut(len) {
             Some(end) => *end = (at, *i),
             None => ends.push((at, *i)),

@@ -142,7 +142,7 @@ impl Reporter {
     /// Looks at every line of the file, in order, and then at those that are missing.
     fn lines(&mut self, marks: &[Mark], known: &Known, file: Source<'_>, proof: Source<'_>) -> Result<()> {
         let (places, missing) = align(marks, &known.marks);
-        let (mut texts, mut records) = (Lines::new(file()?), Records::new(proof()?)?);
+        let (mut texts, mut records) = (Lines::new(file()?), Records::new(proof()?));
         for (line, place) in (1..).zip(places) {
             let text = texts.next("the exported file")?.unwrap_or_default();
             let seq = |made: usize| known.seqs.get(made).copied();
@@ -310,8 +310,8 @@ struct Records {
 }
 
 impl Records {
-    fn new(from: Box<dyn BufRead>) -> Result<Self> {
-        Ok(Self { lines: Lines::new(from), next: 0 })
+    fn new(from: Box<dyn BufRead>) -> Self {
+        Self { lines: Lines::new(from), next: 0 }
     }
 
     /// The record of a line of the export; they are asked for in ascending order.

@@ -14,10 +14,9 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::id::{Handle, Micros};
-use crate::merkle::checkpoint::SignedCheckpoint;
+use crate::merkle::checkpoint::{SignedCheckpoint, Trust};
 use crate::merkle::note::{NOTE_MAX, Note};
-use crate::merkle::policy::Policy;
-use crate::merkle::signer::{Signer, VerifierKey};
+use crate::merkle::signer::Signer;
 use crate::record::jsonl::put_text;
 use crate::record::time;
 use crate::session::Session;
@@ -218,7 +217,7 @@ impl SignedManifest {
     /// };
     /// let file = SignedManifest::sign(manifest, &signer)?.to_string();
     /// let read = SignedManifest::parse(file.as_bytes())?;
-    /// assert_eq!(read.verify(&signer.verifier_key())?.purpose.as_deref(), Some("audit"));
+    /// assert_eq!(read.verify(&signer.verifier_key(), None)?.purpose.as_deref(), Some("audit"));
     /// # Ok::<(), escrowdb::Error>(())
     /// ```
     ///
@@ -253,32 +252,22 @@ impl SignedManifest {
         Ok(Self { manifest, note })
     }
 
-    /// What it says, if `key` is that of the log and signed both it and the checkpoint.
+    /// What it says, if `trust` believes its checkpoint and a key of that log signed the manifest. Witnesses
+    /// cosign a checkpoint later than it is made, so `cosigned` may be the same checkpoint as it came back
+    /// from them.
     ///
     /// # Errors
-    /// *Corrupt* if not.
-    pub fn verify(&self, key: &VerifierKey) -> Result<&Manifest> {
-        self.manifest.checkpoint.verify(key)?;
-        self.note.verify(&[key])?;
-        Ok(&self.manifest)
-    }
-
-    /// The same by a policy. Witnesses cosign a checkpoint later than it is made, so `cosigned` may be the
-    /// same checkpoint as it came back from them.
-    ///
-    /// # Errors
-    /// *Corrupt* if the policy does not believe the checkpoint, if `cosigned` is another one, or if the key of
-    /// the log did not sign the manifest.
-    pub fn verify_by(&self, policy: &Policy, cosigned: Option<&SignedCheckpoint>) -> Result<&Manifest> {
+    /// *Corrupt* if the checkpoint is not believed, if `cosigned` is another one, or if the key of the log did
+    /// not sign the manifest.
+    pub fn verify(&self, trust: &dyn Trust, cosigned: Option<&SignedCheckpoint>) -> Result<&Manifest> {
         let own = &self.manifest.checkpoint;
         let head = cosigned.unwrap_or(own);
         if head.note().text() != own.note().text() {
             return Err(Error::corrupt("the export was made at another checkpoint")
                 .hint("give the one that stands in its manifest, with the cosignatures"));
         }
-        let origin = &policy.verify(head)?.origin;
-        let keys: Vec<&VerifierKey> = policy.logs().iter().filter(|key| key.name() == origin).collect();
-        self.note.verify(&keys)?;
+        let origin = &head.verify(trust)?.origin;
+        self.note.verify(&trust.keys_of(origin))?;
         Ok(&self.manifest)
     }
 
@@ -304,8 +293,9 @@ impl fmt::Display for SignedManifest {
 fn unsigned(line: &str) -> Error {
     let version = serde_json::from_str::<Value>(&format!("{line}}}")).ok();
     match version.as_ref().and_then(|all| all.get("version")?.as_u64()) {
-        Some(1) => Error::corrupt("the manifest is not signed: a version before this one wrote it")
-            .hint("export again"),
+        Some(1) => {
+            Error::corrupt("the manifest is not signed, and says so").hint("export again, without --unsigned")
+        }
         Some(version) if version > VERSION => Error::newer(format!("a manifest of version {version}")),
         _ => Error::corrupt("it is no manifest of an export: it has no signature"),
     }
@@ -371,6 +361,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::merkle::checkpoint::Checkpoint;
     use crate::merkle::hash::Hash;
+    use crate::merkle::policy::Policy;
 
     fn signer() -> Signer {
         Signer::new("log.example/chats", &[7; 32]).unwrap()
@@ -404,7 +395,7 @@ mod tests {
     /// Whether the key is enough for it, or a policy of that key.
     fn is_believed(read: &SignedManifest) -> bool {
         let key = signer().verifier_key();
-        read.verify(&key).is_ok() || read.verify_by(&Policy::of_key(key), None).is_ok()
+        read.verify(&key, None).is_ok()
     }
 
     #[test]
@@ -419,7 +410,7 @@ mod tests {
             let file = file(&manifest);
             assert!(serde_json::from_str::<Value>(&file).is_ok());
             let read = SignedManifest::parse(file.as_bytes()).unwrap();
-            assert_eq!(read.verify(&key).unwrap(), &manifest);
+            assert_eq!(read.verify(&key, None).unwrap(), &manifest);
             for bit in 0..file.len() * 8 {
                 let mut bytes = file.as_bytes().to_vec();
                 bytes[bit / 8] ^= 1 << (bit % 8);
@@ -445,16 +436,16 @@ mod tests {
     fn other_keys_other_versions_and_notes_of_another_sort_are_refused() {
         let read = SignedManifest::parse(file(&manifest()).as_bytes()).unwrap();
         let other = Signer::new("log.example/chats", &[8; 32]).unwrap();
-        assert!(read.verify(&other.verifier_key()).is_err());
-        assert!(read.verify(&Signer::new("other", &[7; 32]).unwrap().verifier_key()).is_err());
+        assert!(read.verify(&other.verifier_key(), None).is_err());
+        assert!(read.verify(&Signer::new("other", &[7; 32]).unwrap().verifier_key(), None).is_err());
         // By a policy, with the checkpoint as it came back from witnesses, and with another.
         let policy = Policy::of_key(signer().verifier_key());
         let own = read.unverified().checkpoint.clone();
-        assert!(read.verify_by(&policy, None).is_ok() && read.verify_by(&policy, Some(&own)).is_ok());
-        assert!(read.verify_by(&Policy::of_key(other.verifier_key()), None).is_err());
+        assert!(read.verify(&policy, None).is_ok() && read.verify(&policy, Some(&own)).is_ok());
+        assert!(read.verify(&Policy::of_key(other.verifier_key()), None).is_err());
         let head = Checkpoint { size: 4, ..own.unverified().clone() };
         let later = SignedCheckpoint::sign(head, &signer()).unwrap();
-        assert!(read.verify_by(&policy, Some(&later)).is_err());
+        assert!(read.verify(&policy, Some(&later)).is_err());
         // Signed by the key, but not this.
         let spliced = manifest().with_signature(&signer().sign("escrowdb/export/v1\n{}\n").unwrap());
         assert!(!is_believed(&SignedManifest::parse(spliced.as_bytes()).unwrap()));

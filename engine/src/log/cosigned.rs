@@ -59,9 +59,6 @@ pub fn keep(vfs: &dyn Vfs, dir: &Path, checkpoint: &SignedCheckpoint) -> Result<
 pub fn kept(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<SignedCheckpoint>> {
     let folder = folder(dir);
     let failed = |e| Error::io("read cosigned checkpoints", e);
-    if !vfs.exists(&folder).map_err(failed)? {
-        return Ok(Vec::new());
-    }
     let mut sizes = sizes(vfs, &folder).map_err(failed)?;
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let mut found = Vec::new();

@@ -87,11 +87,6 @@ impl VerifierKey {
         self.public.as_bytes()
     }
 
-    /// The key itself.
-    pub fn public_bytes(&self) -> [u8; 32] {
-        *self.public.as_bytes()
-    }
-
     /// Its name; of a log's key that is the log's origin.
     pub fn name(&self) -> &str {
         &self.name

@@ -34,8 +34,6 @@ pub struct Request(Advance);
 pub enum Answer {
     /// 200: to be kept, then cosigned. It has signatures of the log's keys only.
     Accepted(SignedCheckpoint),
-    /// 400: it is no such body, or goes backwards.
-    Malformed,
     /// 403: no known key of the log signed it, or a signature is false.
     Unsigned,
     /// 404: the witness does not know the log.
@@ -59,7 +57,6 @@ impl Answer {
     pub fn status(&self) -> u16 {
         match self {
             Self::Accepted(_) => 200,
-            Self::Malformed => 400,
             Self::Unsigned => 403,
             Self::Unknown => 404,
             Self::Conflict(_) | Self::Fork { .. } => 409,
@@ -129,8 +126,8 @@ impl Request {
 /// The checkpoint with the signatures of these keys of its log, if they are true, and no others.
 fn signed_by(checkpoint: &SignedCheckpoint, keys: &[&VerifierKey]) -> Result<SignedCheckpoint> {
     let note = checkpoint.note();
-    let signed = note.verify(keys)?;
-    signed.iter().try_for_each(|key| key.check(checkpoint))?;
+    let keys: Vec<_> = keys.iter().flat_map(|key| key.keys_of(&checkpoint.unverified().origin)).collect();
+    let signed = note.verify(&keys)?;
     let ours = |name: &str, id| signed.iter().any(|key| key.name() == name && key.id() == id);
     let lines = note.signatures().iter().filter(|s| ours(&s.name, s.id)).cloned().collect();
     SignedCheckpoint::parse(Note::new(note.text().to_owned(), lines)?.to_string().as_bytes())

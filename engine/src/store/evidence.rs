@@ -1,5 +1,6 @@
 //! What a store shows to others of its log: keys, heads, certificates, tiles.
 
+use crate::erase::certificate;
 use crate::error::Result;
 use crate::id::RequestId;
 use crate::log::cosigned;
@@ -8,6 +9,14 @@ use crate::store::{Advance, Against, Certificate, LogKeyReport, SignedCheckpoint
 use crate::verify;
 
 impl Store {
+    /// The erasure of a request, if it is done: as the log tells it, neither proved nor signed.
+    ///
+    /// # Errors
+    /// Trouble with the store.
+    pub fn erasure(&self, request: RequestId) -> Result<Option<Certificate>> {
+        certificate::find(&self.state.view.read(), request)
+    }
+
     /// The certificate of an erasure that is done, without its reason. `at` may name a checkpoint of the
     /// log that was signed since, to prove it in: one that witnesses signed too, say.
     ///
@@ -128,14 +137,14 @@ impl Store {
     }
 
     /// Cosigned checkpoints that were kept, the longest first. Only the log's own signature was
-    /// verified: whose cosignatures count says a policy.
+    /// verified, by a key that it has or had: whose cosignatures count says a policy.
     ///
     /// # Errors
     /// The folder can't be read.
     pub fn cosigned(&self) -> Result<Vec<SignedCheckpoint>> {
         let mut kept = cosigned::kept(&*self.state.env.vfs, &self.state.env.dir)?;
-        let key = self.state.verifier_key()?;
-        kept.retain(|checkpoint| checkpoint.verify(&key).is_ok());
+        let keys = self.state.log_trust()?;
+        kept.retain(|checkpoint| checkpoint.verify(&keys).is_ok());
         Ok(kept)
     }
 

@@ -124,7 +124,6 @@ impl Layer for UnmappedVfs {
     }
 }
 
-/// Closing the file releases the lock.
 /// Names of file systems by the magic number that statfs(2) answers (linux/magic.h, and of those that are
 /// not part of Linux, their own headers).
 #[cfg(target_os = "linux")]
@@ -159,6 +158,7 @@ fn file_system(_: &Path) -> io::Result<Option<String>> {
     Ok(None)
 }
 
+/// Closing the file releases the lock.
 struct FileLock(#[expect(dead_code, reason = "held for its lock, which closing releases")] File);
 
 impl LockGuard for FileLock {}

@@ -11,6 +11,11 @@ const UNFINISHED: &str = ".part";
 /// power cut. A crash leaves the one or the other.
 pub(super) fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}{UNFINISHED}"));
+    // What a crash left, or somebody laid there, is not written through.
+    match fs::remove_file(&temporary) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
     let written = private(&temporary).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -35,7 +40,7 @@ pub(super) fn clear(folder: &Path) -> io::Result<()> {
 
 fn private(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

@@ -194,7 +194,6 @@ impl Folder {
         let of = request.origin();
         Ok(match answer {
             Answer::Accepted(head) => self.accept(&head, last.as_ref(), now)?,
-            Answer::Malformed => Reply::refusal(status, "no body of add-checkpoint"),
             Answer::Unsigned => Reply::refusal(status, format!("no key of the log {of} signed it")),
             Answer::Unknown => Reply::refusal(status, "an unknown log"),
             Answer::Unproved => {

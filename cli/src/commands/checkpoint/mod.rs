@@ -109,12 +109,12 @@ fn ended(
     policy: Option<Policy>,
     checkpoint: &SignedCheckpoint,
 ) -> Result<(), Failure> {
-    let mut trouble = trouble.into_iter().rev();
-    let last = trouble.next_back();
+    let mut trouble = trouble.into_iter();
+    let first = trouble.next();
     trouble.for_each(|failure| {
         failure.report(false);
     });
-    match (last, policy) {
+    match (first, policy) {
         (Some(failure), _) => Err(failure),
         (None, Some(policy)) => {
             policy
@@ -143,8 +143,10 @@ fn with_earlier(
 
 /// The longest checkpoint that was cosigned.
 fn kept(store: &Store, policy: Option<&Policy>) -> Result<SignedCheckpoint, Failure> {
-    let fits = |head: &SignedCheckpoint| policy.is_none_or(|policy| policy.verify(head).is_ok());
-    store.cosigned()?.into_iter().find(fits).ok_or_else(|| {
+    let today =
+        Policy::of_keys(store.log_keys()?.into_iter().rev().take(1).map(|report| report.key).collect());
+    let policy = policy.unwrap_or(&today);
+    store.cosigned()?.into_iter().find(|head| policy.verify(head).is_ok()).ok_or_else(|| {
         Failure::not_found("no checkpoint is kept that was cosigned").hint("--cosign-from asks a witness")
     })
 }

@@ -130,8 +130,9 @@ const HELP: &str = r#"A line is a command, as it stands behind `escrow` outside,
   search count facet histogram    find and count records
   get conversation subject        show them
   erase [--plan]  export  import FILE  compact  verify  stats  key
-  checkpoint  proof               show what the log proves
-  verify-export  verify-certificate  verify-proof  verify-checkpoint
+  checkpoint  proof  certificate  show what the log proves
+  audit                           who opened, exported, erased, changed what
+  verify-export  verify-certificate  verify-proof  verify-checkpoint  verify-key
                                   check such files, by a key alone
   more                            go on with the last search: 20 hits at a time
   help, help COMMAND              this text; what a command takes
