@@ -9,7 +9,7 @@ use escrowdb::id::Micros;
 use escrowdb::merkle::policy::Policy;
 use escrowdb::merkle::signer::{KeyKind, VerifierKey};
 use escrowdb::record::time;
-use escrowdb::store::SignedCheckpoint;
+use escrowdb::store::{Advance, SignedCheckpoint};
 
 use crate::exit::Failure;
 use crate::json::{Object, array};
@@ -74,6 +74,16 @@ pub(crate) fn witnesses(policy: &Policy, head: &SignedCheckpoint) -> Result<Stri
         one.finish()
     });
     Ok(array(&each.collect::<Vec<_>>()))
+}
+
+/// Reads a checkpoint, and the proof that may stand before it.
+pub(crate) fn head(file: &Path) -> Result<(SignedCheckpoint, Option<Advance>), Failure> {
+    let bytes = read(file)?;
+    let head = match bytes.starts_with(b"old ") {
+        true => Advance::parse(&bytes).map(|advance| (advance.checkpoint.clone(), Some(advance))),
+        false => SignedCheckpoint::parse(&bytes).map(|head| (head, None)),
+    };
+    head.map_err(|e| named(file, e))
 }
 
 /// Seconds since 1970 as every command prints times.

@@ -25,14 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     let named = |e| evidence::named(&args.file, e);
-    let bytes = evidence::read(&args.file)?;
-    let (later, advance) = match bytes.starts_with(b"old ") {
-        true => {
-            let advance = Advance::parse(&bytes).map_err(named)?;
-            (advance.checkpoint.clone(), Some(advance))
-        }
-        false => (SignedCheckpoint::parse(&bytes).map_err(named)?, None),
-    };
+    let (later, advance) = evidence::head(&args.file)?;
     let policy = args.trust.policy()?;
     // Two histories that the log signed are told first: for that it needs no witness.
     let log = policy.without_witnesses();

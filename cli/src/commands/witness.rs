@@ -118,11 +118,7 @@ fn show(folder: &Folder, out: &mut Out) -> Result<(), Failure> {
     }
     for log in folder.logs() {
         let head = folder.head(log.name())?;
-        let at = head.as_ref().and_then(|head| {
-            let own = head.note().signatures().iter().filter(|s| s.id == key.id() && s.name == key.name());
-            own.filter_map(cosign::time).max()
-        });
-        let at = at.map(evidence::instant);
+        let at = head.as_ref().and_then(|head| cosign::latest(head, &key)).map(evidence::instant);
         if out.json() {
             let mut line = Object::new();
             line.text("witness", &key.to_string()).text("log", &log.to_string());

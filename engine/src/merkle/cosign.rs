@@ -121,6 +121,13 @@ pub fn time(line: &NoteSignature) -> Option<u64> {
     split(&line.bytes).map(|(time, _)| time)
 }
 
+/// When `witness` says that it cosigned a head, in seconds since 1970; the latest time, if it says several.
+/// Nothing is verified.
+pub fn latest(head: &SignedCheckpoint, witness: &VerifierKey) -> Option<u64> {
+    let is_its = |s: &&NoteSignature| s.name == witness.name() && s.id == witness.id();
+    head.note().signatures().iter().filter(is_its).filter_map(time).max()
+}
+
 /// Reads lines of signatures, as a witness answers them: one or more, each with its newline.
 ///
 /// # Errors

@@ -110,11 +110,7 @@ impl Policy {
     pub fn cosigned<'p>(&'p self, head: &SignedCheckpoint) -> Result<Vec<(&'p VerifierKey, u64)>> {
         let keys: Vec<_> = self.witnesses().collect();
         let signed = head.note().signed_by(&keys)?;
-        let at = |key: &VerifierKey| {
-            let lines = head.note().signatures().iter().filter(|s| s.name == key.name() && s.id == key.id());
-            lines.filter_map(cosign::time).max().unwrap_or_default()
-        };
-        Ok(signed.into_iter().map(|key| (key, at(key))).collect())
+        Ok(signed.into_iter().map(|key| (key, cosign::latest(head, key).unwrap_or_default())).collect())
     }
 
     /// Whether the witnesses that cosigned are enough.

@@ -14,6 +14,7 @@
 //! an older head and can be shown another history from there. Nothing in the folder tells. Who kept a
 //! later cosignature sees it: its time is before the newer one's, its head is behind.
 
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,6 +62,16 @@ pub struct Reply {
     pub told: Option<String>,
     /// Two heads of one size that the log signed: they convict it before everybody who has its key.
     pub fork: Option<String>,
+    /// Whether these were not known before: nobody can make that happen again and again.
+    pub is_new_fork: bool,
+}
+
+/// What became of two heads that convict a log.
+enum Kept {
+    Now(PathBuf),
+    Before(PathBuf),
+    TooMany,
+    Failed(Error),
 }
 
 impl Folder {
@@ -204,9 +215,13 @@ impl Folder {
             Answer::Fork { kept, sent } => {
                 let size = kept.unverified().size;
                 let text = format!("{kept}\n{sent}");
-                let place = self.keep_fork(&text)?;
-                let told = format!("{of}: it signed two histories of {size} positions{place}");
-                Reply { fork: Some(text), ..Reply::size(size, told) }
+                let kept = self.keep_fork(&text);
+                let told = format!("{of}: it signed two histories of {size} positions{kept}");
+                Reply {
+                    fork: Some(text),
+                    is_new_fork: matches!(kept, Kept::Now(_)),
+                    ..Reply::size(size, told)
+                }
             }
         })
     }
@@ -214,28 +229,28 @@ impl Folder {
     /// Keeps a head, then cosigns it.
     fn accept(&self, head: &SignedCheckpoint, last: Option<&SignedCheckpoint>, now: u64) -> Result<Reply> {
         // A clock that went back must not say that the longer head is the older one.
-        let own = self.verifier_key();
-        let before = last.and_then(|last| {
-            last.note().signatures().iter().filter(|s| s.id == own.id()).find_map(cosign::time)
-        });
+        let before = last.and_then(|last| cosign::latest(last, &self.verifier_key()));
         let line = self.cosigner.cosign(head, now.max(before.unwrap_or(0)))?;
         let kept = head.with(std::slice::from_ref(&line))?;
         let name = hash(head.unverified().origin.as_bytes());
         self.keep(&self.dir.join("heads"), &name, kept.to_string().as_bytes())?;
-        Ok(Reply { status: 200, body: line.to_string(), content_type: Some(PLAIN), told: None, fork: None })
+        Ok(Reply { content_type: Some(PLAIN), ..Reply::of(200, line.to_string()) })
     }
 
-    /// Keeps two heads that convict a log; says where.
-    fn keep_fork(&self, text: &str) -> Result<String> {
+    /// Keeps two heads that convict a log. Where that fails, they are told all the more.
+    fn keep_fork(&self, text: &str) -> Kept {
         let (folder, name) = (self.dir.join("forks"), hash(text.as_bytes()));
-        let full = || fs::read_dir(&folder).is_ok_and(|entries| entries.count() >= FORKS_MAX);
-        if !folder.join(&name).exists() {
-            if full() {
-                return Ok(", which are not kept: too many are".into());
-            }
-            self.keep(&folder, &name, text.as_bytes())?;
+        let place = folder.join(&name);
+        if place.exists() {
+            return Kept::Before(place);
         }
-        Ok(format!(", kept in {}", folder.join(name).display()))
+        if fs::read_dir(&folder).is_ok_and(|entries| entries.count() >= FORKS_MAX) {
+            return Kept::TooMany;
+        }
+        match self.keep(&folder, &name, text.as_bytes()) {
+            Ok(()) => Kept::Now(place),
+            Err(error) => Kept::Failed(error),
+        }
     }
 
     fn keep(&self, folder: &Path, name: &str, content: &[u8]) -> Result<()> {
@@ -244,22 +259,31 @@ impl Folder {
     }
 }
 
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(place) | Self::Before(place) => write!(f, ", kept in {}", place.display()),
+            Self::TooMany => write!(f, ", which are not kept: too many are"),
+            Self::Failed(error) => write!(f, ", which could not be kept: {error}"),
+        }
+    }
+}
+
 impl Reply {
+    /// An answer that nobody else needs to see.
+    pub(super) fn of(status: u16, body: impl Into<String>) -> Self {
+        Self { status, body: body.into(), content_type: None, told: None, fork: None, is_new_fork: false }
+    }
+
     /// A refusal that says why.
     pub(super) fn refusal(status: u16, why: impl Into<String>) -> Self {
         let why = why.into();
-        Self { status, body: format!("{why}\n"), content_type: Some(PLAIN), told: Some(why), fork: None }
+        Self { content_type: Some(PLAIN), told: Some(why.clone()), ..Self::of(status, why + "\n") }
     }
 
     /// The size that is kept.
     fn size(size: u64, told: String) -> Self {
-        Self {
-            status: 409,
-            body: format!("{size}\n"),
-            content_type: Some(SIZE),
-            told: Some(told),
-            fork: None,
-        }
+        Self { content_type: Some(SIZE), told: Some(told), ..Self::of(409, format!("{size}\n")) }
     }
 }
 

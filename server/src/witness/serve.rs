@@ -7,8 +7,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use escrowdb::merkle::witness::BODY_MAX;
 use escrowdb::{Error, Result};
@@ -34,6 +34,11 @@ use crate::witness::folder::{Folder, Reply};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 256;
+/// Lines that are told in a minute, beside forks that are new.
+const TOLD_MAX: u32 = 20;
+const MINUTE: Duration = Duration::from_secs(60);
+/// What a caller gets of trouble that isn't his.
+const INTERNAL: &str = "the witness can't answer\n";
 /// Where it is called.
 const PATH: &str = "/add-checkpoint";
 
@@ -65,7 +70,7 @@ pub fn serve(
     let acceptor = tls.map(acceptor).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
     let runtime = runtime.map_err(|e| Error::io("start", e))?;
-    let witness = Arc::new(Witness { folder, told: Box::new(told) });
+    let witness = Arc::new(Witness { folder, told: Box::new(told), lately: Mutex::default() });
     runtime.block_on(async move {
         let listener =
             TcpListener::bind(listen).await.map_err(|e| Error::io(format!("listen on {listen}"), e))?;
@@ -97,6 +102,49 @@ pub fn serve(
 struct Witness {
     folder: Folder,
     told: Box<dyn Fn(&str) + Send + Sync>,
+    lately: Mutex<Lately>,
+}
+
+/// What was told in the minute that runs: whoever calls must not fill somebody's disk with it.
+#[derive(Default)]
+struct Lately {
+    since: Option<Instant>,
+    told: u32,
+    left_out: u64,
+}
+
+impl Witness {
+    /// Tells of a reply what somebody should see.
+    fn tell(&self, reply: &Reply) {
+        let Some(told) = &reply.told else { return };
+        let before = self.lately.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        match before {
+            None if !reply.is_new_fork => return,
+            None | Some(0) => {}
+            Some(left_out) => (self.told)(&format!("{left_out} more refusals in the minutes before")),
+        }
+        (self.told)(&format!("{} {told}", reply.status));
+        if let Some(heads) = &reply.fork {
+            (self.told)(heads);
+        }
+    }
+}
+
+impl Lately {
+    /// Whether one more may be told now; with how many were left out before, if a minute is over.
+    fn next(&mut self, now: Instant) -> Option<u64> {
+        let mut left_out = 0;
+        if self.since.is_none_or(|since| now.duration_since(since) >= MINUTE) {
+            left_out = std::mem::take(self).left_out;
+            self.since = Some(now);
+        }
+        if self.told == TOLD_MAX {
+            self.left_out += 1;
+            return None;
+        }
+        self.told += 1;
+        Some(left_out)
+    }
 }
 
 /// Calls of one connection. What goes wrong with it concerns the caller only.
@@ -116,12 +164,7 @@ async fn call(
     witness: Arc<Witness>,
 ) -> std::result::Result<Response<Full<Bytes>>, Infallible> {
     let reply = answer(request, &witness).await;
-    if let Some(told) = &reply.told {
-        (witness.told)(&format!("{} {told}", reply.status));
-    }
-    if let Some(heads) = &reply.fork {
-        (witness.told)(heads);
-    }
+    witness.tell(&reply);
     let mut response = Response::new(Full::new(Bytes::from(reply.body)));
     *response.status_mut() = hyper::StatusCode::from_u16(reply.status).unwrap_or_default();
     if let Some(kind) = reply.content_type {
@@ -150,22 +193,9 @@ async fn answer(request: Request<Incoming>, witness: &Arc<Witness>) -> Reply {
     let submitted = tokio::task::spawn_blocking(move || asked.folder.submit(&body, now)).await;
     match submitted {
         Ok(Ok(reply)) => reply,
-        Ok(Err(error)) => {
-            (witness.told)(&format!("500 {error}"));
-            internal()
-        }
-        Err(_) => internal(),
-    }
-}
-
-/// Its own trouble is none of the caller's business.
-fn internal() -> Reply {
-    Reply {
-        status: 500,
-        body: "the witness can't answer\n".into(),
-        content_type: None,
-        told: None,
-        fork: None,
+        // Its own trouble is none of the caller's business.
+        Ok(Err(error)) => Reply { told: Some(error.to_string()), ..Reply::of(500, INTERNAL) },
+        Err(_) => Reply::of(500, INTERNAL),
     }
 }
 
@@ -183,4 +213,19 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor> {
         .with_single_cert(chain, key)
         .map_err(|_| Error::invalid("certificate and key don't belong together"))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stranger's calls once filled the disk of whoever kept what is told.
+    #[test]
+    fn no_more_is_told_than_fits_a_minute() {
+        let (mut lately, start) = (Lately::default(), Instant::now());
+        let told = (0..500).filter(|_| lately.next(start).is_some()).count();
+        assert_eq!(told, TOLD_MAX as usize);
+        assert_eq!(lately.next(start + MINUTE), Some(480));
+        assert_eq!(lately.next(start + MINUTE), Some(0));
+    }
 }

@@ -1,6 +1,6 @@
 //! `checkpoint`: the signed head of the log, for keeping elsewhere, for witnesses, for everybody.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use escrowdb::merkle::cosign;
 use escrowdb::merkle::policy::Policy;
@@ -55,14 +55,14 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let published = args.tiles.as_deref().map(|folder| published::Folder::of(global, folder)).transpose()?;
     let policy = args.policy.as_deref().map(evidence::policy).transpose()?;
     let earlier = args.since.as_deref().map(evidence::checkpoint).transpose()?;
-    let given = args.head.as_deref().map(head).transpose()?;
+    let given = args.head.as_deref().map(evidence::head).transpose()?;
     let store = engine::open(global)?;
     let (mut checkpoint, advance) = match (&earlier, given) {
         (Some(earlier), _) => {
             let advance = store.checkpoint_since(earlier)?;
             (advance.checkpoint.clone(), Some(advance))
         }
-        (None, Some(given)) => {
+        (None, Some((given, _))) => {
             let against = store.verify_against(&given)?;
             if !against.holds() {
                 return Err(escrowdb::Error::corrupt(against.to_string()).into());
@@ -149,16 +149,6 @@ fn kept(store: &Store, policy: Option<&Policy>) -> Result<SignedCheckpoint, Fail
     store.cosigned()?.into_iter().find(|head| policy.verify(head).is_ok()).ok_or_else(|| {
         Failure::not_found("no checkpoint is kept that was cosigned").hint("--cosign-from asks a witness")
     })
-}
-
-/// A checkpoint from a file, without the proof that may stand before it.
-fn head(file: &Path) -> Result<SignedCheckpoint, Failure> {
-    let bytes = evidence::read(file)?;
-    let read = match bytes.starts_with(b"old ") {
-        true => Advance::parse(&bytes).map(|advance| advance.checkpoint),
-        false => SignedCheckpoint::parse(&bytes),
-    };
-    read.map_err(|e| evidence::named(file, e))
 }
 
 /// Puts lines beside a checkpoint. With a policy only those of its witnesses, and only if they are true.

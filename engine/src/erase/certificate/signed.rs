@@ -12,13 +12,16 @@ use crate::erase::certificate::{Certificate, act};
 use crate::error::{Error, Result};
 use crate::id::PersonNumber;
 use crate::merkle::checkpoint::{SignedCheckpoint, Trust};
-use crate::merkle::note::Note;
+use crate::merkle::note::{NOTE_MAX, Note};
 use crate::merkle::text::RecordProof;
 use crate::record::{Kind, Stored};
 use crate::state::State;
 
 /// Type of certificates that were never signed.
 const UNSIGNED: &str = "escrowdb/erasure-certificate/v1";
+
+/// Bytes of a certificate at most: its act is a record, and stands in the proof and beside it.
+const CERTIFICATE_MAX: usize = 2 * NOTE_MAX;
 
 /// What makes a certificate one that can be checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub fn sign(state: &State, certificate: &Certificate, at: Option<&SignedCheckpoi
     }
     let found = act::opening(&state.view.read(), certificate.request)?;
     let (seq, opening) = found.ok_or_else(|| Error::not_found("no act of this request is in the log"))?;
-    let tree = state.tree_to_sign()?;
+    let mut tree = state.tree_to_sign()?;
     let checkpoint = match at {
         None => tree.sign_at(seq.0 + 1)?,
         Some(at) => {
@@ -64,6 +67,9 @@ pub fn sign(state: &State, certificate: &Certificate, at: Option<&SignedCheckpoi
 /// *Corrupt* if one of these is not so, *unsupported* if a newer program wrote it.
 pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
     let wrong = |what: &str| Error::corrupt(format!("it is no certificate of an erasure: {what}"));
+    if file.len() > CERTIFICATE_MAX {
+        return Err(wrong("it is longer than 2 MiB"));
+    }
     let text = std::str::from_utf8(file).map_err(|_| wrong("it is not UTF-8"))?;
     let json: Value = serde_json::from_str(text).map_err(|_| wrong("it is not JSON"))?;
     let field = |name: &str| json.get(name).and_then(Value::as_str);
