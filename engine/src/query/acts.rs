@@ -1,6 +1,6 @@
 //! The choke point of reading: what leaves is recorded first, and the search among acts.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::ingest::Acts;
 use crate::keyring::entry::Level;
@@ -16,6 +16,9 @@ use crate::view::View;
 /// Beginning of the ids of acts, and of details: what stands behind it is the same for both.
 const ACT: &str = "act/";
 const DETAIL: &str = "detail/";
+
+/// How often a question is asked again, an erasure having ended meanwhile.
+const ATTEMPTS: usize = 4;
 
 /// How to search among acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +117,38 @@ impl<'s> Reading<'s> {
     ///
     /// # Errors
     /// Whatever keeps it from being written: nothing may leave then.
-    pub(crate) fn tell(&self, generation: u64, act: &Act, detail: Detail) -> Result<()> {
+    pub(super) fn tell(&self, generation: u64, act: &Act, detail: impl FnOnce() -> Detail) -> Result<()> {
         if act.deed.is_none_or(|deed| self.level() < deed.level(act.count)) {
             return Ok(());
         }
-        self.record(generation, act, detail).map_err(|e| {
+        self.record(generation, act, detail()).map_err(|e| {
             let hint = e.hint_text().map_or_else(|| CURE.to_owned(), str::to_owned);
             e.context("nothing is shown, for the act could not be recorded").hint(hint)
         })
+    }
+
+    /// What `ask` finds, with how much that is and whom it names: it is recorded, and leaves then. What was
+    /// opened before an erasure ended is not given to anybody behind it, however long the record took: it is
+    /// asked for again.
+    ///
+    /// # Errors
+    /// Those of `ask`, and whatever keeps the act from being written; *revoked* if one erasure ends after the
+    /// other.
+    pub(crate) fn shown<T>(
+        &self,
+        deed: Deed,
+        detail: impl Fn() -> Detail,
+        ask: impl Fn() -> Result<(T, u64, Vec<PersonNumber>)>,
+    ) -> Result<T> {
+        for _ in 0..ATTEMPTS {
+            let generation = self.generation();
+            let (answer, count, people) = ask()?;
+            self.tell(generation, &Act::new(deed, count).of(people), &detail)?;
+            if self.generation() == generation {
+                return Ok(answer);
+            }
+        }
+        Err(Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("ask again"))
     }
 
     fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<()> {
@@ -174,7 +201,7 @@ impl<'s> Reading<'s> {
                 (Act::new(Deed::ExportQuery, count), Detail::new().with(DetailField::Query, query))
             }
         };
-        self.tell(generation, &act, detail)?;
+        self.tell(generation, &act, || detail)?;
         Ok(quiet)
     }
 
@@ -233,29 +260,28 @@ impl<'s> Reading<'s> {
             return Err(Error::invalid("details of acts are opened for a purpose, and none was named")
                 .hint("name it: --purpose P"));
         }
-        let generation = self.generation();
         let (ast, words) = taken_apart(self.parse_acts(query)?, options.details)?;
-        let found = self.with_search(|view, search| {
+        let find = |view: &View, search: &Search<'_>| {
             // Words are looked for in what was opened, so all may be needed.
             let most = if words.is_empty() { options.limit } else { usize::MAX };
             let mut acts = Vec::new();
             for found in search.search(&ast, options.order, most, None)? {
+                if acts.len() >= options.limit {
+                    break;
+                }
                 search.in_time()?;
                 let act = opened(search, search.parts[found.part].record(found.doc)?, found.key.seq)?;
                 let detail = if options.details { detail_of(view, &act.id)? } else { None };
                 if words.iter().all(|word| detail.as_ref().is_some_and(|detail| holds(detail, word))) {
                     acts.push(ActView { detail, ..act });
                 }
-                if acts.len() == options.limit {
-                    break;
-                }
             }
-            Ok(acts)
-        })?;
+            let count = acts.len() as u64;
+            Ok((acts, count, Vec::new()))
+        };
         let deed = if options.details { Deed::Details } else { Deed::Acts };
-        let typed = Detail::new().with(DetailField::Query, query);
-        self.tell(generation, &Act::new(deed, found.len() as u64), typed)?;
-        Ok(found)
+        let typed = || Detail::new().with(DetailField::Query, query);
+        self.shown(deed, typed, || self.with_search(find))
     }
 }
 

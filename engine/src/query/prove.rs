@@ -18,9 +18,9 @@ pub(super) fn prove(
     if records.is_empty() {
         return Ok(Vec::new());
     }
-    let (tree, checkpoint) = match at {
+    let (mut tree, checkpoint) = match at {
         Some(at) => {
-            let tree = state.tree_now()?;
+            let mut tree = state.tree_now()?;
             tree.must_continue(at.unverified())?;
             (tree, at.clone())
         }

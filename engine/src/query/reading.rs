@@ -121,10 +121,15 @@ impl<'s> Reading<'s> {
     /// *Invalid* for a query that is not well formed, for a cursor of another one, and for a cursor by
     /// relevance once records came or went: then every score is another.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
-        let generation = self.generation();
-        let hits = self.walk(query, options)?.page(options.limit)?;
-        self.searched(Deed::Search, generation, hits.len() as u64, typed(query))?;
-        Ok(hits)
+        self.shown(
+            Deed::Search,
+            || typed(query),
+            || {
+                let hits = self.walk(query, options)?.page(options.limit)?;
+                let count = hits.len() as u64;
+                Ok((hits, count, Vec::new()))
+            },
+        )
     }
 
     /// Calls `each` with the hits of a search in order, at most `options.limit` of them, until it
@@ -142,7 +147,7 @@ impl<'s> Reading<'s> {
         each: impl FnMut(Hit) -> bool,
     ) -> Result<()> {
         let walk = self.walk(query, options)?;
-        self.announce(Deed::Search, walk.ast(), options.limit, typed(query))?;
+        self.announce(Deed::Search, walk.ast(), options.limit, || typed(query))?;
         walk.each(each)
     }
 
@@ -163,53 +168,45 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Invalid* for a query that is not well formed.
     pub fn seqs(&self, query: &str, order: Order) -> Result<Vec<Seq>> {
-        let (ast, generation) = (self.parse(query)?, self.generation());
-        let seqs = self.with_search(|_, search| search.seqs(&ast, order))?;
-        self.searched(Deed::Positions, generation, seqs.len() as u64, typed(query))?;
-        Ok(seqs)
+        let ast = self.parse(query)?;
+        self.found(Deed::Positions, || typed(query), |search| search.seqs(&ast, order), Vec::len)
     }
 
     /// How many records match.
     pub fn count(&self, query: &str) -> Result<u64> {
-        let (ast, generation) = (self.parse(query)?, self.generation());
-        let count = self.with_search(|_, search| search.count(&ast))?;
-        self.searched(Deed::Count, generation, count, typed(query))?;
-        Ok(count)
+        let ast = self.parse(query)?;
+        self.found(Deed::Count, || typed(query), |search| search.count(&ast), |count| *count as usize)
     }
 
     /// Values of a field among the matches with their number, most frequent first.
     pub fn facet(&self, query: &str, by: &str) -> Result<Vec<(String, u64)>> {
-        let (ast, of, generation) = (self.parse(query)?, By::parse(by)?, self.generation());
-        let values = self.with_search(|_, search| search.facet(&ast, &of))?;
-        let detail = typed(query).with(DetailField::By, by);
-        self.searched(Deed::Facet, generation, values.len() as u64, detail)?;
-        Ok(values)
+        let (ast, of) = (self.parse(query)?, By::parse(by)?);
+        let detail = || typed(query).with(DetailField::By, by);
+        self.found(Deed::Facet, detail, |search| search.facet(&ast, &of), Vec::len)
     }
 
     /// Matches a period, ascending; empty periods are left out.
     pub fn histogram(&self, query: &str, per: Period) -> Result<Vec<(Micros, u64)>> {
-        let (ast, generation) = (self.parse(query)?, self.generation());
-        let periods = self.with_search(|_, search| search.histogram(&ast, per))?;
-        let detail = typed(query).with(DetailField::By, per.name());
-        self.searched(Deed::Histogram, generation, periods.len() as u64, detail)?;
-        Ok(periods)
+        let ast = self.parse(query)?;
+        let detail = || typed(query).with(DetailField::By, per.name());
+        self.found(Deed::Histogram, detail, |search| search.histogram(&ast, per), Vec::len)
     }
 
     /// Records with an id, in one conversation or in all, oldest first. Empty if there is none:
     /// the erased are not there.
     pub fn get(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
-        let generation = self.generation();
-        let mut people = Vec::new();
-        let hits = self.with_search(|_, search| {
+        let ask = |search: &Search<'_>| {
             let mut found = search.by_id(id, conversation)?;
             // Acts and people's own records are the store's; they have no conversation.
             found.retain(|(_, stored)| !stored.conversation.is_empty());
             search.in_time()?;
-            people.extend(found.iter().flat_map(|(_, stored)| stored.subjects.clone()));
-            found.into_iter().map(|(f, stored)| named(search, f, stored)).collect::<Result<Vec<_>>>()
-        })?;
-        self.opened(Deed::Record, generation, (hits.len() as u64, people), by_id(id, conversation))?;
-        Ok(hits)
+            let people = found.iter().flat_map(|(_, stored)| stored.subjects.clone()).collect();
+            let hits = found.into_iter().map(|(f, stored)| named(search, f, stored));
+            let hits = hits.collect::<Result<Vec<_>>>()?;
+            let count = hits.len() as u64;
+            Ok((hits, count, people))
+        };
+        self.shown(Deed::Record, || by_id(id, conversation), || self.with_search(|_, search| ask(search)))
     }
 
     /// Records with an id, in one conversation or in all, each with the `n` records of the default
@@ -232,11 +229,9 @@ impl<'s> Reading<'s> {
     /// # Ok::<(), escrowdb::Error>(())
     /// ```
     pub fn around(&self, id: &str, conversation: Option<&str>, n: usize) -> Result<Vec<Around>> {
-        let generation = self.generation();
-        let found = self.with_search(|_, search| around::around(search, id, conversation, n))?;
-        let count = found.iter().map(|around| around.all().count() as u64).sum();
-        self.opened(Deed::Around, generation, (count, Vec::new()), by_id(id, conversation))?;
-        Ok(found)
+        let count = |found: &Vec<Around>| found.iter().map(|around| around.all().count()).sum();
+        let ask = |search: &Search<'_>| around::around(search, id, conversation, n);
+        self.found(Deed::Around, || by_id(id, conversation), ask, count)
     }
 
     /// Proofs that the records with an id stand in the log, in one conversation or in all, oldest
@@ -267,23 +262,22 @@ impl<'s> Reading<'s> {
         conversation: Option<&str>,
         at: Option<&SignedCheckpoint>,
     ) -> Result<Vec<RecordProof>> {
-        let generation = self.generation();
-        let mut people = Vec::new();
-        let found = self.with_search(|_, search| {
+        let find = |search: &Search<'_>| {
             let mut found = search.by_id(id, conversation)?;
             // Details are opened as such, or not at all.
             found.retain(|(_, stored)| stored.kind != Kind::Detail);
-            people.extend(found.iter().flat_map(|(_, stored)| stored.subjects.clone()));
-            let found = found.into_iter();
-            found.map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?))).collect::<Result<_>>()
-        })?;
-        let proofs = prove::prove(self.state, found, at)?;
-        // What was opened before an erasure is not given to anybody behind it.
-        if self.generation() != generation {
-            return Err(Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("prove it again"));
-        }
-        self.opened(Deed::Proof, generation, (proofs.len() as u64, people), by_id(id, conversation))?;
-        Ok(proofs)
+            let people = found.iter().flat_map(|(_, stored)| stored.subjects.clone()).collect();
+            let openings =
+                found.into_iter().map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?)));
+            Ok((openings.collect::<Result<Vec<_>>>()?, people))
+        };
+        let ask = || {
+            let (found, people) = self.with_search(|_, search| find(search))?;
+            let proofs = prove::prove(self.state, found, at)?;
+            let count = proofs.len() as u64;
+            Ok((proofs, count, people))
+        };
+        self.shown(Deed::Proof, || by_id(id, conversation), ask)
     }
 
     /// Every record of the default kinds of a conversation, oldest first. Empty if there is none.
@@ -303,12 +297,8 @@ impl<'s> Reading<'s> {
     /// *Revoked* if an erasure ends meanwhile.
     pub fn conversation_each(&self, name: &str, each: impl FnMut(Hit) -> bool) -> Result<()> {
         let ast = Ast::Leaf(Leaf::Conversation(name.to_owned()));
-        self.announce(
-            Deed::Conversation,
-            &ast,
-            usize::MAX,
-            Detail::new().with(DetailField::Conversation, name),
-        )?;
+        let detail = || Detail::new().with(DetailField::Conversation, name);
+        self.announce(Deed::Conversation, &ast, usize::MAX, detail)?;
         self.all(ast, each)
     }
 
@@ -317,16 +307,18 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
-        let generation = self.generation();
-        let person = self.quietly().person(identifier)?;
-        let mut hits = Vec::new();
-        self.all(Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())), |hit| {
-            hits.push(hit);
-            true
-        })?;
-        let detail = Detail::new().with(DetailField::Person, identifier);
-        self.opened(Deed::PersonRecords, generation, (hits.len() as u64, vec![person.number]), detail)?;
-        Ok(hits)
+        let detail = || Detail::new().with(DetailField::Person, identifier);
+        let ask = || {
+            let person = self.look_up(identifier)?;
+            let mut hits = Vec::new();
+            self.all(Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())), |hit| {
+                hits.push(hit);
+                true
+            })?;
+            let count = hits.len() as u64;
+            Ok((hits, count, vec![person.number]))
+        };
+        self.shown(Deed::PersonRecords, detail, ask)
     }
 
     /// A person by any identifier.
@@ -334,16 +326,17 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn person(&self, identifier: &str) -> Result<PersonView> {
-        let generation = self.generation();
-        let found = self.look_up(identifier);
-        let (count, people) = match &found {
-            Ok(person) => (1, vec![person.number]),
-            Err(e) if e.kind() == ErrorKind::NotFound => (0, Vec::new()),
-            Err(_) => return found,
+        let detail = || Detail::new().with(DetailField::Person, identifier);
+        // Who asks for somebody unknown leaves the same act.
+        let ask = || match self.look_up(identifier) {
+            Ok(person) => {
+                let number = person.number;
+                Ok((Ok(person), 1, vec![number]))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok((Err(e), 0, Vec::new())),
+            Err(e) => Err(e),
         };
-        let detail = Detail::new().with(DetailField::Person, identifier);
-        self.opened(Deed::Person, generation, (count, people), detail)?;
-        found
+        self.shown(Deed::Person, detail, ask)?
     }
 
     fn look_up(&self, identifier: &str) -> Result<PersonView> {
@@ -398,24 +391,23 @@ impl<'s> Reading<'s> {
         parse::parse(query, self.state.env.clock.now())
     }
 
-    /// Records a search that was made: its answer may leave.
-    fn searched(&self, deed: Deed, generation: u64, count: u64, detail: Detail) -> Result<()> {
-        self.tell(generation, &Act::new(deed, count), detail)
-    }
-
-    /// Records what was opened: it may leave.
-    fn opened(
+    /// Shows what a search finds; `count` says how much that is.
+    fn found<T>(
         &self,
         deed: Deed,
-        generation: u64,
-        (count, people): (u64, Vec<PersonNumber>),
-        detail: Detail,
-    ) -> Result<()> {
-        self.tell(generation, &Act::new(deed, count).of(people), detail)
+        detail: impl Fn() -> Detail,
+        ask: impl Fn(&Search<'_>) -> Result<T>,
+        count: impl Fn(&T) -> usize,
+    ) -> Result<T> {
+        self.shown(deed, detail, || {
+            let found = self.with_search(|_, search| ask(search))?;
+            let count = count(&found) as u64;
+            Ok((found, count, Vec::new()))
+        })
     }
 
     /// Records a walk before its first hit leaves, with how many there are then.
-    fn announce(&self, deed: Deed, ast: &Ast, limit: usize, detail: Detail) -> Result<()> {
+    fn announce(&self, deed: Deed, ast: &Ast, limit: usize, detail: impl FnOnce() -> Detail) -> Result<()> {
         if self.level() < deed.level(1) {
             return Ok(());
         }

@@ -20,22 +20,22 @@ impl Store {
     /// As [`Store::plan`].
     pub fn plan_as(&self, session: &Session, selector: &Selector) -> Result<Plan> {
         let reading = self.session(session.clone());
-        let generation = reading.generation();
-        let planned = crate::erase::plan::plan(&self.state, selector);
-        let count = match &planned {
-            Ok(plan) => plan.records,
-            Err(e) if e.kind() == ErrorKind::NotFound => 0,
-            Err(_) => return planned,
-        };
-        let detail = match selector {
+        let detail = || match selector {
             Selector::Person(identifier) => Detail::new().with(DetailField::Person, identifier),
             Selector::Conversation(name) => Detail::new().with(DetailField::Conversation, name),
             Selector::Record { id, conversation } => Detail::new()
                 .with(DetailField::Record, id)
                 .with_some(DetailField::Conversation, conversation.as_deref()),
         };
-        reading.tell(generation, &Act::new(Deed::Plan, count), detail)?;
-        planned
+        let ask = || match crate::erase::plan::plan(&self.state, selector) {
+            Ok(plan) => {
+                let records = plan.records;
+                Ok((Ok(plan), records, Vec::new()))
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok((Err(e), 0, Vec::new())),
+            Err(e) => Err(e),
+        };
+        reading.shown(Deed::Plan, detail, ask)?
     }
 
     /// What is recorded of what is done with the store, and how long it is kept.
