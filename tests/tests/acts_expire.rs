@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
-use escrowdb::Store;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
 use escrowdb::store::{ActOptions, AuditRules, Builder, Level, Record, SearchOptions, VerifyOptions};
 use escrowdb::vfs::{MemoryVfs, Vfs};
+use escrowdb::{ErrorKind, Store};
+use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::crash::{CrashOptions, crashes};
 use escrowdb_tests::entropy::SeededEntropy;
+use escrowdb_tests::faulty_vfs::{Fault, FaultyVfs, Plan};
 use escrowdb_tests::recording_vfs::RecordingVfs;
 
 const DAY: i64 = 86_400_000_000;
@@ -172,4 +174,27 @@ fn killed_in_the_middle() {
         states += 1;
     }
     assert!(states > 100, "{states}");
+}
+
+/// A full disk once put an expiry off until somebody erased something or opened the store anew: the hourly
+/// look passed over what waited.
+#[test]
+fn an_expiry_that_found_no_room_is_tried_again() {
+    let (disk, clock) = (FaultyVfs::new(Arc::new(MemoryVfs::new())), Arc::new(ManualClock::default()));
+    let store = told(Arc::new(disk.clone()), &clock);
+    let start = escrowdb::clock::Clock::now(&*clock);
+    for day in (0..MONTH + 10).step_by(5) {
+        clock.set(Micros(start.0 + day * DAY));
+        assert_eq!(store.expire_acts().unwrap(), []);
+    }
+    store.roll().unwrap();
+    clock.set(Micros(start.0 + (MONTH + 10) * DAY));
+    let aim = Aim::at(Class::Index, Call::Create);
+    disk.arm(Plan { aim, nth: 0, fault: Fault::NoSpace, sticky: true });
+    assert_eq!(store.expire_acts().err().unwrap().kind(), ErrorKind::NoSpace);
+    assert_eq!(store.expire_acts().err().unwrap().kind(), ErrorKind::NoSpace);
+    assert_eq!(kept(&store), (1, 1));
+    disk.disarm();
+    assert_eq!(store.expire_acts().unwrap().len(), 1);
+    assert_eq!(kept(&store), (1, 0));
 }

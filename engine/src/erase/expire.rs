@@ -14,9 +14,15 @@ use crate::state::{State, commit};
 
 /// Destroys the keys of the periods of acts and of details whose date has come, in the time that the
 /// store believes. Answers a certificate a class; none if nothing was due.
+///
+/// While a segment can't be read nothing expires: it would have to go too, and nobody asked for that. What
+/// is due stays due.
 pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
-    if catalog::audit_periods(&state.view.read().tree)?.is_empty() {
-        return Ok(Vec::new());
+    {
+        let view = state.view.read();
+        if !view.missing.is_empty() || catalog::audit_periods(&view.tree)?.is_empty() {
+            return Ok(Vec::new());
+        }
     }
     state.check_writable()?;
     let seen = state.look_at_clock()?;
@@ -27,10 +33,14 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
         let due = catalog::audit_periods(&tree)?.into_iter();
         let due = due.filter(|(_, period)| period.class == class && period.until <= seen.believed);
         let numbers: Vec<PersonNumber> = due.map(|(number, _)| number).collect();
-        let waits =
+        let is_of =
             |waiting: &Waiting| matches!(&waiting.target, Target::Audit { class: of, .. } if *of == class);
-        // One that waits already, for room or for a hold, takes what it names.
-        if numbers.is_empty() || catalog::waiting(&tree)?.iter().any(|(_, waiting)| waits(waiting)) {
+        // One that waits already, for room or for a hold, is gone on with first.
+        if let Some((request, _)) = catalog::waiting(&tree)?.into_iter().find(|(_, w)| is_of(w)) {
+            requests.push(request);
+            continue;
+        }
+        if numbers.is_empty() {
             continue;
         }
         let request = RequestId(state.env.random(b"request")?);

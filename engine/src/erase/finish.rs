@@ -9,7 +9,7 @@ use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
-use crate::state::{State, commit};
+use crate::state::State;
 
 /// Appends the `erased` record of everything that is done, unless it stands already, and takes
 /// its `pending` out of the tree. `destroyed` is when the old root was destroyed, and for which
@@ -59,8 +59,6 @@ pub fn record_and_clear(
         log_key::act_is_written(&mut changes, &tree)?;
     }
     // What the certificate is proved in is signed; where hashes of the log are lost it can't be.
-    if with_evidence && let Ok(Some(head)) = state.head_to_note() {
-        catalog::put_signed_head(&mut changes, &head)?;
-    }
-    commit::ordinary(state, &changes)
+    let head = with_evidence.then(|| state.head_to_note().ok().flatten()).flatten();
+    state.note_signed(changes, head.as_ref())
 }

@@ -24,18 +24,26 @@ use crate::state::{State, commit};
 /// already, because the last call was cut, is gone on with.
 ///
 /// # Errors
-/// *Unsupported* in a store of an older format, *no space*, *busy*.
+/// *Unsupported* in a store of an older format, *corrupt* while a segment can't be read, *no space*, *busy*.
 pub fn rotate(state: &Arc<State>, queue: &Queue) -> Result<SignedRotation> {
     state.check_writable()?;
-    let change = announce(state)?;
+    // Of two at once the second one finds the key of the first, or its change and goes on with it.
     let _one = state.pass.lock();
+    if !state.view.read().missing.is_empty() {
+        return Err(pass::waits());
+    }
+    let change = announce(state)?;
     let waits = || -> Result<bool> {
         Ok(!matches!(catalog::log_keys(&state.view.read().tree)?.waits, Waits::Nothing))
     };
     while waits()? {
         let run = || state.reserve.retry(&state.env, || !state.is_poisoned(), || pass::run(state, queue));
-        if run()? == pass::PassEnd::Held {
-            return Err(Error::new(ErrorKind::Refused, "a hold was placed on what is erased with it"));
+        match run()? {
+            pass::PassEnd::Held => {
+                return Err(Error::new(ErrorKind::Refused, "a hold was placed on what is erased with it"));
+            }
+            pass::PassEnd::Waits => return Err(pass::waits()),
+            pass::PassEnd::Done | pass::PassEnd::More => {}
         }
     }
     state.keep_reserve();
@@ -55,7 +63,7 @@ fn announce(state: &State) -> Result<Change> {
     }
     let seed = Secret::from_bytes(&state.env.random(b"log key")?);
     let (change, keys) = {
-        let now = state.tree_now()?;
+        let mut now = state.tree_now()?;
         let mut keys = catalog::log_keys(now.keys())?;
         let generation = keys.generation + u64::from(now.history()? == History::Broken);
         let next = Signer::new(&state.log_name(generation), &seed)?.verifier_key();

@@ -42,9 +42,13 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
         if !catalog::has_pending(&state.view.read().tree, request)? {
             return Ok(());
         }
-        if let PassEnd::Held = run(state, queue)? {
-            return Err(Error::new(ErrorKind::Refused, "a hold was placed while the erasure ran")
-                .hint("the erasure is completed when the hold is lifted"));
+        match run(state, queue)? {
+            PassEnd::Held => {
+                return Err(Error::new(ErrorKind::Refused, "a hold was placed while the erasure ran")
+                    .hint("the erasure is completed when the hold is lifted"));
+            }
+            PassEnd::Waits => return Err(waits()),
+            PassEnd::Done | PassEnd::More => {}
         }
     }
 }
@@ -58,6 +62,15 @@ pub enum PassEnd {
     More,
     /// A hold ended the pass; nothing was changed.
     Held,
+    /// A segment can't be read, and nobody asked for what waits: nothing was changed.
+    Waits,
+}
+
+/// Why what nobody asked for is not done. An erasure that somebody asked for takes a segment along that
+/// can't be read, for whom it names is not known; a date that has come, or a new key, is no reason for that.
+pub fn waits() -> Error {
+    Error::corrupt("a segment can't be read, and this must not take it away")
+        .hint("`escrow verify` names it; put its file back, or give it up with --repair --accept-losses")
 }
 
 /// Runs one pass. The caller holds the `pass` lock or is recovery.
@@ -103,8 +116,14 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     // What can be read again, or in part, stays as far as it goes. Before anything is read of what
     // waits, for healing counts there what is gone; and before it is asked who is left alone.
     let waiting = catalog::waiting(&state.view.read().tree)?;
-    if let Some((request, _)) = waiting.first() {
-        heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?;
+    let asked = waiting.iter().find(|(_, waiting)| !matches!(waiting.target, Target::Audit { .. }));
+    match asked {
+        Some((request, _)) => heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?,
+        None => heal::missing(state, GiveUp::Nothing, By::Opening)?,
+    }
+    if asked.is_none() && !state.view.read().missing.is_empty() {
+        finish::record_and_clear(state, queue, None)?;
+        return Ok(PassEnd::Waits);
     }
     let batch = mask_and_flush(state)?;
     if batch.is_empty() && !log_key::waits(&state.view.read().tree)? {
