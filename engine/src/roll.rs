@@ -216,9 +216,9 @@ pub fn write_encoded(
     Ok((entry, written.digest))
 }
 
-/// Writes the leaves of every record of a frozen journal, also of those left out of the segment:
-/// the log never shrinks.
-pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
+/// Leaves of every record of a frozen journal in their order, also of those left out of the segment: the
+/// log never shrinks.
+pub fn leaves(frozen: &LiveIndex) -> Vec<(Seq, Hash)> {
     let mut leaves = Vec::with_capacity(frozen.doc_count() as usize);
     let mut committer = Committer::new();
     for doc in 0..frozen.doc_count() {
@@ -227,6 +227,11 @@ pub fn write_leaves(log: &mut Log, frozen: &LiveIndex) -> Result<()> {
         }
     }
     leaves.sort_unstable();
+    leaves
+}
+
+/// Writes leaves at their positions.
+pub fn write_leaves(log: &mut Log, leaves: Vec<(Seq, Hash)>) -> Result<()> {
     // A roll that failed after this point is done again: the same leaves at the same places.
     if let Some((first, _)) = leaves.first()
         && first.0 < log.frontier().size()

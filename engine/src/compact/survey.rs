@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::compact::policy::{BodyFacts, Facts};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Micros, SegmentId};
 use crate::index::{Field, Part, Segment, Term};
 use crate::record::Kind;
@@ -33,9 +33,14 @@ impl Survey {
                 all.push(known.clone());
                 continue;
             }
-            let Ok(facts) = facts(segment) else {
-                self.avoided.insert(segment.entry.index);
-                continue;
+            let facts = match facts(segment) {
+                Ok(facts) => facts,
+                Err(e) if matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported) => {
+                    self.avoided.insert(segment.entry.index);
+                    continue;
+                }
+                // An erasure that ended meanwhile, or a moment's trouble: it is looked at again.
+                Err(e) => return Err(e),
             };
             self.known.insert(facts.index, facts.clone());
             all.push(facts);

@@ -126,7 +126,7 @@ impl<'a> Prover<'a> {
 
     /// The next nodes of the tree. Between two calls rolls may go on.
     fn nodes(&self, gaps: &mut Gaps<'_>) -> Result<Vec<Hash>> {
-        let tree = self.snapshot.reading().state().tree_now()?;
+        let mut tree = self.snapshot.reading().state().tree_now()?;
         let head = self.snapshot.checkpoint().unverified();
         tree.must_continue(head)?;
         gaps.take(NODES).map(|gap| multi::node(&tree, gap)).collect()

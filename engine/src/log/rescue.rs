@@ -97,6 +97,36 @@ impl Log {
         found
     }
 
+    /// Looks at the tiles on the way from a leaf to the root: whoever proves something reads no others. What
+    /// parity gives back counts from here on, and is written by [`Self::scrub`]. Answers how many were damaged.
+    ///
+    /// # Errors
+    /// *Corrupt* if one is lost.
+    pub fn mend_way(&mut self, leaf: u64) -> Result<u64> {
+        let mut found = Vec::new();
+        for level in 1..LEVELS {
+            let index = leaf >> (tile::HEIGHT * level);
+            if index >= tile::entries(level, self.size()) {
+                break;
+            }
+            let (mended, lost) = self.mend_level(level, std::iter::once(index), false);
+            // What stood in the way of another page may be mended later.
+            found.extend(mended.into_iter().map(|_| (level, index, None)));
+            found.extend(lost.into_iter().map(|(index, damage)| (level, index, Some(damage))));
+        }
+        for (level, index, _) in found.iter().filter(|(.., lost)| lost.is_some()) {
+            if let (_, lost) = self.mend_level(*level, std::iter::once(*index), false)
+                && let Some((_, damage)) = lost.first()
+            {
+                return Err(damaged(&damage.what));
+            }
+        }
+        match self.edge(self.size()) {
+            Ok(edge) if edge == self.frontier => Ok(found.len() as u64),
+            _ => Err(damaged("the stored leaves do not lead to the root")),
+        }
+    }
+
     /// Mends the parents of a level that don't fit their tiles; answers what is mended, and what is not
     /// with its index.
     fn mend_level(
@@ -222,6 +252,13 @@ impl Log {
         self.write(level, from / Hash::LEN as u64, &bytes[..len as usize])?;
         self.sync()
     }
+}
+
+/// Nothing can be said of the history of a log that can't be read.
+fn damaged(what: &str) -> Error {
+    Error::corrupt(format!("hashes of the log are damaged: {what}")).hint(
+        "`escrow verify --repair` mends what can be mended; else put the folder `log` back from a backup",
+    )
 }
 
 fn lost(what: String) -> Damage {

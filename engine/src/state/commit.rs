@@ -287,7 +287,9 @@ pub fn build_roll(
 
 /// Writes the leaves of a frozen journal at their positions.
 pub fn write_leaves(state: &State, frozen: &LiveIndex) -> Result<()> {
-    roll::write_leaves(&mut state.log.lock(), frozen)
+    // Hashed before anybody has to wait for the log.
+    let leaves = roll::leaves(frozen);
+    roll::write_leaves(&mut state.log.lock(), leaves)
 }
 
 /// Forgets leaves that were written for a segment that was not published: the log in memory is

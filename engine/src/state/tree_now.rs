@@ -16,11 +16,12 @@ use crate::keyring::{Changes, Tree, catalog};
 use crate::log::{LOST, Log};
 use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::merkle::commitment::Committer;
-use crate::merkle::hash::Hash;
-use crate::merkle::proof::{Hashes, Inclusion};
+use crate::merkle::hash::{Hash, subtree_root};
+use crate::merkle::proof::{Consistency, Hashes, Inclusion};
 use crate::merkle::signer::Signer;
 use crate::merkle::tail::Tail;
 use crate::merkle::text::{Opening, RecordProof};
+use crate::merkle::tile::{HEIGHT, LEVELS, Tile, WIDTH};
 use crate::merkle::tree::Frontier;
 use crate::state::{State, commit};
 
@@ -85,21 +86,34 @@ impl TreeNow<'_> {
     }
 
     /// What the tree is to a head of this log. Whether that is signed the caller knows.
-    pub fn relation(&self, head: &Checkpoint) -> Result<Relation> {
-        Ok(if head.size > self.frontier().size() {
-            Relation::Shorter
-        } else if Frontier::read(self, head.size)?.root() == head.root {
-            Relation::Continues
-        } else {
-            Relation::Differs
-        })
+    ///
+    /// # Errors
+    /// *Corrupt* if hashes are damaged beyond their parity: then nobody can tell.
+    pub fn relation(&mut self, head: &Checkpoint) -> Result<Relation> {
+        if head.size > self.frontier().size() {
+            return Ok(Relation::Shorter);
+        }
+        let continues = |tree: &Self| Ok::<_, Error>(Frontier::read(tree, head.size)?.root() == head.root);
+        // Before another history is blamed on anybody, a turned bit is looked for.
+        let same = continues(self)? || (self.mend(&[head.size.saturating_sub(1)])? && continues(self)?);
+        Ok(if same { Relation::Continues } else { Relation::Differs })
+    }
+
+    /// Looks at the stored hashes on the ways of these leaves to the root. Whether one came back from parity.
+    fn mend(&mut self, leaves: &[u64]) -> Result<bool> {
+        let stored = self.log.frontier().size();
+        let mut mended = 0;
+        for leaf in leaves.iter().filter(|leaf| **leaf < stored) {
+            mended += self.log.mend_way(*leaf)?;
+        }
+        Ok(mended > 0)
     }
 
     /// Refuses a head that it doesn't continue. Whether that is signed the caller knows.
     ///
     /// # Errors
     /// *Corrupt* if it is shorter, or has another beginning.
-    pub fn must_continue(&self, head: &Checkpoint) -> Result<()> {
+    pub fn must_continue(&mut self, head: &Checkpoint) -> Result<()> {
         match self.relation(head)? {
             Relation::Continues => Ok(()),
             other => Err(other.into_error(head)),
@@ -110,7 +124,12 @@ impl TreeNow<'_> {
     ///
     /// # Errors
     /// *Invalid* if the record came after that head; *corrupt* if it is not the one in the log.
-    pub fn prove(&self, seq: Seq, opening: Opening, checkpoint: &SignedCheckpoint) -> Result<RecordProof> {
+    pub fn prove(
+        &mut self,
+        seq: Seq,
+        opening: Opening,
+        checkpoint: &SignedCheckpoint,
+    ) -> Result<RecordProof> {
         let head = checkpoint.unverified();
         if seq.0 >= head.size {
             return Err(Error::invalid(format!(
@@ -119,12 +138,63 @@ impl TreeNow<'_> {
             ))
             .hint("prove it in a later checkpoint"));
         }
-        let inclusion = Inclusion::prove(self, seq, head.size)?;
-        inclusion.verify(&opening.leaf(), &head.root).map_err(|_| {
+        let leaf = opening.leaf();
+        let proof = |tree: &Self| {
+            let inclusion = Inclusion::prove(tree, seq, head.size)?;
+            Ok::<_, Error>(Some(inclusion).filter(|inclusion| inclusion.verify(&leaf, &head.root).is_ok()))
+        };
+        let mut inclusion = proof(self)?;
+        if inclusion.is_none() && self.mend(&[seq.0, head.size - 1])? {
+            inclusion = proof(self)?;
+        }
+        let inclusion = inclusion.ok_or_else(|| {
             Error::corrupt(format!("the record at position {seq} is not the one in the log"))
                 .hint("`escrow verify --read-data` says what is damaged")
         })?;
         Ok(RecordProof { opening, inclusion, checkpoint: checkpoint.clone() })
+    }
+
+    /// Proves that the first `to` leaves continue the first `from`.
+    ///
+    /// # Errors
+    /// *Corrupt* if hashes are damaged beyond their parity.
+    pub fn consistency(&mut self, from: u64, to: u64) -> Result<Consistency> {
+        let (earlier, later) = (Frontier::read(self, from)?.root(), Frontier::read(self, to)?.root());
+        let proof = Consistency::prove(self, from, to)?;
+        if proof.verify(&earlier, &later).is_ok() {
+            return Ok(proof);
+        }
+        self.mend(&[from.saturating_sub(1), to.saturating_sub(1)])?;
+        let proof = Consistency::prove(self, from, to)?;
+        proof.verify(&earlier, &later)?;
+        Ok(proof)
+    }
+
+    /// The hashes of a tile. Those of a full one are what its parent says.
+    ///
+    /// # Errors
+    /// *Corrupt* if they are damaged beyond their parity.
+    pub fn tile(&mut self, tile: Tile) -> Result<Vec<Hash>> {
+        let entries = tile.first()..tile.first() + u64::from(tile.width);
+        let read = |tree: &Self| -> Result<Vec<Hash>> {
+            entries.clone().map(|i| tree.hash(HEIGHT * tile.level, i)).collect()
+        };
+        let hashes = read(self)?;
+        if u64::from(tile.width) < WIDTH || tile.level + 1 == LEVELS {
+            return Ok(hashes);
+        }
+        let fits = |tree: &Self, hashes: &[Hash]| -> Result<bool> {
+            Ok(subtree_root(hashes) == Some(tree.hash(HEIGHT * (tile.level + 1), tile.index)?))
+        };
+        if fits(self, &hashes)? {
+            return Ok(hashes);
+        }
+        self.mend(&[tile.first() << (HEIGHT * tile.level)])?;
+        let hashes = read(self)?;
+        match fits(self, &hashes)? {
+            true => Ok(hashes),
+            false => Err(Error::corrupt(format!("hashes of the log are damaged: {tile}"))),
+        }
     }
 
     /// The log's key.
@@ -157,7 +227,7 @@ impl TreeNow<'_> {
     ///
     /// # Errors
     /// An unreadable key tree, unreadable hashes.
-    pub fn history(&self) -> Result<History> {
+    pub fn history(&mut self) -> Result<History> {
         let lost = catalog::losses(&self.keys)?.iter().filter(|loss| loss.what != What::Records).count();
         if lost as u64 > catalog::log_keys(&self.keys)?.losses {
             return Ok(History::Broken);
@@ -208,7 +278,7 @@ impl State {
     /// # Errors
     /// As of [`Self::tree_now`]; *corrupt* if the log doesn't continue what its key signed; *no space*.
     pub fn tree_to_sign(&self) -> Result<TreeNow<'_>> {
-        let tree = self.tree_now()?;
+        let mut tree = self.tree_now()?;
         if tree.history()? == History::Broken {
             return Err(Error::corrupt("the log does not continue what its key signed before").hint(
                 "put the folder back from a backup that has all of it, or begin a new history by `escrow key rotate`",
@@ -217,13 +287,27 @@ impl State {
         let head = if tree.keys.head().has_evidence() { tree.to_note(self.env.clock.now())? } else { None };
         let Some(head) = head else { return Ok(tree) };
         drop(tree);
-        let mut changes = Changes::new();
-        catalog::put_signed_head(&mut changes, &head)?;
-        commit::ordinary(self, &changes)?;
+        self.note_signed(Changes::new(), Some(&head))?;
         // What came meanwhile is not noted.
         let mut tree = self.tree_now()?;
-        tree.noted = tree.noted.min(head.size.max(tree.keys.head().log.size));
+        let noted = catalog::signed_head(&tree.keys)?.map_or(0, |head| head.size);
+        tree.noted = tree.noted.min(noted.max(tree.keys.head().log.size));
         Ok(tree)
+    }
+
+    /// Commits `changes`, and a head that is going to be signed. One that is noted is never taken back by a
+    /// shorter one: two may sign at once.
+    ///
+    /// # Errors
+    /// As of every commit.
+    pub fn note_signed(&self, mut changes: Changes, head: Option<&SignedHead>) -> Result<()> {
+        let keyring = self.keyring.lock();
+        let noted = catalog::signed_head(&keyring.tree())?.map_or(0, |noted| noted.size);
+        if let Some(head) = head.filter(|head| head.size > noted) {
+            catalog::put_signed_head(&mut changes, head)?;
+        }
+        let log = keyring.head().log;
+        commit::commit_locked(self, &keyring, &changes, log, |_| {})
     }
 
     /// The head that a commit may note as signed, so that signing needs no commit of its own.
@@ -231,7 +315,7 @@ impl State {
     /// # Errors
     /// As of [`Self::tree_now`].
     pub fn head_to_note(&self) -> Result<Option<SignedHead>> {
-        let tree = self.tree_now()?;
+        let mut tree = self.tree_now()?;
         if tree.history()? == History::Broken { Ok(None) } else { tree.to_note(self.env.clock.now()) }
     }
 
@@ -250,7 +334,13 @@ impl State {
         };
         loop {
             let view = self.view.read();
-            let log = self.log.lock();
+            // Whoever reads or writes hashes holds the log for long. Not so the view meanwhile: behind a
+            // writer that waits for it, every reader would wait too.
+            let Some(log) = self.log.try_lock() else {
+                drop(view);
+                drop(self.log.lock());
+                continue;
+            };
             if log.loss().is_some() {
                 return Err(Error::corrupt("hashes of the log are lost, so it has another root than it had")
                     .hint("`escrow verify` names them; put the folder `log` back from a backup"));

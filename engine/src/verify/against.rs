@@ -8,7 +8,6 @@ use crate::id::Seq;
 use crate::keyring::catalog;
 use crate::keyring::losses::{Loss, What};
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::merkle::proof::Consistency;
 use crate::merkle::text::Advance;
 use crate::state::State;
 use crate::state::tree_now::Relation;
@@ -86,7 +85,7 @@ pub fn against(state: &State, earlier: &SignedCheckpoint) -> Result<Against> {
     let of_the_log =
         |loss: &&Loss| loss.first.0 < head.size && (loss.segment.is_none() || loss.what != What::Records);
     let losses = losses.iter().filter(of_the_log).copied().collect();
-    let tree = state.tree_now()?;
+    let mut tree = state.tree_now()?;
     let to = tree.frontier().size();
     Ok(match tree.relation(head)? {
         Relation::Continues => Against::Continues { from: head.size, to },
@@ -99,18 +98,18 @@ pub fn against(state: &State, earlier: &SignedCheckpoint) -> Result<Against> {
 pub fn advance(state: &State, earlier: &SignedCheckpoint) -> Result<Advance> {
     let trust = state.log_trust()?;
     let head = earlier.verify(&trust)?;
-    let tree = state.tree_to_sign()?;
+    let mut tree = state.tree_to_sign()?;
     tree.must_continue(head)?;
-    let path = Consistency::prove(&tree, head.size, tree.signs())?.path;
+    let path = tree.consistency(head.size, tree.signs())?.path;
     Ok(Advance { from: head.size, path, checkpoint: tree.sign()? })
 }
 
 /// Proves that a checkpoint of this log continues the first `from` leaves.
 pub fn advance_from(state: &State, from: u64, to: &SignedCheckpoint) -> Result<Advance> {
     to.verify(&state.log_trust()?)?;
-    let tree = state.tree_now()?;
+    let mut tree = state.tree_now()?;
     let head = to.unverified();
     tree.must_continue(head)?;
-    let path = Consistency::prove(&tree, from, head.size)?.path;
+    let path = tree.consistency(from, head.size)?.path;
     Ok(Advance { from, path, checkpoint: to.clone() })
 }

@@ -318,7 +318,7 @@ fn compare_segment(
 /// What the log's key signed against what is there.
 fn compare_signed(state: &State, report: &mut VerifyReport) -> Result<()> {
     // Hashes that are lost are named already.
-    let Ok(tree) = state.tree_now() else { return Ok(()) };
+    let Ok(mut tree) = state.tree_now() else { return Ok(()) };
     let Some(signed) = catalog::signed_head(tree.keys())? else { return Ok(()) };
     let now = tree.frontier().size();
     if signed.size > now {

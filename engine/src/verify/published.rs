@@ -2,8 +2,7 @@
 
 use crate::error::Result;
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::merkle::proof::Hashes as _;
-use crate::merkle::tile::{HEIGHT, Tile};
+use crate::merkle::tile::Tile;
 use crate::state::State;
 
 /// Tiles that are read at a time, 8 KiB each: rolls wait for so long.
@@ -29,11 +28,9 @@ pub(crate) fn tiles(
         }
         let mut read = Vec::with_capacity(batch.len());
         {
-            let tree = state.tree_now()?;
+            let mut tree = state.tree_now()?;
             for tile in batch {
-                let entries = tile.first()..tile.first() + u64::from(tile.width);
-                let hashes = entries.map(|i| tree.hash(HEIGHT * tile.level, i).map(|hash| hash.0));
-                read.push((tile, hashes.collect::<Result<Vec<_>>>()?.concat()));
+                read.push((tile, tree.tile(tile)?.iter().flat_map(|hash| hash.0).collect::<Vec<u8>>()));
             }
         }
         read.iter().try_for_each(|(tile, bytes)| put(*tile, bytes))?;
