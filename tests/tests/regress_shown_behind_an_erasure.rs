@@ -19,10 +19,13 @@ use parking_lot::Mutex;
 
 /// A clock that lets the thread `reader` wait once, when it dates an act: what it opened it has by then. Some
 /// ask for the time before that.
-struct Stopping(Mutex<Option<(usize, Sender<()>, Receiver<()>)>>);
+struct Stopping(Mutex<Option<Stop>>);
+
+/// After so many questions it says that it is there, and waits.
+type Stop = (usize, Sender<()>, Receiver<()>);
 
 impl Stopping {
-    fn due(&self) -> Option<(usize, Sender<()>, Receiver<()>)> {
+    fn due(&self) -> Option<Stop> {
         let mut armed = self.0.lock();
         match armed.as_mut() {
             Some((skip, ..)) if *skip > 0 => {
