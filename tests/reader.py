@@ -17,7 +17,9 @@ import sys
 
 import blake3
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 PAGE, TEXT = 4096, 4040
 NONE = 0xFFFFFFFF
@@ -290,6 +292,9 @@ def check_act(m, people):
     kind = m.get(1, 1)
     if kind < 33:
         return
+    if m[4].startswith("log-key/"):
+        need((kind, m[3], m[5], m[6]) == (36, "", 0, [0]), "a change of the log's key is no act of the store")
+        return
     need(m[3] == "" and len(m[6]) == 1 and m[6][0] in people.periods, "an act outside of a period")
     if kind == 38:
         need(m[4].startswith("detail/") and m[5] == 0, "a detail of no act")
@@ -313,6 +318,19 @@ def check_periods(keyring, people):
         need(r.uint(1) in (1, 2), "a period of an unknown class")
         need(r.zigzag() < r.zigzag(), "a period ends before it begins")
         r.end()
+
+
+def check_settings(keyring):
+    """Times believed, and how long acts are kept."""
+    for key, r in keyring.of_kind(7):
+        if key == b"\x06":
+            _, _, doubted = r.zigzag(), r.zigzag(), r.zigzag()
+            need(doubted >= 0, "a clock that went on by less than nothing")
+            r.end()
+        elif key == b"\x0a":
+            need(r.uint(1) <= 2, "acts are recorded at an unknown level")
+            need(all(1 <= r.varint() <= 36525 for _ in range(2)), "acts are kept for no time, or for too long")
+            r.end()
 
 
 def record(seq, canonical, people):
@@ -694,12 +712,72 @@ def read_log(folder, head, found):
     check_levels(folder, hashes)
     for seq, salt, canonical in found:
         need(seq >= size or hashes[seq] == leaf(salt, canonical), f"record {seq} is not the one the log commits to")
-    return size
+    return hashes
+
+
+def read_change(r):
+    """A change of the log's key that is not ended yet."""
+    r.varint(), r.take(32)
+    new = r.take(32)
+    r.varint(), r.take(32), r.take(64), r.zigzag()
+    return new
+
+
+def read_log_keys(keyring, found):
+    """Keys of the log, oldest first; each but those that stand longer than the list has its act in the log."""
+    entries = {key: r for key, r in keyring.of_kind(7) if key in (b"\x02", b"\x08")}
+    seed = entries[b"\x02"].take(32)
+    entries[b"\x02"].end()
+    signs = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    if b"\x08" not in entries:
+        return [signs], 0
+    r = entries[b"\x08"]
+    _, losses, keys, before = r.varint(), r.varint(), [], 0
+    count = r.varint()
+    need(count <= 16, "more keys of the log than are kept")
+    for _ in range(count):
+        r.varint()
+        keys.append(r.take(32))
+        begun = r.varint()
+        need(before <= begun, "a key of the log began before the one that it follows")
+        before = begun
+        r.zigzag()
+    waits, due = r.uint(1), None
+    need(waits <= 2, "something unknown waits for the log's key")
+    if waits == 1:
+        r.take(32)
+    if waits:
+        new = read_change(r)
+        due = new if waits == 2 else None
+    r.end()
+    need(not keys or keys[-1] == signs, "the key that signs is not the last of the log's keys")
+    acts = {m[4]: m.get(9, "") for m in (cbor(Reader(canonical)) for _, _, canonical in found)}
+    for key in keys[1:]:
+        told = acts.get("log-key/" + key.hex()[:32])
+        need(key == due or told is not None, "a change of the log's key stands nowhere in the log")
+        need(told is None or told.startswith("escrowdb/log-key/v1\n"), "a change of the log's key has another form")
+    return keys or [signs], losses
+
+
+def check_signed_head(keyring, hashes, found, losses):
+    """The head that was signed last, against the leaves of the log and those that the next roll writes."""
+    begun = len(hashes)
+    behind = {seq: leaf(salt, canonical) for seq, salt, canonical in found if seq >= begun}
+    hashes = hashes + [behind.get(seq, bytes(32)) for seq in range(begun, max(behind, default=-1) + 1)]
+    for key, r in keyring.of_kind(7):
+        if key == b"\x09":
+            size, root = r.uint(8), r.take(32)
+            r.zigzag()
+            r.end()
+            need(size <= len(hashes), "a head was signed over more than is there")
+            need(losses < read_losses(keyring)[1] or tree_root(hashes[:size]) == root, "another head was signed")
+            return size
+    return None
 
 
 def read_losses(keyring):
-    """How many records left the store because nothing brought them back."""
-    records = 0
+    """How many records left the store because nothing brought them back, and how often hashes of the log did."""
+    records = hashes = 0
     for key, r in keyring.of_kind(7):
         if key != b"\7":
             continue
@@ -714,8 +792,9 @@ def read_losses(keyring):
             need(number > 0 and first <= last, "a loss of nothing")
             r.take(32 if what == 2 else 0)
             records += number if what == 1 else 0
+            hashes += what == 2
         r.end()
-    return records
+    return records, hashes
 
 
 def check_counters(keyring, held):
@@ -725,7 +804,7 @@ def check_counters(keyring, held):
             r.uint(8), r.uint(8)
             seq, removed = r.uint(8), r.uint(8)
             r.end()
-            lost = read_losses(keyring)
+            lost, _ = read_losses(keyring)
             need(seq - held == removed + lost, f"{seq} positions, {held} records, {removed} removed, {lost} lost")
 
 
@@ -735,6 +814,7 @@ def read_store(folder, slot):
     keyring = Keyring(folder, store, head, root, epoch)
     people = People(keyring)
     check_periods(keyring, people)
+    check_settings(keyring)
     found = []
     for _, r in keyring.of_kind(4):
         read_segment(folder, store, head["words"], r, people, found)
@@ -749,10 +829,14 @@ def read_store(folder, slot):
         person = cbor(Reader(canonical)).get(13)
         if person and person[1] not in people.names:
             people.names[person[1]] = person[3]
-    leaves = read_log(folder, head, found)
+    hashes = read_log(folder, head, found)
+    keys, losses = read_log_keys(keyring, found)
+    signed = check_signed_head(keyring, hashes, found, losses)
     records = [record(seq, canonical, people) for seq, _, canonical in found]
+    told = f"{len(hashes)} leaves, {len(people.periods)} periods of acts, {len(keys)} keys of the log"
+    told += "" if signed is None else f", a head signed over {signed}"
     # Details are shown to who asks for them only.
-    return [one for one in records if one["kind"] != "detail"], leaves
+    return [one for one in records if one["kind"] != "detail"], told
 
 
 def main():
@@ -761,13 +845,13 @@ def main():
     arguments.add_argument("slot")
     options = arguments.parse_args()
     try:
-        records, leaves = read_store(options.folder, options.slot)
+        records, told = read_store(options.folder, options.slot)
     except Bad as bad:
         print(f"reader: {bad}", file=sys.stderr)
         return 1
     for one in records:
         print(json.dumps(one, ensure_ascii=False))
-    print(f"reader: {len(records)} records, {leaves} leaves", file=sys.stderr)
+    print(f"reader: {len(records)} records, {told}", file=sys.stderr)
     return 0
 
 

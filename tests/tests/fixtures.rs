@@ -5,9 +5,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
+#[path = "fixtures/evidence.rs"]
+mod evidence;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use escrowdb::id::Micros;
 use escrowdb::record::{Kind, Record};
@@ -16,6 +20,7 @@ use escrowdb::store::{
     AuditRules, EraseOptions, Exported, Hit, Level, Order, Preset, Selector, VerifyOptions,
 };
 use escrowdb::{ErrorKind, FORMAT_VERSION, Store};
+use escrowdb_tests::clock::ManualClock;
 use serde_json::{Value, json};
 
 const START: i64 = 1_767_225_600_000_000;
@@ -34,9 +39,12 @@ const TEXTS: [&str; 7] = [
 
 /// Everything that a reader has to know: several names, tags, kinds, long posting lists and short
 /// ones, texts that compress and texts that don't, blocks of two body files, what stays behind an
-/// erasure of each sort, a second segment, a journal.
+/// erasure of each sort, a second segment, a journal; and what evidence leaves.
 fn write(dir: &Path) {
-    let store = Store::builder(dir).preset(Preset::Customer).origin("fixture.example").create().unwrap();
+    let clock = Arc::new(ManualClock::new(Micros(START)));
+    let store_dir = dir.join("store");
+    let builder = || Store::builder(&store_dir).clock(Arc::clone(&clock) as Arc<dyn escrowdb::clock::Clock>);
+    let store = builder().preset(Preset::Customer).origin("fixture.example").create().unwrap();
     for day in 0..40 {
         let batch: Vec<Record> = (0..25).map(|i| record(day, i)).collect();
         store.append(&batch).unwrap();
@@ -45,18 +53,20 @@ fn write(dir: &Path) {
         }
     }
     store.close().unwrap();
-    let store = Store::builder(dir).audit(Level::All).open().unwrap();
+    let store = builder().audit(Level::All).open().unwrap();
     leave_acts(&store);
     store.link("ben@example.org", "Zoë Müller").unwrap();
+    evidence::erase_and_keep(&store, &Selector::Person("anna@example.org".into()), dir);
     let record = Selector::Record { id: "m-3-4".into(), conversation: Some("talk 3/1".into()) };
-    for selector in
-        [Selector::Person("anna@example.org".into()), Selector::Conversation("talk 7/2".into()), record]
-    {
+    for selector in [Selector::Conversation("talk 7/2".into()), record] {
         store.erase(&selector, &EraseOptions::default()).unwrap();
     }
     leave_acts(&store);
+    evidence::change_key_and_expire(&store, &clock, dir);
+    leave_acts(&store);
     let late: Vec<Record> = (0..30).map(|i| self::record(90, i)).collect();
     store.append(&late).unwrap();
+    evidence::keep_head(&store, dir);
     store.close().unwrap();
 }
 
@@ -227,7 +237,11 @@ fn a_reader_written_from_the_page_lists_the_same() {
             .args([copy.store(), copy.store().with_extension("slot")])
             .output()
             .unwrap();
-        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success(), "{said}");
+        if version >= 3 {
+            evidence::reader_found_it(&said);
+        }
         let listed: Vec<Value> = String::from_utf8(out.stdout)
             .unwrap()
             .lines()
@@ -251,7 +265,7 @@ fn a_version_without_fixture_is_not_released() {
     let dir = fixture(FORMAT_VERSION);
     if std::env::var_os("ESCROW_WRITE_FIXTURE").is_some() && !dir.exists() {
         fs::create_dir_all(&dir).unwrap();
-        write(&dir.join("store"));
+        write(&dir);
         let copy = Copy::of(FORMAT_VERSION);
         let store = Store::builder(copy.store()).open().unwrap();
         fs::write(dir.join("answers.jsonl"), answers(&store)).unwrap();
