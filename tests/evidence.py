@@ -4,6 +4,7 @@
   python3 tests/evidence.py checkpoint FILE --key K | --policy POLICY [--since FILE]
   python3 tests/evidence.py proof FILE --key K | --policy POLICY
   python3 tests/evidence.py certificate FILE --key K | --policy POLICY
+  python3 tests/evidence.py log-key FILE --key K | --policy POLICY           a change of the log's key, to be believed by the old one
   python3 tests/evidence.py export FILE --key K | --policy POLICY            with FILE.proof and FILE.manifest.json
 
 Needs Python 3.9 and the packages `cryptography` (Ed25519) and `blake3`. Shares no code with the engine. Prints one JSON
@@ -289,6 +290,19 @@ def proof(text, policy):
     leaf = leaf_of(salt, canonical)
     need(root_of(leaf, index, head["size"], hashes) == head["root"], "the record is not at that place of the log")
     return {"origin": head["origin"], "size": head["size"], "root": head["root"].hex(), "seq": index, "leaf": leaf.hex()}, canonical
+
+
+# ------------------------------------------------------------ changes of the log's key
+
+def check_log_key(args, policy):
+    text = read(args.file)
+    body, signed = note(text, policy.logs)
+    lines = body[:-1].split("\n")
+    need(len(lines) == 5 and lines[0] == "escrowdb/log-key/v1", "not a change of a log's key")
+    new, size, root = Key(lines[2]), a_number(lines[3]), a_hash(lines[4])
+    need(any(key.name == lines[1] and key.bytes != new.bytes for key in signed), "the old key did not sign it")
+    need(new in note(text, [new])[1], "the new key did not sign it")
+    return {"origin": lines[1], "key": lines[2], "continues": new.name == lines[1], "size": size, "root": root.hex()}
 
 
 # ------------------------------------------------------------ exports
@@ -643,7 +657,7 @@ def check_certificate(args, policy):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["checkpoint", "proof", "export", "certificate"])
+    parser.add_argument("what", choices=["checkpoint", "proof", "log-key", "export", "certificate"])
     parser.add_argument("file")
     trust = parser.add_mutually_exclusive_group(required=True)
     trust.add_argument("--key")
@@ -656,8 +670,8 @@ def main():
                 policy = Policy(f.read())
         else:
             policy = of_key(Key(args.key))
-        check = {"checkpoint": check_checkpoint, "proof": check_proof, "export": check_export,
-                 "certificate": check_certificate}[args.what]
+        check = {"checkpoint": check_checkpoint, "proof": check_proof, "log-key": check_log_key,
+                 "export": check_export, "certificate": check_certificate}[args.what]
         found = check(args, policy)
     except (Bad, KeyError, TypeError, ValueError, OverflowError) as e:
         print(f"not verified: {e}", file=sys.stderr)

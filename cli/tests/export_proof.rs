@@ -216,3 +216,36 @@ fn a_quorum_must_have_seen_the_log_of_an_export() {
     let run = sandbox.args(&["verify-export", "e.jsonl", "--policy", "policy", "--checkpoint", "later"], "");
     assert!(run.exits(6).err.contains("at another checkpoint"));
 }
+
+/// What was exported before the log's key changed stays signed by the old one: with it, with a policy that holds
+/// both, and for who learned the new key from the old one. With the new one alone an error says what to do.
+#[test]
+fn an_export_outlives_a_change_of_the_logs_key() {
+    let sandbox = Sandbox::with_sample();
+    let old = key(&sandbox);
+    sandbox.run("export --query * --output e.jsonl").ok();
+    sandbox.run("key rotate --output change").ok();
+    let new = key(&sandbox);
+    assert_ne!(old, new);
+    let learned =
+        sandbox.args(&["--json", "verify-key", "change", "--key", &old], "").ok().lines()[0].clone();
+    assert_eq!(learned["key"], new);
+    assert_eq!(check(&sandbox, "e.jsonl", &old).ok().lines()[0]["proved"], 4);
+    for logs in [[&old, &new], [&new, &old]] {
+        sandbox.write("policy", format!("log {}\nlog {}\nquorum none\n", logs[0], logs[1]));
+        sandbox.args(&["verify-export", "e.jsonl", "--policy", "policy"], "").ok();
+    }
+    let error = check(&sandbox, "e.jsonl", &new).exits(6).error();
+    assert_eq!(error["kind"], "corrupt");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("e.jsonl.manifest.json") && message.contains("another key of "), "{message}");
+    let hint = error["hint"].as_str().unwrap();
+    assert!(hint.contains("policy") && hint.contains("escrow verify-key"), "{hint}");
+    // What is exported from now on is signed by the new one; a manifest says nothing by a mix of both.
+    sandbox.run("export --query * --output f.jsonl").ok();
+    check(&sandbox, "f.jsonl", &new).ok();
+    check(&sandbox, "f.jsonl", &old).exits(6);
+    sandbox.args(&["verify-export", "f.jsonl", "--policy", "policy"], "").ok();
+    sandbox.write("e.jsonl.manifest.json", sandbox.read("f.jsonl.manifest.json"));
+    sandbox.args(&["verify-export", "e.jsonl", "--policy", "policy"], "").exits(6);
+}

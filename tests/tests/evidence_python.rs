@@ -214,3 +214,68 @@ fn another_program_verifies_exports() {
         }
     }
 }
+
+/// Who believes the first key of a log gets to the last one, and everything that either signed verifies.
+#[test]
+fn another_program_follows_a_change_of_the_logs_key() {
+    let Some(python) = python() else {
+        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
+        return;
+    };
+    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-key-{}", std::process::id())));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(dir.0.join(name), bytes).unwrap();
+    let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
+    let say = |n: i64| store.append(&[Record::new("c", "p", Micros(n), "x").id(format!("m{n}"))]).unwrap();
+    let first = store.verifier_key().unwrap();
+    let mut believed = first.clone();
+    say(0);
+    let kept = store.checkpoint().unwrap();
+    write("kept", kept.to_string().as_bytes());
+    let mut last = String::new();
+    for n in 1..3 {
+        let change = store.rotate_log_key().unwrap();
+        last = change.to_string();
+        write("change", last.as_bytes());
+        let seen = accepted(&run(&python, &dir, &["log-key", "change", "--key", &believed]));
+        let new = store.verifier_key().unwrap();
+        assert_eq!((&seen["key"], &seen["continues"]), (&new.as_str().into(), &true.into()));
+        assert_eq!(seen["root"], change.head().root.to_string());
+        // The new one does not say of itself that it is the one to be believed.
+        for key in [&new, &first] {
+            let taken = run(&python, &dir, &["log-key", "change", "--key", key]).status.success();
+            assert_eq!(taken, *key == believed, "{key}");
+        }
+        believed = new;
+        say(n);
+    }
+    let before = store.log_keys().unwrap()[1].key.to_string();
+    // Any byte of it, whatever it turns into.
+    for at in (0..last.len()).step_by(7) {
+        let mut bytes = last.as_bytes().to_vec();
+        bytes[at] ^= 1 << (at % 7);
+        write("bad", &bytes);
+        let refused = run(&python, &dir, &["log-key", "bad", "--key", &before]);
+        assert_eq!(refused.status.code(), Some(1), "byte {at} of {last}");
+        assert!(String::from_utf8_lossy(&refused.stderr).starts_with("not verified: "), "byte {at}");
+    }
+    // Without either signature, with the signatures of another change.
+    let lines: Vec<&str> = last.split_inclusive('\n').collect();
+    for left_out in [lines.len() - 1, lines.len() - 2] {
+        let text: String =
+            lines.iter().enumerate().filter(|(n, _)| *n != left_out).map(|(_, l)| *l).collect();
+        write("bad", text.as_bytes());
+        assert_eq!(
+            run(&python, &dir, &["log-key", "bad", "--key", &before]).status.code(),
+            Some(1),
+            "{text}"
+        );
+    }
+    // Heads of the first key and of the last one are one log, for who believes both.
+    write("steps", store.checkpoint_since(&kept).unwrap().to_string().as_bytes());
+    write("policy", format!("log {first}\nlog {believed}\nquorum none\n").as_bytes());
+    let args = ["checkpoint", "steps", "--policy", "policy", "--since", "kept"];
+    assert_eq!(accepted(&run(&python, &dir, &args))["continues"], true);
+    let one = ["checkpoint", "steps", "--key", &believed, "--since", "kept"];
+    assert_eq!(run(&python, &dir, &one).status.code(), Some(1), "the first head is of another key");
+}

@@ -101,8 +101,15 @@ impl Note {
     pub fn verify<'k>(&self, keys: &[&'k VerifierKey]) -> Result<Vec<&'k VerifierKey>> {
         let signed = self.signed_by(keys)?;
         if signed.is_empty() {
-            return Err(Error::corrupt("no known key signed it")
-                .hint("check with the key of the log that it claims to be of"));
+            let is_of = |key: &&VerifierKey| self.signatures.iter().any(|s| s.name == key.name());
+            return Err(match keys.iter().copied().find(is_of) {
+                // What was signed before a change of key stays signed by the old one.
+                Some(key) => Error::corrupt(format!("another key of {} signed it, not one that was given", key.name()))
+                    .hint("a log's key may change: check with the one of then, or with a policy that has a line \
+                           `log` for each; the note of the change (`escrow verify-key`) leads from one to the next"),
+                None => Error::corrupt("no known key signed it")
+                    .hint("check with the key of the log that it claims to be of"),
+            });
         }
         Ok(signed)
     }
