@@ -350,6 +350,11 @@ fn what_can_not_be_recorded_is_not_shown() {
         true
     });
     assert_eq!((walk.unwrap_err().kind(), seen), (ErrorKind::NoSpace, 0));
+    let walk = reading.conversation_each("c1", |_| {
+        seen += 1;
+        true
+    });
+    assert_eq!((walk.unwrap_err().kind(), seen), (ErrorKind::NoSpace, 0));
     disk.unlimited();
     assert_eq!(reading.get("m1", None).unwrap().len(), 1);
 }

@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// May be given several times. What is cosigned is kept for --cosigned.
     #[arg(long, value_name = "URL|FILE", conflicts_with = "since")]
     cosign_from: Vec<String>,
-    /// Certificate authorities of witnesses, a PEM file; otherwise the system's.
+    /// Certificate authorities of witnesses, a PEM file; otherwise the one that SSL_CERT_FILE names, or the
+    /// system's.
     #[arg(long, value_name = "FILE", requires = "cosign_from")]
     cosign_ca: Option<PathBuf>,
     /// Whose cosignatures count (C2SP tlog-policy). Without it nobody checks them here.
