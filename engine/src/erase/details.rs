@@ -6,6 +6,10 @@
 //! A detail of what was opened by name goes too if nothing of that name is left. Somebody whose name
 //! is a word of every day takes details of others along: their acts stay, and a detail lives for
 //! weeks only.
+//!
+//! A detail that can't be read goes with every erasure: it may name whoever goes, and its file may come
+//! back. Damage keeps nothing here that is to be forgotten, and no store from opening: an erasure that
+//! waits is gone on with by every opening.
 
 use std::collections::HashMap;
 
@@ -13,7 +17,7 @@ use roaring::RoaringBitmap;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::erase::target;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::RequestId;
 use crate::index::{IdQuery, Part, Term};
 use crate::keyring::pending::{Target, Waiting};
@@ -46,9 +50,15 @@ pub fn find(view: &View, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
         let mut further = Vec::new();
         for (part, docs) in parts.iter().zip(gone.docs.clone()) {
             for doc in part.postings(&kind)? - &docs {
-                let stored = Zeroizing::new(part.record(doc)?);
-                let detail = Detail::parse(&stored.body);
-                if names.stand_in(&detail) || gone.is_named_by(&detail)? {
+                let takes = match part.record(doc).map(Zeroizing::new) {
+                    Ok(stored) => {
+                        let detail = Detail::parse(&stored.body);
+                        names.stand_in(&detail) || gone.is_named_by(&detail)?
+                    }
+                    Err(e) if e.kind() == ErrorKind::Corrupt => true,
+                    Err(e) => return Err(e),
+                };
+                if takes {
                     further.push(part.key(doc)?.seq);
                 }
             }
@@ -138,7 +148,7 @@ impl Gone<'_> {
         let mut all_go = false;
         for (part, gone) in self.view.parts().into_iter().zip(&self.docs) {
             let docs = match (record, conversation) {
-                (Some(id), conversation) => with_id(part, id, conversation)?,
+                (Some(id), conversation) => with_id(part, id, conversation, gone)?,
                 (None, Some(name)) => part.postings(&Term::conversation(name))?,
                 (None, None) => continue,
             };
@@ -162,11 +172,21 @@ impl Drop for Gone<'_> {
     }
 }
 
-fn with_id(part: &dyn Part, id: &str, conversation: Option<&str>) -> Result<RoaringBitmap> {
+/// Documents with an id. Of what can't be read those count that are `gone`: they may have it.
+fn with_id(
+    part: &dyn Part,
+    id: &str,
+    conversation: Option<&str>,
+    gone: &RoaringBitmap,
+) -> Result<RoaringBitmap> {
     let mut docs = RoaringBitmap::new();
     for doc in part.id_candidates(&IdQuery::new(id, conversation))? {
-        let stored = Zeroizing::new(part.record(doc)?);
-        if stored.id == id && conversation.is_none_or(|c| c == stored.conversation) {
+        let fits = match part.record(doc).map(Zeroizing::new) {
+            Ok(stored) => stored.id == id && conversation.is_none_or(|c| c == stored.conversation),
+            Err(e) if e.kind() == ErrorKind::Corrupt => gone.contains(doc),
+            Err(e) => return Err(e),
+        };
+        if fits {
             docs.insert(doc);
         }
     }
