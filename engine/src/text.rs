@@ -10,12 +10,14 @@ mod letters;
 mod naive;
 mod normal;
 mod ranges;
+mod wording;
 #[cfg(test)]
 #[path = "text/tests.rs"]
 mod words;
 
 pub use analyser::{ANALYSER, Analyser, WORD_MAX};
 pub use assemble::Word;
+pub use wording::Wording;
 
 use std::borrow::Cow;
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
 use crate::erase::alone;
 use crate::erase::target::{self, Selector};
@@ -16,6 +17,7 @@ use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
 use crate::query::hit::{self, Hit};
 use crate::state::State;
+use crate::text::{self, Analyser, Wording};
 use crate::view::View;
 
 /// Mentions listed at most; all are counted.
@@ -71,7 +73,7 @@ pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
             names.extend(view.identifiers(*number)?);
         }
         let mut mentions =
-            Mentions { words: name_words(&names), newest: Vec::new(), total: 0, later: Vec::new() };
+            Mentions { names: names_in(&names), newest: Vec::new(), total: 0, later: Vec::new() };
         for (part, skip) in view.parts().into_iter().zip(&hits.0).skip(view.segments.len()) {
             mentions.read(part, skip, &view)?;
         }
@@ -116,7 +118,7 @@ fn count(view: &View, target: &Target, hits: &target::Matching, people: &[Person
 
 /// Mentions found so far: the newest of them, and how many there are.
 struct Mentions {
-    words: Vec<String>,
+    names: Vec<Wording>,
     newest: Vec<(SortKey, Hit)>,
     total: u64,
     later: Vec<(Arc<Segment>, RoaringBitmap)>,
@@ -132,12 +134,13 @@ impl Mentions {
     /// Documents that mention the names, newest first.
     fn find(&mut self, part: &dyn Part, skip: &RoaringBitmap) -> Result<Vec<(SortKey, u32)>> {
         let mut found = Vec::new();
-        if self.words.is_empty() {
+        if self.names.is_empty() {
             return Ok(found);
         }
+        let mut analyser = Analyser::new();
         for doc in (0..part.doc_count()).filter(|doc| !skip.contains(*doc)) {
             let stored = part.record(doc)?;
-            if stored.kind.is_default() && mentions(&stored.body, &self.words) {
+            if stored.kind.is_default() && mentions(&mut analyser, &stored.body, &self.names) {
                 found.push((part.key(doc)?, doc));
             }
         }
@@ -179,33 +182,30 @@ fn others(parts: &[&dyn Part], hits: &target::Matching, people: &[PersonNumber])
     Ok(others.len() as u64)
 }
 
-/// What to look for: identifiers, and for e-mail addresses the words of the local part; three
-/// characters at least, lower case.
-fn name_words(identifiers: &[String]) -> Vec<String> {
-    let mut words = Vec::new();
+/// What to look for: identifiers, what stands between spaces in them, and for e-mail addresses the words
+/// of the local part; three characters at least.
+fn names_in(identifiers: &[String]) -> Vec<Wording> {
+    let mut names: Vec<Zeroizing<String>> = Vec::new();
+    let mut add = |name: &str| {
+        if name.chars().count() >= 3 && !names.iter().any(|known| **known == name) {
+            names.push(Zeroizing::new(name.to_owned()));
+        }
+    };
     for identifier in identifiers {
-        let lower = identifier.to_lowercase();
-        let local = lower.split('@').next().unwrap_or_default();
-        words.extend(local.split(|c: char| !c.is_alphanumeric()).map(str::to_owned));
-        words.extend(lower.split_whitespace().map(str::to_owned));
-        words.push(lower);
+        // Letters and their marks are one character each where there is one.
+        let identifier = text::nfc(identifier);
+        let local = identifier.split('@').next().unwrap_or_default();
+        local.split(|c: char| !c.is_alphanumeric()).for_each(&mut add);
+        identifier.split_whitespace().for_each(&mut add);
+        add(&identifier);
     }
-    words.retain(|w| w.chars().count() >= 3);
-    words.sort();
-    words.dedup();
-    words
+    names.iter().map(|name| Wording::of(name)).filter(|name| !name.is_empty()).collect()
 }
 
-/// Whether a text holds one of the words, not inside a longer word.
-fn mentions(text: &str, words: &[String]) -> bool {
-    let text = text.to_lowercase();
-    words.iter().any(|word| {
-        text.match_indices(word.as_str()).any(|(at, _)| {
-            let before = text[..at].chars().next_back();
-            let after = text[at + word.len()..].chars().next();
-            !before.is_some_and(char::is_alphanumeric) && !after.is_some_and(char::is_alphanumeric)
-        })
-    })
+/// Whether a text holds one of the names, not inside a longer word, in whatever form.
+fn mentions(analyser: &mut Analyser, text: &str, names: &[Wording]) -> bool {
+    let text = Wording::by(analyser, text);
+    names.iter().any(|name| text.holds(name))
 }
 
 #[cfg(test)]
@@ -214,10 +214,11 @@ mod tests {
 
     #[test]
     fn whole_words_are_mentions() {
-        let words = name_words(&["Anna.Meyer@example.org".into()]);
-        assert!(words.contains(&"anna".to_owned()) && words.contains(&"meyer".to_owned()));
-        assert!(mentions("Hello ANNA, welcome", &words));
-        assert!(mentions("mail anna.meyer@example.org", &words));
-        assert!(!mentions("savannah", &words));
+        let names = names_in(&["Anna.Meyer@example.org".into(), "山田太郎".into(), "Jo\u{308}rg".into()]);
+        let mentions = |text: &str| mentions(&mut Analyser::new(), text, &names);
+        assert!(mentions("Hello ANNA, welcome") && mentions("ask Meyer"));
+        assert!(mentions("mail anna.meyer@example.org"));
+        assert!(mentions("山田太郎さんの苦情") && mentions("JÖRG?") && mentions("jorg"));
+        assert!(!mentions("savannah") && !mentions("山田さん") && !mentions("example org"));
     }
 }

@@ -11,6 +11,7 @@ use crate::query::reading::Reading;
 use crate::query::words::Form;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::{Kind, Stored};
+use crate::text::Wording;
 use crate::view::View;
 
 /// Beginning of the ids of acts, and of details: what stands behind it is the same for both.
@@ -288,7 +289,7 @@ impl<'s> Reading<'s> {
 const CURE: &str = "acts are recorded before anything is shown: see that the store's disk has room and can be written, then ask again";
 
 /// The query for acts among what `ast` finds, and the words that details must hold.
-fn taken_apart(ast: Ast, details: bool) -> Result<(Ast, Vec<String>)> {
+fn taken_apart(ast: Ast, details: bool) -> Result<(Ast, Vec<Wording>)> {
     let mut words = Vec::new();
     let members = match ast {
         Ast::And(members) => members,
@@ -298,7 +299,7 @@ fn taken_apart(ast: Ast, details: bool) -> Result<(Ast, Vec<String>)> {
     for member in members {
         match member {
             Ast::Leaf(Leaf::Words(of)) if details && of.form() == Form::Exact => {
-                words.push(of.text().to_lowercase());
+                words.push(Wording::of(of.text()));
             }
             other => left.push(other),
         }
@@ -336,15 +337,9 @@ pub(super) fn asks_for_details(ast: &Ast) -> bool {
     }
 }
 
-/// Whether the words of a text stand in a detail, one behind the other.
-fn holds(detail: &Detail, wanted: &str) -> bool {
-    let split = |text: &str| -> Vec<String> {
-        let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
-    };
-    let wanted = split(wanted);
-    let stands = |text: &str| split(text).windows(wanted.len().max(1)).any(|part| part == wanted);
-    wanted.is_empty() || detail.fields().iter().any(|(_, text)| stands(text))
+/// Whether words stand in a detail, one behind the other, in whatever form they were typed.
+fn holds(detail: &Detail, wanted: &Wording) -> bool {
+    wanted.is_empty() || detail.fields().iter().any(|(_, text)| Wording::of(text).holds(wanted))
 }
 
 fn opened(search: &Search<'_>, stored: Stored, seq: Seq) -> Result<ActView> {

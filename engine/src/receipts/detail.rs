@@ -85,6 +85,12 @@ impl Detail {
         }
     }
 
+    /// Whether a text may be the beginning of a longer one that was typed.
+    pub fn may_be_cut(text: &str) -> bool {
+        // A character has four bytes at most.
+        text.len() + 4 > TEXT_LEN_MAX
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
