@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
-use crate::id::RequestId;
+use crate::id::{RequestId, Seq};
 use crate::index::{IdQuery, Part, Term};
 use crate::keyring::pending::{Target, Waiting};
 use crate::receipts::{Detail, DetailField};
@@ -49,17 +49,17 @@ pub fn find(view: &View, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
         if matches!(waiting.target, Target::Audit { .. }) || waiting.progress.epoch_after.0 > 0 {
             continue;
         }
-        let names = names_of(view, waiting)?;
         let mut gone = Gone { view, docs: Vec::new(), known: HashMap::new() };
         for part in &parts {
             gone.docs.push(target::doomed_in(*part, waiting)?);
         }
+        let names = names_of(view, waiting, &gone.docs)?;
         let mut further = Vec::new();
         for (part, docs) in parts.iter().zip(gone.docs.clone()) {
             for doc in part.postings(&kind)? - &docs {
                 let takes = match part.record(doc).map(Zeroizing::new) {
                     Ok(stored) => {
-                        let typed = Typed::of(Detail::parse(&stored.body));
+                        let typed = Typed::of(Detail::parse(&stored.body), part.key(doc)?.seq, stored.time);
                         names.stand_in(&typed) || gone.is_named_by(&typed.detail)?
                     }
                     Err(e) if e.kind() == ErrorKind::Corrupt => true,
@@ -78,13 +78,13 @@ pub fn find(view: &View, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
 }
 
 /// Names of whatever goes.
-fn names_of(view: &View, waiting: &Waiting) -> Result<Names> {
+fn names_of(view: &View, waiting: &Waiting, gone: &[RoaringBitmap]) -> Result<Names> {
     let mut names = Names::default();
     let mut people = waiting.forgotten.clone();
     match &waiting.target {
         Target::Persons(numbers) => people.extend(numbers),
-        Target::Conversation(name) => names.add(name),
-        Target::Record { id, .. } => names.add(id),
+        Target::Conversation(name) => names.add_conversation(name, first(view, gone)?),
+        Target::Record { id, conversation, seq, .. } => names.add_record(id, conversation, *seq),
         Target::Audit { .. } => {}
     }
     for number in people {
@@ -93,6 +93,15 @@ fn names_of(view: &View, waiting: &Waiting) -> Result<Names> {
         }
     }
     Ok(names)
+}
+
+/// Where the first of what goes stands in the log.
+fn first(view: &View, gone: &[RoaringBitmap]) -> Result<Seq> {
+    let mut first = Seq(u64::MAX);
+    for (part, docs) in view.parts().into_iter().zip(gone) {
+        first = part.seqs(docs)?.into_iter().min().unwrap_or(first).min(first);
+    }
+    Ok(first)
 }
 
 /// What goes, and whether anything of a name is left.

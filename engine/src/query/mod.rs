@@ -11,6 +11,7 @@
 
 pub mod acts;
 pub mod around;
+pub(crate) mod asked;
 pub mod ast;
 pub mod cursor;
 mod dates;

@@ -1,5 +1,7 @@
 //! Text of a query → words to look for.
 
+use zeroize::Zeroize;
+
 use crate::error::{Error, Result};
 use crate::index::{Pattern, Phrase, PhraseWord, Term, Wanted};
 use crate::text::Analyser;
@@ -33,6 +35,20 @@ impl Words {
     /// As they were typed.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Wipes what they say.
+    pub(crate) fn wipe(&mut self) {
+        self.text.zeroize();
+        match &mut self.sought {
+            Sought::Word(term) => term.value.zeroize(),
+            Sought::Phrase(phrase) => phrase.words.iter_mut().for_each(|word| {
+                if let Wanted::Word(term) = &mut word.what {
+                    term.value.zeroize();
+                }
+            }),
+            Sought::Like(_) => {}
+        }
     }
 
     /// How they are meant.

@@ -3,14 +3,39 @@
 use zeroize::Zeroizing;
 
 use crate::erase::details::typed::Typed;
+use crate::id::Seq;
+use crate::receipts::DetailField;
 use crate::text::{self, Wording};
 
+/// Fewest characters by which an id or the name of a conversation is told from a word, if one of them is
+/// a digit.
+const DISTINCTIVE_MIN: usize = 6;
+/// The longest word of the query language, `conversation`, has as many.
+const WORD_MAX: usize = 12;
+
 /// Names to look for. They are compared as look-ups compare words, however they are divided into words.
+///
+/// People are looked for in every text. Whoever appends chooses ids and names of conversations, and may
+/// choose what others have typed: they count where a detail says that it means them, and elsewhere only if
+/// they are no words of every day and were typed when what they name was there.
 #[derive(Default)]
 pub(super) struct Names {
     spelled: Vec<Wording>,
     /// Those without a word, folded.
     whole: Vec<Zeroizing<String>>,
+    record: Option<Record>,
+    /// Folded.
+    conversation: Option<Zeroizing<String>>,
+    /// The same as words, and when it came.
+    distinctive: Option<(Wording, Seq)>,
+}
+
+/// A record by its id, folded. What was typed before it came doesn't mean it: it would stand there too if
+/// the record had never been.
+struct Record {
+    id: Zeroizing<String>,
+    conversation: Zeroizing<String>,
+    came: Seq,
 }
 
 impl Names {
@@ -21,6 +46,27 @@ impl Names {
             && !Wording::of(local).is_empty()
         {
             self.add(local);
+        }
+    }
+
+    /// Looks for a record that came at a position.
+    pub(super) fn add_record(&mut self, id: &str, conversation: &str, came: Seq) {
+        self.record = Some(Record { id: folded(id), conversation: folded(conversation), came });
+        self.add_distinctive(id, came);
+    }
+
+    /// Looks for a conversation whose first record came at a position.
+    pub(super) fn add_conversation(&mut self, name: &str, came: Seq) {
+        self.conversation = Some(folded(name));
+        self.add_distinctive(name, came);
+    }
+
+    fn add_distinctive(&mut self, name: &str, came: Seq) {
+        let words = Wording::of(name);
+        let length = name.chars().count();
+        let counted = length >= DISTINCTIVE_MIN && name.chars().any(char::is_numeric);
+        if counted || length > WORD_MAX && words.len() == 1 {
+            self.distinctive = Some((words, came)).filter(|(words, _)| !words.is_empty());
         }
     }
 
@@ -46,15 +92,35 @@ impl Names {
 
     /// Whether one stands in what was typed.
     pub(super) fn stand_in(&self, typed: &Typed) -> bool {
-        typed.texts().iter().any(|text| {
-            self.spelled
-                .iter()
-                .any(|name| text.words.spells(name) || text.is_cut && text.words.breaks_off_in(name))
-                || !self.whole.is_empty() && {
-                    let text = folded(&text.text);
-                    self.whole.iter().any(|name| stands_apart(&text, name))
+        self.are_meant_by(typed)
+            || typed.texts().iter().any(|text| {
+                let stands =
+                    |name: &Wording| text.words.spells(name) || text.is_cut && text.words.breaks_off_in(name);
+                let later = self.distinctive.as_ref().filter(|(_, came)| typed.seq > *came);
+                self.spelled.iter().any(stands) || later.is_some_and(|(name, _)| stands(name)) || {
+                    // Most people have words in their names.
+                    !self.whole.is_empty() && {
+                        let text = folded(&text.text);
+                        self.whole.iter().any(|name| stands_apart(&text, name))
+                    }
                 }
-        })
+            })
+    }
+
+    /// Whether it says that it means the record or the conversation.
+    fn are_meant_by(&self, typed: &Typed) -> bool {
+        let field = |of| typed.detail.get(of).map(folded);
+        let (record, conversation) = (field(DetailField::Record), field(DetailField::Conversation));
+        let meant = |name: &Option<Zeroizing<String>>, wanted: &String| name.as_deref() == Some(wanted);
+        if let Some(wanted) = self.record.as_ref().filter(|wanted| typed.seq > wanted.came) {
+            let there = conversation.is_none() || meant(&conversation, &wanted.conversation);
+            if meant(&record, &wanted.id) && there || typed.asks_for_record(&wanted.id) {
+                return true;
+            }
+        }
+        self.conversation
+            .as_ref()
+            .is_some_and(|wanted| meant(&conversation, wanted) || typed.asks_for_conversation(wanted))
     }
 }
 
@@ -74,12 +140,18 @@ fn stands_apart(text: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::receipts::{Detail, DetailField};
+    use crate::id::Micros;
+    use crate::receipts::Detail;
 
     fn found(identifier: &str, query: &str) -> bool {
         let mut names = Names::default();
         names.add_identifier(identifier);
-        names.stand_in(&Typed::of(Detail::new().with(DetailField::Query, query)))
+        names.stand_in(&typed(query))
+    }
+
+    /// A query that was typed at position 10.
+    fn typed(query: &str) -> Typed {
+        Typed::of(Detail::new().with(DetailField::Query, query), Seq(10), Micros(0))
     }
 
     #[test]
@@ -107,5 +179,42 @@ mod tests {
         assert!(found("anna.meyer@example.org", &long("anna.m")));
         assert!(!found("anna.meyer@example.org", &long("lime")));
         assert!(!found("anna.meyer@example.org", "lamp anna.m"));
+    }
+
+    #[test]
+    fn words_of_the_language_are_no_names() {
+        assert!(!found("author", "author:karl") && !found("kind", "kind:message lamp"));
+        assert!(found("author", "karl author") && found("kind", "kind OR lamp"));
+    }
+
+    #[test]
+    fn an_id_counts_where_it_is_meant_or_can_mean_nothing_else() {
+        let meant = |id: &str, came: u64, query: &str| {
+            let mut names = Names::default();
+            names.add_record(id, "c1", Seq(came));
+            names.stand_in(&typed(query))
+        };
+        assert!(meant("kind", 3, "id:kind") && meant("Kind", 9, "lamp -(x OR id:kind)"));
+        assert!(!meant("kind", 11, "id:kind"));
+        for query in ["kind", "kind:message", "a kind of lamp", "conversation:kind"] {
+            assert!(!meant("kind", 3, query), "{query}");
+        }
+        // With a digit, or long, it means nothing else; but not what was typed before it was there.
+        assert!(meant("m-2026", 3, "see m-2026") && !meant("m-2026", 10, "see m-2026"));
+        assert!(meant("sunflowerfield", 3, "\"the sunflowerfield\"") && !meant("sunflower", 3, "sunflower"));
+        assert!(!meant("m7", 3, "m7") && !meant("a long common phrase", 3, "a long common phrase"));
+    }
+
+    #[test]
+    fn a_record_of_another_conversation_is_another() {
+        let mut names = Names::default();
+        names.add_record("m1", "c1", Seq(3));
+        let opened = |conversation: &str| {
+            let detail = Detail::new().with(DetailField::Record, "m1");
+            Typed::of(detail.with(DetailField::Conversation, conversation), Seq(10), Micros(0))
+        };
+        assert!(
+            names.stand_in(&opened("c1")) && names.stand_in(&opened("")) && !names.stand_in(&opened("c2"))
+        );
     }
 }

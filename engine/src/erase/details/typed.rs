@@ -2,14 +2,20 @@
 
 use zeroize::Zeroizing;
 
-use crate::receipts::Detail;
+use crate::erase::details::names::folded;
+use crate::id::{Micros, Seq};
+use crate::query::asked::Asked;
+use crate::receipts::{Detail, DetailField};
 use crate::text::{Analyser, Wording};
 
 /// What was typed of an act.
 pub(super) struct Typed {
     /// As it is kept.
     pub(super) detail: Detail,
+    /// Where it stands in the log.
+    pub(super) seq: Seq,
     texts: Vec<Text>,
+    query: Option<Asked>,
 }
 
 /// A text of it.
@@ -21,19 +27,34 @@ pub(super) struct Text {
 }
 
 impl Typed {
-    /// The texts of a detail.
-    pub(super) fn of(detail: Detail) -> Self {
+    /// What a detail holds that stands at a position and was written at a time.
+    pub(super) fn of(detail: Detail, seq: Seq, time: Micros) -> Self {
+        let whole = |text: &&str| !Detail::may_be_cut(text);
+        let query = detail.get(DetailField::Query).filter(whole).and_then(|text| Asked::parse(text, time));
         let mut analyser = Analyser::new();
-        let texts = detail.fields().iter().map(|(_, text)| Text {
-            words: Wording::by(&mut analyser, text),
-            is_cut: Detail::may_be_cut(text),
-            text: text.clone(),
+        let texts = detail.fields().iter().map(|(field, text)| {
+            let text = match &query {
+                // The words of the language are nobody's name.
+                Some(query) if *field == DetailField::Query => query.values(),
+                _ => text.clone(),
+            };
+            Text { words: Wording::by(&mut analyser, &text), is_cut: Detail::may_be_cut(&text), text }
         });
-        Self { texts: texts.collect(), detail }
+        Self { texts: texts.collect(), query, seq, detail }
     }
 
-    /// Its texts.
+    /// Its texts; of a query what stands behind colons, and words.
     pub(super) fn texts(&self) -> &[Text] {
         &self.texts
+    }
+
+    /// Whether a query asks for an id, folded.
+    pub(super) fn asks_for_record(&self, id: &str) -> bool {
+        self.query.as_ref().is_some_and(|query| query.has_id(&|asked| *folded(asked) == id))
+    }
+
+    /// Whether a query asks for a conversation, folded.
+    pub(super) fn asks_for_conversation(&self, name: &str) -> bool {
+        self.query.as_ref().is_some_and(|query| query.has_conversation(&|asked| *folded(asked) == name))
     }
 }
