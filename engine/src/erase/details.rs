@@ -13,17 +13,19 @@
 //! waits is gone on with by every opening.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
-use crate::id::{RequestId, Seq};
-use crate::index::{IdQuery, Part, Term};
+use crate::id::{Micros, RequestId, Seq};
+use crate::index::{IdQuery, Part, Segment, Term};
 use crate::keyring::pending::{Target, Waiting};
 use crate::receipts::{Detail, DetailField};
 use crate::record::Kind;
+use crate::state::State;
 use crate::view::View;
 
 mod names;
@@ -32,49 +34,121 @@ mod typed;
 use names::Names;
 use typed::Typed;
 
-/// Notes for each erasure which details go with it.
-pub fn find(view: &View, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
-    let parts = view.parts();
-    let kind = Term::kind(Kind::Detail);
+/// Notes for each erasure which details go with it. The mask stands, and no frame is on its way: from
+/// then on no detail is drafted until the mask is gone, and nothing is rolled, merged or rewritten. So
+/// every detail that can name what goes is there, and stays in its place, without a lock; only what
+/// stands in memory is read under that of readers. Appends and searches go on.
+pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
+    let segments: Vec<Arc<Segment>> = state.view.read().segments.iter().map(|s| s.part.clone()).collect();
     let mut some = false;
-    for part in &parts {
-        some |= part.frequency(&kind)? > 0;
+    for segment in &segments {
+        some |= segment.frequency(&Term::kind(Kind::Detail))? > 0;
+    }
+    for part in state.view.read().parts().into_iter().skip(segments.len()) {
+        some |= part.frequency(&Term::kind(Kind::Detail))? > 0;
     }
     if !some {
         return Ok(());
     }
+    let mut seekers = Vec::new();
     for (_, waiting) in batch {
         // Of periods all goes; of what an earlier pass has met the names are gone, and what they
         // found was noted.
-        if matches!(waiting.target, Target::Audit { .. }) || waiting.progress.epoch_after.0 > 0 {
-            continue;
+        if !matches!(waiting.target, Target::Audit { .. }) && waiting.progress.epoch_after.0 == 0 {
+            seekers.push(Seeker::new(state, &segments, waiting)?);
         }
-        let mut gone = Gone { view, docs: Vec::new(), known: HashMap::new() };
-        for part in &parts {
-            gone.docs.push(target::doomed_in(*part, waiting)?);
+    }
+    if seekers.is_empty() {
+        return Ok(());
+    }
+    for (part, segment) in segments.iter().enumerate() {
+        each_detail(&**segment, |kept| look(&mut seekers, part, kept))?;
+    }
+    let mut unrolled = Vec::new();
+    {
+        let view = state.view.read();
+        for (part, index) in view.parts().into_iter().enumerate().skip(segments.len()) {
+            each_detail(index, |kept| {
+                unrolled.push((part, kept));
+                Ok(())
+            })?;
         }
-        let names = names_of(view, waiting, &gone.docs)?;
-        let mut further = Vec::new();
-        for (part, docs) in parts.iter().zip(gone.docs.clone()) {
-            for doc in part.postings(&kind)? - &docs {
-                let takes = match part.record(doc).map(Zeroizing::new) {
-                    Ok(stored) => {
-                        let typed = Typed::of(Detail::parse(&stored.body), part.key(doc)?.seq, stored.time);
-                        names.stand_in(&typed) || gone.is_named_by(&typed.detail)?
-                    }
-                    Err(e) if e.kind() == ErrorKind::Corrupt => true,
-                    Err(e) => return Err(e),
-                };
-                if takes {
-                    further.push(part.key(doc)?.seq);
-                }
-            }
-        }
-        further.sort_unstable();
-        further.dedup();
-        waiting.further = further;
+    }
+    for (part, kept) in unrolled {
+        look(&mut seekers, part, kept)?;
+    }
+    seekers.into_iter().for_each(Seeker::note);
+    Ok(())
+}
+
+/// A living detail, where it stands.
+struct Kept {
+    doc: u32,
+    seq: Seq,
+    /// What it says and when it was written; `None` if it can't be read.
+    detail: Option<(Detail, Micros)>,
+}
+
+/// Opens the details of a part.
+fn each_detail(part: &dyn Part, mut each: impl FnMut(Kept) -> Result<()>) -> Result<()> {
+    for doc in part.postings(&Term::kind(Kind::Detail))? {
+        let detail = match part.record(doc).map(Zeroizing::new) {
+            Ok(stored) => Some((Detail::parse(&stored.body), stored.time)),
+            Err(e) if e.kind() == ErrorKind::Corrupt => None,
+            Err(e) => return Err(e),
+        };
+        each(Kept { doc, seq: part.key(doc)?.seq, detail })?;
     }
     Ok(())
+}
+
+/// Shows a detail of a part to everybody who looks for some.
+fn look(seekers: &mut [Seeker<'_>], part: usize, kept: Kept) -> Result<()> {
+    let Kept { doc, seq, detail } = kept;
+    let typed = detail.map(|(detail, time)| Typed::of(detail, seq, time));
+    seekers.iter_mut().filter(|seeker| !seeker.gone.holds(part, doc)).try_for_each(|seeker| {
+        if match &typed {
+            Some(typed) => seeker.takes(typed)?,
+            None => true,
+        } {
+            seeker.further.push(seq);
+        }
+        Ok(())
+    })
+}
+
+/// Looks for what one erasure takes.
+struct Seeker<'a> {
+    waiting: &'a mut Waiting,
+    names: Names,
+    gone: Gone<'a>,
+    further: Vec<Seq>,
+}
+
+impl<'a> Seeker<'a> {
+    fn new(state: &'a State, segments: &'a [Arc<Segment>], waiting: &'a mut Waiting) -> Result<Self> {
+        let mut docs = Vec::new();
+        for segment in segments {
+            docs.push(target::doomed_in(&**segment, waiting)?);
+        }
+        let view = state.view.read();
+        for part in view.parts().into_iter().skip(segments.len()) {
+            docs.push(target::doomed_in(part, waiting)?);
+        }
+        let names = names_of(&view, waiting, &docs)?;
+        let gone = Gone { state, docs, known: HashMap::new() };
+        Ok(Self { waiting, names, gone, further: Vec::new() })
+    }
+
+    fn takes(&mut self, typed: &Typed) -> Result<bool> {
+        Ok(self.names.stand_in(typed) || self.gone.is_named_by(&typed.detail)?)
+    }
+
+    fn note(mut self) {
+        self.further.sort_unstable();
+        self.further.dedup();
+        self.waiting.further = self.further;
+    }
 }
 
 /// Names of whatever goes.
@@ -106,12 +180,17 @@ fn first(view: &View, gone: &[RoaringBitmap]) -> Result<Seq> {
 
 /// What goes, and whether anything of a name is left.
 struct Gone<'a> {
-    view: &'a View,
+    state: &'a State,
     docs: Vec<RoaringBitmap>,
     known: HashMap<(Option<String>, Option<String>), bool>,
 }
 
 impl Gone<'_> {
+    /// Whether a document of a part goes anyway.
+    fn holds(&self, part: usize, doc: u32) -> bool {
+        self.docs.get(part).is_some_and(|docs| docs.contains(doc))
+    }
+
     /// Whether a detail names a record or a conversation of which all that is there goes.
     fn is_named_by(&mut self, detail: &Detail) -> Result<bool> {
         let conversation = detail.get(DetailField::Conversation);
@@ -124,7 +203,8 @@ impl Gone<'_> {
             return Ok(*known);
         }
         let mut all_go = false;
-        for (part, gone) in self.view.parts().into_iter().zip(&self.docs) {
+        let view = self.state.view.read();
+        for (part, gone) in view.parts().into_iter().zip(&self.docs) {
             let docs = match (record, conversation) {
                 (Some(id), conversation) => with_id(part, id, conversation, gone)?,
                 (None, Some(name)) => part.postings(&Term::conversation(name))?,
@@ -136,6 +216,7 @@ impl Gone<'_> {
             }
             all_go |= !docs.is_empty();
         }
+        drop(view);
         self.known.insert(key, all_go);
         Ok(all_go)
     }

@@ -175,9 +175,10 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         let found = find_alone(state, &now)?;
         if found == alone {
             batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
-            // No detail is written while there is a mask: whatever names what goes stands by now.
+            // No detail is drafted while there is a mask, and whatever was is written: the writer's lock
+            // was ours in between. What names what goes stands by now, and reading it keeps nobody.
+            details::find(state, &mut batch)?;
             let mut view = state.view.write();
-            details::find(&view, &mut batch)?;
             for (_, waiting) in &batch {
                 view.mask.records.extend(&waiting.further);
             }
