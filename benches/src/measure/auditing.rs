@@ -1,19 +1,23 @@
-//! What it costs to record acts: reads a second at each level, by one reader and by many.
+//! What it costs to record acts: reads a second at each level, by one reader and by many; and an erasure
+//! that reads what was typed.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use escrowdb::id::Micros;
 use escrowdb::session::Session;
-use escrowdb::store::Level;
+use escrowdb::store::{EraseOptions, Level, Record, Selector};
 
 use crate::Result;
 use crate::measure::store;
 use crate::meter::median;
-use crate::table::{Table, rate};
+use crate::table::{Table, number, rate, time};
 use crate::workload::Workload;
 
 const LEVELS: [Level; 3] = [Level::Off, Level::Acts, Level::All];
 const READERS: [usize; 3] = [1, 8, 64];
+/// Who type at once.
+const READERS_TYPING: usize = 64;
 const ROUNDS: usize = 5;
 /// How long each reader reads in a round.
 const TIME: Duration = Duration::from_millis(400);
@@ -45,6 +49,46 @@ pub fn audit(dir: &Path, workload: &Workload, records: u64, table: &mut Table) -
                 table.row(name, rate(1, median(&mut times)))?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Erases somebody of ten records where nothing was typed, and where many queries stand in details.
+pub fn details(dir: &Path, table: &mut Table) -> Result<()> {
+    for typed in [0, 10_000] {
+        let store = store(&dir.join(format!("typed-{typed}"))).audit(Level::All).create()?;
+        let said = (0..1_000).map(|n| {
+            let record = Record::new(format!("c{}", n % 100), format!("p{}", n % 100), Micros(n), "a lamp");
+            record.id(format!("m{n}")).tag("common")
+        });
+        store.append(&said.collect::<Vec<_>>())?;
+        std::thread::scope(|scope| -> Result<()> {
+            let store = &store;
+            let all: Vec<_> = (0..READERS_TYPING)
+                .map(|reader| {
+                    scope.spawn(move || -> escrowdb::Result<()> {
+                        let reading = store.session(Session::new().actor("dana").purpose("measurement"));
+                        for n in (reader..typed).step_by(READERS_TYPING) {
+                            reading.count(&format!("conversation:c{} (lamp OR lime) -tag:x{n}", n % 100))?;
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            for reader in all {
+                reader.join().map_err(|_| "a reader panicked")??;
+            }
+            Ok(())
+        })?;
+        store.roll()?;
+        let start = Instant::now();
+        let certificate = store.erase(&Selector::Person("p7".into()), &EraseOptions::default())?;
+        let whole = start.elapsed();
+        table.row(
+            format!("erase of one person, {} queries in details: whole / removed", number(typed as u64)),
+            format!("{} / {}", time(whole), number(certificate.records_removed)),
+        )?;
+        store.close()?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ pub struct Options {
     /// Seed of the records.
     pub seed: u64,
     /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `audit`,
-    /// `erase`, `compact` or `evidence`, which is no part of all.
+    /// `erase`, `compact`, or `evidence` or `details`, which are no part of all.
     pub only: Option<String>,
 }
 
@@ -58,6 +58,10 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     if options.only.as_deref() == Some("evidence") {
         evidence::evidence(&options.dir, options, &mut table)?;
         return Ok(table.markdown(&heading));
+    }
+    if options.only.as_deref() == Some("details") {
+        auditing::details(&options.dir, &mut table)?;
+        return Ok(table.markdown("an erasure beside what was typed"));
     }
     if options.wants("compact") {
         let mut workload = Workload::new(options.shape, options.records, options.seed);

@@ -8,6 +8,10 @@
 //! is a word of every day takes details of others along: their acts stay, and a detail lives for
 //! weeks only.
 //!
+//! The count of a search outlives it in the act, and with the query it would tell what something said that
+//! is gone: of a "yes" that was found, and of a "no" that was not. So a query goes with whatever it could
+//! have found when it was asked, had other words stood there (`query/asked.rs`).
+//!
 //! A detail that can't be read goes with every erasure: it may name whoever goes, and its file may come
 //! back. Damage keeps nothing here that is to be forgotten, and no store from opening: an erasure that
 //! waits is gone on with by every opening.
@@ -21,11 +25,13 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
-use crate::index::{IdQuery, Part, Segment, Term};
+use crate::index::{IdQuery, Part, People, Segment, Term};
 use crate::keyring::pending::{Target, Waiting};
+use crate::query::asked::Records;
 use crate::receipts::{Detail, DetailField};
 use crate::record::Kind;
 use crate::state::State;
+use crate::text;
 use crate::view::View;
 
 mod names;
@@ -122,6 +128,9 @@ struct Seeker<'a> {
     waiting: &'a mut Waiting,
     names: Names,
     gone: Gone<'a>,
+    segments: &'a [Arc<Segment>],
+    /// What goes, once a query was found.
+    records: Option<Records>,
     further: Vec<Seq>,
 }
 
@@ -137,11 +146,25 @@ impl<'a> Seeker<'a> {
         }
         let names = names_of(&view, waiting, &docs)?;
         let gone = Gone { state, docs, known: HashMap::new() };
-        Ok(Self { waiting, names, gone, further: Vec::new() })
+        Ok(Self { waiting, names, gone, segments, records: None, further: Vec::new() })
     }
 
     fn takes(&mut self, typed: &Typed) -> Result<bool> {
-        Ok(self.names.stand_in(typed) || self.gone.is_named_by(&typed.detail)?)
+        if self.names.stand_in(typed) || self.gone.is_named_by(&typed.detail)? {
+            return Ok(true);
+        }
+        let Some(query) = typed.query() else { return Ok(false) };
+        let records = match &mut self.records {
+            Some(records) => records,
+            none => none.insert(self.gone.records(self.segments)?),
+        };
+        match query {
+            Some(query) => query.tells_of(records, typed.seq, &mut |name| {
+                self.gone.state.view.read().number(&text::nfc(name))
+            }),
+            // What it asked for beyond that nobody knows.
+            None => Ok(records.has_before(typed.seq)),
+        }
     }
 
     fn note(mut self) {
@@ -189,6 +212,27 @@ impl Gone<'_> {
     /// Whether a document of a part goes anyway.
     fn holds(&self, part: usize, doc: u32) -> bool {
         self.docs.get(part).is_some_and(|docs| docs.contains(doc))
+    }
+
+    /// What queries could have found of it.
+    fn records(&self, segments: &[Arc<Segment>]) -> Result<Records> {
+        let mut records = Records::default();
+        let mut add = |part: &dyn Part, docs: &RoaringBitmap| -> Result<()> {
+            for doc in docs {
+                match part.record(doc).map(Zeroizing::new) {
+                    Ok(stored) => records.add(&stored, part.key(doc)?.seq),
+                    Err(e) if e.kind() == ErrorKind::Corrupt => records.add_unread(part.key(doc)?.seq),
+                    Err(e) => return Err(e),
+                }
+            }
+            Ok(())
+        };
+        let (rolled, unrolled) = self.docs.split_at(segments.len().min(self.docs.len()));
+        segments.iter().zip(rolled).try_for_each(|(segment, docs)| add(&**segment, docs))?;
+        let view = self.state.view.read();
+        let parts = view.parts().into_iter().skip(segments.len());
+        parts.zip(unrolled).try_for_each(|(part, docs)| add(part, docs))?;
+        Ok(records)
     }
 
     /// Whether a detail names a record or a conversation of which all that is there goes.

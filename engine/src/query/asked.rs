@@ -1,10 +1,20 @@
-//! A query that was asked once and whose text is kept: what it names.
+//! A query that was asked once and whose text is kept: what it names, and whether its answer tells
+//! something of certain records.
+//!
+//! An answer tells of a record that it found, and as much of one that it did not find for its words: who
+//! knows that something was "yes" or "no" learns it from either. So words and tags are left open: a query
+//! tells of whatever it could have found, had other words stood there.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::id::Micros;
+use crate::error::Result;
+use crate::id::{Micros, PersonNumber, Seq};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::parse::parse;
+use crate::record::{Kind, Stored};
 
 /// A query as it was understood when it was asked. Its values are wiped.
 pub(crate) struct Asked(Ast);
@@ -44,13 +54,182 @@ impl Asked {
     }
 }
 
+impl Asked {
+    /// Whether what was answered at a position of the log may tell something of these records.
+    pub(crate) fn tells_of(
+        &self,
+        records: &Records,
+        asked: Seq,
+        number: &mut dyn FnMut(&str) -> Result<Option<PersonNumber>>,
+    ) -> Result<bool> {
+        if records.unread.is_some_and(|came| came < asked) {
+            return Ok(true);
+        }
+        let mut people = HashMap::new();
+        let mut kinds = false;
+        let mut failed = None;
+        each(&self.0, &mut |leaf| match leaf {
+            Leaf::Author(name) | Leaf::Subject(name) => match number(name) {
+                Ok(number) => drop(people.insert(name.as_str(), number)),
+                Err(e) => failed = Some(e),
+            },
+            Leaf::Kind(_) => kinds = true,
+            _ => {}
+        });
+        if let Some(e) = failed {
+            return Err(e);
+        }
+        let asks = Asks { people, kinds };
+        Ok(records.alike.iter().any(|(shape, span)| {
+            // Of other kinds a query finds what it names.
+            span.came < asked
+                && (shape.kind.is_default() || asks.kinds)
+                && asks.fits(&self.0, shape, span) > Truth::No
+        }))
+    }
+}
+
 impl Drop for Asked {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
 }
 
-fn each(ast: &Ast, f: &mut dyn FnMut(&Leaf)) {
+/// Whether a condition holds of records that are alike.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Truth {
+    /// Of none.
+    No,
+    /// Of some, or it depends on what is left open.
+    Open,
+    /// Of all.
+    Yes,
+}
+
+impl Truth {
+    const fn of(is: bool) -> Self {
+        if is { Self::Yes } else { Self::No }
+    }
+}
+
+struct Asks<'a> {
+    people: HashMap<&'a str, Option<PersonNumber>>,
+    kinds: bool,
+}
+
+impl Asks<'_> {
+    fn fits(&self, ast: &Ast, shape: &Shape, span: &Span) -> Truth {
+        match ast {
+            Ast::All => Truth::Yes,
+            Ast::And(of) => of.iter().map(|a| self.fits(a, shape, span)).min().unwrap_or(Truth::Yes),
+            Ast::Or(of) => of.iter().map(|a| self.fits(a, shape, span)).max().unwrap_or(Truth::No),
+            Ast::Not(of) => match self.fits(of, shape, span) {
+                Truth::No => Truth::Yes,
+                Truth::Open => Truth::Open,
+                Truth::Yes => Truth::No,
+            },
+            Ast::Leaf(leaf) => self.holds(leaf, shape, span),
+        }
+    }
+
+    fn holds(&self, leaf: &Leaf, shape: &Shape, span: &Span) -> Truth {
+        let number = |name: &String| self.people.get(name.as_str()).copied().flatten();
+        match leaf {
+            Leaf::Tag(_) | Leaf::Words(_) => Truth::Open,
+            Leaf::Author(name) => Truth::of(number(name).is_some_and(|n| n == shape.author)),
+            Leaf::Subject(name) => Truth::of(number(name).is_some_and(|n| shape.subjects.contains(&n))),
+            Leaf::Conversation(name) => Truth::of(*name == shape.conversation),
+            Leaf::Channel(name) => Truth::of(*name == shape.channel),
+            Leaf::Kind(kind) => Truth::of(*kind == shape.kind),
+            Leaf::Id(id) if !span.ids.contains(&hash(id)) => Truth::No,
+            Leaf::Id(_) if span.ids.len() > 1 => Truth::Open,
+            Leaf::Id(_) => Truth::Yes,
+            Leaf::After(at) if span.last < *at => Truth::No,
+            Leaf::After(at) if span.first < *at => Truth::Open,
+            Leaf::After(_) => Truth::Yes,
+            Leaf::Before(at) if span.first >= *at => Truth::No,
+            Leaf::Before(at) if span.last >= *at => Truth::Open,
+            Leaf::Before(_) => Truth::Yes,
+        }
+    }
+}
+
+/// Records by what queries ask for, words and tags apart. Those that are alike in it count as one, from
+/// the first to the last of them. What they are called is wiped.
+#[derive(Default)]
+pub(crate) struct Records {
+    alike: HashMap<Shape, Span>,
+    /// The first that can't be read: whether a query found it nobody knows.
+    unread: Option<Seq>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Shape {
+    conversation: String,
+    channel: String,
+    author: PersonNumber,
+    subjects: Vec<PersonNumber>,
+    kind: Kind,
+}
+
+impl Drop for Shape {
+    fn drop(&mut self) {
+        self.conversation.zeroize();
+        self.channel.zeroize();
+    }
+}
+
+struct Span {
+    first: Micros,
+    last: Micros,
+    /// Where the first of them stands in the log.
+    came: Seq,
+    /// Hashes of their ids.
+    ids: HashSet<u64>,
+}
+
+impl Records {
+    /// Adds a record that stands at a position of the log.
+    pub(crate) fn add(&mut self, record: &Stored, seq: Seq) {
+        let shape = Shape {
+            conversation: record.conversation.clone(),
+            channel: record.channel.clone(),
+            author: record.author,
+            subjects: record.subjects.clone(),
+            kind: record.kind,
+        };
+        let Stored { time, .. } = *record;
+        let span = self.alike.entry(shape).or_insert_with(|| Span {
+            first: time,
+            last: time,
+            came: seq,
+            ids: HashSet::new(),
+        });
+        span.first = span.first.min(time);
+        span.last = span.last.max(time);
+        span.came = span.came.min(seq);
+        span.ids.insert(hash(&record.id));
+    }
+
+    /// Adds one that can't be read.
+    pub(crate) fn add_unread(&mut self, seq: Seq) {
+        self.unread = Some(self.unread.map_or(seq, |first| first.min(seq)));
+    }
+
+    /// Whether there was one before a position of the log.
+    pub(crate) fn has_before(&self, seq: Seq) -> bool {
+        self.unread.is_some_and(|came| came < seq) || self.alike.values().any(|span| span.came < seq)
+    }
+}
+
+/// Hash of an id; two of one hash would take a query along that tells nothing.
+fn hash(id: &str) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn each<'a>(ast: &'a Ast, f: &mut dyn FnMut(&'a Leaf)) {
     match ast {
         Ast::All => {}
         Ast::Leaf(leaf) => f(leaf),
@@ -101,5 +280,62 @@ mod tests {
         assert!(asked.has_id(&|id| id == "m1") && !asked.has_id(&|id| id == "c1"));
         assert!(asked.has_conversation(&|name| name == "c1"));
         assert!(Asked::parse("id:", Micros(0)).is_none());
+    }
+
+    #[test]
+    fn an_answer_tells_of_what_it_could_have_found() {
+        let record = |id: &str, time| Stored {
+            id: id.into(),
+            conversation: "c1".into(),
+            channel: "web".into(),
+            author: PersonNumber(1),
+            subjects: vec![PersonNumber(1), PersonNumber(2)],
+            time: Micros(time),
+            body: "yes".into(),
+            ..Stored::default()
+        };
+        let mut records = Records::default();
+        records.add(&record("m1", 1_000_000), Seq(5));
+        records.add(&record("m2", 3_000_000), Seq(6));
+        let person = Stored { kind: Kind::Person, conversation: String::new(), ..record("p", 0) };
+        records.add(&person, Seq(4));
+        let mut number = |name: &str| {
+            Ok(["anna", "bert"].iter().zip(1..).find(|(n, _)| **n == name).map(|(_, n)| PersonNumber(n)))
+        };
+        let mut tells = |query: &str, asked| {
+            Asked::parse(query, Micros(0)).unwrap().tells_of(&records, Seq(asked), &mut number).unwrap()
+        };
+        // Whatever the words are.
+        for query in
+            ["*", "yes", "no", "-no", "conversation:c1 maybe*", "tag:x OR tag:y", "conversation:c1 yes~1"]
+        {
+            assert!(tells(query, 9) && !tells(query, 3), "{query}");
+        }
+        for query in
+            ["author:anna no", "subject:bert", "-author:karl no", "id:m2", "-id:m1", "-author:bert x"]
+        {
+            assert!(tells(query, 9), "{query}");
+        }
+        assert!(tells("after:1970-01-01T00:00:02Z x", 9) && tells("before:1970-01-01T00:00:02Z", 9));
+        for query in [
+            "conversation:c2 yes",
+            "author:bert no",
+            "subject:karl",
+            "-channel:web yes",
+            "id:m3 yes",
+            "kind:join",
+            "after:1970-01-01T00:00:04Z yes",
+            "before:1970-01-01T00:00:01Z yes",
+            "-conversation:c1 (yes OR no)",
+        ] {
+            assert!(!tells(query, 9), "{query}");
+        }
+        assert!(tells("kind:person", 9) && !tells("* kind:person", 4));
+        records.add_unread(Seq(7));
+        assert!(records.has_before(Seq(8)) && !records.has_before(Seq(4)));
+        let mut nobody = |_: &str| Ok(None);
+        let all = Asked::parse("conversation:c2", Micros(0)).unwrap();
+        assert!(all.tells_of(&records, Seq(8), &mut nobody).unwrap());
+        assert!(!all.tells_of(&records, Seq(7), &mut nobody).unwrap());
     }
 }

@@ -43,6 +43,11 @@ impl Typed {
         Self { texts: texts.collect(), query, seq, detail }
     }
 
+    /// The query, if there is one; `None` in it if it was cut, or is not well formed any more.
+    pub(super) fn query(&self) -> Option<Option<&Asked>> {
+        self.detail.get(DetailField::Query).map(|_| self.query.as_ref())
+    }
+
     /// Its texts; of a query what stands behind colons, and words.
     pub(super) fn texts(&self) -> &[Text] {
         &self.texts
