@@ -146,6 +146,137 @@ fn reports_are_objects() {
     );
 }
 
+/// The names of an object's members, sorted.
+fn members(line: &Value) -> Vec<&str> {
+    let mut names: Vec<&str> = line.as_object().unwrap().keys().map(String::as_str).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What the store shows of its log, and what is checked of that without it.
+#[test]
+fn evidence_has_its_members() {
+    let sandbox = Sandbox::with_sample();
+    let one = |line: &str| {
+        let mut lines = sandbox.run(&format!("--json {line}")).ok().lines();
+        assert_eq!(lines.len(), 1, "{line}");
+        lines.remove(0)
+    };
+    let has = |line: &str, wanted: &str| {
+        let told = one(line);
+        assert_eq!(members(&told).join(" "), wanted, "{line}");
+        told
+    };
+    let key = has("key public", "key")["key"].as_str().unwrap().to_owned();
+    let with = |line: &str| format!("{line} --key {key}");
+    has("checkpoint --output kept", "checkpoint cosigned origin root size");
+    has("checkpoint --since kept --output steps", "checkpoint cosigned origin proof root since size");
+    has("checkpoint --tiles web", "checkpoint cosigned origin root size tiles");
+    has("proof m1 --output p", "id proof seq size");
+    has(
+        "export --conversation c1 --output e",
+        "bytes count file proof_bytes sha256 signed size",
+    );
+    let certificate = has(
+        "erase --subject anna@example.org --yes --certificate c",
+        "approvers backups basis committed destroyed destroyed_not_later_than does_not_prove epoch erased handles \
+         keys_destroyed origin people_forgotten proof reason records_lost records_removed request residual_until \
+         retained_as_evidence segments_rekeyed signature signed slot_file_system slot_grade type",
+    );
+    let request = certificate["request"].as_str().unwrap();
+    assert_eq!(members(&one(&format!("certificate {request}"))), members(&certificate));
+    has(&with("verify-checkpoint steps --since kept"), "continues cosigned ok origin root size");
+    let proof = has(&with("verify-proof p"), "cosigned leaf ok origin record root seq size");
+    assert_eq!(
+        members(&proof["record"]).join(" "),
+        "author body channel conversation id kind reply_to subjects tags time"
+    );
+    has(
+        &with("verify-export e"),
+        "complete cosigned count faults first format lines named ok origin people proved root size unknown",
+    );
+    has(
+        &with("verify-certificate c"),
+        "committed cosigned destroyed does_not_prove erased handles ok origin people_forgotten records_lost \
+         records_removed request residual_until",
+    );
+    assert_eq!(
+        one("verify --against kept").as_object().unwrap().get("continues"),
+        Some(&json!(true)),
+        "only with --against"
+    );
+    let change = has("key rotate --output change", "change key");
+    assert_eq!(change["change"], sandbox.read("change"));
+    let learned = has(&with("verify-key change"), "continues key ok root size");
+    assert_eq!(learned["key"], change["key"]);
+    let keys = sandbox.run("--json key history").ok().lines();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().all(|line| members(line) == ["from", "key", "since"]));
+    assert_eq!(
+        (&keys[0]["key"], &keys[0]["since"], &keys[1]["key"]),
+        (&json!(key), &Value::Null, &change["key"])
+    );
+    // Where something is wrong the same object tells it.
+    sandbox.write("e", "no line\n");
+    let run = sandbox.args(&["--json", "verify-export", "e", "--key", &key], "").exits(6);
+    let fault = &run.lines()[0]["first"][0];
+    assert_eq!(members(fault).join(" "), "exported_line fault line seq");
+}
+
+#[test]
+fn acts_have_their_members() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("get m1 --as dana --purpose review").ok();
+    sandbox.run("audit level all --as dana").ok();
+    let shapes = |line: &str| -> Vec<String> {
+        let lines = sandbox.run(&format!("--json {line}")).ok().lines();
+        lines.iter().map(|line| members(line).join(" ")).collect()
+    };
+    let told = "actor actor_number count id kind people seq time what";
+    assert_eq!(shapes("audit kind:opened"), [told]);
+    assert_eq!(
+        shapes("audit kind:opened --details --purpose review")[0],
+        "actor actor_number count detail id kind people seq time what"
+    );
+    assert_eq!(
+        shapes("audit kind:import"),
+        ["actor actor_number count duplicates id kind people rejected seq time what"]
+    );
+    assert_eq!(
+        shapes("audit kind:rule"),
+        ["actor actor_number count id keep_acts keep_details kind level people seq time what"]
+    );
+    assert_eq!(shapes("audit level"), ["keep_acts keep_details level"]);
+    assert_eq!(shapes("audit expire"), [] as [&str; 0]);
+}
+
+#[test]
+fn witnesses_have_their_members() {
+    let sandbox = Sandbox::with_sample();
+    let key = sandbox.run("--json key public").ok().lines()[0]["key"].as_str().unwrap().to_owned();
+    let witness = |args: &[&str], stdin: &str| {
+        let mut lines = sandbox.args(&[&["--json", "witness"], args].concat(), stdin).ok().lines();
+        assert_eq!(lines.len(), 1, "{args:?}");
+        lines.remove(0)
+    };
+    let made = witness(&["init", "--dir", "w", "--name", "w.example"], "");
+    assert_eq!(members(&made), ["key"]);
+    let added = witness(&["add-log", "--dir", "w", &key], "");
+    assert_eq!((members(&added).join(" "), &added["new"]), ("new origin".into(), &json!(true)));
+    assert_eq!(witness(&["add-log", "--dir", "w", &key], "")["new"], false);
+    let shown = witness(&["show", "--dir", "w"], "");
+    assert_eq!(members(&shown).join(" "), "checkpoint log size time witness");
+    assert_eq!(
+        (&shown["size"], &shown["time"], &shown["checkpoint"]),
+        (&json!(0), &Value::Null, &Value::Null)
+    );
+    let head = sandbox.run("checkpoint").ok().out;
+    let signed = witness(&["sign", "--dir", "w"], &format!("old 0\n\n{head}"));
+    assert_eq!(members(&signed), ["cosignatures"]);
+    let shown = witness(&["show", "--dir", "w"], "");
+    assert!(shown["time"].is_string() && shown["checkpoint"].as_str().unwrap().starts_with(&head));
+}
+
 #[test]
 fn text_for_people_carries_no_escapes() {
     let sandbox = Sandbox::with_store();

@@ -5,7 +5,7 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -322,6 +322,13 @@ fn over_tls_only_a_known_certificate_is_believed() {
         .args(&["--store", "s", "checkpoint", "--cosign-from", &w.url, "--cosign-ca", "cert.pem"], "")
         .ok();
     sandbox.args(&["--store", "s", "checkpoint", "--cosign-from", &w.url], "").exits(1);
+    // A machine may keep its authorities where the environment says.
+    let from_environment = |file: &str| {
+        let mut command = sandbox.command(&["--store", "s", "checkpoint", "--cosign-from", &w.url]);
+        command.env("SSL_CERT_FILE", file).output().unwrap().status.code()
+    };
+    assert_eq!(from_environment("cert.pem"), Some(0));
+    assert_eq!(from_environment("key.pem"), Some(2), "it is read, and holds no certificate");
     let plain = w.url.replace("https", "http");
     sandbox.args(&["--store", "s", "checkpoint", "--cosign-from", &plain], "").exits(1);
 }
@@ -340,6 +347,13 @@ fn a_log_is_published_as_tiles() {
     assert_eq!(fs::read(sandbox.folder.join("web").join(&part)).unwrap().len() as u64, 32 * (size - 512));
     let key = sandbox.run("--json key public").ok().lines()[0]["key"].as_str().unwrap().to_owned();
     sandbox.args(&["verify-checkpoint", "web/checkpoint", "--key", &key], "").ok();
+    // A web server that runs as somebody else can hand them out.
+    #[cfg(unix)]
+    for path in support::files(&sandbox.folder.join("web")).keys() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{}", path.display());
+    }
     // Nothing new, nothing written.
     assert_eq!(sandbox.run("--json checkpoint --tiles web").ok().lines()[0]["tiles"], 0);
     let more: String = (600..900).map(|n| record(&format!("n{n}")) + "\n").collect();
@@ -351,4 +365,58 @@ fn a_log_is_published_as_tiles() {
     sandbox.args(&["--store", "t", "init"], "").ok();
     sandbox.args(&["--store", "t", "checkpoint", "--tiles", "web"], "").exits(6);
     sandbox.run("checkpoint --tiles s/web").exits(2);
+}
+
+/// A witness is at the address that its log's owner gave: an answer that sends the request elsewhere is no
+/// answer, and the request goes nowhere else.
+#[test]
+fn a_request_is_not_led_elsewhere() {
+    let sandbox = Sandbox::with_sample();
+    for status in ["302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
+        let [liar, elsewhere] = [(), ()].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        elsewhere.set_nonblocking(true).unwrap();
+        let place = format!("http://{}/add-checkpoint", elsewhere.local_addr().unwrap());
+        let url = format!("http://{}", liar.local_addr().unwrap());
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = liar.accept().unwrap();
+            let mut asked = [0; 4096];
+            let n = stream.read(&mut asked).unwrap();
+            let answer = format!("HTTP/1.1 {status}\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).unwrap();
+            // Until the other end is done with it.
+            while stream.read(&mut asked).is_ok_and(|n| n > 0) {}
+            n
+        });
+        let run = sandbox.args(&["--store", "s", "checkpoint", "--cosign-from", &url], "").exits(1);
+        assert!(run.err.contains("the witness at "), "{}", run.err);
+        assert!(answering.join().unwrap() > 0, "it was asked");
+        assert!(elsewhere.accept().is_err(), "{status}: the request went on");
+    }
+}
+
+/// Who opens connections and says nothing takes places, not memory or files without bound: the next one waits
+/// until a place is free.
+#[test]
+fn connections_at_a_time_are_bounded() {
+    /// As the server has it.
+    const CONNECTIONS_MAX: usize = 256;
+    let sandbox = Sandbox::with_sample();
+    witness(&sandbox, "w");
+    let w = Witness::run(&sandbox, "w", &[]);
+    let address = w.url.strip_prefix("http://").unwrap();
+    let idle: Vec<_> = (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let mut next = TcpStream::connect(address).unwrap();
+    next.write_all(b"GET / HTTP/1.1\r\nHost: w\r\n\r\n").unwrap();
+    // The idle ones are put out after five seconds.
+    next.set_read_timeout(Some(std::time::Duration::from_secs(2))).unwrap();
+    let mut answer = [0; 12];
+    let waited = next.read_exact(&mut answer).unwrap_err();
+    assert!(
+        matches!(waited.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut),
+        "{waited}"
+    );
+    drop(idle);
+    next.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    next.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 404");
 }

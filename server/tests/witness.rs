@@ -144,6 +144,30 @@ fn a_fork_is_refused_and_kept_as_a_proof() {
     assert_eq!(witness.head(ORIGIN).unwrap().unwrap().unverified(), mine.head(20).unverified());
 }
 
+/// A log that forks can make as many forks as it likes, and each is a file: of more than a thousand none is kept,
+/// but each is told.
+#[test]
+fn forks_fill_no_disk() {
+    const FORKS_MAX: usize = 1000;
+    let place = Place::new();
+    let witness = place.witness();
+    assert_eq!(witness.submit(&Leaves::of(1).body(0, 20), 1).unwrap().status, 200);
+    let forks = place.0.join("w/forks");
+    let count = || fs::read_dir(&forks).unwrap().count();
+    for n in 0..FORKS_MAX - 1 {
+        fs::write(forks.join(format!("{n}")), "an older one").unwrap();
+    }
+    let kept = witness.submit(&Leaves::of(2).body(20, 20), 2).unwrap();
+    assert!(kept.fork.is_some() && kept.told.unwrap().contains("kept in "));
+    assert_eq!(count(), FORKS_MAX);
+    let told = witness.submit(&Leaves::of(3).body(20, 20), 3).unwrap();
+    assert!(told.fork.is_some() && told.told.unwrap().contains("not kept: too many"));
+    assert_eq!(count(), FORKS_MAX);
+    // One that is kept already is found.
+    let again = witness.submit(&Leaves::of(2).body(20, 20), 4).unwrap();
+    assert!(again.told.unwrap().contains("kept in "));
+}
+
 /// The attack: two requests at once, each good for itself.
 #[test]
 fn of_two_requests_at_once_one_is_cosigned() {

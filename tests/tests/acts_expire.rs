@@ -3,9 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
+use std::path::Path;
 use std::sync::Arc;
 
-use escrowdb::id::Micros;
+use escrowdb::id::{Micros, PersonNumber};
+use escrowdb::keyring::entry::Person;
+use escrowdb::keyring::{FileSlot, Keyring, Slot, catalog};
 use escrowdb::session::Session;
 use escrowdb::store::{ActOptions, AuditRules, Builder, Level, Record, SearchOptions, VerifyOptions};
 use escrowdb::vfs::{MemoryVfs, Vfs};
@@ -119,6 +122,39 @@ fn clocks() {
         assert_eq!(store.on(day - 7_300), (1, 1), "day {day}");
     }
     assert_eq!(store.on(MONTH + 10 - 7_300), (1, 0));
+}
+
+/// Numbers of those who stand for a period in the key tree of a closed store, and of the periods.
+fn periods_of(disk: &MemoryVfs) -> (Vec<PersonNumber>, Vec<PersonNumber>) {
+    let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
+    let slot = FileSlot::new(Arc::clone(&vfs), "/s.slot").load().unwrap().unwrap();
+    let entropy = Arc::new(SeededEntropy::new(99));
+    let tree =
+        Keyring::open(vfs, Path::new("/s"), entropy, slot.store, &slot.root, slot.epoch).unwrap().tree();
+    let is_period = |number: &PersonNumber| {
+        catalog::person(&tree, *number).unwrap().is_some_and(|person| person.state == Person::AUDIT)
+    };
+    let persons = (0..50).map(PersonNumber).filter(is_period).collect();
+    let mut periods: Vec<_> =
+        catalog::audit_periods(&tree).unwrap().into_iter().map(|(number, _)| number).collect();
+    periods.sort_unstable();
+    (persons, periods)
+}
+
+/// With its date a period leaves the key tree, and the keys of its person with it: what somebody kept of the
+/// folder opens with nothing.
+#[test]
+fn keys_of_a_period_die_on_its_date() {
+    let mut store = Turned::new();
+    assert_eq!(store.on(0), (1, 1));
+    let (persons, periods) = periods_of(&store.disk);
+    assert_eq!((persons.len(), &persons), (2, &periods));
+    assert_eq!(store.on(20), (1, 1));
+    assert_eq!(store.on(MONTH + 11), (1, 0));
+    let (left, periods) = periods_of(&store.disk);
+    assert_eq!(left, periods);
+    // Acts of January live on; of its details nobody is left.
+    assert_eq!(persons.iter().filter(|number| left.contains(number)).count(), 1);
 }
 
 /// What is left of a period is the record of its erasure: which class, how many records.
