@@ -20,9 +20,28 @@ fn a_plan_changes_nothing() {
     // tells: as many as the certificate will count.
     assert_eq!((&plan["records"], &plan["people"]), (&4.into(), &2.into()));
     assert!(plan["mentions"].is_array());
-    sandbox.run("erase --subject anna@example.org --plan").ok();
+    // The detail of the act that tells of the plan names her.
+    assert_eq!(plan["details"], 1);
+    let text = sandbox.run("erase --subject anna@example.org --plan").ok().out;
+    let row = text.lines().find(|line| line.starts_with("details of acts")).unwrap();
+    assert!(row.ends_with(" 2"), "{row}");
     assert_eq!(sandbox.count("*"), 4);
     assert_eq!(sandbox.count("subject:anna@example.org"), 2);
+}
+
+#[test]
+fn a_plan_says_what_the_certificate_will() {
+    for what in ["--subject anna@example.org", "--conversation c1", "--record m1"] {
+        let sandbox = Sandbox::with_sample();
+        sandbox.run("get m1").ok();
+        sandbox.run("subject show anna@example.org").ok();
+        sandbox.run("conversation c1").ok();
+        let plan = &sandbox.run(&format!("--json erase {what} --plan")).ok().lines()[0];
+        let done = &sandbox.run(&format!("--json erase {what} --yes")).ok().lines()[0];
+        let sum = plan["records"].as_u64().unwrap() + plan["details"].as_u64().unwrap();
+        assert_eq!(done["records_removed"], sum, "{what}");
+        assert_eq!((&done["segments_rekeyed"], &done["what"]), (&plan["segments"], &plan["what"]), "{what}");
+    }
 }
 
 #[test]

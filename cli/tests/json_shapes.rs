@@ -110,6 +110,21 @@ fn people_and_links() {
 }
 
 #[test]
+fn plans_of_erasures() {
+    let sandbox = Sandbox::with_sample();
+    let plan = &sandbox.run("--json erase --record m3 --plan").ok().lines()[0];
+    let mut members: Vec<_> = plan.as_object().unwrap().keys().map(String::as_str).collect();
+    members.sort_unstable();
+    let all = ["details", "journal", "mention_total", "mentions", "others_affected", "people", "records"];
+    assert_eq!(members, [&all[..], &["segments", "what"]].concat());
+    assert_eq!(
+        (&plan["what"], &plan["details"], &plan["mentions"]),
+        (&json!("record"), &json!(1), &json!([]))
+    );
+    assert!(plan["journal"].is_boolean());
+}
+
+#[test]
 fn added_records_are_found_at_once() {
     let sandbox = Sandbox::with_store();
     let record = r#"{"id":"x","conversation":"c","author":"a","time":"2026-01-01T00:00:00Z","body":"b"}"#;

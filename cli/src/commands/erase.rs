@@ -172,6 +172,7 @@ fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
         let line = Object::new()
             .text("what", plan.what)
             .number("records", plan.records)
+            .number("details", plan.details)
             .number("segments", plan.segments)
             .flag("journal", plan.journal)
             .number("people", plan.people)
@@ -196,6 +197,7 @@ fn plan_rows(plan: &Plan) -> Vec<Vec<String>> {
     vec![
         row("would erase", plan.what.to_owned()),
         row("records", plan.records.to_string()),
+        row("details of acts", plan.details.to_string()),
         row("people", plan.people.to_string()),
         row("segments re-keyed", plan.segments.to_string()),
         row("journal re-keyed", if plan.journal { "yes" } else { "no" }.to_owned()),

@@ -45,15 +45,8 @@ use typed::Typed;
 /// every detail that can name what goes is there, and stays in its place, without a lock; only what
 /// stands in memory is read under that of readers. Appends and searches go on.
 pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
-    let segments: Vec<Arc<Segment>> = state.view.read().segments.iter().map(|s| s.part.clone()).collect();
-    let mut some = false;
-    for segment in &segments {
-        some |= segment.frequency(&Term::kind(Kind::Detail))? > 0;
-    }
-    for part in state.view.read().parts().into_iter().skip(segments.len()) {
-        some |= part.frequency(&Term::kind(Kind::Detail))? > 0;
-    }
-    if !some {
+    let segments = segments(state);
+    if !are_there(state, &segments)? {
         return Ok(());
     }
     let mut seekers = Vec::new();
@@ -64,11 +57,48 @@ pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
             seekers.push(Seeker::new(state, &segments, waiting)?);
         }
     }
-    if seekers.is_empty() {
-        return Ok(());
+    if !seekers.is_empty() {
+        look_at_all(state, &segments, &mut seekers)?;
     }
+    seekers.into_iter().for_each(Seeker::note);
+    Ok(())
+}
+
+/// Notes likewise for what only a plan is made of; says whether `own`, which is written later, goes too. What
+/// is appended or rolled meanwhile may not be counted.
+pub fn look_ahead(state: &State, waiting: &mut Waiting, own: &Detail) -> Result<bool> {
+    let segments = segments(state);
+    let mut seekers = [Seeker::new(state, &segments, waiting)?];
+    if are_there(state, &segments)? {
+        look_at_all(state, &segments, &mut seekers)?;
+    }
+    let [mut seeker] = seekers;
+    let own = Typed::of(own.clone(), Seq(u64::MAX), state.env.clock.now());
+    let own_goes = seeker.takes(&own)?;
+    seeker.note();
+    Ok(own_goes)
+}
+
+fn segments(state: &State) -> Vec<Arc<Segment>> {
+    state.view.read().segments.iter().map(|s| s.part.clone()).collect()
+}
+
+/// Whether there are any details.
+fn are_there(state: &State, segments: &[Arc<Segment>]) -> Result<bool> {
+    let mut some = false;
+    for segment in segments {
+        some |= segment.frequency(&Term::kind(Kind::Detail))? > 0;
+    }
+    for part in state.view.read().parts().into_iter().skip(segments.len()) {
+        some |= part.frequency(&Term::kind(Kind::Detail))? > 0;
+    }
+    Ok(some)
+}
+
+/// Shows every detail to everybody who looks for some.
+fn look_at_all(state: &State, segments: &[Arc<Segment>], seekers: &mut [Seeker<'_>]) -> Result<()> {
     for (part, segment) in segments.iter().enumerate() {
-        each_detail(&**segment, |kept| look(&mut seekers, part, kept))?;
+        each_detail(&**segment, |kept| look(seekers, part, kept))?;
     }
     let mut unrolled = Vec::new();
     {
@@ -80,11 +110,7 @@ pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
             })?;
         }
     }
-    for (part, kept) in unrolled {
-        look(&mut seekers, part, kept)?;
-    }
-    seekers.into_iter().for_each(Seeker::note);
-    Ok(())
+    unrolled.into_iter().try_for_each(|(part, kept)| look(seekers, part, kept))
 }
 
 /// A living detail, where it stands.

@@ -8,14 +8,16 @@ use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
 use crate::erase::alone;
+use crate::erase::details;
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
-use crate::id::PersonNumber;
+use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Part, Segment, SortKey, Term};
-use crate::keyring::pending::Target;
+use crate::keyring::pending::{Done, Target, Waiting};
 use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
 use crate::query::hit::{self, Hit};
+use crate::receipts::Detail;
 use crate::state::State;
 use crate::text::{self, Analyser, Wording};
 use crate::view::View;
@@ -29,8 +31,11 @@ const MENTIONS_MAX: usize = 100;
 pub struct Plan {
     /// `person`, `conversation` or `record`.
     pub what: &'static str,
-    /// Records that go, of whatever kind.
+    /// Records that go, of whatever kind, but for details of acts.
     pub records: u64,
+    /// Details of acts that name what goes, this plan's own among them if it left one: they go too. The
+    /// certificate counts both as records removed.
+    pub details: u64,
     /// Segments that would be re-keyed.
     pub segments: u64,
     /// Whether a journal would be replaced.
@@ -46,38 +51,29 @@ pub struct Plan {
     pub mention_total: u64,
 }
 
-/// Plans the erasure of what `selector` names. An erasure waits while a plan reads; appends do not.
-pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
+/// Plans the erasure of what `selector` names, and says whether `own`, the detail that this plan is to
+/// leave behind, would go with it. An erasure waits while a plan reads; appends do not.
+pub fn plan(state: &State, selector: &Selector, own: &Detail) -> Result<(Plan, bool)> {
     let _no_erasure = state.pass.lock();
+    let (mut waiting, others_affected) = asked(&state.view.read(), selector)?;
+    let own_goes = details::look_ahead(state, &mut waiting, own)?;
     let (mut plan, mut mentions) = {
         let view = state.view.read();
-        let target = target::resolve(&view, selector)?;
-        let mut hits = target::matching(&view, &target)?;
-        let people: Vec<PersonNumber> = match &target {
-            Target::Persons(numbers) => numbers.clone(),
-            _ => Vec::new(),
-        };
-        let alone = alone::left_alone(&view, &view.parts(), &hits.0, &people)?;
-        let mut plan = count(&view, &target, &hits, &people)?;
-        plan.people += alone.len() as u64;
-        for (i, (part, docs)) in view.parts().into_iter().zip(&mut hits.0).enumerate() {
-            let before = (docs.len(), docs.is_empty());
-            *docs |= target::of_subjects(part, &alone)?;
-            plan.records += docs.len() - before.0;
-            let touched = before.1 && !docs.is_empty() && !target::mentions(part, &target)?;
-            plan.segments += u64::from(touched && i < view.segments.len());
-            plan.journal |= touched && i >= view.segments.len();
+        let plan = Plan { others_affected, ..count(&view, selector, &waiting)? };
+        let mut hits = Vec::new();
+        for part in view.parts() {
+            hits.push(target::doomed_in(part, &waiting)?);
         }
         let mut names = Vec::new();
-        for number in &people {
+        for number in asked_for(&waiting.target) {
             names.extend(view.identifiers(*number)?);
         }
         let mut mentions =
             Mentions { names: names_in(&names), newest: Vec::new(), total: 0, later: Vec::new() };
-        for (part, skip) in view.parts().into_iter().zip(&hits.0).skip(view.segments.len()) {
+        for (part, skip) in view.parts().into_iter().zip(&hits).skip(view.segments.len()) {
             mentions.read(part, skip, &view)?;
         }
-        mentions.later = view.segments.iter().map(|s| s.part.clone()).zip(hits.0).collect();
+        mentions.later = view.segments.iter().map(|s| s.part.clone()).zip(hits).collect();
         (plan, mentions)
     };
     // Segments stay as they are while no erasure runs, so their bodies are read without a lock.
@@ -88,32 +84,55 @@ pub fn plan(state: &State, selector: &Selector) -> Result<Plan> {
     }
     plan.mention_total = mentions.total;
     plan.mentions = mentions.newest.into_iter().map(|(_, hit)| hit).collect();
+    Ok((plan, own_goes))
+}
+
+/// What an erasure would note of what is asked for, in the way of a pass, and how many others it concerns.
+fn asked(view: &View, selector: &Selector) -> Result<(Waiting, u64)> {
+    let parts = view.parts();
+    let mut waiting = Waiting {
+        target: target::resolve(view, selector)?,
+        reason: None,
+        asked: Micros(0),
+        progress: Done::default(),
+        forgotten: Vec::new(),
+        further: Vec::new(),
+    };
+    let hits = target::matching(view, &waiting.target)?;
+    let people = asked_for(&waiting.target).to_vec();
+    waiting.forgotten = alone::left_alone(view, &parts, &hits.0, &people)?;
+    let others = others(&parts, &hits, &people)?;
+    Ok((waiting, others))
+}
+
+/// Counts as a pass does, so that the certificate says the same.
+fn count(view: &View, selector: &Selector, waiting: &Waiting) -> Result<Plan> {
+    let mut plan = Plan {
+        what: selector.what(),
+        records: 0,
+        details: waiting.further.len() as u64,
+        segments: 0,
+        journal: false,
+        people: (asked_for(&waiting.target).len() + waiting.forgotten.len()) as u64,
+        others_affected: 0,
+        mentions: Vec::new(),
+        mention_total: 0,
+    };
+    for (i, part) in view.parts().into_iter().enumerate() {
+        plan.records += target::doomed_in(part, waiting)?.len();
+        let touched = target::touches(part, waiting)?;
+        plan.segments += u64::from(touched && i < view.segments.len());
+        plan.journal |= touched && i >= view.segments.len();
+    }
+    plan.records = plan.records.saturating_sub(plan.details);
     Ok(plan)
 }
 
-fn count(view: &View, target: &Target, hits: &target::Matching, people: &[PersonNumber]) -> Result<Plan> {
-    let parts = view.parts();
-    let (mut segments, mut journal) = (0, false);
-    for (i, part) in parts.iter().enumerate() {
-        let touched = target::mentions(*part, target)?;
-        segments += u64::from(touched && i < view.segments.len());
-        journal |= touched && i >= view.segments.len();
+fn asked_for(target: &Target) -> &[PersonNumber] {
+    match target {
+        Target::Persons(numbers) => numbers,
+        _ => &[],
     }
-    Ok(Plan {
-        what: match target {
-            Target::Persons(_) => "person",
-            Target::Conversation(_) => "conversation",
-            Target::Record { .. } => "record",
-            Target::Audit { .. } => "acts",
-        },
-        records: hits.records(),
-        segments,
-        journal,
-        people: people.len() as u64,
-        others_affected: others(&parts, hits, people)?,
-        mentions: Vec::new(),
-        mention_total: 0,
-    })
 }
 
 /// Mentions found so far: the newest of them, and how many there are.

@@ -139,14 +139,14 @@ impl Queue {
     }
 
     /// Appends acts. They are durable when it returns, also where appends are not synced; those of
-    /// many callers share a frame and a sync.
-    pub fn append_acts(&self, state: &Arc<State>, acts: Acts) -> Result<()> {
-        self.run(state, Input::Acts(acts), 0, WhenFull::Wait)?;
+    /// many callers share a frame and a sync. Answers how many records were written.
+    pub fn append_acts(&self, state: &Arc<State>, acts: Acts) -> Result<usize> {
+        let written = self.run(state, Input::Acts(acts), 0, WhenFull::Wait)?;
         if state.settings.durability != Durability::Synced {
             // A journal that was frozen meanwhile was synced then.
             state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
         }
-        Ok(())
+        Ok(written.len())
     }
 
     fn run(

@@ -119,8 +119,14 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// Whatever keeps it from being written: nothing may leave then.
     pub(super) fn tell(&self, generation: u64, act: &Act, detail: impl FnOnce() -> Detail) -> Result<()> {
+        self.leave(generation, act, detail).map(drop)
+    }
+
+    /// The same, and answers whether a detail was written too: none is while an erasure runs, or once
+    /// one has ended since `generation`.
+    fn leave(&self, generation: u64, act: &Act, detail: impl FnOnce() -> Detail) -> Result<bool> {
         if act.deed.is_none_or(|deed| self.level() < deed.level(act.count)) {
-            return Ok(());
+            return Ok(false);
         }
         self.record(generation, act, detail()).map_err(|e| {
             let hint = e.hint_text().map_or_else(|| CURE.to_owned(), str::to_owned);
@@ -141,18 +147,31 @@ impl<'s> Reading<'s> {
         detail: impl Fn() -> Detail,
         ask: impl Fn() -> Result<(T, u64, Vec<PersonNumber>)>,
     ) -> Result<T> {
+        self.shown_and_left(deed, detail, ask).map(|(answer, _)| answer)
+    }
+
+    /// The same, and whether the act left a detail behind.
+    ///
+    /// # Errors
+    /// As of [`shown`](Self::shown).
+    pub(crate) fn shown_and_left<T>(
+        &self,
+        deed: Deed,
+        detail: impl Fn() -> Detail,
+        ask: impl Fn() -> Result<(T, u64, Vec<PersonNumber>)>,
+    ) -> Result<(T, bool)> {
         for _ in 0..ATTEMPTS {
             let generation = self.generation();
             let (answer, count, people) = ask()?;
-            self.tell(generation, &Act::new(deed, count).of(people), &detail)?;
+            let left = self.leave(generation, &Act::new(deed, count).of(people), &detail)?;
             if self.generation() == generation {
-                return Ok(answer);
+                return Ok((answer, left));
             }
         }
         Err(Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("ask again"))
     }
 
-    fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<()> {
+    fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<bool> {
         let state = self.shared();
         let now = state.env.clock.now();
         let persons = state.audit_persons()?;
@@ -161,10 +180,9 @@ impl<'s> Reading<'s> {
         record.subjects = vec![persons.acts];
         let mut records = vec![record];
         let session = self.session();
-        let detail = detail
-            .with_some(DetailField::Purpose, session.purpose_name())
-            .with_some(DetailField::Case, session.case_name());
-        if !detail.is_empty() {
+        let detail = self.typed(detail);
+        let with_detail = !detail.is_empty();
+        if with_detail {
             records.push(Stored {
                 id: format!("{DETAIL}{mark}"),
                 kind: Kind::Detail,
@@ -175,7 +193,17 @@ impl<'s> Reading<'s> {
             });
         }
         let actor = session.actor_name().map(str::to_owned);
-        self.queue().append_acts(state, Acts { actor, generation, records })
+        let given = records.len();
+        let written = self.queue().append_acts(state, Acts { actor, generation, records })?;
+        Ok(with_detail && written == given)
+    }
+
+    /// What was typed, with purpose and case of the session: the detail of an act as it is written.
+    pub(crate) fn typed(&self, detail: Detail) -> Detail {
+        let session = self.session();
+        detail
+            .with_some(DetailField::Purpose, session.purpose_name())
+            .with_some(DetailField::Case, session.case_name())
     }
 
     /// Records that something is exported, and answers a reading to do that with, of which nothing more
@@ -221,12 +249,13 @@ impl<'s> Reading<'s> {
             return Ok(());
         }
         self.record(self.generation(), &act, Detail::new())
+            .map(drop)
             .map_err(|e| e.context("the records are in, but the act could not be recorded"))
     }
 
     /// Records a change of rules.
     pub fn changed(&self, act: &Act) -> Result<()> {
-        self.record(self.generation(), act, Detail::new())
+        self.record(self.generation(), act, Detail::new()).map(drop)
     }
 
     /// Acts that a query finds, by `author:` (who did it), `kind:` (`opened`, `searched`, `exported`,

@@ -27,15 +27,23 @@ impl Store {
                 .with(DetailField::Record, id)
                 .with_some(DetailField::Conversation, conversation.as_deref()),
         };
-        let ask = || match crate::erase::plan::plan(&self.state, selector) {
-            Ok(plan) => {
+        let own = || reading.typed(detail());
+        let ask = || match crate::erase::plan::plan(&self.state, selector, &own()) {
+            Ok((plan, own_goes)) => {
                 let records = plan.records;
-                Ok((Ok(plan), records, Vec::new()))
+                Ok((Ok((plan, own_goes)), records, Vec::new()))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok((Err(e), 0, Vec::new())),
             Err(e) => Err(e),
         };
-        reading.shown(Deed::Plan, detail, ask)?
+        let (planned, left) = reading.shown_and_left(Deed::Plan, detail, ask)?;
+        let (mut plan, own_goes) = planned?;
+        if left && own_goes {
+            // It stands in the journal now, and goes with the rest.
+            plan.details += 1;
+            plan.journal = true;
+        }
+        Ok(plan)
     }
 
     /// What is recorded of what is done with the store, and how long it is kept.

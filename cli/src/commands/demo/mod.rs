@@ -216,8 +216,8 @@ impl<'a> Demo<'a> {
         let plan = self.store.plan(&Selector::Person(her().email.to_owned()))?;
         self.step(7, "Plan her erasure (changes nothing)")?;
         self.fact(&format!(
-            "would go: {} records; index of {} segments re-keyed",
-            plan.records, plan.segments
+            "would go: {} records, {} details of acts; index of {} segments re-keyed",
+            plan.records, plan.details, plan.segments
         ))?;
         self.fact(&format!("{} likely mentions by others; their words stay theirs:", plan.mention_total))?;
         for hit in plan.mentions.iter().take(2) {
