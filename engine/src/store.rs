@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -16,6 +17,7 @@ use crate::query::parse;
 use crate::recover::Opened;
 use crate::session::Session;
 use crate::state::{State, commit, upgrade};
+use crate::verify::interval::{Publisher, Sink};
 use crate::verify::{self, probe};
 use crate::view::Missing;
 
@@ -79,6 +81,8 @@ pub struct Store {
     background: Mutex<Background>,
     /// The thread that lets acts go on their date. Taken when the store closes.
     keeper: Mutex<Keeper>,
+    /// The thread that signs checkpoints. Taken when the store closes.
+    publisher: Mutex<Publisher>,
 }
 
 /// Numbers about a store.
@@ -375,7 +379,15 @@ impl Store {
         parse::parse(query, self.state.env.clock.now()).map(drop)
     }
 
-    /// Closes the store cleanly: waits for the roll in flight, rolls a journal that is worth it,
+    /// Has checkpoints signed at an interval from now on.
+    fn publish(&self, wanted: Option<(Duration, Sink)>) {
+        if let Some((interval, sink)) = wanted {
+            *self.publisher.lock() = Publisher::start(&self.state, interval, sink);
+        }
+    }
+
+    /// Closes the store cleanly: has the last checkpoint handed out
+    /// ([`Builder::checkpoint_every`]), waits for the roll in flight, rolls a journal that is worth it,
     /// and marks the journal closed.
     ///
     /// # Errors
@@ -386,6 +398,8 @@ impl Store {
 
     fn close_inner(&self) -> Result<()> {
         let state = &self.state;
+        let publisher = std::mem::take(&mut *self.publisher.lock());
+        publisher.end();
         // What a compaction has not published would keep the close waiting.
         let no_compactions = state.forbid_compactions();
         let live = u64::from(state.settings.close_roll_records);
@@ -443,7 +457,8 @@ impl From<Opened> for Store {
     fn from(opened: Opened) -> Self {
         let background = Mutex::new(Background::start(&opened.state));
         let keeper = Mutex::new(Keeper::start(&opened.state));
-        Self { state: opened.state, queue: opened.queue, background, keeper }
+        let publisher = Mutex::default();
+        Self { state: opened.state, queue: opened.queue, background, keeper, publisher }
     }
 }
 

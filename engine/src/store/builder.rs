@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Bounded, Clock, SystemClock};
 use crate::crypto::{Entropy, OsEntropy};
@@ -11,7 +12,8 @@ use crate::id::RequestId;
 use crate::keyring::entry::Level;
 use crate::recover::Request;
 use crate::state::{Durability, Preset, Settings};
-use crate::store::Store;
+use crate::store::{SignedCheckpoint, Store};
+use crate::verify::interval::Sink;
 use crate::vfs::{DiskVfs, Vfs};
 
 /// How to make or open a store.
@@ -40,6 +42,7 @@ pub struct Builder {
     entropy: Arc<dyn Entropy>,
     settings: Settings,
     to_erase: Option<Asked>,
+    checkpoints: Option<(Duration, Sink)>,
 }
 
 impl Builder {
@@ -53,6 +56,7 @@ impl Builder {
             entropy: Arc::new(OsEntropy),
             settings: Settings::default(),
             to_erase: None,
+            checkpoints: None,
         }
     }
 
@@ -198,20 +202,73 @@ impl Builder {
         self
     }
 
+    /// Has the log's head signed at an interval, wherever the log has grown since the last, and hands it
+    /// to `sink`, which keeps it elsewhere: publishes tiles, asks witnesses. An append is covered about an
+    /// interval later, if `sink` is as quick.
+    ///
+    /// The first comes an interval after the opening whether the log grew or not, for nobody notes what
+    /// `sink` did with the last. Closing signs a last one, if the log grew, and waits for `sink`. It is
+    /// done on a thread of its own; without [`Self::background`] nothing is: call
+    /// [`Store::checkpoint`] behind the appends.
+    ///
+    /// `sink` is told what keeps the head from being signed (a full disk, a log that doesn't continue
+    /// what its key signed), as by [`Store::checkpoint`], and again after each interval until it is
+    /// mended; of a store that needs to be opened again it is told once. It runs without locks and may call
+    /// the store, by a [`Weak`](std::sync::Weak) reference: one that keeps the store alive keeps it from
+    /// closing. If it closes the store itself, no last one is signed. A panic of `sink` ends that call,
+    /// nothing else: its checkpoint counts as handed out.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, mpsc};
+    /// # use std::time::Duration;
+    /// # use escrowdb::{id::Micros, store::*, vfs::MemoryVfs};
+    /// let (sender, published) = mpsc::channel();
+    /// let sink = move |signed: escrowdb::Result<SignedCheckpoint>| match signed {
+    ///     Ok(checkpoint) => drop(sender.send(checkpoint)),
+    ///     Err(e) => eprintln!("no checkpoint: {e}"),
+    /// };
+    /// let store = Store::builder("/chats")
+    ///     .checkpoint_every(Duration::from_secs(60), sink)
+    /// #   .vfs(Arc::new(MemoryVfs::new()))
+    ///     .create()?;
+    /// store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello")])?;
+    /// let key: escrowdb::merkle::signer::VerifierKey = store.verifier_key()?.parse()?;
+    /// store.close()?;
+    /// // Her message, and the record that says who she is.
+    /// let kept: Vec<SignedCheckpoint> = published.iter().collect();
+    /// assert_eq!(kept[0].verify(&key)?.size, 2);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoint_every(
+        mut self,
+        interval: Duration,
+        sink: impl Fn(Result<SignedCheckpoint>) + Send + Sync + 'static,
+    ) -> Self {
+        self.checkpoints = Some((interval, Arc::new(sink)));
+        self
+    }
+
     /// Makes a new store and opens it.
     ///
     /// # Errors
     /// A folder that is not empty, a slot that exists, a slot inside the folder.
-    pub fn create(self) -> Result<Store> {
-        self.request().create().map(Store::from)
+    pub fn create(mut self) -> Result<Store> {
+        let checkpoints = self.checkpoints.take();
+        let store = self.request().create().map(Store::from)?;
+        store.publish(checkpoints);
+        Ok(store)
     }
 
     /// Opens a store and brings it to order after a crash.
     ///
     /// # Errors
     /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*.
-    pub fn open(self) -> Result<Store> {
-        self.request().open().map(Store::from)
+    pub fn open(mut self) -> Result<Store> {
+        let checkpoints = self.checkpoints.take();
+        let store = self.request().open().map(Store::from)?;
+        store.publish(checkpoints);
+        Ok(store)
     }
 
     fn request(self) -> Request {

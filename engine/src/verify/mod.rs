@@ -19,6 +19,7 @@ use crate::state::{State, commit};
 use crate::view::{Rolled, View};
 
 pub mod against;
+pub mod interval;
 pub mod probe;
 pub(crate) mod published;
 
