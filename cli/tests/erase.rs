@@ -40,7 +40,7 @@ fn a_plan_says_what_the_certificate_will() {
         let done = &sandbox.run(&format!("--json erase {what} --yes")).ok().lines()[0];
         let sum = plan["records"].as_u64().unwrap() + plan["details"].as_u64().unwrap();
         assert_eq!(done["records_removed"], sum, "{what}");
-        assert_eq!((&done["segments_rekeyed"], &done["what"]), (&plan["segments"], &plan["what"]), "{what}");
+        assert_eq!(done["segments_rekeyed"], plan["segments"], "{what}");
     }
 }
 

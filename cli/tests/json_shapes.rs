@@ -1,5 +1,7 @@
 //! The shapes other programs rely on.
 
+#![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 mod support;
 
 use serde_json::{Value, json};
