@@ -77,6 +77,13 @@ fn erased(disk: &MemoryVfs, selector: &Selector, what: &str) -> Store {
     store
 }
 
+/// How many details of acts can be read.
+fn typed(store: &Store) -> usize {
+    let options = ActOptions::new().details(true).limit(usize::MAX);
+    let acts = store.session(Session::new().purpose("test")).acts("*", &options).unwrap();
+    acts.iter().filter(|act| act.detail.is_some()).count()
+}
+
 #[test]
 fn lost_blocks_of_what_was_typed_end_no_erasure() {
     let files = files();
@@ -141,5 +148,9 @@ fn a_body_file_that_is_away_ends_no_erasure_and_others_live_when_it_is_back() {
         if matches!(selector, Selector::Person(_)) {
             assert_eq!(store.opened_by_living_keys(Path::new("/s"), &holding).unwrap(), 0);
         }
+        // Nobody could see whom they named, so all that was typed by then is gone.
+        assert!(typed(&builder(&MemoryVfs::from_files(files.clone())).open().unwrap()) > 0);
+        // What this test typed since stays: a count behind the erasure, and this search.
+        assert_eq!(typed(&store), 2);
     }
 }

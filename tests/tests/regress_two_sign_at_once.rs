@@ -24,14 +24,14 @@ fn record(thread: u64, i: u64) -> Record {
 
 #[test]
 fn the_longest_head_stays_noted() {
-    for round in 0..40 {
+    for round in 0..150 {
         let disk = MemoryVfs::new();
         let store = &builder(&disk).create().unwrap();
         store.append(&[record(9, 0)]).unwrap();
         store.checkpoint().unwrap();
         let begun = disk.snapshot();
         let longest = thread::scope(|scope| {
-            let signers: Vec<_> = (0..4)
+            let signers: Vec<_> = (0..8)
                 .map(|thread| {
                     scope.spawn(move || {
                         let each = (0..4).map(|i| {

@@ -25,7 +25,7 @@ const TIME: Duration = Duration::from_millis(400);
 /// `get` and `count` at each level.
 pub fn audit(dir: &Path, workload: &Workload, records: u64, table: &mut Table) -> Result<()> {
     let ids: Vec<String> = (0..1_000).map(|n| workload.id_of(n * records / 1_000)).collect();
-    let query = workload.tag(400).to_owned();
+    let query = format!("tag:{}", workload.tag(400));
     for readers in READERS {
         for what in ["get", "count"] {
             // The levels take turns: what else the machine does meets all alike.
