@@ -33,7 +33,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("state", "receipts", "whose keys seal acts, and when they die, is settled under the committer's lock"),
     ("query", "ingest", "what a reading does is appended before its answer leaves"),
     ("erase", "ingest", "an erasure is itself a record that is appended"),
-    ("erase", "query", "a plan lists mentions as hits; queries that were typed go with what they could have found"),
+    (
+        "erase",
+        "query",
+        "a plan lists mentions as hits; queries that were typed go with what they could have found",
+    ),
     ("export", "query", "what is exported is what a query finds"),
     ("verify", "query", "what a query hides is half erased and not read"),
     ("verify", "ingest", "frames of records are read as ingest wrote them"),

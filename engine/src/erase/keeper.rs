@@ -17,8 +17,7 @@ pub struct Keeper(Option<JoinHandle<()>>);
 impl Keeper {
     /// Starts the thread, if the store is one that stays open: it compacts of its own accord.
     pub fn start(state: &Arc<State>) -> Self {
-        let may_hold_acts = state.view.read().tree.head().has_evidence();
-        if !state.settings.background || !state.settings.compaction || !may_hold_acts {
+        if !state.settings.background || !state.settings.compaction {
             return Self(None);
         }
         let state = Arc::clone(state);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::{Rolling, Rolls, State};
@@ -76,12 +76,14 @@ impl State {
 
     /// Waits until more than `seen` have ended, or for `at_most`. False if the store closes.
     pub fn wait_for_heavy_job(&self, seen: u64, at_most: Option<Duration>) -> bool {
+        // An end, for whatever else changes wakes this thread too.
+        let end = at_most.and_then(|time| Instant::now().checked_add(time));
         let mut rolls = self.rolls.lock();
         while rolls.ended == seen && !self.is_closed() {
-            match at_most {
+            match end {
                 None => self.rolls_changed.wait(&mut rolls),
-                Some(time) => {
-                    if self.rolls_changed.wait_for(&mut rolls, time).timed_out() {
+                Some(end) => {
+                    if self.rolls_changed.wait_until(&mut rolls, end).timed_out() {
                         break;
                     }
                 }

@@ -3,7 +3,7 @@
 //! The log's key signs the line ([`print`](super::print)) as a C2SP note; in the line stands the proof that
 //! the record `erased` is in the log, as a C2SP tlog-proof. Unless the caller names another checkpoint, it
 //! leads to the tree that ends with that record, which never changes: so a repeated request gets the same
-//! bytes, whatever happened in between.
+//! bytes, whatever happened in between; behind a change of the log's key the same act, signed by the new one.
 
 use serde_json::Value;
 
