@@ -1,7 +1,6 @@
 //! Everything that happens when a store is made or opened. Recovery can be killed at any point
 //! and run again.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,7 +19,6 @@ use crate::keyring::entry::{
 use crate::keyring::losses::By;
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, SlotRecord, Tree};
 use crate::log::Log;
-use crate::merkle::commitment::Committer;
 use crate::merkle::hash::Hash;
 use crate::state::heal::{self, Found, GiveUp};
 use crate::state::keys::ContentKeys;
@@ -314,15 +312,7 @@ fn open_log(env: &Env, head: &LogHead, segments: &[Rolled]) -> Result<(Log, u64)
     let root = Hash(head.root);
     match Log::open_to(Arc::clone(&env.vfs), &env.dir, head.size, root) {
         Err(e) if e.kind() == ErrorKind::Corrupt => {
-            let mut living = HashMap::new();
-            let mut committer = Committer::new();
-            for segment in segments {
-                for doc in 0..segment.part.doc_count() {
-                    // What doesn't open gives no leaf.
-                    let Ok(record) = segment.part.stored_with_salt(doc) else { continue };
-                    living.insert(record.seq.0, committer.leaf(&record.salt, &record.canonical));
-                }
-            }
+            let living = heal::leaves_of(segments);
             let log = Log::rebuild(Arc::clone(&env.vfs), &env.dir, head.size, root, &living)?;
             let repaired = u64::from(log.loss().is_none());
             Ok((log, repaired))

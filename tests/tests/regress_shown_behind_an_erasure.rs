@@ -97,3 +97,25 @@ fn nothing_of_hers_is_shown_behind_the_answer() {
     };
     assert_eq!(read_across_an_erasure(1, |_, r| details(r)), 0);
 }
+
+/// Where nothing is recorded nothing is waited for: a question that takes longer than an erasure is answered
+/// all the same. Once it was asked again until it was refused.
+#[test]
+fn long_questions_are_answered_beside_erasures() {
+    let store = &Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
+    let record = |i: i64| Record::new("c", format!("p{i}"), Micros(i), "text").id(format!("m{i}")).tag("all");
+    store.append(&(0..3_000).map(record).collect::<Vec<_>>()).unwrap();
+    store.roll().unwrap();
+    thread::scope(|scope| {
+        let erasing = scope.spawn(|| {
+            for i in 0..40 {
+                store.erase(&Selector::Person(format!("p{i}")), &EraseOptions::default()).unwrap();
+            }
+        });
+        while !erasing.is_finished() {
+            let reading = store.session(Session::new());
+            assert!(reading.facet("tag:all", "author").unwrap().len() >= 2_960);
+            assert!(reading.count("*").unwrap() >= 2_960);
+        }
+    });
+}

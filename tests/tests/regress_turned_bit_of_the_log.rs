@@ -11,7 +11,7 @@ use std::sync::Arc;
 use escrowdb::id::Micros;
 use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::session::Session;
-use escrowdb::store::{Builder, EraseOptions, Record, Selector, SignedCheckpoint, Store};
+use escrowdb::store::{Builder, EraseOptions, Record, Selector, SignedCheckpoint, Store, VerifyOptions};
 use escrowdb::vfs::MemoryVfs;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -103,21 +103,29 @@ fn what_parity_gives_back_is_signed_on_proved_and_published() {
     }
 }
 
-/// What parity doesn't give back is called damage of hashes, and nobody is led to another history.
-#[test]
-fn what_is_lost_is_named_and_begins_no_history() {
+/// A log that was signed over its first leaves and grew, of which two pages of hashes were lost, and the head.
+/// Perhaps somebody of these leaves was erased before.
+fn lost(erased: bool) -> (MemoryVfs, SignedCheckpoint) {
     let disk = MemoryVfs::new();
     let store = builder(&disk).create().unwrap();
     store.append(&records(0, 3)).unwrap();
     let head = store.checkpoint().unwrap();
+    if erased {
+        store.erase(&Selector::Person("p1".into()), &EraseOptions::default()).unwrap();
+    }
     store.append(&records(3, 1500)).unwrap();
     store.roll().unwrap();
     store.close().unwrap();
-    let mut lost = disk.snapshot();
-    for file in ["level-0", "parity-0"] {
-        lost.get_mut(&Path::new("/s/log").join(file)).unwrap()[40] ^= 1;
-    }
-    let store = builder(&MemoryVfs::from_files(lost)).open().unwrap();
+    let mut files = disk.snapshot();
+    files.get_mut(Path::new("/s/log/level-0")).unwrap()[..8192].fill(0);
+    (MemoryVfs::from_files(files), head)
+}
+
+/// What parity doesn't give back is called damage of hashes, and nobody is led to another history.
+#[test]
+fn what_is_lost_is_named_and_begins_no_history() {
+    let (disk, head) = lost(true);
+    let store = builder(&disk).open().unwrap();
     let refused = [
         ("checkpoint", store.checkpoint().err()),
         ("verify", store.verify_against(&head).err()),
@@ -128,4 +136,38 @@ fn what_is_lost_is_named_and_begins_no_history() {
         let refused = refused.unwrap_or_else(|| panic!("{what} is refused"));
         assert!(refused.to_string().contains("hashes of the log are damaged"), "{what}: {refused}");
     }
+}
+
+/// Once nothing led out of that: no opening looks inside the log, and so none computed it again.
+#[test]
+fn the_records_that_live_give_their_hashes_again() {
+    let (disk, head) = lost(false);
+    let store = builder(&disk).open().unwrap();
+    let report = store.verify(&VerifyOptions::new().repair(true)).unwrap();
+    assert!(report.damage.is_empty() && !report.repaired.is_empty(), "{report:?}");
+    let key = key(&store);
+    store.checkpoint_since(&head).unwrap().verify(&head, &key).unwrap();
+    store.close().unwrap();
+    let store = builder(&disk).open().unwrap();
+    assert!(store.verify_against(&head).unwrap().holds());
+    assert!(store.verify(&VerifyOptions::new().read_data(true)).unwrap().damage.is_empty());
+}
+
+#[test]
+fn what_nothing_gives_again_is_given_up_by_decision_and_another_history_begins() {
+    let (disk, head) = lost(true);
+    let store = builder(&disk).open().unwrap();
+    let report = store.verify(&VerifyOptions::new().repair(true)).unwrap();
+    assert!(!report.damage.is_empty(), "{report:?}");
+    assert!(store.checkpoint().is_err(), "nobody has decided yet");
+    let report = store.verify(&VerifyOptions::new().repair(true).accept_losses(true)).unwrap();
+    assert!(!report.given_up.is_empty(), "{report:?}");
+    assert!(!store.verify_against(&head).unwrap().holds());
+    store.rotate_log_key().unwrap();
+    let head = store.checkpoint().unwrap();
+    assert_eq!(head.unverified().origin, "log.example/chats/2");
+    store.close().unwrap();
+    let store = builder(&disk).open().unwrap();
+    assert!(store.verify_against(&head).unwrap().holds());
+    assert!(store.verify(&VerifyOptions::new().read_data(true)).unwrap().damage.is_empty());
 }

@@ -362,12 +362,14 @@ impl<'a> Pass<'a> {
                 view.frozen = None;
                 view.remove_born(|n| dead.contains(&n) || switched.built.minted.contains(&n));
                 writer.spare = switched.spare.take();
-                // Noted in the tree that is published.
-                state.log.lock().loss_is_noted();
             }
             None => view.remove_born(|n| dead.contains(&n)),
         }
         drop(view);
+        if self.roll.is_some() {
+            // Noted in the tree that is published.
+            state.log.lock().loss_is_noted();
+        }
         writer.active.rekey(reopened.active);
         if let Some(spare) = &mut writer.spare {
             spare.rekey(reopened.spare);

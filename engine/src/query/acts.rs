@@ -163,6 +163,10 @@ impl<'s> Reading<'s> {
         for _ in 0..ATTEMPTS {
             let generation = self.generation();
             let (answer, count, people) = ask()?;
+            if self.level() < deed.level(count) {
+                // It waited for nothing: as good as shown in the moment that it is of.
+                return Ok((answer, false));
+            }
             let left = self.leave(generation, &Act::new(deed, count).of(people), &detail)?;
             if self.generation() == generation {
                 return Ok((answer, left));

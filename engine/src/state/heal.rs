@@ -2,6 +2,7 @@
 //! as long as a block table and the bodies are there; what is lost for good leaves the store only
 //! when somebody gives it up, and stands in the key tree from then on.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -19,6 +20,9 @@ use crate::keyring::entry::Segment as SegmentEntry;
 use crate::keyring::losses::{By, Loss, What};
 use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, Tree};
+use crate::log::Log;
+use crate::merkle::commitment::Committer;
+use crate::merkle::hash::Hash;
 use crate::roll::{self, Digest};
 use crate::segment::writer::file_name as body_name;
 use crate::segment::{BodyPlace, SubjectKeys};
@@ -99,6 +103,39 @@ pub fn missing(state: &State, give_up: GiveUp, by: By) -> Result<()> {
 /// Trouble that leaves a segment as it is: damage, a newer format, or no room to build another.
 fn stays(e: &Error) -> bool {
     matches!(e.kind(), ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::NoSpace)
+}
+
+/// Leaves of all records of segments that open.
+pub fn leaves_of(segments: &[Rolled]) -> HashMap<u64, Hash> {
+    let (mut living, mut committer) = (HashMap::new(), Committer::new());
+    for segment in segments {
+        for doc in 0..segment.part.doc_count() {
+            // What doesn't open gives no leaf.
+            let Ok(record) = segment.part.stored_with_salt(doc) else { continue };
+            living.insert(record.seq.0, committer.leaf(&record.salt, &record.canonical));
+        }
+    }
+    living
+}
+
+/// Computes the log again from what is left of its files and from the records that live; whether it could.
+/// What nothing gives any more is given up only if that is allowed: the log has another root then. The
+/// caller keeps erasures away.
+pub fn log(state: &Arc<State>, give_up: bool) -> Result<bool> {
+    let _no_roll = state.rolling();
+    let living = leaves_of(&state.view.read().segments.clone());
+    let head = state.keyring.lock().head().log;
+    {
+        let mut log = state.log.lock();
+        let (vfs, dir) = (Arc::clone(&state.env.vfs), &state.env.dir);
+        let rebuilt = Log::rebuild(vfs, dir, head.size, Hash(head.root), &living)?;
+        if rebuilt.loss().is_some() && !give_up {
+            return Ok(false);
+        }
+        *log = rebuilt;
+    }
+    commit::give_up_leaves(state, By::Repair)?;
+    Ok(true)
 }
 
 /// Heals every segment whose index is damaged beyond rescue, and gives up what nothing opens.

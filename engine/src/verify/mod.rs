@@ -164,7 +164,15 @@ pub fn verify(
         if options.repair && options.accept_losses && commit::give_up_leaves(state, By::Repair)? {
             report.repaired.push("hashes of the log that are lost were given up".into());
         }
-        for damage in state.log.lock().scrub(options.repair) {
+        let mut found = state.log.lock().scrub(options.repair);
+        if options.repair
+            && found.iter().any(|damage| damage.fate == Fate::Lost)
+            && heal::log(state, options.accept_losses)?
+        {
+            report.repaired.push("hashes of the log: computed again from the records that live".into());
+            found = state.log.lock().scrub(true);
+        }
+        for damage in found {
             report.add(format_args!(""), damage);
         }
     }
@@ -187,7 +195,7 @@ pub fn verify(
         each(progress);
     }
     let _no_erasure = state.pass.lock();
-    compare_log(state, &state.view.read(), &mut report)?;
+    compare_log(state, &mut report)?;
     compare_signed(state, &mut report)?;
     Ok(report)
 }
@@ -345,21 +353,21 @@ fn is_explained(tree: &TreeNow<'_>, signed: u64) -> Result<bool> {
 }
 
 /// The number of bare leaves against the sum of what was removed.
-fn compare_log(state: &State, view: &View, report: &mut VerifyReport) -> Result<()> {
-    let log = state.log.lock();
-    let counters = catalog::counters(&view.tree)?;
+fn compare_log(state: &State, report: &mut VerifyReport) -> Result<()> {
+    let (tree, held) = {
+        let view = state.view.read();
+        let entries = view.segments.iter().map(|s| &s.entry).chain(view.missing.iter().map(|m| &m.entry));
+        let held: u64 = entries.map(|entry| u64::from(entry.docs)).sum();
+        (view.tree.clone(), held)
+    };
+    let counters = catalog::counters(&tree)?;
     report.leaves = counters.seq.0;
     // More stand there while a roll is being published.
-    if log.frontier().size() < report.leaves {
-        report.damage.push(format!(
-            "the log has {} leaves, the key tree says {}",
-            log.frontier().size(),
-            report.leaves
-        ));
+    let stored = state.log.lock().frontier().size();
+    if stored < report.leaves {
+        report.damage.push(format!("the log has {stored} leaves, the key tree says {}", report.leaves));
     }
-    let entries = view.segments.iter().map(|s| &s.entry).chain(view.missing.iter().map(|m| &m.entry));
-    let held: u64 = entries.map(|entry| u64::from(entry.docs)).sum();
-    let losses = catalog::losses(&view.tree)?;
+    let losses = catalog::losses(&tree)?;
     report.given_up = losses.iter().map(ToString::to_string).collect();
     report.records_lost = losses.records();
     let bare = report.leaves.checked_sub(held);

@@ -219,7 +219,7 @@ impl Folder {
                 let told = format!("{of}: it signed two histories of {size} positions{kept}");
                 Reply {
                     fork: Some(text),
-                    is_new_fork: matches!(kept, Kept::Now(_)),
+                    is_new_fork: matches!(kept, Kept::Now(_) | Kept::Failed(_)),
                     ..Reply::size(size, told)
                 }
             }

@@ -5,7 +5,7 @@ use roaring::RoaringBitmap;
 use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{SegmentId, Seq};
+use crate::id::{RequestId, SegmentId, Seq};
 use crate::index::Hands;
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal, Rewritten};
@@ -13,6 +13,7 @@ use crate::index::{Part, Segment};
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::keyring::losses::{By, Loss, What};
+use crate::keyring::pending::Target;
 use crate::roll;
 use crate::segment::BodyPlace;
 use crate::state::{commit, journal_name};
@@ -138,9 +139,15 @@ impl Pass<'_> {
         self.lost.push(self.loss(segment, seqs.len() as u64, *first, *last));
     }
 
+    /// The first erasure that somebody asked for: a date that has come is none.
+    fn asked(&self) -> Option<RequestId> {
+        let mut asked = self.batch.iter().filter(|(_, w)| !matches!(w.target, Target::Audit { .. }));
+        asked.next().map(|(request, _)| *request)
+    }
+
     /// What several requests of one pass give up is told by the first.
     pub(super) fn by(&self) -> By {
-        self.batch.first().map_or(By::Several, |(request, _)| By::Erasure(*request))
+        self.asked().map_or(By::Several, By::Erasure)
     }
 
     fn loss(&self, segment: SegmentId, number: u64, first: Seq, last: Seq) -> Loss {
@@ -158,8 +165,9 @@ impl Pass<'_> {
             return Ok(None);
         }
         let body = env.file_id()?;
-        // A segment names at most BODIES_MAX body files: gather them in one when they get many.
-        let gather = old.bodies.len() >= BODIES_GATHERED;
+        // A segment names at most BODIES_MAX body files: gather them in one when they get many. What can't be
+        // read is given up with that, so only where somebody asked for an erasure.
+        let gather = old.bodies.len() >= BODIES_GATHERED && self.asked().is_some();
         let removal = Removal { docs, people: &self.dead, reform_all: gather };
         let mut bodies = if gather { Vec::new() } else { old.bodies.clone() };
         let index = u8::try_from(bodies.len()).map_err(|_| Error::corrupt("too many body files"))?;
