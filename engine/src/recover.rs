@@ -10,7 +10,6 @@ use crate::env::Env;
 use crate::erase::{self, Asked, expire};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, Handle, PersonNumber, StoreId};
-use crate::index::Part;
 use crate::ingest::Queue;
 use crate::keyring::catalog::{self, JournalRole, Tagger};
 use crate::keyring::entry::{

@@ -16,7 +16,7 @@ use crate::query::eval::hidden;
 use crate::state::heal::{self, GiveUp};
 use crate::state::tree_now::{History, TreeNow};
 use crate::state::{State, commit};
-use crate::view::{Rolled, View};
+use crate::view::Rolled;
 
 pub mod against;
 pub mod interval;
