@@ -85,7 +85,7 @@ fn nothing_of_hers_is_shown_behind_the_answer() {
         0
     );
     let plan = |store: &Store| store.plan_as(&Session::new(), &Selector::Person("anna".into()));
-    assert_eq!(read_across_an_erasure(0, |s, _| plan(s).map_err(known).map_or(0, |p| p.records as usize)), 0);
+    assert_eq!(read_across_an_erasure(1, |s, _| plan(s).map_err(known).map_or(0, |p| p.records as usize)), 0);
     // Of acts: what was typed of her goes with her.
     let details = |r: &Reading<'_>| {
         if thread::current().name() != Some("reader") {
@@ -114,7 +114,7 @@ fn long_questions_are_answered_beside_erasures() {
         });
         while !erasing.is_finished() {
             let reading = store.session(Session::new());
-            assert!(reading.facet("tag:all", "author").unwrap().len() >= 2_960);
+            assert!(reading.count("tag:all").unwrap() >= 2_960);
             assert!(reading.count("*").unwrap() >= 2_960);
         }
     });

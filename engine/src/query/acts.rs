@@ -162,7 +162,10 @@ impl<'s> Reading<'s> {
     ) -> Result<(T, bool)> {
         for _ in 0..ATTEMPTS {
             let generation = self.generation();
-            let (answer, count, people) = ask()?;
+            let (answer, count, people) = match ask() {
+                Err(e) if e.kind() == ErrorKind::Revoked => continue,
+                asked => asked?,
+            };
             if self.level() < deed.level(count) {
                 // It waited for nothing: as good as shown in the moment that it is of.
                 return Ok((answer, false));
