@@ -254,6 +254,21 @@ fn trouble_is_told_until_it_is_over() {
     store.close().unwrap();
 }
 
+/// Also where the log didn't grow: nobody would know that nothing is signed any more.
+#[test]
+fn a_store_that_must_be_opened_again_is_told_once() {
+    let disk = FaultyVfs::new(Arc::new(MemoryVfs::new()));
+    let (sink, handed) = sink();
+    let store = builder(Arc::new(disk.clone()), 11).checkpoint_every(SHORT, sink).create().unwrap();
+    say(&store, 0);
+    assert_eq!(size(&next(&handed)), 2);
+    let aim = Aim::at(Class::Journal, Call::Sync);
+    disk.arm(Plan { aim, nth: 0, fault: Fault::Eio, sticky: true });
+    store.append(&[Record::new("c", "p", Micros(9), "x")]).err().unwrap();
+    let told: Vec<_> = handed.iter().map(|told| told.map(drop).map_err(|e| e.kind())).collect();
+    assert_eq!(told, [Err(ErrorKind::Poisoned)]);
+}
+
 #[test]
 fn a_store_without_threads_signs_nothing_by_itself() {
     let (sink, handed) = sink();

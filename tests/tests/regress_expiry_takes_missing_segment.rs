@@ -13,7 +13,7 @@ use escrowdb::clock::Clock;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    ActOptions, AuditRules, Builder, EraseOptions, Level, Record, Selector, Store, VerifyOptions,
+    ActOptions, AuditRules, Builder, EraseOptions, Level, Order, Record, Selector, Store, VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::clock::ManualClock;
@@ -121,4 +121,46 @@ fn a_new_key_is_no_reason_to_give_records_up() {
     assert_eq!(store.session(Session::new()).count("*").unwrap(), RECORDS);
     let report = store.verify(&VerifyOptions::new().read_data(true)).unwrap();
     assert!(report.damage.is_empty() && report.given_up.is_empty(), "{report:?}");
+}
+
+/// The same with a file of bodies, where a segment has so many that a rewrite gathers them in one.
+#[test]
+fn a_date_gathers_no_bodies_of_which_some_are_away() {
+    let (disk, clock) = (MemoryVfs::new(), Arc::new(ManualClock::default()));
+    let store = builder(&disk, &clock).create().unwrap();
+    let rules = AuditRules::new(Level::All).keep_acts(365).keep_details(10);
+    store.set_audit_rules(&Session::new(), &rules).unwrap();
+    store.session(Session::new().actor("dana").purpose("a complaint")).count("text").unwrap();
+    let record = |i| Record::new("c", format!("p{}", i % 2), Micros(i), "text").id(format!("m{i}"));
+    store.append(&(0..80).map(record).collect::<Vec<_>>()).unwrap();
+    store.roll().unwrap();
+    let is_body = |path: &PathBuf| path.extension().is_some_and(|e| e == "seg");
+    let first: Vec<PathBuf> = disk.snapshot().into_keys().filter(is_body).collect();
+    assert_eq!(first.len(), 1);
+    // Each of these erasures writes a block anew, in a file of its own.
+    for i in 0..31 {
+        let record = Selector::Record { id: format!("m{}", 2 * i), conversation: Some("c".into()) };
+        store.erase(&record, &EraseOptions::default()).unwrap();
+    }
+    store.close().unwrap();
+    assert!(disk.snapshot().into_keys().filter(is_body).count() >= 32);
+    let without = away(&disk, &first);
+    let start = clock.now();
+    for day in [60, 61, 62] {
+        clock.set(Micros(start.0 + day * DAY));
+        builder(&without, &clock).open().unwrap().close().unwrap();
+    }
+    let store = builder(&back(&without, &disk, &first), &clock).open().unwrap();
+    let mut alive = 0;
+    let reading = store.session(Session::new());
+    reading
+        .search_each("author:p1", Order::Oldest, |hit| {
+            alive += u64::from(hit.body == "text");
+            true
+        })
+        .unwrap();
+    assert_eq!(alive, 40);
+    let report = store.verify(&VerifyOptions::new().read_data(true)).unwrap();
+    assert!(report.damage.is_empty() && report.given_up.is_empty(), "{report:?}");
+    assert_eq!(details(&store), 0, "what was due is gone all the same");
 }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::id::{PersonNumber, RequestId};
 use crate::ingest::Queue;
 use crate::keyring::entry::Class;
-use crate::keyring::pending::{Done, Pending, Target, Waiting};
+use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::state::{State, commit};
 
@@ -44,14 +44,7 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
             continue;
         }
         let request = RequestId(state.env.random(b"request")?);
-        let waiting = Waiting {
-            target: Target::Audit { class, numbers },
-            reason: None,
-            asked: state.env.clock.now(),
-            progress: Done::default(),
-            forgotten: Vec::new(),
-            further: Vec::new(),
-        };
+        let waiting = Waiting::new(Target::Audit { class, numbers }, state.env.clock.now());
         let mut changes = Changes::new();
         catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
         commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;

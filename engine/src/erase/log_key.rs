@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use crate::crypto::Secret;
 use crate::erase::pass;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber};
 use crate::ingest::Queue;
 use crate::keyring::log_keys::{Change, LogKey, Waits};
-use crate::keyring::losses::What;
 use crate::keyring::{Changes, Tree, catalog};
 use crate::merkle::hash::Hash;
 use crate::merkle::note::NoteSignature;
@@ -38,13 +37,7 @@ pub fn rotate(state: &Arc<State>, queue: &Queue) -> Result<SignedRotation> {
     };
     while waits()? {
         let run = || state.reserve.retry(&state.env, || !state.is_poisoned(), || pass::run(state, queue));
-        match run()? {
-            pass::PassEnd::Held => {
-                return Err(Error::new(ErrorKind::Refused, "a hold was placed on what is erased with it"));
-            }
-            pass::PassEnd::Waits => return Err(pass::waits()),
-            pass::PassEnd::Done | pass::PassEnd::More => {}
-        }
+        run()?.went_on()?;
     }
     state.keep_reserve();
     let tree = state.view.read().tree.clone();
@@ -104,7 +97,7 @@ pub(super) fn change(changes: &mut Changes, tree: &Tree) -> Result<()> {
         keys.push(LogKey { generation: keys.generation, public: change.old, from: 0, since: Micros(0) });
     }
     if change.generation != keys.generation {
-        let lost = catalog::losses(tree)?.iter().filter(|loss| loss.what != What::Records).count();
+        let lost = catalog::losses(tree)?.iter().filter(|loss| loss.is_of_hashes()).count();
         (keys.generation, keys.losses) = (change.generation, lost as u64);
         catalog::remove_signed_head(changes);
     }

@@ -35,7 +35,7 @@ use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::policy::{self, Basis, Decision, Facts};
-use crate::state::{State, commit, heal};
+use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
 pub use certificate::Certificate;
@@ -160,11 +160,7 @@ pub fn erase(
 /// the certificate says that it is not signed.
 fn signed(state: &State, mut certificate: Certificate, options: &EraseOptions) -> Certificate {
     certificate.reason.clone_from(&options.reason);
-    // Another erasure that ends meanwhile takes the key tree away.
-    certificate.evidence = (0..3)
-        .map(|_| certificate::sign(state, &certificate, None))
-        .find(|signed| !signed.as_ref().is_err_and(|e| e.kind() == ErrorKind::Revoked))
-        .and_then(Result::ok);
+    certificate.evidence = beside_erasures(|| certificate::sign(state, &certificate, None)).ok();
     certificate
 }
 
@@ -260,14 +256,11 @@ fn announce(
     let mut changes = Changes::new();
     // An entry has room for long texts or for many joins.
     let crowded = matches!(&target, Target::Record { joins, .. } if joins.len() > 16);
+    // Who is forgotten with it is found when nobody can be named any more, see `alone`.
     let waiting = Waiting {
-        target,
         reason: options.reason.clone().filter(|_| !crowded),
-        asked: state.env.clock.now(),
         progress: Done { basis: options.basis.map_or(0, |basis| basis as u8), ..Done::default() },
-        // Found when nobody can be named any more, see `alone`.
-        forgotten: Vec::new(),
-        further: Vec::new(),
+        ..Waiting::new(target, state.env.clock.now())
     };
     catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
     let log = keyring.head().log;

@@ -42,14 +42,7 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
         if !catalog::has_pending(&state.view.read().tree, request)? {
             return Ok(());
         }
-        match run(state, queue)? {
-            PassEnd::Held => {
-                return Err(Error::new(ErrorKind::Refused, "a hold was placed while the erasure ran")
-                    .hint("the erasure is completed when the hold is lifted"));
-            }
-            PassEnd::Waits => return Err(waits()),
-            PassEnd::Done | PassEnd::More => {}
-        }
+        run(state, queue)?.went_on()?;
     }
 }
 
@@ -64,6 +57,21 @@ pub enum PassEnd {
     Held,
     /// A segment can't be read, and nobody asked for what waits: nothing was changed.
     Waits,
+}
+
+impl PassEnd {
+    /// Refuses to try once more where nothing was changed.
+    ///
+    /// # Errors
+    /// *Refused* by a hold; *corrupt* where it waits for a segment.
+    pub fn went_on(self) -> Result<()> {
+        match self {
+            Self::Done | Self::More => Ok(()),
+            Self::Held => Err(Error::new(ErrorKind::Refused, "a hold was placed on what is being erased")
+                .hint("the erasure is completed when the hold is lifted")),
+            Self::Waits => Err(waits()),
+        }
+    }
 }
 
 /// Why what nobody asked for is not done. An erasure that somebody asked for takes a segment along that
@@ -116,7 +124,7 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     // What can be read again, or in part, stays as far as it goes. Before anything is read of what
     // waits, for healing counts there what is gone; and before it is asked who is left alone.
     let waiting = catalog::waiting(&state.view.read().tree)?;
-    let asked = waiting.iter().find(|(_, waiting)| !matches!(waiting.target, Target::Audit { .. }));
+    let asked = waiting.iter().find(|(_, waiting)| waiting.was_asked_for());
     match asked {
         Some((request, _)) => heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?,
         None => heal::missing(state, GiveUp::Nothing, By::Opening)?,

@@ -69,6 +69,19 @@ pub struct Loss {
     pub last: Seq,
 }
 
+impl Loss {
+    /// Whether hashes of the log were lost, not records.
+    pub fn is_of_hashes(&self) -> bool {
+        self.what != What::Records
+    }
+
+    /// Whether the log has other leaves since: a frame of the journal that is lost takes its leaves along, a
+    /// body that is lost does not.
+    pub fn changed_leaves(&self) -> bool {
+        self.segment.is_none() || self.is_of_hashes()
+    }
+}
+
 /// Everything that was given up, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Losses(Vec<Loss>);
@@ -96,7 +109,7 @@ impl Losses {
     }
 
     fn of_records(&self) -> impl Iterator<Item = &Loss> {
-        self.0.iter().filter(|loss| loss.what == What::Records)
+        self.0.iter().filter(|loss| !loss.is_of_hashes())
     }
 
     /// Notes one more.
@@ -104,7 +117,7 @@ impl Losses {
         self.0.push(loss);
         while self.0.len() > LOSSES_MAX {
             // The two oldest of one sort; of three there are two.
-            let same = |a: &Loss, b: &Loss| (a.what == What::Records) == (b.what == What::Records);
+            let same = |a: &Loss, b: &Loss| a.is_of_hashes() == b.is_of_hashes();
             let pair = (0..3).flat_map(|a| (a + 1..3).map(move |b| (a, b)));
             let Some((a, b)) = pair.into_iter().find(|(a, b)| same(&self.0[*a], &self.0[*b])) else { return };
             let later = self.0.remove(b);

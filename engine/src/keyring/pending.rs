@@ -101,6 +101,19 @@ pub enum Pending {
     Done(Done),
 }
 
+impl Waiting {
+    /// One that was just accepted: nothing of it is done yet, and nothing else was found to go with it.
+    pub fn new(target: Target, asked: Micros) -> Self {
+        let (progress, forgotten, further) = Default::default();
+        Self { target, reason: None, asked, progress, forgotten, further }
+    }
+
+    /// Whether somebody asked for it. A date that has come is nobody.
+    pub const fn was_asked_for(&self) -> bool {
+        !matches!(self.target, Target::Audit { .. })
+    }
+}
+
 impl Target {
     /// 1 person, 2 conversation, 3 record.
     pub const fn code(&self) -> u8 {
@@ -230,14 +243,7 @@ impl Entry for Pending {
                 };
                 let asked = Micros(unzigzag(r.varint()?));
                 let progress = Done::get(&mut r, version)?;
-                Self::Waiting(Waiting {
-                    target,
-                    reason,
-                    asked,
-                    progress,
-                    forgotten: Vec::new(),
-                    further: Vec::new(),
-                })
+                Self::Waiting(Waiting { reason, progress, ..Waiting::new(target, asked) })
             }
             2 => Self::Done(Done::get(&mut r, version)?),
             _ => return Err(unknown("state")),
@@ -296,12 +302,9 @@ mod tests {
         ];
         for target in targets {
             let waiting = Waiting {
-                target,
                 reason: Some("r".into()),
-                asked: Micros(1),
                 progress: progress.clone(),
-                forgotten: Vec::new(),
-                further: Vec::new(),
+                ..Waiting::new(target, Micros(1))
             };
             for p in [Pending::Waiting(waiting), Pending::Done(progress.clone())] {
                 let bytes = p.encode().unwrap();

@@ -91,7 +91,7 @@ fn finish_all(state: &Arc<State>, queue: &Queue) -> Result<()> {
         Ok(!catalog::waiting(&tree)?.is_empty() || erase::log_key::waits(&tree)?)
     };
     while waits()? {
-        if matches!(pass::run(state, queue)?, pass::PassEnd::Held | pass::PassEnd::Waits) {
+        if pass::run(state, queue)?.went_on().is_err() {
             break;
         }
     }

@@ -147,6 +147,25 @@ pub struct Parts {
     pub lock: Vec<Box<dyn LockGuard>>,
 }
 
+/// How often something is done beside erasures that end.
+const ATTEMPTS: usize = 4;
+
+/// Does again what an erasure revoked that ended on its way, a few times: what was begun with the old key tree
+/// goes on with the new one.
+///
+/// # Errors
+/// Those of `work`; *revoked* if one erasure ends after the other.
+pub fn beside_erasures<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut done = work();
+    for _ in 1..ATTEMPTS {
+        match done {
+            Err(e) if e.kind() == ErrorKind::Revoked => done = work(),
+            done => return done,
+        }
+    }
+    done
+}
+
 impl State {
     /// Puts an open store together.
     pub fn new(p: Parts) -> Arc<Self> {

@@ -6,7 +6,7 @@ use std::fmt;
 use crate::error::Result;
 use crate::id::Seq;
 use crate::keyring::catalog;
-use crate::keyring::losses::{Loss, What};
+use crate::keyring::losses::Loss;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::Advance;
 use crate::state::State;
@@ -81,10 +81,8 @@ pub fn against(state: &State, earlier: &SignedCheckpoint) -> Result<Against> {
     let trust = state.log_trust()?;
     let head = earlier.verify(&trust)?;
     let losses = catalog::losses(&state.view.read().tree)?;
-    // A frame of the journal that is lost takes its leaves along; a body that is lost does not.
-    let of_the_log =
-        |loss: &&Loss| loss.first.0 < head.size && (loss.segment.is_none() || loss.what != What::Records);
-    let losses = losses.iter().filter(of_the_log).copied().collect();
+    let before = |loss: &&Loss| loss.first.0 < head.size && loss.changed_leaves();
+    let losses = losses.iter().filter(before).copied().collect();
     let mut tree = state.tree_now()?;
     let to = tree.frontier().size();
     Ok(match tree.relation(head)? {

@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::state::State;
+use crate::state::{State, beside_erasures};
 
 /// The shortest interval.
 const SHORTEST: Duration = Duration::from_millis(1);
-
-/// How often signing is tried if erasures take the key tree away meanwhile.
-const TRIES: usize = 3;
 
 /// Who is handed the checkpoints.
 pub type Sink = Arc<dyn Fn(Result<SignedCheckpoint>) + Send + Sync>;
@@ -95,29 +92,18 @@ struct Heads {
 }
 
 impl Heads {
-    /// Signs the head and hands it out, if the log has grown since the last.
+    /// Signs the head and hands it out, if the log has grown since the last. Hands out why nothing is signed
+    /// any more, if that is so.
     fn look(&mut self) {
         let size = self.state.writer.lock().next_seq.0;
-        if size <= self.last.unwrap_or_default() {
+        if size <= self.last.unwrap_or_default() && !self.state.is_poisoned() {
             return;
         }
-        let signed = self.sign();
+        let signed = beside_erasures(|| self.state.tree_to_sign()?.sign());
         if let Ok(checkpoint) = &signed {
             self.last = Some(checkpoint.unverified().size);
         }
         hand(&self.sink, signed);
-    }
-
-    fn sign(&self) -> Result<SignedCheckpoint> {
-        let sign = || self.state.tree_to_sign()?.sign();
-        let mut signed = sign();
-        for _ in 1..TRIES {
-            if !signed.as_ref().is_err_and(|e| e.kind() == ErrorKind::Revoked) {
-                break;
-            }
-            signed = sign();
-        }
-        signed
     }
 }
 

@@ -8,7 +8,7 @@ use crate::error::{ErrorKind, Result};
 use crate::id::SegmentId;
 use crate::index::scrub::Scrubbed;
 use crate::index::{IndexBuilder, Part, Scrub, file};
-use crate::keyring::losses::{By, Loss, What};
+use crate::keyring::losses::By;
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
@@ -355,8 +355,7 @@ fn compare_signed(state: &State, report: &mut VerifyReport) -> Result<()> {
 
 /// Whether a loss that was given up, and is named for good, is why the log is another than was signed.
 fn is_explained(tree: &TreeNow<'_>, signed: u64) -> Result<bool> {
-    let of_the_log = |loss: &Loss| loss.segment.is_none() || loss.what != What::Records;
-    Ok(catalog::losses(tree.keys())?.iter().any(|loss| of_the_log(loss) && loss.first.0 < signed))
+    Ok(catalog::losses(tree.keys())?.iter().any(|loss| loss.changed_leaves() && loss.first.0 < signed))
 }
 
 /// The number of bare leaves against the sum of what was removed.

@@ -13,7 +13,6 @@ use crate::index::{Part, Segment};
 use crate::keyring::catalog;
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::keyring::losses::{By, Loss, What};
-use crate::keyring::pending::Target;
 use crate::roll;
 use crate::segment::BodyPlace;
 use crate::state::{commit, journal_name};
@@ -141,7 +140,7 @@ impl Pass<'_> {
 
     /// The first erasure that somebody asked for: a date that has come is none.
     fn asked(&self) -> Option<RequestId> {
-        let mut asked = self.batch.iter().filter(|(_, w)| !matches!(w.target, Target::Audit { .. }));
+        let mut asked = self.batch.iter().filter(|(_, waiting)| waiting.was_asked_for());
         asked.next().map(|(request, _)| *request)
     }
 
