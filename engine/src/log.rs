@@ -49,6 +49,7 @@ mod parity;
 mod rescue;
 
 pub use lost::{LOST, LostLeaves};
+pub(crate) use rescue::damaged;
 
 /// Hashes of a page.
 const HASHES_A_PAGE: u64 = (PAGE_LEN / Hash::LEN) as u64;

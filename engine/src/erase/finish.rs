@@ -59,6 +59,6 @@ pub fn record_and_clear(
         log_key::act_is_written(&mut changes, &tree)?;
     }
     // What the certificate is proved in is signed; where hashes of the log are lost it can't be.
-    let head = with_evidence.then(|| state.head_to_note().ok().flatten()).flatten();
-    state.note_signed(changes, head.as_ref())
+    let head = if with_evidence { state.head_to_note().ok().flatten() } else { None };
+    state.commit_noting(changes, head.as_ref())
 }

@@ -103,26 +103,27 @@ impl Log {
     /// # Errors
     /// *Corrupt* if one is lost.
     pub fn mend_way(&mut self, leaf: u64) -> Result<u64> {
-        let mut found = Vec::new();
+        let (mut mended, mut lost) = (0, Vec::new());
         for level in 1..LEVELS {
             let index = leaf >> (tile::HEIGHT * level);
             if index >= tile::entries(level, self.size()) {
                 break;
             }
-            let (mended, lost) = self.mend_level(level, std::iter::once(index), false);
-            // What stood in the way of another page may be mended later.
-            found.extend(mended.into_iter().map(|_| (level, index, None)));
-            found.extend(lost.into_iter().map(|(index, damage)| (level, index, Some(damage))));
+            let (found, left) = self.mend_level(level, std::iter::once(index), false);
+            mended += found.len() as u64;
+            lost.extend(left.into_iter().map(|(index, _)| (level, index)));
         }
-        for (level, index, _) in found.iter().filter(|(.., lost)| lost.is_some()) {
-            if let (_, lost) = self.mend_level(*level, std::iter::once(*index), false)
-                && let Some((_, damage)) = lost.first()
+        // What stood in the way of another page may be mended now.
+        for (level, index) in lost {
+            if let (_, left) = self.mend_level(level, std::iter::once(index), false)
+                && let Some((_, damage)) = left.first()
             {
                 return Err(damaged(&damage.what));
             }
+            mended += 1;
         }
         match self.edge(self.size()) {
-            Ok(edge) if edge == self.frontier => Ok(found.len() as u64),
+            Ok(edge) if edge == self.frontier => Ok(mended),
             _ => Err(damaged("the stored leaves do not lead to the root")),
         }
     }
@@ -255,7 +256,7 @@ impl Log {
 }
 
 /// Nothing can be said of the history of a log that can't be read.
-fn damaged(what: &str) -> Error {
+pub(crate) fn damaged(what: &str) -> Error {
     Error::corrupt(format!("hashes of the log are damaged: {what}")).hint(
         "`escrow verify --repair` mends what can be mended; else put the folder `log` back from a backup",
     )

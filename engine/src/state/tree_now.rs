@@ -5,15 +5,14 @@
 //! the tree of the next roll is the one that was seen here. What is signed must outlive a power
 //! cut, so the journal is synced first.
 
-use parking_lot::MutexGuard;
+use parking_lot::{MutexGuard, RwLockReadGuard};
 
 use crate::error::{Error, Result};
 use crate::id::{Micros, Seq};
 use crate::index::LiveIndex;
 use crate::keyring::log_keys::SignedHead;
-use crate::keyring::losses::What;
 use crate::keyring::{Changes, Tree, catalog};
-use crate::log::{LOST, Log};
+use crate::log::{LOST, Log, damaged};
 use crate::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::merkle::commitment::Committer;
 use crate::merkle::hash::{Hash, subtree_root};
@@ -24,6 +23,7 @@ use crate::merkle::text::{Opening, RecordProof};
 use crate::merkle::tile::{HEIGHT, LEVELS, Tile, WIDTH};
 use crate::merkle::tree::Frontier;
 use crate::state::{State, commit};
+use crate::view::View;
 
 /// Records whose leaves are computed under one hold of the view's lock, for which appends wait.
 const PIECE: usize = 4096;
@@ -93,20 +93,32 @@ impl TreeNow<'_> {
         if head.size > self.frontier().size() {
             return Ok(Relation::Shorter);
         }
-        let continues = |tree: &Self| Ok::<_, Error>(Frontier::read(tree, head.size)?.root() == head.root);
         // Before another history is blamed on anybody, a turned bit is looked for.
-        let same = continues(self)? || (self.mend(&[head.size.saturating_sub(1)])? && continues(self)?);
-        Ok(if same { Relation::Continues } else { Relation::Differs })
+        let same = self.read_mending(&[head.size.saturating_sub(1)], |tree| {
+            Ok((Frontier::read(tree, head.size)?.root() == head.root).then_some(()))
+        })?;
+        Ok(if same.is_some() { Relation::Continues } else { Relation::Differs })
     }
 
-    /// Looks at the stored hashes on the ways of these leaves to the root. Whether one came back from parity.
-    fn mend(&mut self, leaves: &[u64]) -> Result<bool> {
+    /// What `read` makes of the tree's hashes. If they don't fit, the stored ones on the ways of these leaves to
+    /// the root are looked at, and what comes back from parity is read again.
+    ///
+    /// # Errors
+    /// Those of `read`; *corrupt* if hashes are damaged beyond their parity.
+    fn read_mending<T>(
+        &mut self,
+        leaves: &[u64],
+        read: impl Fn(&Self) -> Result<Option<T>>,
+    ) -> Result<Option<T>> {
+        if let Some(fits) = read(self)? {
+            return Ok(Some(fits));
+        }
         let stored = self.log.frontier().size();
         let mut mended = 0;
         for leaf in leaves.iter().filter(|leaf| **leaf < stored) {
             mended += self.log.mend_way(*leaf)?;
         }
-        Ok(mended > 0)
+        if mended == 0 { Ok(None) } else { read(self) }
     }
 
     /// Refuses a head that it doesn't continue. Whether that is signed the caller knows.
@@ -139,14 +151,10 @@ impl TreeNow<'_> {
             .hint("prove it in a later checkpoint"));
         }
         let leaf = opening.leaf();
-        let proof = |tree: &Self| {
+        let inclusion = self.read_mending(&[seq.0, head.size - 1], |tree| {
             let inclusion = Inclusion::prove(tree, seq, head.size)?;
-            Ok::<_, Error>(Some(inclusion).filter(|inclusion| inclusion.verify(&leaf, &head.root).is_ok()))
-        };
-        let mut inclusion = proof(self)?;
-        if inclusion.is_none() && self.mend(&[seq.0, head.size - 1])? {
-            inclusion = proof(self)?;
-        }
+            Ok(Some(inclusion).filter(|inclusion| inclusion.verify(&leaf, &head.root).is_ok()))
+        })?;
         let inclusion = inclusion.ok_or_else(|| {
             Error::corrupt(format!("the record at position {seq} is not the one in the log"))
                 .hint("`escrow verify --read-data` says what is damaged")
@@ -159,15 +167,13 @@ impl TreeNow<'_> {
     /// # Errors
     /// *Corrupt* if hashes are damaged beyond their parity.
     pub fn consistency(&mut self, from: u64, to: u64) -> Result<Consistency> {
-        let (earlier, later) = (Frontier::read(self, from)?.root(), Frontier::read(self, to)?.root());
-        let proof = Consistency::prove(self, from, to)?;
-        if proof.verify(&earlier, &later).is_ok() {
-            return Ok(proof);
-        }
-        self.mend(&[from.saturating_sub(1), to.saturating_sub(1)])?;
-        let proof = Consistency::prove(self, from, to)?;
-        proof.verify(&earlier, &later)?;
-        Ok(proof)
+        let ends = [from.saturating_sub(1), to.saturating_sub(1)];
+        let proof = self.read_mending(&ends, |tree| {
+            let (earlier, later) = (Frontier::read(tree, from)?.root(), Frontier::read(tree, to)?.root());
+            let proof = Consistency::prove(tree, from, to)?;
+            Ok(Some(proof).filter(|proof| proof.verify(&earlier, &later).is_ok()))
+        })?;
+        proof.ok_or_else(|| damaged(&format!("{from} leaves don't lead to {to}")))
     }
 
     /// The hashes of a tile. Those of a full one are what its parent says.
@@ -176,25 +182,15 @@ impl TreeNow<'_> {
     /// *Corrupt* if they are damaged beyond their parity.
     pub fn tile(&mut self, tile: Tile) -> Result<Vec<Hash>> {
         let entries = tile.first()..tile.first() + u64::from(tile.width);
-        let read = |tree: &Self| -> Result<Vec<Hash>> {
-            entries.clone().map(|i| tree.hash(HEIGHT * tile.level, i)).collect()
-        };
-        let hashes = read(self)?;
-        if u64::from(tile.width) < WIDTH || tile.level + 1 == LEVELS {
-            return Ok(hashes);
-        }
-        let fits = |tree: &Self, hashes: &[Hash]| -> Result<bool> {
-            Ok(subtree_root(hashes) == Some(tree.hash(HEIGHT * (tile.level + 1), tile.index)?))
-        };
-        if fits(self, &hashes)? {
-            return Ok(hashes);
-        }
-        self.mend(&[tile.first() << (HEIGHT * tile.level)])?;
-        let hashes = read(self)?;
-        match fits(self, &hashes)? {
-            true => Ok(hashes),
-            false => Err(Error::corrupt(format!("hashes of the log are damaged: {tile}"))),
-        }
+        let is_full = u64::from(tile.width) == WIDTH && tile.level + 1 < LEVELS;
+        let hashes = self.read_mending(&[tile.first() << (HEIGHT * tile.level)], |tree| {
+            let hashes = entries.clone().map(|i| tree.hash(HEIGHT * tile.level, i));
+            let hashes = hashes.collect::<Result<Vec<_>>>()?;
+            let fits =
+                !is_full || subtree_root(&hashes) == Some(tree.hash(HEIGHT * (tile.level + 1), tile.index)?);
+            Ok(fits.then_some(hashes))
+        })?;
+        hashes.ok_or_else(|| damaged(&tile.to_string()))
     }
 
     /// The log's key.
@@ -228,7 +224,7 @@ impl TreeNow<'_> {
     /// # Errors
     /// An unreadable key tree, unreadable hashes.
     pub fn history(&mut self) -> Result<History> {
-        let lost = catalog::losses(&self.keys)?.iter().filter(|loss| loss.what != What::Records).count();
+        let lost = catalog::losses(&self.keys)?.iter().filter(|loss| loss.is_of_hashes()).count();
         if lost as u64 > catalog::log_keys(&self.keys)?.losses {
             return Ok(History::Broken);
         }
@@ -287,7 +283,7 @@ impl State {
         let head = if tree.keys.head().has_evidence() { tree.to_note(self.env.clock.now())? } else { None };
         let Some(head) = head else { return Ok(tree) };
         drop(tree);
-        self.note_signed(Changes::new(), Some(&head))?;
+        self.commit_noting(Changes::new(), Some(&head))?;
         // What came meanwhile is not noted.
         let mut tree = self.tree_now()?;
         let noted = catalog::signed_head(&tree.keys)?.map_or(0, |head| head.size);
@@ -295,16 +291,19 @@ impl State {
         Ok(tree)
     }
 
-    /// Commits `changes`, and a head that is going to be signed. One that is noted is never taken back by a
-    /// shorter one: two may sign at once.
+    /// Commits `changes`, with a head that is going to be signed unless a longer one is noted: two may sign
+    /// at once, and none takes the other's back.
     ///
     /// # Errors
     /// As of every commit.
-    pub fn note_signed(&self, mut changes: Changes, head: Option<&SignedHead>) -> Result<()> {
+    pub fn commit_noting(&self, mut changes: Changes, head: Option<&SignedHead>) -> Result<()> {
         let keyring = self.keyring.lock();
         let noted = catalog::signed_head(&keyring.tree())?.map_or(0, |noted| noted.size);
         if let Some(head) = head.filter(|head| head.size > noted) {
             catalog::put_signed_head(&mut changes, head)?;
+        }
+        if changes.is_empty() {
+            return Ok(());
         }
         let log = keyring.head().log;
         commit::commit_locked(self, &keyring, &changes, log, |_| {})
@@ -317,6 +316,22 @@ impl State {
     pub fn head_to_note(&self) -> Result<Option<SignedHead>> {
         let mut tree = self.tree_now()?;
         if tree.history()? == History::Broken { Ok(None) } else { tree.to_note(self.env.clock.now()) }
+    }
+
+    /// Both, without waiting for one while the other is held. Whoever reads or writes hashes holds the log
+    /// for long; behind a writer that waits for the view every reader would wait too.
+    fn view_and_log(&self) -> (RwLockReadGuard<'_, View>, MutexGuard<'_, Log>) {
+        loop {
+            let view = self.view.read();
+            if let Some(log) = self.log.try_lock() {
+                return (view, log);
+            }
+            drop(view);
+            let log = self.log.lock();
+            if let Some(view) = self.view.try_read() {
+                return (view, log);
+            }
+        }
     }
 
     /// The tree over everything acknowledged before the call. It is durable.
@@ -333,14 +348,7 @@ impl State {
             writer.next_seq.0
         };
         loop {
-            let view = self.view.read();
-            // Whoever reads or writes hashes holds the log for long. Not so the view meanwhile: behind a
-            // writer that waits for it, every reader would wait too.
-            let Some(log) = self.log.try_lock() else {
-                drop(view);
-                drop(self.log.lock());
-                continue;
-            };
+            let (view, log) = self.view_and_log();
             if log.loss().is_some() {
                 return Err(Error::corrupt("hashes of the log are lost, so it has another root than it had")
                     .hint("`escrow verify` names them; put the folder `log` back from a backup"));
