@@ -40,6 +40,9 @@ mod typed;
 use names::Names;
 use typed::Typed;
 
+/// How often a plan looks for details beside rolls and compactions.
+const LOOKS_AHEAD: usize = 3;
+
 /// Notes for each erasure which details go with it. The mask stands, and no frame is on its way: from
 /// then on no detail is drafted until the mask is gone, and nothing is rolled, merged or rewritten. So
 /// every detail that can name what goes is there, and stays in its place, without a lock; only what
@@ -53,7 +56,7 @@ pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
     for (_, waiting) in batch {
         // Of periods all goes; of what an earlier pass has met the names are gone, and what they
         // found was noted.
-        if !matches!(waiting.target, Target::Audit { .. }) && waiting.progress.epoch_after.0 == 0 {
+        if waiting.was_asked_for() && waiting.progress.epoch_after.0 == 0 {
             seekers.push(Seeker::new(state, &segments, waiting)?);
         }
     }
@@ -64,18 +67,33 @@ pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
     Ok(())
 }
 
-/// Notes likewise for what only a plan is made of; says whether `own`, which is written later, goes too. What
-/// is appended or rolled meanwhile may not be counted.
-pub fn look_ahead(state: &State, waiting: &mut Waiting, own: &Detail) -> Result<bool> {
-    let segments = segments(state);
-    let mut seekers = [Seeker::new(state, &segments, waiting)?];
-    if are_there(state, &segments)? {
-        look_at_all(state, &segments, &mut seekers)?;
+/// Notes likewise for what only a plan is made of; says whether `own`, which is written later, goes too.
+/// Nothing is masked, so appends, rolls and compactions go on: if parts took another place meanwhile it is
+/// looked again, a few times.
+pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<Detail>) -> Result<bool> {
+    let segments_now = || state.view.read().segments.iter().map(|s| s.entry.index).collect::<Vec<_>>();
+    let own = own.map(|own| Typed::of(own, Seq(u64::MAX), state.env.clock.now()));
+    let mut own_goes = false;
+    for _ in 0..LOOKS_AHEAD {
+        let before = (segments_now(), state.view.read().frozen.is_some());
+        let segments = segments(state);
+        let some = are_there(state, &segments)?;
+        if !some && own.is_none() {
+            return Ok(false);
+        }
+        // What an earlier look found is found again.
+        waiting.further.clear();
+        let mut seekers = [Seeker::new(state, &segments, waiting)?];
+        if some {
+            look_at_all(state, &segments, &mut seekers)?;
+        }
+        let [mut seeker] = seekers;
+        own_goes = own.as_ref().map_or(Ok(false), |own| seeker.takes(own))?;
+        seeker.note();
+        if before == (segments_now(), state.view.read().frozen.is_some()) {
+            break;
+        }
     }
-    let [mut seeker] = seekers;
-    let own = Typed::of(own.clone(), Seq(u64::MAX), state.env.clock.now());
-    let own_goes = seeker.takes(&own)?;
-    seeker.note();
     Ok(own_goes)
 }
 
@@ -231,7 +249,7 @@ fn first(view: &View, gone: &[RoaringBitmap]) -> Result<Seq> {
 struct Gone<'a> {
     state: &'a State,
     docs: Vec<RoaringBitmap>,
-    known: HashMap<(Option<String>, Option<String>), bool>,
+    known: HashMap<Named, bool>,
 }
 
 impl Gone<'_> {
@@ -268,7 +286,7 @@ impl Gone<'_> {
         if conversation.is_none() && record.is_none() {
             return Ok(false);
         }
-        let key = (conversation.map(str::to_owned), record.map(str::to_owned));
+        let key = Named([conversation, record].map(|name| name.map(str::to_owned)));
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
@@ -292,12 +310,13 @@ impl Gone<'_> {
     }
 }
 
-/// Names are wiped.
-impl Drop for Gone<'_> {
+/// Conversation and record that a detail names. Wiped.
+#[derive(PartialEq, Eq, Hash)]
+struct Named([Option<String>; 2]);
+
+impl Drop for Named {
     fn drop(&mut self) {
-        for ((conversation, record), _) in self.known.drain() {
-            [conversation, record].into_iter().flatten().for_each(|mut name| name.zeroize());
-        }
+        self.0.zeroize();
     }
 }
 

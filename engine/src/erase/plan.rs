@@ -13,7 +13,7 @@ use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Part, Segment, SortKey, Term};
-use crate::keyring::pending::{Done, Target, Waiting};
+use crate::keyring::pending::{Target, Waiting};
 use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
 use crate::query::hit::{self, Hit};
@@ -52,18 +52,18 @@ pub struct Plan {
 }
 
 /// Plans the erasure of what `selector` names, and says whether `own`, the detail that this plan is to
-/// leave behind, would go with it. An erasure waits while a plan reads; appends do not.
-pub fn plan(state: &State, selector: &Selector, own: &Detail) -> Result<(Plan, bool)> {
+/// leave behind if it leaves one, would go with it. An erasure waits while a plan reads; appends do not.
+pub fn plan(state: &State, selector: &Selector, own: Option<Detail>) -> Result<(Plan, bool)> {
     let _no_erasure = state.pass.lock();
     let (mut waiting, others_affected) = asked(&state.view.read(), selector)?;
     let own_goes = details::look_ahead(state, &mut waiting, own)?;
     let (mut plan, mut mentions) = {
         let view = state.view.read();
-        let plan = Plan { others_affected, ..count(&view, selector, &waiting)? };
         let mut hits = Vec::new();
         for part in view.parts() {
             hits.push(target::doomed_in(part, &waiting)?);
         }
+        let plan = Plan { others_affected, ..count(&view, selector, &waiting, &hits)? };
         let mut names = Vec::new();
         for number in asked_for(&waiting.target) {
             names.extend(view.identifiers(*number)?);
@@ -90,14 +90,7 @@ pub fn plan(state: &State, selector: &Selector, own: &Detail) -> Result<(Plan, b
 /// What an erasure would note of what is asked for, in the way of a pass, and how many others it concerns.
 fn asked(view: &View, selector: &Selector) -> Result<(Waiting, u64)> {
     let parts = view.parts();
-    let mut waiting = Waiting {
-        target: target::resolve(view, selector)?,
-        reason: None,
-        asked: Micros(0),
-        progress: Done::default(),
-        forgotten: Vec::new(),
-        further: Vec::new(),
-    };
+    let mut waiting = Waiting::new(target::resolve(view, selector)?, Micros(0));
     let hits = target::matching(view, &waiting.target)?;
     let people = asked_for(&waiting.target).to_vec();
     waiting.forgotten = alone::left_alone(view, &parts, &hits.0, &people)?;
@@ -105,11 +98,12 @@ fn asked(view: &View, selector: &Selector) -> Result<(Waiting, u64)> {
     Ok((waiting, others))
 }
 
-/// Counts as a pass does, so that the certificate says the same.
-fn count(view: &View, selector: &Selector, waiting: &Waiting) -> Result<Plan> {
+/// Counts as a pass does, so that the certificate says the same; `hits` are the documents of each part that go.
+fn count(view: &View, selector: &Selector, waiting: &Waiting, hits: &[RoaringBitmap]) -> Result<Plan> {
+    let going: u64 = hits.iter().map(RoaringBitmap::len).sum();
     let mut plan = Plan {
         what: selector.what(),
-        records: 0,
+        records: going.saturating_sub(waiting.further.len() as u64),
         details: waiting.further.len() as u64,
         segments: 0,
         journal: false,
@@ -119,12 +113,10 @@ fn count(view: &View, selector: &Selector, waiting: &Waiting) -> Result<Plan> {
         mention_total: 0,
     };
     for (i, part) in view.parts().into_iter().enumerate() {
-        plan.records += target::doomed_in(part, waiting)?.len();
         let touched = target::touches(part, waiting)?;
         plan.segments += u64::from(touched && i < view.segments.len());
         plan.journal |= touched && i >= view.segments.len();
     }
-    plan.records = plan.records.saturating_sub(plan.details);
     Ok(plan)
 }
 

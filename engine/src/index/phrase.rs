@@ -1,6 +1,6 @@
 //! Words one behind the other, and words that are like one.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::part::Term;
@@ -44,6 +44,14 @@ impl Pattern {
     /// Words near `word`, which is one word as the analyser emits it.
     pub fn near(word: &str) -> Self {
         Self::Near(word.chars().collect())
+    }
+
+    /// Wipes what they are like.
+    pub(crate) fn wipe(&mut self) {
+        match self {
+            Self::Prefix(stem) => stem.zeroize(),
+            Self::Near(wanted) => wanted.zeroize(),
+        }
     }
 
     /// What all of them begin with.

@@ -11,6 +11,7 @@ use crate::query::reading::Reading;
 use crate::query::words::Form;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::{Kind, Stored};
+use crate::state::beside_erasures;
 use crate::text::Wording;
 use crate::view::View;
 
@@ -119,16 +120,21 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// Whatever keeps it from being written: nothing may leave then.
     pub(super) fn tell(&self, generation: u64, act: &Act, detail: impl FnOnce() -> Detail) -> Result<()> {
-        self.leave(generation, act, detail).map(drop)
+        if act.deed.is_none_or(|deed| !self.tells(deed, act.count)) {
+            return Ok(());
+        }
+        self.leave(generation, act, detail()).map(drop)
     }
 
-    /// The same, and answers whether a detail was written too: none is while an erasure runs, or once
-    /// one has ended since `generation`.
-    fn leave(&self, generation: u64, act: &Act, detail: impl FnOnce() -> Detail) -> Result<bool> {
-        if act.deed.is_none_or(|deed| self.level() < deed.level(act.count)) {
-            return Ok(false);
-        }
-        self.record(generation, act, detail()).map_err(|e| {
+    /// Whether such a deed is recorded.
+    pub(crate) fn tells(&self, deed: Deed, count: u64) -> bool {
+        self.level() >= deed.level(count)
+    }
+
+    /// Records an act before something is shown. Answers whether a detail was written too: none is while an
+    /// erasure runs, or once one has ended since `generation`.
+    fn leave(&self, generation: u64, act: &Act, detail: Detail) -> Result<bool> {
+        self.record(generation, act, detail).map_err(|e| {
             let hint = e.hint_text().map_or_else(|| CURE.to_owned(), str::to_owned);
             e.context("nothing is shown, for the act could not be recorded").hint(hint)
         })
@@ -162,15 +168,12 @@ impl<'s> Reading<'s> {
     ) -> Result<(T, bool)> {
         for _ in 0..ATTEMPTS {
             let generation = self.generation();
-            let (answer, count, people) = match ask() {
-                Err(e) if e.kind() == ErrorKind::Revoked => continue,
-                asked => asked?,
-            };
-            if self.level() < deed.level(count) {
+            let (answer, count, people) = beside_erasures(&ask)?;
+            if !self.tells(deed, count) {
                 // It waited for nothing: as good as shown in the moment that it is of.
                 return Ok((answer, false));
             }
-            let left = self.leave(generation, &Act::new(deed, count).of(people), &detail)?;
+            let left = self.leave(generation, &Act::new(deed, count).of(people), detail())?;
             if self.generation() == generation {
                 return Ok((answer, left));
             }
@@ -309,7 +312,7 @@ impl<'s> Reading<'s> {
                 search.in_time()?;
                 let act = opened(search, search.parts[found.part].record(found.doc)?, found.key.seq)?;
                 let detail = if options.details { detail_of(view, &act.id)? } else { None };
-                if words.iter().all(|word| detail.as_ref().is_some_and(|detail| holds(detail, word))) {
+                if detail.as_ref().map_or(words.is_empty(), |detail| hold(detail, &words)) {
                     acts.push(ActView { detail, ..act });
                 }
             }
@@ -373,9 +376,14 @@ pub(super) fn asks_for_details(ast: &Ast) -> bool {
     }
 }
 
-/// Whether words stand in a detail, one behind the other, in whatever form they were typed.
-fn holds(detail: &Detail, wanted: &Wording) -> bool {
-    wanted.is_empty() || detail.fields().iter().any(|(_, text)| Wording::of(text).holds(wanted))
+/// Whether each of these stands in a text of a detail, one word behind the other, in whatever form they were
+/// typed.
+fn hold(detail: &Detail, wanted: &[Wording]) -> bool {
+    if wanted.is_empty() {
+        return true;
+    }
+    let texts: Vec<_> = detail.fields().iter().map(|(_, text)| Wording::of(text)).collect();
+    wanted.iter().all(|words| words.is_empty() || texts.iter().any(|text| text.holds(words)))
 }
 
 fn opened(search: &Search<'_>, stored: Stored, seq: Seq) -> Result<ActView> {

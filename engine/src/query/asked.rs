@@ -22,7 +22,7 @@ pub(crate) struct Asked(Ast);
 impl Asked {
     /// Understands a query that was asked at a time; `None` if it is not well formed.
     pub(crate) fn parse(text: &str, at: Micros) -> Option<Self> {
-        parse(text, at).ok().map(Self)
+        parse(text, at).ok().map(Self::from)
     }
 
     /// What conditions are about, in order, with a space between: names, tags, words. Not kinds and times.
@@ -52,9 +52,7 @@ impl Asked {
         each(&self.0, &mut |leaf| has |= matches!(leaf, Leaf::Conversation(name) if is(name)));
         has
     }
-}
 
-impl Asked {
     /// Whether what was answered at a position of the log may tell something of these records.
     pub(crate) fn tells_of(
         &self,
@@ -86,6 +84,12 @@ impl Asked {
                 && (shape.kind.is_default() || asks.kinds)
                 && asks.fits(&self.0, shape, span) > Truth::No
         }))
+    }
+}
+
+impl From<Ast> for Asked {
+    fn from(ast: Ast) -> Self {
+        Self(ast)
     }
 }
 

@@ -42,12 +42,11 @@ impl Words {
         self.text.zeroize();
         match &mut self.sought {
             Sought::Word(term) => term.value.zeroize(),
-            Sought::Phrase(phrase) => phrase.words.iter_mut().for_each(|word| {
-                if let Wanted::Word(term) = &mut word.what {
-                    term.value.zeroize();
-                }
+            Sought::Phrase(phrase) => phrase.words.iter_mut().for_each(|word| match &mut word.what {
+                Wanted::Word(term) => term.value.zeroize(),
+                Wanted::Like(pattern) => pattern.wipe(),
             }),
-            Sought::Like(_) => {}
+            Sought::Like(pattern) => pattern.wipe(),
         }
     }
 

@@ -27,8 +27,8 @@ impl Store {
                 .with(DetailField::Record, id)
                 .with_some(DetailField::Conversation, conversation.as_deref()),
         };
-        let own = || reading.typed(detail());
-        let ask = || match crate::erase::plan::plan(&self.state, selector, &own()) {
+        let own = || reading.tells(Deed::Plan, 1).then(|| reading.typed(detail()));
+        let ask = || match crate::erase::plan::plan(&self.state, selector, own()) {
             Ok((plan, own_goes)) => {
                 let records = plan.records;
                 Ok((Ok((plan, own_goes)), records, Vec::new()))

@@ -10,7 +10,7 @@ use crate::erase::{Asked, Selector};
 use crate::error::Result;
 use crate::id::RequestId;
 use crate::keyring::entry::Level;
-use crate::recover::Request;
+use crate::recover::{Opened, Request};
 use crate::state::{Durability, Preset, Settings};
 use crate::store::{SignedCheckpoint, Store};
 use crate::verify::interval::Sink;
@@ -253,20 +253,21 @@ impl Builder {
     ///
     /// # Errors
     /// A folder that is not empty, a slot that exists, a slot inside the folder.
-    pub fn create(mut self) -> Result<Store> {
-        let checkpoints = self.checkpoints.take();
-        let store = self.request().create().map(Store::from)?;
-        store.publish(checkpoints);
-        Ok(store)
+    pub fn create(self) -> Result<Store> {
+        self.start(Request::create)
     }
 
     /// Opens a store and brings it to order after a crash.
     ///
     /// # Errors
     /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*.
-    pub fn open(mut self) -> Result<Store> {
+    pub fn open(self) -> Result<Store> {
+        self.start(Request::open)
+    }
+
+    fn start(mut self, opened: impl FnOnce(Request) -> Result<Opened>) -> Result<Store> {
         let checkpoints = self.checkpoints.take();
-        let store = self.request().open().map(Store::from)?;
+        let store = opened(self.request()).map(Store::from)?;
         store.publish(checkpoints);
         Ok(store)
     }

@@ -144,8 +144,7 @@ fn with_earlier(
 
 /// The longest checkpoint that was cosigned.
 fn kept(store: &Store, policy: Option<&Policy>) -> Result<SignedCheckpoint, Failure> {
-    let today =
-        Policy::of_keys(store.log_keys()?.into_iter().rev().take(1).map(|report| report.key).collect());
+    let today = Policy::of_key(store.verifier_key()?.parse()?);
     let policy = policy.unwrap_or(&today);
     store.cosigned()?.into_iter().find(|head| policy.verify(head).is_ok()).ok_or_else(|| {
         Failure::not_found("no checkpoint is kept that was cosigned").hint("--cosign-from asks a witness")

@@ -243,6 +243,9 @@ mod tests {
         let key = signer(7).verifier_key();
         let error = verify((sample().to_json() + "\n").as_bytes(), &key).err().unwrap();
         assert!(error.to_string().contains("not signed"), "{error}");
+        // Not even looked at: what is read of it may be many times as long.
+        let long = verify(&vec![b'['; CERTIFICATE_MAX + 1], &key).err().unwrap();
+        assert!(long.to_string().contains("longer than 2 MiB"), "{long}");
         for other in ["", "{}", "[]", "null", "{\"type\":\"escrowdb/erasure-certificate/v9\"}"] {
             assert!(verify(other.as_bytes(), &key).is_err(), "{other}");
         }

@@ -11,6 +11,7 @@ use crate::crypto::{Keys, OsEntropy};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::Part;
 use crate::index::scope::{Mask, People};
+use crate::query::asked::{Asked, Records};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::cursor::Cursors;
 use crate::query::exec::{Found, Order, Search};
@@ -233,6 +234,23 @@ fn split(rows: &[Row], homes: &[usize], n: usize) -> Vec<Arc<dyn Part>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// What is found of a record with some words and tags is told of it by the query, whatever they are.
+    #[test]
+    fn a_query_tells_of_whatever_it_could_have_found(world in records(), query in queries(), other in records()) {
+        let mut number = |name: &str| Three.number(name);
+        let asked = Asked::from(query.clone());
+        for (seq, record) in world.rows {
+            let mut one = Records::default();
+            one.add(&record, seq);
+            let tells = asked.tells_of(&one, Seq(seq.0 + 1), &mut number).unwrap();
+            for (_, said) in &other.rows {
+                let said = Stored { tags: said.tags.clone(), body: said.body.clone(), ..record.clone() };
+                let found = !naive(&[(seq, said)], &query, &Mask::default()).is_empty();
+                prop_assert!(tells || !found, "{:?} {}", record.kind, record.id);
+            }
+        }
+    }
 
     #[test]
     fn answers_equal_the_naive_ones(world in worlds(), query in queries(), n in 1..4usize, limit in 1..5usize) {
