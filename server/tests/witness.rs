@@ -168,6 +168,20 @@ fn forks_fill_no_disk() {
     assert!(again.told.unwrap().contains("kept in "));
 }
 
+/// Where two heads of one size can't be kept, who runs the witness is told them all the more.
+#[test]
+fn a_fork_that_can_not_be_kept_is_told() {
+    let place = Place::new();
+    let witness = place.witness();
+    assert_eq!(witness.submit(&Leaves::of(1).body(0, 20), 1).unwrap().status, 200);
+    let forks = place.0.join("w/forks");
+    fs::remove_dir(&forks).unwrap();
+    fs::write(&forks, "no folder").unwrap();
+    let told = witness.submit(&Leaves::of(2).body(20, 20), 2).unwrap();
+    assert_eq!((told.status, told.is_urgent), (409, true));
+    assert!(told.fork.is_some() && told.told.unwrap().contains("could not be kept"));
+}
+
 /// The attack: two requests at once, each good for itself.
 #[test]
 fn of_two_requests_at_once_one_is_cosigned() {

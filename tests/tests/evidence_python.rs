@@ -30,10 +30,18 @@ impl Drop for Folder {
     }
 }
 
-fn python() -> Option<String> {
+/// The program that runs the verifier, and an empty folder; none, and a word of it, without its packages.
+fn begin(name: &str) -> Option<(String, Folder)> {
     let python = std::env::var("ESCROW_PYTHON").unwrap_or_else(|_| "python3".into());
     let has = Command::new(&python).args(["-c", "import blake3, cryptography"]).output();
-    has.is_ok_and(|run| run.status.success()).then_some(python)
+    if !has.is_ok_and(|run| run.status.success()) {
+        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
+        return None;
+    }
+    let name = format!("escrow-evidence-{name}-{}", std::process::id());
+    let dir = Folder(std::env::temp_dir().join(name));
+    std::fs::create_dir_all(&dir.0).unwrap();
+    Some((python, dir))
 }
 
 fn run(python: &str, dir: &Folder, args: &[&str]) -> Output {
@@ -48,12 +56,7 @@ fn accepted(output: &Output) -> Value {
 
 #[test]
 fn another_program_verifies_what_is_shown() {
-    let Some(python) = python() else {
-        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
-        return;
-    };
-    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-{}", std::process::id())));
-    std::fs::create_dir_all(&dir.0).unwrap();
+    let Some((python, dir)) = begin("shown") else { return };
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.0.join(name), bytes).unwrap();
     let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
     let key = store.verifier_key().unwrap();
@@ -159,12 +162,7 @@ fn another_program_verifies_what_is_shown() {
 /// Lines of every sort, in the hands of a program that has the page on formats and the key.
 #[test]
 fn another_program_verifies_exports() {
-    let Some(python) = python() else {
-        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
-        return;
-    };
-    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-export-{}", std::process::id())));
-    std::fs::create_dir_all(&dir.0).unwrap();
+    let Some((python, dir)) = begin("export") else { return };
     let write = |files: &Files| {
         for (name, bytes) in
             [("e", &files.file), ("e.proof", &files.proof), ("e.manifest.json", &files.manifest)]
@@ -218,12 +216,7 @@ fn another_program_verifies_exports() {
 /// Who believes the first key of a log gets to the last one, and everything that either signed verifies.
 #[test]
 fn another_program_follows_a_change_of_the_logs_key() {
-    let Some(python) = python() else {
-        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
-        return;
-    };
-    let dir = Folder(std::env::temp_dir().join(format!("escrow-evidence-key-{}", std::process::id())));
-    std::fs::create_dir_all(&dir.0).unwrap();
+    let Some((python, dir)) = begin("key") else { return };
     let write = |name: &str, bytes: &[u8]| std::fs::write(dir.0.join(name), bytes).unwrap();
     let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
     let say = |n: i64| store.append(&[Record::new("c", "p", Micros(n), "x").id(format!("m{n}"))]).unwrap();

@@ -62,8 +62,8 @@ pub struct Reply {
     pub told: Option<String>,
     /// Two heads of one size that the log signed: they convict it before everybody who has its key.
     pub fork: Option<String>,
-    /// Whether these were not known before: nobody can make that happen again and again.
-    pub is_new_fork: bool,
+    /// Whether it is told whatever else was told lately: heads that were not known before, or can't be kept.
+    pub is_urgent: bool,
 }
 
 /// What became of two heads that convict a log.
@@ -219,7 +219,7 @@ impl Folder {
                 let told = format!("{of}: it signed two histories of {size} positions{kept}");
                 Reply {
                     fork: Some(text),
-                    is_new_fork: matches!(kept, Kept::Now(_) | Kept::Failed(_)),
+                    is_urgent: matches!(kept, Kept::Now(_) | Kept::Failed(_)),
                     ..Reply::size(size, told)
                 }
             }
@@ -272,7 +272,7 @@ impl fmt::Display for Kept {
 impl Reply {
     /// An answer that nobody else needs to see.
     pub(super) fn of(status: u16, body: impl Into<String>) -> Self {
-        Self { status, body: body.into(), content_type: None, told: None, fork: None, is_new_fork: false }
+        Self { status, body: body.into(), content_type: None, told: None, fork: None, is_urgent: false }
     }
 
     /// A refusal that says why.

@@ -119,7 +119,7 @@ impl Witness {
         let Some(told) = &reply.told else { return };
         let before = self.lately.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
         match before {
-            None if !reply.is_new_fork => return,
+            None if !reply.is_urgent => return,
             None | Some(0) => {}
             Some(left_out) => (self.told)(&format!("{left_out} more refusals in the minutes before")),
         }
