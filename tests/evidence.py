@@ -17,6 +17,7 @@ import hashlib
 import json
 import re
 import sys
+import unicodedata
 
 import blake3
 from cryptography.exceptions import InvalidSignature
@@ -62,7 +63,7 @@ def a_hash(text):
 
 
 def is_name(text):
-    return 0 < len(text.encode()) <= 1024 and "+" not in text and not any(c.isspace() or ord(c) < 32 for c in text)
+    return 0 < len(text.encode()) <= 1024 and "+" not in text and not any(c.isspace() or unicodedata.category(c) == "Cc" for c in text)
 
 
 # ------------------------------------------------------------ keys, notes, checkpoints

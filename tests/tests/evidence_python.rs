@@ -1,5 +1,5 @@
 //! A second verifier, in another language, written from `docs/FORMAT.md`: it takes what the engine
-//! shows and refuses it with any bit turned.
+//! shows and refuses it with any bit turned. What is C2SP's own in it goes to somebody else's program too.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,10 +32,15 @@ impl Drop for Folder {
 
 /// The program that runs the verifier, and an empty folder; none, and a word of it, without its packages.
 fn begin(name: &str) -> Option<(String, Folder)> {
+    begin_with(name, ["blake3, cryptography", "cryptography and blake3"])
+}
+
+/// The same by the names of its packages: those that it imports, and those of whoever installs them.
+fn begin_with(name: &str, [imported, installed]: [&str; 2]) -> Option<(String, Folder)> {
     let python = std::env::var("ESCROW_PYTHON").unwrap_or_else(|_| "python3".into());
-    let has = Command::new(&python).args(["-c", "import blake3, cryptography"]).output();
+    let has = Command::new(&python).args(["-c", &format!("import {imported}")]).output();
     if !has.is_ok_and(|run| run.status.success()) {
-        eprintln!("skipped: no Python with the packages cryptography and blake3 (ESCROW_PYTHON names one)");
+        eprintln!("skipped: no Python with {installed} (ESCROW_PYTHON names one)");
         return None;
     }
     let name = format!("escrow-evidence-{name}-{}", std::process::id());
@@ -45,7 +50,11 @@ fn begin(name: &str) -> Option<(String, Folder)> {
 }
 
 fn run(python: &str, dir: &Folder, args: &[&str]) -> Output {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("evidence.py");
+    run_script("evidence.py", python, dir, args)
+}
+
+fn run_script(script: &str, python: &str, dir: &Folder, args: &[&str]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(script);
     Command::new(python).arg(script).args(args).current_dir(&dir.0).output().unwrap()
 }
 
@@ -271,4 +280,71 @@ fn another_program_follows_a_change_of_the_logs_key() {
     assert_eq!(accepted(&run(&python, &dir, &args))["continues"], true);
     let one = ["checkpoint", "steps", "--key", &believed, "--since", "kept"];
     assert_eq!(run(&python, &dir, &one).status.code(), Some(1), "the first head is of another key");
+}
+
+/// A program that was written elsewhere, for any log of this kind.
+#[test]
+fn somebody_elses_program_believes_it_too() {
+    let packages = ["tlog_scales.signing, tlog_scales.tlog", "tlog-scales"];
+    let Some((python, dir)) = begin_with("second-opinion", packages) else { return };
+    let write = |name: &str, text: &str| std::fs::write(dir.0.join(name), text).unwrap();
+    let asked = |args: &[&str]| run_script("second_opinion.py", &python, &dir, args);
+    let believed = |args: &[&str]| {
+        let output = asked(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let refused = |args: &[&str], what: &str| {
+        let output = asked(args);
+        assert_eq!(output.status.code(), Some(1), "{what}");
+        assert!(
+            output.stderr.starts_with(b"refused: "),
+            "{what}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    };
+    let store = Store::builder("/s").vfs(Arc::new(MemoryVfs::new())).background(false).create().unwrap();
+    let key = store.verifier_key().unwrap();
+    let witnesses: Vec<_> =
+        (1..3).map(|n| Cosigner::new(&format!("w{n}.example"), &[n; 32]).unwrap()).collect();
+    let keys: Vec<String> = witnesses.iter().map(|w| w.verifier_key().to_string()).collect();
+    let mut kept: Vec<SignedCheckpoint> = Vec::new();
+    for (step, more) in [1, 6, 1, 119, 300].into_iter().enumerate() {
+        let record = |n| Record::new("c", "p", Micros(n), format!("text {n}")).id(format!("m{step}.{n}"));
+        store.append(&(0..more).map(record).collect::<Vec<_>>()).unwrap();
+        let head = store.checkpoint().unwrap();
+        for (n, earlier) in kept.iter().enumerate() {
+            write("steps", &store.checkpoint_since(earlier).unwrap().to_string());
+            believed(&["steps", "--key", &key, "--since", &format!("head{n}")]);
+        }
+        let lines: Vec<_> = witnesses.iter().map(|w| w.cosign(&head, 1_800_000_000).unwrap()).collect();
+        write(&format!("head{step}"), &head.with(&lines).unwrap().to_string());
+        believed(&[&format!("head{step}"), "--key", &key, "--witness", &keys[0], "--witness", &keys[1]]);
+        let id = format!("m{step}.{}", more / 2);
+        let proof = store.session(Session::new()).prove(&id, None, None).unwrap().remove(0);
+        write("proof", &proof.to_text());
+        let leaf = proof.opening.leaf().to_string();
+        believed(&["proof", "--key", &key, "--leaf", &leaf]);
+        let other = if let Some(rest) = leaf.strip_prefix('0') {
+            format!("1{rest}")
+        } else {
+            format!("0{}", &leaf[1..])
+        };
+        refused(&["proof", "--key", &key, "--leaf", &other], "another leaf");
+        kept.push(head);
+    }
+    refused(&["head4", "--key", &keys[0]], "a witness is no log");
+    let stranger = Cosigner::new("w1.example", &[3; 32]).unwrap().verifier_key().to_string();
+    refused(&["head4", "--key", &key, "--witness", &stranger], "another key of that name");
+    refused(&["head4", "--key", &key, "--since", "head3"], "no proof that it continues");
+    // Each call starts a Python, so some bytes are changed, of all that is signed or hashed.
+    for name in ["head4", "steps"] {
+        let text = std::fs::read_to_string(dir.0.join(name)).unwrap();
+        let until = text.find("\n\n\u{2014}").unwrap();
+        for at in (4..until).step_by(31).filter(|at| text.as_bytes()[*at].is_ascii_alphanumeric()) {
+            let mut bad = text.clone().into_bytes();
+            bad[at] = if bad[at] == b'4' { b'5' } else { b'4' };
+            std::fs::write(dir.0.join("bad"), bad).unwrap();
+            refused(&["bad", "--key", &key, "--since", "head3"], &format!("byte {at} of {name}"));
+        }
+    }
 }
