@@ -1,0 +1,8 @@
+//! What is found: words, neighbours, and what an answer says that it lacks.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod around;
+mod lost_files;
+mod words;

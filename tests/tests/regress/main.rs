@@ -1,0 +1,31 @@
+//! Faults that were found once: each file opens with its story.
+
+mod act_of_an_unsynced_store;
+mod checkpoint_beside_a_roll;
+mod customer_being_erased;
+mod details_that_can_not_be_read;
+mod erase_on_full_disk;
+mod expiry_takes_missing_segment;
+mod failed_second_pass;
+mod heal_between_passes;
+mod heal_in_a_pass;
+mod ids_that_are_words;
+mod import_after_author_erased;
+mod import_without_ids;
+mod joins_of_the_erased;
+mod journal_bit;
+mod kill_between_passes;
+mod name_returns_before_the_answer;
+mod names_in_another_dress;
+mod neighbours_of_a_large_batch;
+mod newer_analyser;
+mod panic_while_writing;
+mod people_known_only_from_the_erased;
+mod reads_beside_an_erasure;
+mod request_id;
+mod reserve_at_each_append;
+mod roll_during_erasure;
+mod shown_behind_an_erasure;
+mod stats_unreadable_page;
+mod turned_bit_of_the_log;
+mod two_sign_at_once;
