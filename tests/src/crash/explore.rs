@@ -78,6 +78,19 @@ pub struct Figures {
     pub counts: Counts,
 }
 
+impl Figures {
+    /// Adds those of another workload.
+    pub fn add(&mut self, other: Self) {
+        self.states.extend(other.states);
+        self.nested += other.nested;
+        self.hunts += other.hunts;
+        self.violations.extend(other.violations);
+        for (site, n) in other.counts {
+            *self.counts.entry(site).or_default() += n;
+        }
+    }
+}
+
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (n, nested, hunts) = (self.states.len(), self.nested, self.hunts);

@@ -7,21 +7,35 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 #![allow(clippy::print_stdout, reason = "figures for whoever runs it with --nocapture")]
 
+use std::thread;
+use std::time::Instant;
+
 use escrowdb_tests::call::{Call, Class};
 use escrowdb_tests::crash::explore::{Effort, Figures, Workload, is_full, sites};
+use parking_lot::Mutex;
 
 use crate::workloads;
 
+/// As many workloads at a time as there are cores.
 fn run(workloads: &[fn(u64) -> Workload]) -> Figures {
-    let mut figures = Figures::default();
-    for (i, workload) in workloads.iter().enumerate() {
-        let start = std::time::Instant::now();
-        let work = workload(100 + i as u64);
-        let before = figures.states.len();
-        work.explore(Effort::chosen(), &mut figures);
-        let n = figures.states.len() - before;
-        println!("{}: {n} states in {:?}", work.name, start.elapsed());
-    }
+    let left = Mutex::new(workloads.iter().enumerate());
+    let figures = Mutex::new(Figures::default());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let Some((i, workload)) = left.lock().next() else { break };
+                    let start = Instant::now();
+                    let work = workload(100 + i as u64);
+                    let mut own = Figures::default();
+                    work.explore(Effort::chosen(), &mut own);
+                    println!("{}: {} states in {:?}", work.name, own.states.len(), start.elapsed());
+                    figures.lock().add(own);
+                }
+            });
+        }
+    });
+    let figures = figures.into_inner();
     println!("{} workloads: {figures}", workloads.len());
     assert!(figures.violations.is_empty(), "{}", figures.violations.join("\n"));
     figures
