@@ -8,6 +8,7 @@ use crate::rng::Rng;
 
 pub mod ask;
 pub mod model;
+pub mod told;
 
 /// What a history looks like.
 #[derive(Clone, Copy, Debug)]

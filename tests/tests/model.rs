@@ -16,7 +16,8 @@ use escrowdb::query::ast::Ast;
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
 use escrowdb::store::{
-    Builder, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, VerifyOptions,
+    Builder, Deed, DetailField, EraseOptions, Level, Order, Outcome, Preset, SearchOptions, Selector,
+    SignedCheckpoint, VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb::{ErrorKind, Store};
@@ -26,6 +27,9 @@ use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::words::asked;
+
+#[path = "model/told.rs"]
+mod told;
 
 const GATE: u64 = 300;
 const FULL: u64 = 10_000;
@@ -105,6 +109,10 @@ struct History {
     model: Model,
     sent: Vec<Record>,
     walks: Vec<Walk>,
+    /// Whether the store is one of level `all`.
+    keeps_acts: bool,
+    /// The last head that was signed.
+    head: Option<SignedCheckpoint>,
 }
 
 /// A search that goes on, page by page, while the history does.
@@ -144,9 +152,13 @@ impl History {
             model: Model::new(preset, now),
             sent: Vec::new(),
             walks: Vec::new(),
+            // On each of two threads half of them.
+            keeps_acts: seed % 4 > 1,
+            head: None,
             rng,
         };
         history.store = Some(history.builder().create().unwrap());
+        history.set_rules();
         history
     }
 
@@ -159,6 +171,7 @@ impl History {
             .roll_records(self.roll_records)
             .close_roll_records(20)
             .pass_bytes(self.pass_bytes)
+            .audit(if self.keeps_acts { Level::All } else { Level::Off })
             .background(false)
     }
 
@@ -182,13 +195,17 @@ impl History {
             59..62 => self.link(),
             62..65 => self.reopen(),
             65..69 => self.kill(),
-            69..73 => {
-                self.clock.advance(60_000_000);
-                self.model.now = Micros(self.model.now.0 + 60_000_000);
+            69..72 => self.advance(60_000_000),
+            72 => {
+                let days = *self.rng.pick(&[3, 20, 30]);
+                self.advance(days * Micros::DAY);
             }
-            73..78 => self.look_at_people(),
-            78..82 => self.look_at_places(),
-            82..92 => self.walk(),
+            73..77 => self.look_at_people(),
+            77..80 => self.look_at_places(),
+            80..83 => self.look_among_acts(),
+            83..85 => self.sign(),
+            85 => self.export(),
+            86..93 => self.walk(),
             _ => self.ask(),
         }
     }
@@ -271,16 +288,26 @@ impl History {
     }
 
     fn erase(&mut self, selector: Selector) {
-        let plan = self.store().plan(&selector).map(|plan| plan.records);
+        let plan = self.plan(&selector);
+        let (rows, people) = (self.model.rows(), self.model.people());
         let want = self.model.erase(&selector);
         match self.store().erase(&selector, &EraseOptions::default()) {
             Ok(certificate) => {
-                assert_eq!(Ok(certificate.records_removed), want, "seed {}", self.seed);
-                assert_eq!(plan.unwrap(), certificate.records_removed);
+                let (want, plan) = (want.unwrap(), plan.unwrap());
+                assert_eq!(plan.records, want, "seed {}", self.seed);
+                if self.keeps_acts {
+                    let (rows_left, left) = (self.model.rows(), self.model.people());
+                    let gone: Vec<_> =
+                        rows.into_iter().filter(|(seq, _)| rows_left.iter().all(|(s, _)| s != seq)).collect();
+                    let people = people.into_iter().filter(|name| !left.contains(name)).collect();
+                    self.hold_details(&certificate, want, plan.details, &gone, &people);
+                } else {
+                    assert_eq!((certificate.records_removed, plan.details), (want, 0), "seed {}", self.seed);
+                }
             }
             Err(e) => {
                 assert_eq!(Err(e.kind()), want, "{e}");
-                assert_eq!(plan.unwrap_err().kind(), e.kind());
+                assert_eq!(plan.map(drop).unwrap_err().kind(), e.kind());
             }
         }
         if self.rng.chance(30) {
@@ -314,9 +341,9 @@ impl History {
     }
 
     fn look_at_people(&mut self) {
-        let reading = self.store().session(Session::new());
+        let who = self.asker();
         for name in PEOPLE {
-            let got = match reading.person(name) {
+            let got = match self.store().session(who.session()).person(name) {
                 Ok(person) => {
                     assert_eq!(person.identifiers, [name]);
                     let (records, first, last) = (person.records, person.first, person.last);
@@ -328,6 +355,8 @@ impl History {
                 }
             };
             assert_eq!(got, self.model.person(name));
+            let typed = vec![(DetailField::Person, name.to_owned())];
+            self.told(&who, Deed::Person, usize::from(got.is_some()), typed);
         }
         let stats = self.store().stats().unwrap();
         let rows = self.model.rows();
@@ -337,7 +366,7 @@ impl History {
     }
 
     fn look_at_places(&mut self) {
-        let reading = self.store().session(Session::new());
+        let who = self.asker();
         let rows = self.model.rows();
         let sorted = |test: &dyn Fn(&Plain) -> bool| {
             let mut list: Vec<Plain> = rows.iter().map(|(_, r)| r).filter(|r| test(r)).cloned().collect();
@@ -346,19 +375,20 @@ impl History {
         };
         for name in CONVERSATIONS {
             let want = sorted(&|r| r.conversation == name && r.kind.is_default());
-            match reading.conversation(name) {
-                Ok(hits) => assert_eq!(hits.iter().map(Plain::from).collect::<Vec<_>>(), want),
-                Err(e) => assert_eq!((e.kind(), want.len()), (ErrorKind::NotFound, 0)),
-            }
+            let hits = self.store().session(who.session()).conversation(name).unwrap();
+            assert_eq!(hits.iter().map(Plain::from).collect::<Vec<_>>(), want);
+            let typed = vec![(DetailField::Conversation, name.to_owned())];
+            self.told(&who, Deed::Conversation, hits.len(), typed);
         }
         for n in 0..5 {
             let id = format!("m{}", n * 13);
             let conversation = (n % 2 == 0).then_some("c1");
             let want = sorted(&|r| r.id == id && conversation.is_none_or(|c| c == r.conversation));
-            match reading.get(&id, conversation) {
-                Ok(hits) => assert_eq!(hits.iter().map(Plain::from).collect::<Vec<_>>(), want),
-                Err(e) => assert_eq!((e.kind(), want.len()), (ErrorKind::NotFound, 0)),
-            }
+            let hits = self.store().session(who.session()).get(&id, conversation).unwrap();
+            assert_eq!(hits.iter().map(Plain::from).collect::<Vec<_>>(), want);
+            let typed = conversation.map(|name| (DetailField::Conversation, name.to_owned()));
+            let typed = typed.into_iter().chain([(DetailField::Record, id)]).collect();
+            self.told(&who, Deed::Record, hits.len(), typed);
         }
     }
 
@@ -371,9 +401,10 @@ impl History {
         let page = *self.rng.pick(&[1, 3, 1000]);
         let rows = self.model.rows();
         let want = Answers::of_rows(rows.iter().map(|(_, r)| r), &query);
-        let reading = self.store().session(Session::new());
-        let got = Answers::of_store(&reading, &query.to_string(), page);
+        let (who, text) = (self.asker(), query.to_string());
+        let got = Answers::of_store(&self.store().session(who.session()), &text, page);
         assert_eq!(got, want, "seed {}: {query}", self.seed);
+        self.told_answers(&who, &text, page, &got);
     }
 
     /// Begins a walk, or takes the next page of one.
@@ -398,13 +429,16 @@ impl History {
 
     /// The next page; false if it was the last.
     fn turn(&mut self, at: usize) -> bool {
+        let who = self.asker();
         let walk = &self.walks[at];
         let mut options = SearchOptions::new().order(walk.order).limit(walk.limit);
         if let Some(cursor) = &walk.cursor {
             options = options.cursor(cursor);
         }
-        let reading = self.store().session(Session::new());
-        let page = reading.search(&walk.query.to_string(), &options).unwrap();
+        let text = walk.query.to_string();
+        let page = self.store().session(who.session()).search(&text, &options).unwrap();
+        self.told(&who, Deed::Search, page.len(), told::query(text));
+        let walk = &self.walks[at];
         let full = page.len() == walk.limit;
         let walk = &mut self.walks[at];
         walk.seen.extend(page.iter().map(|hit| hit.seq.0));
@@ -435,6 +469,8 @@ impl History {
         }
         self.look_at_people();
         self.look_at_places();
+        self.look_among_acts();
+        self.sign();
         self.verify();
     }
 }

@@ -12,7 +12,7 @@ use crate::erase::details;
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
-use crate::index::{Field, Part, Segment, SortKey, Term};
+use crate::index::{Field, Part, People, Segment, SortKey, Term};
 use crate::keyring::pending::{Target, Waiting};
 use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
@@ -51,12 +51,21 @@ pub struct Plan {
     pub mention_total: u64,
 }
 
-/// Plans the erasure of what `selector` names, and says whether `own`, the detail that this plan is to
-/// leave behind if it leaves one, would go with it. An erasure waits while a plan reads; appends do not.
-pub fn plan(state: &State, selector: &Selector, own: Option<Detail>) -> Result<(Plan, bool)> {
+/// What a plan is to leave behind.
+pub struct Own<'a> {
+    /// The detail of its act.
+    pub detail: Detail,
+    /// Who plans: the act tells of him, so the erasure won't forget him.
+    pub actor: Option<&'a str>,
+}
+
+/// Plans the erasure of what `selector` names, and says whether the detail of `own`, if the plan is to leave
+/// any, would go with it. An erasure waits while a plan reads; appends do not.
+pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, bool)> {
     let _no_erasure = state.pass.lock();
-    let (mut waiting, others_affected) = asked(&state.view.read(), selector)?;
-    let own_goes = details::look_ahead(state, &mut waiting, own)?;
+    let actor = own.as_ref().and_then(|own| own.actor);
+    let (mut waiting, others_affected) = asked(&state.view.read(), selector, actor)?;
+    let own_goes = details::look_ahead(state, &mut waiting, own.map(|own| own.detail))?;
     let (mut plan, mut mentions) = {
         let view = state.view.read();
         let mut hits = Vec::new();
@@ -88,12 +97,14 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Detail>) -> Result<(
 }
 
 /// What an erasure would note of what is asked for, in the way of a pass, and how many others it concerns.
-fn asked(view: &View, selector: &Selector) -> Result<(Waiting, u64)> {
+fn asked(view: &View, selector: &Selector, actor: Option<&str>) -> Result<(Waiting, u64)> {
     let parts = view.parts();
     let mut waiting = Waiting::new(target::resolve(view, selector)?, Micros(0));
     let hits = target::matching(view, &waiting.target)?;
     let people = asked_for(&waiting.target).to_vec();
-    waiting.forgotten = alone::left_alone(view, &parts, &hits.0, &people)?;
+    let actor = actor.map(|name| view.number(&text::nfc(name))).transpose()?.flatten();
+    let stay: Vec<_> = people.iter().copied().chain(actor).collect();
+    waiting.forgotten = alone::left_alone(view, &parts, &hits.0, &stay)?;
     let others = others(&parts, &hits, &people)?;
     Ok((waiting, others))
 }

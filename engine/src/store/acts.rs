@@ -1,5 +1,6 @@
 //! What is recorded of what is done with a store, and plans, which are recorded as they show records.
 
+use crate::erase::plan::Own;
 use crate::error::{Error, ErrorKind, Result};
 use crate::session::Session;
 use crate::store::{Act, AuditRules, Certificate, Deed, Detail, DetailField, Plan, Selector, Store};
@@ -27,7 +28,10 @@ impl Store {
                 .with(DetailField::Record, id)
                 .with_some(DetailField::Conversation, conversation.as_deref()),
         };
-        let own = || reading.tells(Deed::Plan, 1).then(|| reading.typed(detail()));
+        let own = || {
+            let own = || Own { detail: reading.typed(detail()), actor: session.actor_name() };
+            reading.tells(Deed::Plan, 1).then(own)
+        };
         let ask = || match crate::erase::plan::plan(&self.state, selector, own()) {
             Ok((plan, own_goes)) => {
                 let records = plan.records;

@@ -76,7 +76,8 @@ pub struct Answers {
 
 /// Fields of facets.
 pub const FIELDS: [&str; 7] = ["tag", "tag:topic", "author", "subject", "conversation", "channel", "kind"];
-const PERIODS: [Period; 5] = [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
+/// Periods of histograms.
+pub const PERIODS: [Period; 5] = [Period::Hour, Period::Day, Period::Week, Period::Month, Period::Year];
 
 impl Answers {
     /// What a store says; hits are fetched `page` at a time.

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use escrowdb::ErrorKind;
 use escrowdb::id::Micros;
 use escrowdb::record::{Kind, Record};
-use escrowdb::store::{Preset, Selector};
+use escrowdb::store::{Deed, DetailField, Preset, Selector};
 
 use crate::chats::ask::{Plain, own_id};
+use crate::chats::told::{Acts, Told, Typed};
 
 /// The plain list.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct Model {
     links: BTreeMap<u64, BTreeSet<u64>>,
     /// What the clock shows.
     pub now: Micros,
+    /// What was done, as far as that is kept. Erasures are among them in a store that keeps acts.
+    pub acts: Acts,
 }
 
 /// What becomes of a record.
@@ -59,7 +62,7 @@ impl Row {
 
 impl Model {
     /// Nothing and nobody.
-    pub const fn new(preset: Preset, now: Micros) -> Self {
+    pub fn new(preset: Preset, now: Micros) -> Self {
         Self {
             preset,
             rows: Vec::new(),
@@ -68,6 +71,7 @@ impl Model {
             people: BTreeMap::new(),
             links: BTreeMap::new(),
             now,
+            acts: Acts::default(),
         }
     }
 
@@ -139,7 +143,9 @@ impl Model {
             let elsewhere =
                 |row: &Row| named(row, *number) && !gone.contains(&row.seq) && row.plain.kind != Kind::Person;
             let linked = self.links.get(number).is_some_and(|with| !with.is_empty());
-            if !linked && self.rows.iter().any(|row| here(&row)) && !self.rows.iter().any(elsewhere) {
+            let told = self.acts.has_author(*number);
+            if !linked && !told && self.rows.iter().any(|row| here(&row)) && !self.rows.iter().any(elsewhere)
+            {
                 let own = self.rows.iter().filter(|r| r.plain.kind == Kind::Person && r.author == *number);
                 gone.extend(own.map(|row| row.seq).collect::<Vec<_>>());
             }
@@ -190,14 +196,60 @@ impl Model {
     /// Erases, and takes the position of the act. Answers how many records went.
     pub fn erase(&mut self, selector: &Selector) -> Result<u64, ErrorKind> {
         let doomed = self.doomed(selector)?;
+        self.remove(&doomed);
+        Ok(doomed.len() as u64)
+    }
+
+    /// Takes rows away, and the next position for the record that tells of it.
+    fn remove(&mut self, doomed: &BTreeSet<u64>) {
         // Who is known has a record that says so.
         let own = self.rows.iter().filter(|r| r.plain.kind == Kind::Person && doomed.contains(&r.seq));
         let unknown: BTreeSet<u64> = own.map(|row| row.author).collect();
         self.people.retain(|_, number| !unknown.contains(number));
         self.links.retain(|number, _| !unknown.contains(number));
         self.rows.retain(|row| !doomed.contains(&row.seq));
-        self.seq += 1;
-        Ok(doomed.len() as u64)
+        let told = Told { seq: self.seq, time: self.now, deed: None, count: 0, author: None, typed: None };
+        self.seq = self.acts.add(told);
+    }
+
+    /// Something was done that the store tells of.
+    pub fn tell(&mut self, actor: Option<&str>, deed: Deed, count: u64, mut typed: Typed) {
+        let author = actor.map(|name| self.number_of(name));
+        typed.sort_by_key(|(field, _)| DetailField::ALL.iter().position(|f| f == field));
+        let typed = Some(typed).filter(|typed| !typed.is_empty());
+        let told = Told { seq: self.seq, time: self.now, deed: Some(deed), count, author, typed };
+        self.seq = self.acts.add(told);
+    }
+
+    /// The log's key was changed: an act that stays.
+    pub fn rotated(&mut self) {
+        let told = Told { seq: self.seq, time: self.now, deed: None, count: 0, author: None, typed: None };
+        self.seq = self.acts.add(told);
+    }
+
+    /// The number of somebody.
+    pub fn number(&self, name: &str) -> Option<u64> {
+        self.people.get(name).copied()
+    }
+
+    /// Acts (0) or details (1) go whose date has come, and who is known from them only. Answers how many
+    /// records went; none if nothing was due.
+    pub fn expire(&mut self, class: usize) -> Option<u64> {
+        let authors: BTreeSet<u64> = self.acts.list.iter().filter_map(|told| told.author).collect();
+        let gone = self.acts.expire(class, self.now)?;
+        let told_of_elsewhere = |number: u64| {
+            let named = |row: &Row| {
+                row.plain.kind != Kind::Person && (row.author == number || row.subjects.contains(&number))
+            };
+            self.links.get(&number).is_some_and(|with| !with.is_empty())
+                || self.acts.has_author(number)
+                || self.rows.iter().any(named)
+        };
+        let forgotten: BTreeSet<u64> = authors.into_iter().filter(|n| !told_of_elsewhere(*n)).collect();
+        let own = self.rows.iter().filter(|r| r.plain.kind == Kind::Person && forgotten.contains(&r.author));
+        let own: BTreeSet<u64> = own.map(|row| row.seq).collect();
+        self.remove(&own);
+        Some(gone + own.len() as u64)
     }
 
     /// Links two people.
@@ -276,7 +328,8 @@ impl Model {
         seq
     }
 
-    fn name(&self, number: u64) -> Option<String> {
+    /// Who has a number.
+    pub fn name(&self, number: u64) -> Option<String> {
         self.people.iter().find(|(_, n)| **n == number).map(|(name, _)| name.clone())
     }
 

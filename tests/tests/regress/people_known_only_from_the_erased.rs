@@ -9,7 +9,7 @@ use std::sync::Arc;
 use escrowdb::Store;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Record, Selector};
+use escrowdb::store::{EraseOptions, Level, Record, Selector};
 use escrowdb::vfs::MemoryVfs;
 
 const NAMES: [&str; 7] = ["anna", "carol", "guest", "agent", "linked", "friend", "late"];
@@ -79,4 +79,24 @@ fn nobody_is_known_from_what_is_erased_only() {
             assert!(known(&store).contains(&"carol"));
         }
     }
+}
+
+/// An agent of whom nothing told but Anna's records planned her erasure in a store that keeps acts. The plan
+/// said that he would be forgotten too; but it left an act of his, and he was not.
+#[test]
+fn whoever_plans_is_not_forgotten() {
+    let store = Store::builder("/chats")
+        .vfs(Arc::new(MemoryVfs::new()))
+        .audit(Level::Acts)
+        .background(false)
+        .create()
+        .unwrap();
+    store.append(&[Record::new("c", "agent", Micros(1), "hello").subject("anna")]).unwrap();
+    let anna = Selector::Person("anna".into());
+    let plan = store.plan_as(&Session::new().actor("agent"), &anna).unwrap();
+    // Her record, who she is, and the detail of the plan.
+    assert_eq!((plan.records, plan.people, plan.details), (2, 1, 1));
+    let certificate = store.erase(&anna, &EraseOptions::default()).unwrap();
+    assert_eq!((certificate.records_removed, certificate.people_forgotten), (3, 0));
+    assert!(store.session(Session::new()).person("agent").is_ok());
 }
