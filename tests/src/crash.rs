@@ -8,6 +8,7 @@
 pub mod check;
 pub mod explore;
 pub mod ledger;
+pub mod told;
 pub mod world;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};

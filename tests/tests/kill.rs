@@ -18,14 +18,17 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use escrowdb::store::Level;
 use escrowdb_tests::crash::explore::is_full;
 use escrowdb_tests::killed::archive::Archive;
 use escrowdb_tests::killed::told::Told;
 use escrowdb_tests::killed::work::builder;
 use escrowdb_tests::rng::Rng;
 
-/// Rounds after which a new store is begun, so that a round stays short.
-const ROUNDS_A_STORE: u64 = 25;
+/// Rounds after which a new store is begun, so that a round stays short; every second one keeps acts.
+fn rounds_a_store() -> u64 {
+    if is_full() { 25 } else { 8 }
+}
 
 /// A process is killed after this time at last.
 const LONG: Duration = Duration::from_secs(10);
@@ -119,6 +122,7 @@ fn whatever_was_acknowledged_survives_kill_9() {
     let rounds = if is_full() { 500 } else { 15 };
     let start = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     // Threads and clocks make each run another one; the seed only spreads the moments.
+    let rounds_a_store = rounds_a_store();
     let mut rng = Rng::new(start.as_nanos() as u64);
     let scratch = Scratch(std::env::temp_dir().join(format!("escrowdb-kill-{}", std::process::id())));
     let _ = fs::remove_dir_all(&scratch.0);
@@ -132,21 +136,23 @@ fn whatever_was_acknowledged_survives_kill_9() {
     let began = Instant::now();
     let mut unchecked = false;
     for round in 0..rounds {
-        let dir = scratch.0.join(format!("{}/store", round / ROUNDS_A_STORE));
+        let dir = scratch.0.join(format!("{}/store", round / rounds_a_store));
         let slot = dir.with_file_name("store.slot");
-        if round % ROUNDS_A_STORE == 0 {
-            if let Some(before) = (round / ROUNDS_A_STORE).checked_sub(1) {
+        if round % rounds_a_store == 0 {
+            if let Some(before) = (round / rounds_a_store).checked_sub(1) {
                 let _ = fs::remove_dir_all(scratch.0.join(before.to_string()));
             }
             fs::create_dir_all(dir.parent().unwrap()).unwrap();
-            builder(&dir, 1).create().unwrap().close().unwrap();
+            let keeps_acts = round / rounds_a_store % 2 == 1;
+            let level = if keeps_acts { Level::All } else { Level::Off };
+            builder(&dir, 1).audit(level).create().unwrap().close().unwrap();
             told = Told::with(figures.clone());
             archive.clear();
         }
         let seed = rng.next();
         told.hear(round, &killed(&program, &dir, round, seed, Moment::any(&mut rng)));
         figures = told.figures.clone();
-        let last = round + 1 == rounds || (round + 1) % ROUNDS_A_STORE == 0;
+        let last = round + 1 == rounds || (round + 1) % rounds_a_store == 0;
         archive.add(&dir);
         // Now and then the next process finds what this one left, and may be killed over it.
         if rng.chance(25) && !last {
@@ -179,5 +185,6 @@ fn whatever_was_acknowledged_survives_kill_9() {
         }
     }
     println!("{rounds} rounds in {:?}, {hunts} hunts: {figures:?}", began.elapsed());
+    assert!(figures.acts > 20, "{figures:?}");
     assert!(figures.records > 100 && figures.erasures > 5 && figures.checks > rounds as usize / 3);
 }

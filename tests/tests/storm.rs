@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -14,7 +14,8 @@ use escrowdb::id::{Micros, Seq};
 use escrowdb::record::Record;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    Certificate, EraseOptions, Order, Outcome, Preset, SearchOptions, Selector, VerifyOptions,
+    ActOptions, Certificate, EraseOptions, Level, Order, Outcome, Preset, SearchOptions, Selector,
+    VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb::{ErrorKind, Store};
@@ -66,21 +67,38 @@ struct Span {
 /// written meanwhile may be one or the other.
 #[test]
 fn appends_reads_rolls_and_erasures_at_once() {
+    at_once(Level::Off);
+}
+
+/// The same in a store that keeps acts: what was shown was told of before, and still is at the end.
+#[test]
+fn appends_reads_rolls_and_erasures_at_once_with_acts() {
+    at_once(Level::All);
+}
+
+fn at_once(level: Level) {
     const CALLERS: usize = 64;
     const DOOMED: usize = 8;
-    let erasures = if std::env::var("ESCROW_TEST").is_ok_and(|v| v == "full") { 200 } else { 12 };
+    let erasures = if std::env::var("ESCROW_TEST").is_ok_and(|v| v == "full") { 100 } else { 6 };
     let disk = RecordingVfs::new();
     disk.stir(1, 5);
-    let store = Store::builder("/s").vfs(Arc::new(disk.clone())).roll_records(150).create().unwrap();
+    let builder = Store::builder("/s").vfs(Arc::new(disk.clone())).roll_records(150);
+    let store = builder.audit(level).create().unwrap();
+    // Looks that began, and those that were shown.
+    let (began_looks, shown) = (AtomicU64::new(0), AtomicU64::new(0));
     let ticks = AtomicU64::new(0);
     let tick = || ticks.fetch_add(1, Ordering::SeqCst);
     let (acknowledged, erased) = (Mutex::new(Vec::<Span>::new()), Mutex::new(Vec::<Span>::new()));
     let (running, others, failed) = (AtomicUsize::new(CALLERS), AtomicUsize::new(4), AtomicBool::new(false));
     let find = |query: &str| {
         let mut seen = BTreeSet::new();
-        let reading = store.session(Session::new());
+        let reading = store.session(Session::new().actor("reader").purpose("round"));
+        began_looks.fetch_add(1, Ordering::SeqCst);
         match reading.search_each(query, Order::Oldest, |hit| seen.insert(hit.seq)) {
-            Ok(()) => Some(seen),
+            Ok(()) => {
+                shown.fetch_add(1, Ordering::SeqCst);
+                Some(seen)
+            }
             Err(e) => {
                 assert_eq!(e.kind(), ErrorKind::Revoked);
                 None
@@ -157,6 +175,20 @@ fn appends_reads_rolls_and_erasures_at_once() {
         store.session(Session::new()).search_each("*", Order::Oldest, each).unwrap();
         seen
     };
+    // Acts of the reader.
+    let acts = |store: &Store| {
+        let all = ActOptions::new().limit(usize::MAX).details(true);
+        let acts = store.session(Session::new().purpose("count")).acts("author:reader", &all).unwrap();
+        acts.iter().map(|act| (act.seq, act.act.as_ref().map(|act| act.count))).collect::<BTreeMap<_, _>>()
+    };
+    let told = acts(&store);
+    if level == Level::All {
+        let looks = shown.load(Ordering::SeqCst)..=began_looks.load(Ordering::SeqCst);
+        assert!(looks.contains(&(told.len() as u64)), "{} acts of {looks:?} looks", told.len());
+        assert!(!told.is_empty());
+    } else {
+        assert!(told.is_empty());
+    }
     let left = found(&store);
     for a in &acknowledged {
         let mut erasures = erased.iter().filter(|e| e.name == a.name);
@@ -172,6 +204,7 @@ fn appends_reads_rolls_and_erasures_at_once() {
     drop(store);
     let store = Store::builder("/s").vfs(Arc::new(disk)).open().unwrap();
     assert!(found(&store) == left);
+    assert_eq!(acts(&store), told);
     let damage = store.verify(&VerifyOptions::new().read_data(true)).unwrap().damage;
     assert_eq!(damage, Vec::<String>::new());
 }

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use escrowdb::id::{Micros, RequestId};
-use escrowdb::store::{Record, Selector};
+use escrowdb::store::{Record, Selector, SignedCheckpoint};
 use parking_lot::Mutex;
 
+use crate::crash::told::{Look, Signed};
 use crate::recording_vfs::{Op, RecordingVfs};
 
 /// A record of a workload. Its text, its tag and its id are made of its name.
@@ -51,6 +52,18 @@ pub enum Fact {
     Asked(RequestId, Target),
     /// It was acknowledged.
     Erased(RequestId),
+    /// Somebody looks for this purpose, at a record or at none.
+    Look(String, Option<String>),
+    /// What the look with this purpose found was shown.
+    Told(String),
+    /// A head was signed.
+    Signed(SignedCheckpoint),
+    /// The last head is kept with a witness's word.
+    Kept,
+    /// The log's key is to be changed.
+    Rotate,
+    /// It was changed.
+    Rotated,
 }
 
 /// All facts of a workload, in order.
@@ -72,6 +85,12 @@ pub struct Ledger {
     /// Whether the store was not opened again since an erasure failed: what a part of is gone is
     /// hidden until the erasure is completed.
     pub running: bool,
+    /// Looks at a store that keeps acts.
+    pub looks: Vec<Look>,
+    /// Heads that were signed.
+    pub signed: Vec<Signed>,
+    /// Changes of the log's key: asked for, and acknowledged.
+    pub rotations: [usize; 2],
     /// Damage that `verify` may report begins with this.
     pub damaged: Option<String>,
 }
@@ -248,6 +267,18 @@ impl Ledger {
                 accepted: None,
                 erased: None,
             }),
+            Fact::Look(purpose, about) => {
+                self.looks.push(Look { purpose: purpose.clone(), about: about.clone(), told: None });
+            }
+            Fact::Told(purpose) => {
+                for look in self.looks.iter_mut().filter(|look| look.purpose == *purpose) {
+                    look.told = Some(place);
+                }
+            }
+            Fact::Signed(head) => self.signed.push(Signed { head: head.clone(), kept: false }),
+            Fact::Kept => self.signed.iter_mut().for_each(|signed| signed.kept = true),
+            Fact::Rotate => self.rotations[0] += 1,
+            Fact::Rotated => self.rotations[1] += 1,
             Fact::Erased(request) => {
                 for e in self.erasures.iter_mut().filter(|e| e.request == *request) {
                     e.erased = Some(place);

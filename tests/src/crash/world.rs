@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use escrowdb::crypto::Entropy;
-use escrowdb::id::RequestId;
+use escrowdb::id::{Micros, RequestId};
+use escrowdb::merkle::cosign::Cosigner;
 use escrowdb::session::Session;
-use escrowdb::store::{Certificate, CompactOptions, EraseOptions, Outcome, Store};
+use escrowdb::store::{Certificate, CompactOptions, EraseOptions, Level, Outcome, Store};
 use escrowdb::vfs::Vfs;
 use escrowdb::{ErrorKind, Result};
 
 use crate::clock::ManualClock;
 use crate::crash::ledger::{Fact, Facts, Ledger, Rec, Target};
+use crate::crash::told::AUDITOR;
 use crate::entropy::SeededEntropy;
 use crate::recording_vfs::RecordingVfs;
 
@@ -30,11 +32,22 @@ pub struct Setup {
     pub background: bool,
     /// Seed of all randomness.
     pub seed: u64,
+    /// What is recorded of what is done with the store, from the beginning on.
+    pub audit: Level,
+    /// Days that have gone since the beginning, as the clock has it.
+    pub days: i64,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { roll_records: 4, pass_bytes: 256 << 20, background: false, seed: 1 }
+        Self {
+            roll_records: 4,
+            pass_bytes: 256 << 20,
+            background: false,
+            seed: 1,
+            audit: Level::Off,
+            days: 0,
+        }
     }
 }
 
@@ -42,10 +55,12 @@ impl Setup {
     /// A builder on `disk`; `salt` tells this opening's randomness from others'.
     pub fn builder(&self, disk: Arc<dyn Vfs>, salt: u64) -> escrowdb::store::Builder {
         let entropy: Arc<dyn Entropy> = Arc::new(SeededEntropy::new(self.seed ^ salt.rotate_left(17)));
+        let clock = ManualClock::default();
+        clock.advance(self.days * Micros::DAY);
         Store::builder(DIR)
             .vfs(disk)
             .entropy(entropy)
-            .clock(Arc::new(ManualClock::default()))
+            .clock(Arc::new(clock))
             .roll_records(self.roll_records)
             .pass_bytes(self.pass_bytes)
             .close_roll_records(2)
@@ -100,7 +115,8 @@ impl World {
     /// A new store on a new disk.
     pub fn create(setup: Setup) -> Self {
         let disk = RecordingVfs::new();
-        let store = setup.builder(Arc::new(disk.clone()), 0).create().expect("create");
+        let builder = setup.builder(Arc::new(disk.clone()), 0).audit(setup.audit);
+        let store = builder.create().expect("create");
         Self { disk, store, facts: Facts::default(), setup }
     }
 
@@ -186,6 +202,40 @@ impl World {
     /// The same; the error is the caller's.
     pub fn try_compact(&self) -> Result<u64> {
         Ok(self.store.compact(&CompactOptions::new(), |_| ())?.steps)
+    }
+
+    /// Looks for the word of a record, or for nothing that any record has, as an auditor with a purpose.
+    pub fn look(&self, purpose: &str, short: Option<&str>) {
+        let about = short.map(|short| rec(short).id);
+        let query = short.map_or_else(|| "kind:import".into(), |short| format!("\"{}\"", rec(short).word()));
+        self.facts.note(&self.disk, Fact::Look(purpose.to_owned(), about));
+        let session = Session::new().actor(AUDITOR).purpose(purpose);
+        self.store.session(session).count(&query).expect("look");
+        self.facts.note(&self.disk, Fact::Told(purpose.to_owned()));
+    }
+
+    /// Signs a head of the log and keeps it with a witness's word.
+    pub fn sign(&self) {
+        let head = self.store.checkpoint().expect("sign");
+        self.facts.note(&self.disk, Fact::Signed(head.clone()));
+        let witness = Cosigner::new("w.example", &[1; 32]).expect("a witness");
+        let line = witness.cosign(&head, 1_800_000_000).expect("cosign");
+        self.store.keep_cosigned(&head.with(&[line]).expect("with its line")).expect("keep");
+        self.facts.note(&self.disk, Fact::Kept);
+    }
+
+    /// Changes the log's key.
+    pub fn rotate(&self) {
+        self.facts.note(&self.disk, Fact::Rotate);
+        self.store.rotate_log_key().expect("change the key");
+        self.facts.note(&self.disk, Fact::Rotated);
+    }
+
+    /// Closes the store and opens it so many days later.
+    pub fn later(mut self, days: i64) -> Self {
+        self.setup.days += days;
+        let salt = 1000 + self.setup.days as u64;
+        self.reopen(salt)
     }
 
     /// What has been promised so far.

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use escrowdb::store::Store;
+use escrowdb::store::{Deed, Level, Store};
 
 use crate::crash::check::{Violation, done, takes, whole};
 use crate::crash::ledger::Target;
 use crate::crash::ledger::{Erasure, Ledger, Tried};
 use crate::crash::world::{conversation, person, rec, record_id};
-use crate::killed::work::request;
+use crate::killed::work::{READER, request};
 
 /// Records of the erased that are asked for again and again.
 const GONE_MAX: usize = 150;
@@ -18,6 +18,8 @@ const GONE_MAX: usize = 150;
 pub struct Told {
     ledger: Ledger,
     place: usize,
+    /// Counts that were shown to the reader.
+    shown: usize,
     /// Batches of the process that lives, by its number.
     batches: BTreeMap<u64, Vec<String>>,
     /// Words that must not open any more, oldest first.
@@ -43,6 +45,8 @@ pub struct Figures {
     pub rolls: usize,
     /// Steps of compactions.
     pub compactions: usize,
+    /// Most acts that one store told of.
+    pub acts: usize,
     /// Times the store was held against the ledger.
     pub checks: usize,
 }
@@ -68,6 +72,7 @@ impl Told {
             let number = || words[1].parse::<u64>().unwrap();
             match words[0] {
                 "open" => {}
+                "shown" => self.shown += 1,
                 "rolled" => self.figures.rolls += 1,
                 "compacted" => self.figures.compactions += 1,
                 "try" => self.tried(number(), words[2]),
@@ -148,6 +153,7 @@ impl Told {
     pub fn check(&mut self, store: &Store) -> Result<(), Violation> {
         self.figures.checks += 1;
         whole(store, &self.ledger)?;
+        self.acts(store)?;
         let done = done(store);
         self.place += 1;
         let place = self.place;
@@ -181,6 +187,25 @@ impl Told {
             }
         }
         self.place += 1;
+        Ok(())
+    }
+
+    /// Whatever was shown in a store that keeps acts was told of before.
+    fn acts(&mut self, store: &Store) -> Result<(), Violation> {
+        let failed = |what: String| Violation { check: "S2", what };
+        if store.audit_rules().map_err(|e| failed(e.to_string()))?.level < Level::All {
+            return Ok(());
+        }
+        let acts = crate::crash::told::acts(store)?;
+        let counts = acts.iter().filter(|act| {
+            act.actor_name.as_deref() == Some(READER)
+                && act.act.as_ref().and_then(|act| act.deed) == Some(Deed::Count)
+        });
+        let told = counts.count();
+        self.figures.acts = self.figures.acts.max(told);
+        if told < self.shown {
+            return Err(failed(format!("{told} acts tell of {} counts", self.shown)));
+        }
         Ok(())
     }
 

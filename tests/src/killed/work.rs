@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use escrowdb::id::RequestId;
 use escrowdb::session::Session;
-use escrowdb::store::{CompactOptions, EraseOptions, Order, Outcome, Preset, SearchOptions, Store};
+use escrowdb::store::{CompactOptions, EraseOptions, Level, Order, Outcome, Preset, SearchOptions, Store};
 use escrowdb::{Error, ErrorKind};
 use parking_lot::Mutex;
 
@@ -20,6 +20,9 @@ use crate::rng::Rng;
 const LIMIT: Duration = Duration::from_secs(60);
 /// Records of a journal.
 const ROLL_RECORDS: u32 = 60;
+
+/// Who reads.
+pub const READER: &str = "reader@office.example";
 
 /// How a store is made or opened on both sides of the pipe.
 pub fn builder(dir: &Path, seed: u64) -> escrowdb::store::Builder {
@@ -76,10 +79,17 @@ pub fn run(dir: &Path, round: u64, seed: u64) {
             }
         });
         s.spawn(move || {
-            let reading = store.session(Session::new());
+            let reading = store.session(Session::new().actor(READER).purpose("round"));
+            let keeps_acts = store.audit_rules().unwrap().level > Level::Off;
             while Instant::now() < end {
                 thread::sleep(Duration::from_millis(3));
                 fine("count", reading.count("*").err());
+                say("shown");
+                if keeps_acts {
+                    // Each question is a record, and the next process opens them all.
+                    thread::sleep(Duration::from_millis(40));
+                    continue;
+                }
                 for query in ["said", "\"we said\"", "canary*", "sayd~1", "conversation.c1 -other", "r1b*"] {
                     fine("count words", reading.count(query).err());
                 }

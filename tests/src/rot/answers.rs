@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 
 use escrowdb::record::Kind;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Hit, Order, Period, Reading, SearchOptions, Selector, Store};
+use escrowdb::store::{
+    ActOptions, Against, EraseOptions, Hit, Order, Period, Reading, SearchOptions, Selector, Store,
+};
 use escrowdb::{Error, ErrorKind, Result};
 
-use crate::rot::small::{DOOMED, ERASED, REQUEST};
+use crate::rot::small::{DOOMED, ERASED, REQUEST, REQUEST_BEFORE, kept};
 
 /// A question, and the answer or the kind of the error. That something is unknown is an answer.
 pub type Answers = Vec<(String, std::result::Result<String, ErrorKind>)>;
@@ -69,7 +71,47 @@ pub fn ask(store: &Store) -> Answers {
     note("plan".into(), plan(store));
     note("records and people".into(), store.stats().map(|s| format!("{} {}", s.records, s.people)));
     note("key".into(), store.verifier_key());
+    note("acts".into(), acts(store, false));
+    note(DETAILS.into(), acts(store, true));
+    note("certificate".into(), certificate(store));
+    note("keys of the log".into(), store.log_keys().map(|keys| format!("{keys:?}")));
+    note("the kept head".into(), continued(store));
     out
+}
+
+/// The question for what was typed. Of several places that are lost a detail may be one that can't be read;
+/// it goes with an erasure then, whomever it names.
+pub const DETAILS: &str = "details of acts";
+
+fn acts(store: &Store, details: bool) -> Result<String> {
+    let all = ActOptions::new().limit(1000).order(Order::Oldest).details(details);
+    let mut out = String::new();
+    for found in store.session(Session::new().purpose("check")).acts("*", &all)? {
+        let act = found.act.as_ref();
+        let (deed, count) = (act.and_then(|act| act.deed), act.map_or(0, |act| act.count));
+        if !details {
+            let (seq, time, who) = (found.seq, found.time, &found.actor_name);
+            let _ = writeln!(out, "{seq} {time:?} {deed:?} {count} by {who:?} of {:?}", found.people);
+        }
+        if let Some(detail) = found.detail {
+            let texts: Vec<_> = detail.fields().iter().map(|(f, text)| (f, text.as_str())).collect();
+            let _ = writeln!(out, "{} {texts:?}", found.seq);
+        }
+    }
+    Ok(out)
+}
+
+fn certificate(store: &Store) -> Result<String> {
+    let found = store.erasure(REQUEST_BEFORE)?;
+    Ok(format!("{:?}", found.map(|c| (c.what, c.records_removed, c.handles, c.destroyed))))
+}
+
+/// Whether the log goes on from the head that was kept.
+fn continued(store: &Store) -> Result<String> {
+    Ok(match store.verify_against(kept())? {
+        Against::Continues { from, .. } => format!("continued from {from}"),
+        other => format!("{other:?}"),
+    })
 }
 
 /// Erases [`DOOMED`].

@@ -73,6 +73,8 @@ const SITES: &[(Class, Call)] = &[
     (Class::Log, Call::Write),
     (Class::Log, Call::Sync),
     (Class::Log, Call::SyncDir),
+    // A head that a witness cosigned.
+    (Class::Log, Call::Rename),
     // The store's folder and the folder above, and the mark of an unfinished `init`.
     (Class::Other, Call::CreateDir),
     (Class::Other, Call::Create),

@@ -3,6 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
+use escrowdb::session::Session;
+use escrowdb::store::{AuditRules, Level};
 use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::crash::explore::Workload;
 use escrowdb_tests::crash::world::{Setup, World};
@@ -19,6 +21,7 @@ pub(crate) const SEQUENTIAL: &[fn(u64) -> Workload] = &[
     in_passes,
     clean_close_and_reopen,
     thinned_segments_compacted,
+    acts_and_what_is_signed,
 ];
 
 /// Appends, rolls and erasures on several threads.
@@ -142,6 +145,29 @@ fn thinned_segments_compacted(seed: u64) -> Workload {
     let w = w.reopen(1);
     w.append(&["y4 Y"]);
     Workload::end("thinned segments, compacted", w, true, from)
+}
+
+/// A store that keeps acts: details expire as it is opened, somebody goes of whom others tell, the log's key
+/// is changed between heads that are signed.
+fn acts_and_what_is_signed(seed: u64) -> Workload {
+    let w = World::create(Setup { audit: Level::All, roll_records: 24, ..setup(seed) });
+    let rules = AuditRules::new(Level::All).keep_acts(90).keep_details(5);
+    w.store.set_audit_rules(&Session::new(), &rules).unwrap();
+    w.append(&["x0 X", "y0 Y"]);
+    w.look("first", Some("y0"));
+    w.sign();
+    let w = w.later(31);
+    w.append(&["x1 X c2"]);
+    w.look("about-x", Some("x0"));
+    // All of this costs much to check, so what was before isn't crashed.
+    let from = w.disk.log_len();
+    w.look("lasting", None);
+    // Details of January go in the opening.
+    let w = w.later(10);
+    w.erase_person(1, "X");
+    w.sign();
+    w.rotate();
+    Workload::end("acts, and what is signed", w, true, from)
 }
 
 const LIMIT: Duration = Duration::from_secs(20);
