@@ -10,7 +10,9 @@ use std::sync::Arc;
 use escrowdb::erase::Selector;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
-use escrowdb::store::{Builder, EraseOptions, GivenUpBy, Order, Record, Store, VerifyOptions};
+use escrowdb::store::{
+    ActOptions, AuditRules, Builder, EraseOptions, GivenUpBy, Level, Order, Record, Store, VerifyOptions,
+};
 use escrowdb::vfs::MemoryVfs;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -501,4 +503,41 @@ fn a_number_that_was_given_in_a_lost_frame_is_not_given_again() {
     authors.sort();
     let named = |id: &str, author: Option<&str>| (id.to_owned(), author.map(str::to_owned));
     assert_eq!(authors, [named("a", Some(ANNA)), named("c", None), named("n", Some("new@example.org"))]);
+}
+
+/// Acts and what was typed lie in the lost files too. Without its index a segment tells of none, and what was
+/// typed there dies with any erasure. Without bodies the acts that can't be read are an error and no shorter
+/// list; what was typed may name her, so all of it goes with her, and is not there again with the file.
+#[test]
+fn acts_in_lost_files_are_missed_and_what_was_typed_dies() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).audit(Level::All).create().unwrap();
+    store.append(&(0..200).map(record).collect::<Vec<_>>()).unwrap();
+    let dana = || Session::new().actor("dana").purpose("complaint");
+    store.session(dana()).records_of(ANNA).unwrap();
+    store.session(dana()).count("kind:import").unwrap();
+    store.roll().unwrap();
+    store.session(dana()).count("kind:import").unwrap();
+    store.set_audit_rules(&dana(), &AuditRules::new(Level::Off)).unwrap();
+    store.close().unwrap();
+    let files = disk.snapshot();
+    let kept = |store: &Store| {
+        let all = ActOptions::new().limit(1000).details(true);
+        let acts = store.session(Session::new().purpose("check")).acts("author:dana", &all)?;
+        let details = acts.iter().filter(|act| act.detail.is_some()).count();
+        escrowdb::Result::Ok((acts.len(), details))
+    };
+    assert_eq!(kept(&builder(&MemoryVfs::from_files(files.clone())).open().unwrap()).unwrap(), (4, 4));
+    // Of what she said nobody knows what a question might have found, so the one in the journal goes too.
+    for (end, away, back_again) in [(".idx", Ok((2, 2)), (2, 2)), (".seg", Err(()), (4, 1))] {
+        let disk = without(&files, end);
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(kept(&store).map_err(drop), away, "{end}");
+        erase(&store);
+        store.close().unwrap();
+        let disk = back(&disk, &files, end);
+        let store = builder(&disk).open().unwrap();
+        assert_eq!(kept(&store).unwrap(), back_again, "{end}");
+        assert!(store.verify(&all()).unwrap().damage.is_empty(), "{end}");
+    }
 }
