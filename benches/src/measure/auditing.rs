@@ -53,23 +53,64 @@ pub fn audit(dir: &Path, workload: &Workload, records: u64, table: &mut Table) -
     Ok(())
 }
 
-/// Erases somebody of ten records where nothing was typed, and where many queries stand in details.
+/// What was typed before somebody is erased.
+struct Typed {
+    /// What the row says of it.
+    what: &'static str,
+    queries: usize,
+    /// Whether they are for words in the whole store: each could have found what goes.
+    everywhere: bool,
+    /// Segments in which they stand.
+    segments: usize,
+    /// Conversations of the one who goes, a record each.
+    conversations: usize,
+}
+
+/// Erases somebody where nothing was typed, and where many queries stand in details.
 pub fn details(dir: &Path, table: &mut Table) -> Result<()> {
-    for typed in [0, 10_000] {
-        let store = store(&dir.join(format!("typed-{typed}"))).audit(Level::All).create()?;
-        let said = (0..1_000).map(|n| {
-            let record = Record::new(format!("c{}", n % 100), format!("p{}", n % 100), Micros(n), "a lamp");
-            record.id(format!("m{n}")).tag("common")
-        });
-        store.append(&said.collect::<Vec<_>>())?;
+    let few = Typed { what: "none", queries: 0, everywhere: false, segments: 1, conversations: 10 };
+    for typed in [
+        Typed { what: "10,000, of one conversation each", queries: 10_000, ..few },
+        Typed {
+            what: "100,000 over the whole store",
+            queries: 100_000,
+            everywhere: true,
+            segments: 20,
+            ..few
+        },
+        Typed { what: "none, 20,000 conversations", conversations: 20_000, ..few },
+        Typed {
+            what: "10,000 of one conversation each, 20,000 conversations",
+            queries: 10_000,
+            conversations: 20_000,
+            ..few
+        },
+        few,
+    ] {
+        erase_beside(&dir.join(typed.what), &typed, table)?;
+    }
+    Ok(())
+}
+
+fn erase_beside(dir: &Path, typed: &Typed, table: &mut Table) -> Result<()> {
+    let store = store(dir).audit(Level::All).create()?;
+    let said = (0..typed.conversations.max(1_000)).map(|n| {
+        let author = if n < typed.conversations { "p7".to_owned() } else { format!("other {}", n % 100) };
+        Record::new(format!("c{n}"), author, Micros(n as i64), "a lamp").id(format!("m{n}")).tag("common")
+    });
+    store.append(&said.collect::<Vec<_>>())?;
+    for part in 0..typed.segments {
         std::thread::scope(|scope| -> Result<()> {
             let store = &store;
             let all: Vec<_> = (0..READERS_TYPING)
                 .map(|reader| {
                     scope.spawn(move || -> escrowdb::Result<()> {
                         let reading = store.session(Session::new().actor("dana").purpose("measurement"));
-                        for n in (reader..typed).step_by(READERS_TYPING) {
-                            reading.count(&format!("conversation:c{} (lamp OR lime) -tag:x{n}", n % 100))?;
+                        for n in (reader..typed.queries / typed.segments).step_by(READERS_TYPING) {
+                            let n = n + part;
+                            let of =
+                                if typed.everywhere { String::new() } else { format!("conversation:c{n} ") };
+                            reading.count(&format!("{of}(lime OR lump) -tag:x{n}"))?;
                         }
                         Ok(())
                     })
@@ -81,15 +122,30 @@ pub fn details(dir: &Path, table: &mut Table) -> Result<()> {
             Ok(())
         })?;
         store.roll()?;
-        let start = Instant::now();
-        let certificate = store.erase(&Selector::Person("p7".into()), &EraseOptions::default())?;
-        let whole = start.elapsed();
-        table.row(
-            format!("erase of one person, {} queries in details: whole / removed", number(typed as u64)),
-            format!("{} / {}", time(whole), number(certificate.records_removed)),
-        )?;
-        store.close()?;
     }
+    let (erased, slowest) = std::thread::scope(|scope| -> Result<_> {
+        let erasing = scope.spawn(|| -> escrowdb::Result<_> {
+            let start = Instant::now();
+            let certificate = store.erase(&Selector::Person("p7".into()), &EraseOptions::default())?;
+            Ok((start.elapsed(), certificate.records_removed))
+        });
+        let reading = store.session(Session::new().actor("dana"));
+        let mut slowest = Duration::ZERO;
+        while !erasing.is_finished() {
+            let start = Instant::now();
+            reading.count("author:\"other 1\"")?;
+            slowest = slowest.max(start.elapsed());
+        }
+        Ok((erasing.join().map_err(|_| "the erasure panicked")??, slowest))
+    })?;
+    table.row(
+        format!(
+            "erase of one person, queries in details: {}: whole / removed / slowest count beside it",
+            typed.what
+        ),
+        format!("{} / {} / {}", time(erased.0), number(erased.1), time(slowest)),
+    )?;
+    store.close()?;
     Ok(())
 }
 

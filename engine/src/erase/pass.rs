@@ -106,9 +106,7 @@ fn unmask(state: &State) -> Result<()> {
     let mut mask = Mask::default();
     for (_, waiting) in catalog::waiting(&view.tree)? {
         if waiting.progress.epoch_after.0 > 0 {
-            target::mask(&mut mask, &waiting.target);
-            mask.persons.extend(&waiting.forgotten);
-            mask.records.extend(&waiting.further);
+            target::mask(&mut mask, &waiting);
         }
     }
     if mask.persons.is_empty() {
@@ -163,8 +161,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
             let mut mask = Mask::default();
             for (request, waiting) in &mut batch {
                 waiting.forgotten.extend(alone.get(request).into_iter().flatten());
-                target::mask(&mut mask, &waiting.target);
-                mask.persons.extend(&waiting.forgotten);
+                target::mask(&mut mask, waiting);
             }
             let mut view = state.view.write();
             view.mask = mask;
@@ -186,10 +183,6 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
             // No detail is drafted while there is a mask, and whatever was is written: the writer's lock
             // was ours in between. What names what goes stands by now, and reading it keeps nobody.
             details::find(state, &mut batch)?;
-            let mut view = state.view.write();
-            for (_, waiting) in &batch {
-                view.mask.records.extend(&waiting.further);
-            }
             return Ok(batch);
         }
         alone = found;

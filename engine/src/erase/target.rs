@@ -214,8 +214,13 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
 /// forgets, and details of acts that name it.
 pub fn doomed_in(part: &dyn Part, waiting: &Waiting) -> Result<RoaringBitmap> {
     let mut docs = matching_in(part, &waiting.target)? | of_subjects(part, &waiting.forgotten)?;
-    for seq in &waiting.further {
-        docs.extend(part.doc_of(*seq)?);
+    if !waiting.further.is_empty() {
+        // There may be as many as there were searches, in few parts: each part is asked once what it has.
+        for doc in part.postings(&Term::kind(Kind::Detail))? {
+            if waiting.further.binary_search(&part.key(doc)?.seq).is_ok() {
+                docs.insert(doc);
+            }
+        }
     }
     Ok(docs)
 }
@@ -288,11 +293,13 @@ fn masked_targets(mask: &Mask) -> Vec<Target> {
     all
 }
 
-/// Adds a target to a mask.
-pub fn mask(mask: &mut Mask, target: &Target) {
-    match target {
+/// Adds what an erasure takes to a mask.
+pub fn mask(mask: &mut Mask, waiting: &Waiting) {
+    match &waiting.target {
         Target::Persons(numbers) | Target::Audit { numbers, .. } => mask.persons.extend(numbers),
         Target::Conversation(name) => mask.conversations.push(name.clone()),
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
     }
+    mask.persons.extend(&waiting.forgotten);
+    mask.details |= waiting.was_asked_for();
 }

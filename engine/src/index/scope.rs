@@ -22,6 +22,9 @@ pub struct Mask {
     pub conversations: Zeroizing<Vec<String>>,
     /// These records.
     pub records: Vec<Seq>,
+    /// All details of acts: some of them name what is being erased. No query finds any, so this is for who
+    /// shows them.
+    pub details: bool,
 }
 
 impl Mask {

@@ -262,8 +262,10 @@ pub fn waiting(tree: &Tree) -> Result<Vec<(RequestId, Waiting)>> {
             for (k, _) in tree.scan(&key::forgotten_prefix(id))? {
                 one.forgotten.extend(key::parse_forgotten(&k));
             }
-            for (k, _) in tree.scan(&key::further_prefix(id))? {
-                one.further.extend(key::parse_further(&k));
+            for (k, value) in tree.scan(&key::further_prefix(id))? {
+                let first = key::parse_further(&k)
+                    .ok_or_else(|| Error::corrupt("a key of further records is malformed"))?;
+                one.further.extend(Further::decode(&value)?.seqs(first));
             }
             waiting.push((id, one));
         }
@@ -287,13 +289,17 @@ pub fn put_forgotten(
     Ok(())
 }
 
-/// Notes which records an erasure takes besides what it was asked for, in the place of what was noted before.
+/// Notes which records an erasure takes besides what it was asked for, ascending, in the place of what was noted
+/// before.
 pub fn put_further(changes: &mut Changes, tree: &Tree, request: RequestId, seqs: &[Seq]) -> Result<()> {
     for (k, _) in tree.scan(&key::further_prefix(request))? {
         changes.insert(k, None);
     }
-    for seq in seqs {
-        put(changes, key::further(request, *seq), &Further)?;
+    let mut left = seqs;
+    while let Some(first) = left.first().copied() {
+        let (further, taken) = Further::of(left);
+        put(changes, key::further(request, first), &further)?;
+        left = left.get(taken..).unwrap_or_default();
     }
     Ok(())
 }

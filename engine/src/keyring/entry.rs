@@ -1,6 +1,6 @@
 //! What stands in the keyring: kinds of entries, their keys, their values.
 //!
-//! A key is a kind byte and the bytes below; a value starts with a version byte (1). Unknown
+//! A key is a kind byte and the bytes below; a value starts with a version byte (mostly 1). Unknown
 //! versions are refused, unknown kinds left alone.
 //!
 //! ```text
@@ -14,7 +14,7 @@
 //! 7 store     1 tag key, 2 signing key, 3 counters, 4 settings, 5 progress of an import, 6 time seen, 7 losses,
 //!             8 keys of the log, 9 head signed last, 10 audit rules; 11 ‖ number u64 BE: AuditPeriod
 //! 8 forgotten request id 16 ‖ number u64 BE    nothing
-//! 9 further   request id 16 ‖ seq u64 BE       nothing
+//! 9 further   request id 16 ‖ seq u64 BE       Further
 //! ```
 
 use std::borrow::Cow;
@@ -31,13 +31,15 @@ use crate::text::nfc;
 
 mod audit;
 mod file;
+mod further;
 pub mod key;
 mod person;
 mod store;
 
 pub use audit::{AuditPeriod, AuditRules, Class, Level, Seen};
 pub use file::{Journal, Segment};
-pub use person::{Evidence, Forgotten, Further, Identifier, Person};
+pub use further::Further;
+pub use person::{Evidence, Forgotten, Identifier, Person};
 pub use store::{Counters, Preset, Settings, StoreKey};
 
 /// 32 secret bytes, wiped on drop.

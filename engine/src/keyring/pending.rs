@@ -87,8 +87,8 @@ pub struct Waiting {
     /// People who are forgotten with it: nothing but what goes tells of them. They stand in entries
     /// of their own, see [`catalog`](crate::keyring::catalog::waiting).
     pub forgotten: Vec<PersonNumber>,
-    /// Records that go besides what was asked for: details of acts that name it. They stand in
-    /// entries of their own between two passes.
+    /// Records that go besides what was asked for: details of acts that name it, or could tell of it;
+    /// ascending. They stand in entries of their own between two passes.
     pub further: Vec<Seq>,
 }
 

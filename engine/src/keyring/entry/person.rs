@@ -120,20 +120,6 @@ impl Entry for Forgotten {
     }
 }
 
-/// That an erasure on its way takes a record too; which stands in the key.
-pub struct Further;
-
-impl Entry for Further {
-    fn encode(&self) -> Result<Value> {
-        done(start())
-    }
-
-    fn decode(value: &[u8]) -> Result<Self> {
-        versioned(value, "mark of a further record")?.finish()?;
-        Ok(Self)
-    }
-}
-
 /// Key of evidence that outlives an erased person. Reserved.
 pub struct Evidence {
     /// The person's K_evidence.
