@@ -266,6 +266,14 @@ impl View {
         Ok(())
     }
 
+    /// The number of a person, of which nothing is remembered: for names that may be on their way out.
+    pub fn number_of(&self, identifier: &str) -> Result<Option<PersonNumber>> {
+        match self.born.get(identifier) {
+            Some(number) => Ok(Some(*number)),
+            None => catalog::number(&self.tree, &self.tagger, identifier),
+        }
+    }
+
     /// Identifiers of a person, in the order they were learned; empty if unknown.
     pub fn identifiers(&self, person: PersonNumber) -> Result<Vec<String>> {
         if let Some(names) = self.born_names.get(&person) {
@@ -393,13 +401,10 @@ fn identical<'a>(
 
 impl People for View {
     fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
-        if let Some(number) = self.born.get(identifier) {
-            return Ok(Some(*number));
-        }
         if let Some(number) = self.names.lock().numbers.get(identifier) {
             return Ok(Some(*number));
         }
-        let found = catalog::number(&self.tree, &self.tagger, identifier)?;
+        let found = self.number_of(identifier)?;
         if let Some(number) = found {
             let mut names = self.names.lock();
             if names.numbers.len() >= NAMES_MAX {

@@ -309,16 +309,19 @@ impl<'s> Reading<'s> {
     pub fn records_of(&self, identifier: &str) -> Result<Vec<Hit>> {
         let detail = || Detail::new().with(DetailField::Person, identifier);
         let ask = || {
-            let person = self.look_up(identifier)?;
+            let number = match self.look_up(identifier) {
+                Ok(person) => person.number,
+                Err(e) => return unknown(e),
+            };
             let mut hits = Vec::new();
             self.all(Ast::Leaf(Leaf::Subject(text::nfc(identifier).into_owned())), |hit| {
                 hits.push(hit);
                 true
             })?;
             let count = hits.len() as u64;
-            Ok((hits, count, vec![person.number]))
+            Ok((Ok(hits), count, vec![number]))
         };
-        self.shown(Deed::PersonRecords, detail, ask)
+        self.shown(Deed::PersonRecords, detail, ask)?
     }
 
     /// A person by any identifier.
@@ -327,14 +330,12 @@ impl<'s> Reading<'s> {
     /// *Not found* if she is unknown; the erased are unknown.
     pub fn person(&self, identifier: &str) -> Result<PersonView> {
         let detail = || Detail::new().with(DetailField::Person, identifier);
-        // Who asks for somebody unknown leaves the same act.
         let ask = || match self.look_up(identifier) {
             Ok(person) => {
                 let number = person.number;
                 Ok((Ok(person), 1, vec![number]))
             }
-            Err(e) if e.kind() == ErrorKind::NotFound => Ok((Err(e), 0, Vec::new())),
-            Err(e) => Err(e),
+            Err(e) => unknown(e),
         };
         self.shown(Deed::Person, detail, ask)?
     }
@@ -378,7 +379,7 @@ impl<'s> Reading<'s> {
         Walk::new(self, self.parse(query)?, text, options)
     }
 
-    fn parse(&self, query: &str) -> Result<Ast> {
+    pub(super) fn parse(&self, query: &str) -> Result<Ast> {
         let ast = parse::parse(query, self.state.env.clock.now())?;
         if acts::asks_for_details(&ast) {
             return Ok(Ast::And(vec![ast, Ast::Not(Box::new(Ast::Leaf(Leaf::Kind(Kind::Detail))))]));
@@ -421,6 +422,11 @@ impl<'s> Reading<'s> {
         let parts = view.parts();
         f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() })
     }
+}
+
+/// Who asks for somebody unknown leaves the same act.
+fn unknown<T>(e: Error) -> Result<(Result<T>, u64, Vec<PersonNumber>)> {
+    if e.kind() == ErrorKind::NotFound { Ok((Err(e), 0, Vec::new())) } else { Err(e) }
 }
 
 /// What was typed.
