@@ -25,7 +25,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
-use crate::index::{IdQuery, Part, People, Segment, Term};
+use crate::index::{IdQuery, Part, Segment, Term};
 use crate::keyring::pending::{Target, Waiting};
 use crate::query::asked::Records;
 use crate::receipts::{Detail, DetailField};
@@ -67,19 +67,21 @@ pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
     Ok(())
 }
 
-/// Notes likewise for what only a plan is made of; says whether `own`, which is written later, goes too.
+/// Notes likewise for what only a plan is made of; says how many of `own`, which are written later, go too.
 /// Nothing is masked, so appends, rolls and compactions go on: if parts took another place meanwhile it is
 /// looked again, a few times.
-pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<Detail>) -> Result<bool> {
+pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>) -> Result<u64> {
     let segments_now = || state.view.read().segments.iter().map(|s| s.entry.index).collect::<Vec<_>>();
-    let own = own.map(|own| Typed::of(own, Seq(u64::MAX), state.env.clock.now()));
-    let mut own_goes = false;
+    let now = state.env.clock.now();
+    let own = own.into_iter().flatten().filter(|own| !own.is_empty());
+    let own: Vec<_> = own.map(|own| Typed::of(own, Seq(u64::MAX), now)).collect();
+    let mut own_going = 0;
     for _ in 0..LOOKS_AHEAD {
         let before = (segments_now(), state.view.read().frozen.is_some());
         let segments = segments(state);
         let some = are_there(state, &segments)?;
-        if !some && own.is_none() {
-            return Ok(false);
+        if !some && own.is_empty() {
+            return Ok(0);
         }
         // What an earlier look found is found again.
         waiting.further.clear();
@@ -88,13 +90,16 @@ pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<Detail>) -> 
             look_at_all(state, &segments, &mut seekers)?;
         }
         let [mut seeker] = seekers;
-        own_goes = own.as_ref().map_or(Ok(false), |own| seeker.takes(own))?;
+        own_going = 0;
+        for own in &own {
+            own_going += u64::from(seeker.takes(own)?);
+        }
         seeker.note();
         if before == (segments_now(), state.view.read().frozen.is_some()) {
             break;
         }
     }
-    Ok(own_goes)
+    Ok(own_going)
 }
 
 fn segments(state: &State) -> Vec<Arc<Segment>> {
@@ -162,6 +167,8 @@ fn look(seekers: &mut [Seeker<'_>], part: usize, kept: Kept) -> Result<()> {
             None => true,
         } {
             seeker.further.push(seq);
+        } else if typed.as_ref().is_some_and(Typed::looks_in_details) {
+            seeker.in_details.push(seq);
         }
         Ok(())
     })
@@ -176,6 +183,8 @@ struct Seeker<'a> {
     /// What goes, once a query was found.
     records: Option<Records>,
     further: Vec<Seq>,
+    /// Queries that looked for words in details, and stay unless one of those goes.
+    in_details: Vec<Seq>,
 }
 
 impl<'a> Seeker<'a> {
@@ -190,21 +199,30 @@ impl<'a> Seeker<'a> {
         }
         let names = names_of(&view, waiting, &docs)?;
         let gone = Gone { state, docs, known: HashMap::new() };
-        Ok(Self { waiting, names, gone, segments, records: None, further: Vec::new() })
+        Ok(Self {
+            waiting,
+            names,
+            gone,
+            segments,
+            records: None,
+            further: Vec::new(),
+            in_details: Vec::new(),
+        })
     }
 
     fn takes(&mut self, typed: &Typed) -> Result<bool> {
         if self.names.stand_in(typed) || self.gone.is_named_by(&typed.detail)? {
             return Ok(true);
         }
-        let Some(query) = typed.query() else { return Ok(false) };
+        let Some(query) = typed.of_chats() else { return Ok(false) };
         let records = match &mut self.records {
             Some(records) => records,
             none => none.insert(self.gone.records(self.segments)?),
         };
         match query {
             Some(query) => query.tells_of(records, typed.seq, &mut |name| {
-                self.gone.state.view.read().number(&text::nfc(name))
+                let name = Zeroizing::new(text::nfc(name).into_owned());
+                self.gone.state.view.read().number_of(&name)
             }),
             // What it asked for beyond that nobody knows.
             None => Ok(records.has_before(typed.seq)),
@@ -212,6 +230,10 @@ impl<'a> Seeker<'a> {
     }
 
     fn note(mut self) {
+        // Whoever found words in a detail knows what it said, as its count does that goes on.
+        if let Some(first) = self.further.iter().min().copied() {
+            self.further.extend(self.in_details.iter().filter(|seq| **seq > first));
+        }
         self.further.sort_unstable();
         self.further.dedup();
         self.waiting.further = self.further;

@@ -33,7 +33,7 @@ pub struct Plan {
     pub what: &'static str,
     /// Records that go, of whatever kind, but for details of acts.
     pub records: u64,
-    /// Details of acts that name what goes, this plan's own among them if it left one: they go too. The
+    /// Details of acts that name what goes, this plan's own among them if it left some: they go too. The
     /// certificate counts both as records removed.
     pub details: u64,
     /// Segments that would be re-keyed.
@@ -53,19 +53,19 @@ pub struct Plan {
 
 /// What a plan is to leave behind.
 pub struct Own<'a> {
-    /// The detail of its act.
-    pub detail: Detail,
+    /// The details of its act.
+    pub details: [Detail; 2],
     /// Who plans: the act tells of him, so the erasure won't forget him.
     pub actor: Option<&'a str>,
 }
 
-/// Plans the erasure of what `selector` names, and says whether the detail of `own`, if the plan is to leave
+/// Plans the erasure of what `selector` names, and says how many details of `own`, if the plan is to leave
 /// any, would go with it. An erasure waits while a plan reads; appends do not.
-pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, bool)> {
+pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
     let _no_erasure = state.pass.lock();
     let actor = own.as_ref().and_then(|own| own.actor);
     let (mut waiting, others_affected) = asked(&state.view.read(), selector, actor)?;
-    let own_goes = details::look_ahead(state, &mut waiting, own.map(|own| own.detail))?;
+    let own_going = details::look_ahead(state, &mut waiting, own.map(|own| own.details))?;
     let (mut plan, mut mentions) = {
         let view = state.view.read();
         let mut hits = Vec::new();
@@ -93,7 +93,7 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
     }
     plan.mention_total = mentions.total;
     plan.mentions = mentions.newest.into_iter().map(|(_, hit)| hit).collect();
-    Ok((plan, own_goes))
+    Ok((plan, own_going))
 }
 
 /// What an erasure would note of what is asked for, in the way of a pass, and how many others it concerns.

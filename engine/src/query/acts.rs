@@ -5,7 +5,7 @@ use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::ingest::Acts;
 use crate::keyring::entry::Level;
 use crate::query::ast::{Ast, Leaf};
-use crate::query::exec::{Order, Search};
+use crate::query::exec::{Order, Search, in_time};
 use crate::query::options::LIMIT_DEFAULT;
 use crate::query::reading::Reading;
 use crate::query::words::Form;
@@ -14,10 +14,16 @@ use crate::record::{Kind, Stored};
 use crate::state::beside_erasures;
 use crate::text::Wording;
 use crate::view::View;
+use zeroize::Zeroizing;
 
-/// Beginning of the ids of acts, and of details: what stands behind it is the same for both.
+/// Beginning of the ids of acts, of the details of what was asked, and of those of what for. What stands
+/// behind it is the same for all three.
 const ACT: &str = "act/";
 const DETAIL: &str = "detail/";
+const PURPOSE: &str = "purpose/";
+
+/// Acts that are opened for their words under one lock of readers.
+const PIECE: usize = 1_000;
 
 /// How often a question is asked again, an erasure having ended meanwhile.
 const ATTEMPTS: usize = 4;
@@ -178,7 +184,7 @@ impl<'s> Reading<'s> {
                 return Ok((answer, left));
             }
         }
-        Err(Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("ask again"))
+        Err(revoked())
     }
 
     fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<bool> {
@@ -189,31 +195,32 @@ impl<'s> Reading<'s> {
         let mut record = act.to_record(format!("{ACT}{mark}"), now);
         record.subjects = vec![persons.acts];
         let mut records = vec![record];
-        let session = self.session();
-        let detail = self.typed(detail);
-        let with_detail = !detail.is_empty();
-        if with_detail {
-            records.push(Stored {
-                id: format!("{DETAIL}{mark}"),
-                kind: Kind::Detail,
-                subjects: vec![persons.details],
-                time: now,
-                body: detail.to_body(),
-                ..Stored::default()
-            });
+        for (prefix, detail) in [DETAIL, PURPOSE].into_iter().zip(self.details(detail)) {
+            if !detail.is_empty() {
+                records.push(Stored {
+                    id: format!("{prefix}{mark}"),
+                    kind: Kind::Detail,
+                    subjects: vec![persons.details],
+                    time: now,
+                    body: detail.to_body(),
+                    ..Stored::default()
+                });
+            }
         }
-        let actor = session.actor_name().map(str::to_owned);
+        let actor = self.session().actor_name().map(str::to_owned);
         let given = records.len();
         let written = self.queue().append_acts(state, Acts { actor, generation, records })?;
-        Ok(with_detail && written == given)
+        Ok(given > 1 && written == given)
     }
 
-    /// What was typed, with purpose and case of the session: the detail of an act as it is written.
-    pub(crate) fn typed(&self, detail: Detail) -> Detail {
+    /// The details of an act as they are written: what was asked, and what for. They are two, so that
+    /// purpose and case stay where only a query must go.
+    pub(crate) fn details(&self, asked: Detail) -> [Detail; 2] {
         let session = self.session();
-        detail
+        let what_for = Detail::new()
             .with_some(DetailField::Purpose, session.purpose_name())
-            .with_some(DetailField::Case, session.case_name())
+            .with_some(DetailField::Case, session.case_name());
+        [asked, what_for]
     }
 
     /// Records that something is exported, and answers a reading to do that with, of which nothing more
@@ -224,24 +231,31 @@ impl<'s> Reading<'s> {
     /// whatever keeps the act from being written.
     pub fn exporting(&self, what: Exported<'_>, query: &str) -> Result<Self> {
         let quiet = self.quietly();
+        quiet.parse(query)?;
         let generation = self.generation();
-        let count = quiet.count(query)?;
-        let (act, detail) = match what {
+        let (deed, detail) = match what {
             Exported::Person(identifier) => {
-                let number = quiet.person(identifier)?.number;
-                let detail = Detail::new().with(DetailField::Person, identifier);
-                (Act::new(Deed::ExportPerson, count).of([number]), detail)
+                (Deed::ExportPerson, Detail::new().with(DetailField::Person, identifier))
             }
             Exported::Conversation(name) => {
-                let detail = Detail::new().with(DetailField::Conversation, name);
-                (Act::new(Deed::ExportConversation, count), detail)
+                (Deed::ExportConversation, Detail::new().with(DetailField::Conversation, name))
             }
-            Exported::Query => {
-                (Act::new(Deed::ExportQuery, count), Detail::new().with(DetailField::Query, query))
-            }
+            Exported::Query => (Deed::ExportQuery, Detail::new().with(DetailField::Query, query)),
         };
-        self.tell(generation, &act, || detail)?;
-        Ok(quiet)
+        let (people, unknown) = match what {
+            Exported::Person(identifier) => match quiet.person(identifier) {
+                Ok(person) => (vec![person.number], None),
+                // Who asks for somebody unknown leaves the same act.
+                Err(e) if e.kind() == ErrorKind::NotFound => (Vec::new(), Some(e)),
+                Err(e) => return Err(e),
+            },
+            _ => (Vec::new(), None),
+        };
+        if self.tells(deed, 1) {
+            let count = if unknown.is_some() { 0 } else { quiet.count(query)? };
+            self.tell(generation, &Act::new(deed, count).of(people), || detail)?;
+        }
+        unknown.map_or(Ok(quiet), Err)
     }
 
     /// Records that what a query finds is exported, unless that was recorded before.
@@ -301,28 +315,70 @@ impl<'s> Reading<'s> {
                 .hint("name it: --purpose P"));
         }
         let (ast, words) = taken_apart(self.parse_acts(query)?, options.details)?;
-        let find = |view: &View, search: &Search<'_>| {
-            // Words are looked for in what was opened, so all may be needed.
-            let most = if words.is_empty() { options.limit } else { usize::MAX };
-            let mut acts = Vec::new();
-            for found in search.search(&ast, options.order, most, None)? {
-                if acts.len() >= options.limit {
+        let find = || {
+            let (mut acts, mut after, mut moment) = (Vec::new(), None, None);
+            // Words are looked for in what was opened: piece by piece, for appends wait behind each.
+            loop {
+                let left = options.limit - acts.len();
+                let most = if words.is_empty() { left } else { PIECE };
+                let mut more = false;
+                self.with_search(|view, search| {
+                    if options.details && view.mask.details {
+                        return Err(Error::new(ErrorKind::Busy, "an erasure looks through details")
+                            .hint("ask again when it has ended"));
+                    }
+                    // What an earlier piece opened must not leave behind an erasure.
+                    if *moment.get_or_insert(view.generation) != view.generation {
+                        return Err(revoked());
+                    }
+                    let found = search.search(&ast, options.order, most, after)?;
+                    more = found.len() == most;
+                    after = found.last().map(|found| found.key);
+                    for found in found {
+                        search.in_time()?;
+                        let act = opened(search, search.parts[found.part].record(found.doc)?, found.key.seq)?;
+                        let detail = if options.details { detail_of(view, &act.id)? } else { None };
+                        if detail.as_ref().map_or(words.is_empty(), |detail| hold(detail, &words)) {
+                            acts.push(ActView { detail, ..act });
+                        }
+                    }
+                    Ok(())
+                })?;
+                if !more || acts.len() >= options.limit {
                     break;
                 }
-                search.in_time()?;
-                let act = opened(search, search.parts[found.part].record(found.doc)?, found.key.seq)?;
-                let detail = if options.details { detail_of(view, &act.id)? } else { None };
-                if detail.as_ref().map_or(words.is_empty(), |detail| hold(detail, &words)) {
-                    acts.push(ActView { detail, ..act });
-                }
             }
+            acts.truncate(options.limit);
             let count = acts.len() as u64;
             Ok((acts, count, Vec::new()))
         };
         let deed = if options.details { Deed::Details } else { Deed::Acts };
-        let typed = || Detail::new().with(DetailField::Query, query);
-        self.shown(deed, typed, || self.with_search(find))
+        let typed = || Detail::new().with(DetailField::Acts, query);
+        self.shown(deed, typed, || self.behind_erasures(find))
     }
+
+    /// What `ask` answers while no erasure looks through details, for which it waits.
+    fn behind_erasures<T>(&self, ask: impl Fn() -> Result<T>) -> Result<T> {
+        for _ in 1..ATTEMPTS {
+            match ask() {
+                Err(e) if e.kind() == ErrorKind::Busy => {}
+                other => return other,
+            }
+            let pass = &self.state().pass;
+            match self.until() {
+                Some(end) => {
+                    drop(pass.try_lock_until(end));
+                    in_time(Some(end))?;
+                }
+                None => drop(pass.lock()),
+            }
+        }
+        ask()
+    }
+}
+
+fn revoked() -> Error {
+    Error::new(ErrorKind::Revoked, "an erasure ended meanwhile").hint("ask again")
 }
 
 const CURE: &str = "acts are recorded before anything is shown: see that the store's disk has room and can be written, then ask again";
@@ -407,7 +463,14 @@ fn opened(search: &Search<'_>, stored: Stored, seq: Seq) -> Result<ActView> {
 
 fn detail_of(view: &View, act: &str) -> Result<Option<Detail>> {
     let Some(mark) = act.strip_prefix(ACT) else { return Ok(None) };
-    let Some((_, seq, stored)) = view.find("", &format!("{DETAIL}{mark}"))? else { return Ok(None) };
-    let stored = zeroize::Zeroizing::new(stored);
-    Ok((!view.hides(&stored, seq)).then(|| Detail::parse(&stored.body)))
+    let mut all = Detail::new();
+    for prefix in [DETAIL, PURPOSE] {
+        let Some((_, seq, stored)) = view.find("", &format!("{prefix}{mark}"))? else { continue };
+        let stored = Zeroizing::new(stored);
+        if !view.hides(&stored, seq) {
+            let detail = Detail::parse(&stored.body);
+            all = detail.fields().iter().fold(all, |all, (field, text)| all.with(*field, text));
+        }
+    }
+    Ok(Some(all).filter(|all| !all.is_empty()))
 }

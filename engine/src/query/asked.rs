@@ -53,6 +53,13 @@ impl Asked {
         has
     }
 
+    /// Whether it asks for words.
+    pub(crate) fn has_words(&self) -> bool {
+        let mut has = false;
+        each(&self.0, &mut |leaf| has |= matches!(leaf, Leaf::Words(_)));
+        has
+    }
+
     /// Whether what was answered at a position of the log may tell something of these records.
     pub(crate) fn tells_of(
         &self,
@@ -78,12 +85,34 @@ impl Asked {
             return Err(e);
         }
         let asks = Asks { people, kinds };
-        Ok(records.alike.iter().any(|(shape, span)| {
+        let tells = |(shape, span): (&Shape, &Span)| {
             // Of other kinds a query finds what it names.
             span.came < asked
                 && (shape.kind.is_default() || asks.kinds)
                 && asks.fits(&self.0, shape, span) > Truth::No
-        }))
+        };
+        // There may be as many queries as records, and most of them ask for something else.
+        let mut conversation = None;
+        for leaf in self.must() {
+            match leaf {
+                Leaf::Conversation(name) => conversation = Some(hash(name)),
+                leaf if !asks.may_hold(leaf, records) => return Ok(false),
+                _ => {}
+            }
+        }
+        Ok(match conversation {
+            Some(conversation) => records.alike.get(&conversation).into_iter().flatten().any(tells),
+            None => records.alike.values().flatten().any(tells),
+        })
+    }
+
+    /// Conditions that hold of whatever it finds.
+    fn must(&self) -> impl Iterator<Item = &Leaf> {
+        let members = match &self.0 {
+            Ast::And(members) => members,
+            one => std::slice::from_ref(one),
+        };
+        members.iter().filter_map(|member| if let Ast::Leaf(leaf) = member { Some(leaf) } else { None })
     }
 }
 
@@ -136,14 +165,29 @@ impl Asks<'_> {
         }
     }
 
+    fn number(&self, name: &str) -> Option<PersonNumber> {
+        self.people.get(name).copied().flatten()
+    }
+
+    /// Whether a condition may hold of any of these records.
+    fn may_hold(&self, leaf: &Leaf, records: &Records) -> bool {
+        match leaf {
+            Leaf::Author(name) | Leaf::Subject(name) => {
+                self.number(name).is_some_and(|number| records.people.contains(&number))
+            }
+            Leaf::Channel(name) => records.channels.contains(&hash(name)),
+            Leaf::Id(id) => records.ids.contains(&hash(id)),
+            _ => true,
+        }
+    }
+
     fn holds(&self, leaf: &Leaf, shape: &Shape, span: &Span) -> Truth {
-        let number = |name: &String| self.people.get(name.as_str()).copied().flatten();
         match leaf {
             Leaf::Tag(_) | Leaf::Words(_) => Truth::Open,
-            Leaf::Author(name) => Truth::of(number(name).is_some_and(|n| n == shape.author)),
-            Leaf::Subject(name) => Truth::of(number(name).is_some_and(|n| shape.subjects.contains(&n))),
-            Leaf::Conversation(name) => Truth::of(*name == shape.conversation),
-            Leaf::Channel(name) => Truth::of(*name == shape.channel),
+            Leaf::Author(name) => Truth::of(self.number(name).is_some_and(|n| n == shape.author)),
+            Leaf::Subject(name) => Truth::of(self.number(name).is_some_and(|n| shape.subjects.contains(&n))),
+            Leaf::Conversation(name) => Truth::of(hash(name) == shape.conversation),
+            Leaf::Channel(name) => Truth::of(hash(name) == shape.channel),
             Leaf::Kind(kind) => Truth::of(*kind == shape.kind),
             Leaf::Id(id) if !span.ids.contains(&hash(id)) => Truth::No,
             Leaf::Id(_) if span.ids.len() > 1 => Truth::Open,
@@ -158,29 +202,26 @@ impl Asks<'_> {
     }
 }
 
-/// Records by what queries ask for, words and tags apart. Those that are alike in it count as one, from
-/// the first to the last of them. What they are called is wiped.
+/// Records by what queries ask for, words and tags apart: those that are alike in it count as one, from the first
+/// to the last of them. Names stand here as hashes.
 #[derive(Default)]
 pub(crate) struct Records {
-    alike: HashMap<Shape, Span>,
+    /// By conversation.
+    alike: HashMap<u64, HashMap<Shape, Span>>,
+    people: HashSet<PersonNumber>,
+    channels: HashSet<u64>,
+    ids: HashSet<u64>,
     /// The first that can't be read: whether a query found it nobody knows.
     unread: Option<Seq>,
 }
 
 #[derive(PartialEq, Eq, Hash)]
 struct Shape {
-    conversation: String,
-    channel: String,
+    conversation: u64,
+    channel: u64,
     author: PersonNumber,
     subjects: Vec<PersonNumber>,
     kind: Kind,
-}
-
-impl Drop for Shape {
-    fn drop(&mut self) {
-        self.conversation.zeroize();
-        self.channel.zeroize();
-    }
 }
 
 struct Span {
@@ -188,7 +229,6 @@ struct Span {
     last: Micros,
     /// Where the first of them stands in the log.
     came: Seq,
-    /// Hashes of their ids.
     ids: HashSet<u64>,
 }
 
@@ -196,23 +236,24 @@ impl Records {
     /// Adds a record that stands at a position of the log.
     pub(crate) fn add(&mut self, record: &Stored, seq: Seq) {
         let shape = Shape {
-            conversation: record.conversation.clone(),
-            channel: record.channel.clone(),
+            conversation: hash(&record.conversation),
+            channel: hash(&record.channel),
             author: record.author,
             subjects: record.subjects.clone(),
             kind: record.kind,
         };
-        let Stored { time, .. } = *record;
-        let span = self.alike.entry(shape).or_insert_with(|| Span {
-            first: time,
-            last: time,
-            came: seq,
-            ids: HashSet::new(),
-        });
+        let (time, id) = (record.time, hash(&record.id));
+        self.people.insert(shape.author);
+        self.people.extend(&shape.subjects);
+        self.channels.insert(shape.channel);
+        self.ids.insert(id);
+        let of_conversation = self.alike.entry(shape.conversation).or_default();
+        let new = || Span { first: time, last: time, came: seq, ids: HashSet::new() };
+        let span = of_conversation.entry(shape).or_insert_with(new);
         span.first = span.first.min(time);
         span.last = span.last.max(time);
         span.came = span.came.min(seq);
-        span.ids.insert(hash(&record.id));
+        span.ids.insert(id);
     }
 
     /// Adds one that can't be read.
@@ -222,14 +263,15 @@ impl Records {
 
     /// Whether there was one before a position of the log.
     pub(crate) fn has_before(&self, seq: Seq) -> bool {
-        self.unread.is_some_and(|came| came < seq) || self.alike.values().any(|span| span.came < seq)
+        let mut alike = self.alike.values().flat_map(HashMap::values);
+        self.unread.is_some_and(|came| came < seq) || alike.any(|span| span.came < seq)
     }
 }
 
-/// Hash of an id; two of one hash would take a query along that tells nothing.
-fn hash(id: &str) -> u64 {
+/// Hash of a name.
+fn hash(name: &str) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
-    id.hash(&mut hasher);
+    name.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -8,6 +8,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub enum DetailField {
     /// A query as it was typed.
     Query,
+    /// Such a query that asked among acts.
+    Acts,
     /// The field of a facet or the period of a histogram.
     By,
     /// An identifier of a person.
@@ -24,13 +26,22 @@ pub enum DetailField {
 
 impl DetailField {
     /// All, in the order in which they are written.
-    pub const ALL: [Self; 7] =
-        [Self::Query, Self::By, Self::Person, Self::Conversation, Self::Record, Self::Purpose, Self::Case];
+    pub const ALL: [Self; 8] = [
+        Self::Query,
+        Self::Acts,
+        Self::By,
+        Self::Person,
+        Self::Conversation,
+        Self::Record,
+        Self::Purpose,
+        Self::Case,
+    ];
 
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Query => "query",
+            Self::Acts => "acts",
             Self::By => "by",
             Self::Person => "person",
             Self::Conversation => "conversation",

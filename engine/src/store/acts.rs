@@ -29,22 +29,22 @@ impl Store {
                 .with_some(DetailField::Conversation, conversation.as_deref()),
         };
         let own = || {
-            let own = || Own { detail: reading.typed(detail()), actor: session.actor_name() };
+            let own = || Own { details: reading.details(detail()), actor: session.actor_name() };
             reading.tells(Deed::Plan, 1).then(own)
         };
         let ask = || match crate::erase::plan::plan(&self.state, selector, own()) {
-            Ok((plan, own_goes)) => {
+            Ok((plan, own_going)) => {
                 let records = plan.records;
-                Ok((Ok((plan, own_goes)), records, Vec::new()))
+                Ok((Ok((plan, own_going)), records, Vec::new()))
             }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok((Err(e), 0, Vec::new())),
             Err(e) => Err(e),
         };
         let (planned, left) = reading.shown_and_left(Deed::Plan, detail, ask)?;
-        let (mut plan, own_goes) = planned?;
-        if left && own_goes {
-            // It stands in the journal now, and goes with the rest.
-            plan.details += 1;
+        let (mut plan, own_going) = planned?;
+        if left && own_going > 0 {
+            // They stand in the journal now, and go with the rest.
+            plan.details += own_going;
             plan.journal = true;
         }
         Ok(plan)

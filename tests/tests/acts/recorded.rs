@@ -176,12 +176,14 @@ fn a_name_that_is_typed_makes_nobody() {
         let reading = dana(&store);
         assert_eq!(reading.count(&format!("author:{name}")).unwrap(), 0);
         assert!(reading.person(name).is_err() && reading.records_of(name).is_err());
+        let exported = reading.exporting(Exported::Person(name), &format!("subject:{name}")).map(drop);
+        assert_eq!(exported.map_err(|e| e.kind()), Err(ErrorKind::NotFound));
         assert_eq!(reading.search(&format!("subject:{name}"), &SearchOptions::new()).unwrap().len(), 0);
         assert!(reading.get(&format!("m1{name}"), None).unwrap().is_empty());
         let new: Vec<String> = acts(&store).iter().skip(before).map(told).collect();
         lines.push(new[lines.concat().len()..].to_vec());
     }
-    assert_eq!(lines[0].len(), 4);
+    assert_eq!(lines[0].len(), 6);
     assert_eq!(lines[0], lines[1]);
     // Dana alone came.
     assert_eq!(store.stats().unwrap().people, people + 1);
@@ -254,7 +256,20 @@ fn details_go_with_the_conversation_and_the_record_that_they_name() {
     reading.count("conversation:c1").unwrap();
     reading.get("k1", None).unwrap();
     store.roll().unwrap();
-    let texts = || acts(&store).iter().filter(|act| act.detail.is_some()).map(told).collect::<Vec<_>>();
+    let asked = |act: &ActView| {
+        let detail = act.detail.as_ref().unwrap();
+        // What for stays; it names nobody.
+        assert_eq!(
+            (detail.get(DetailField::Purpose), detail.get(DetailField::Case)),
+            (Some("audit"), Some("7"))
+        );
+        detail.fields().len() > 2
+    };
+    let texts = || {
+        let all = acts(&store);
+        let detailed = all.iter().filter(|act| act.actor.0 != 0);
+        detailed.filter(|act| asked(act)).map(told).collect::<Vec<_>>()
+    };
     assert_eq!(texts().len(), 5);
     store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
     assert_eq!(texts().len(), 3);

@@ -90,7 +90,7 @@ fn details_are_planned_and_the_plans_own_is_one_of_them() {
     }
 }
 
-/// Purpose and case are in the detail too: a plan made *for* somebody names her whatever it is about.
+/// Purpose and case are a detail too: a plan made *for* somebody names her whatever it is about.
 #[test]
 fn a_purpose_that_names_the_erased_counts() {
     let store = store(Level::Acts);
@@ -98,10 +98,12 @@ fn a_purpose_that_names_the_erased_counts() {
     say(&store, "k1", "karl", "c2");
     let asked = Session::new().actor("dana").purpose("Karl asked for it");
     let karl = store.plan_as(&asked, &person("karl")).unwrap();
-    assert_eq!((karl.records, karl.details), (2, 1));
+    // Whom it asks about, and what for.
+    assert_eq!((karl.records, karl.details), (2, 2));
     store.plan_as(&asked, &person("anna")).unwrap();
     let karl = store.plan_as(&asked, &person("karl")).unwrap();
-    assert_eq!(karl.details, 3);
+    // Of Anna's plan the purpose only.
+    assert_eq!(karl.details, 5);
     assert_eq!(certified(&erase(&store, &person("karl"))), planned(&karl));
     // One of somebody unknown says nothing of what it leaves.
     assert!(store.plan_as(&asked, &person("nobody")).is_err());

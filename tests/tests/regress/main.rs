@@ -21,6 +21,7 @@ mod neighbours_of_a_large_batch;
 mod newer_analyser;
 mod panic_while_writing;
 mod people_known_only_from_the_erased;
+mod purposes_of_others;
 mod reads_beside_an_erasure;
 mod request_id;
 mod reserve_at_each_append;

@@ -65,7 +65,7 @@ impl Names {
         let words = Wording::of(name);
         let length = name.chars().count();
         let counted = length >= DISTINCTIVE_MIN && name.chars().any(char::is_numeric);
-        if counted || length > WORD_MAX && words.len() == 1 {
+        if counted || length > WORD_MAX && name.split_whitespace().count() == 1 {
             self.distinctive = Some((words, came)).filter(|(words, _)| !words.is_empty());
         }
     }

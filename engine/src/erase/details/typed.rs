@@ -30,12 +30,13 @@ impl Typed {
     /// What a detail holds that stands at a position and was written at a time.
     pub(super) fn of(detail: Detail, seq: Seq, time: Micros) -> Self {
         let whole = |text: &&str| !Detail::may_be_cut(text);
-        let query = detail.get(DetailField::Query).filter(whole).and_then(|text| Asked::parse(text, time));
+        let text = detail.get(DetailField::Query).or_else(|| detail.get(DetailField::Acts));
+        let query = text.filter(whole).and_then(|text| Asked::parse(text, time));
         let mut analyser = Analyser::new();
         let texts = detail.fields().iter().map(|(field, text)| {
             let text = match &query {
                 // The words of the language are nobody's name.
-                Some(query) if *field == DetailField::Query => query.values(),
+                Some(query) if matches!(field, DetailField::Query | DetailField::Acts) => query.values(),
                 _ => text.clone(),
             };
             Text { words: Wording::by(&mut analyser, &text), is_cut: Detail::may_be_cut(&text), text }
@@ -43,9 +44,14 @@ impl Typed {
         Self { texts: texts.collect(), query, seq, detail }
     }
 
-    /// The query, if there is one; `None` in it if it was cut, or is not well formed any more.
-    pub(super) fn query(&self) -> Option<Option<&Asked>> {
+    /// The query, if it asked among chats; `None` in it if it was cut, or is not well formed any more.
+    pub(super) fn of_chats(&self) -> Option<Option<&Asked>> {
         self.detail.get(DetailField::Query).map(|_| self.query.as_ref())
+    }
+
+    /// Whether it asked among acts for words of their details.
+    pub(super) fn looks_in_details(&self) -> bool {
+        self.detail.get(DetailField::Acts).is_some() && self.query.as_ref().is_none_or(Asked::has_words)
     }
 
     /// Its texts; of a query what stands behind colons, and words.
