@@ -29,7 +29,7 @@ KINDS = {1: "message", 2: "action", 3: "edit", 4: "delete", 5: "reaction", 6: "j
          36: "rule", 37: "import", 38: "detail"}
 DEEDS = {1: 33, 2: 33, 3: 33, 4: 33, 5: 33, 6: 33, 7: 33, 8: 33, 16: 34, 17: 34, 18: 34, 19: 34, 20: 34, 21: 34,
          32: 35, 33: 35, 34: 35, 48: 36, 49: 36, 64: 37}
-TEXTS = ["query", "by", "person", "conversation", "record", "purpose", "case"]
+TEXTS = ["query", "acts", "by", "person", "conversation", "record", "purpose", "case"]
 
 
 class Bad(Exception):
@@ -297,7 +297,7 @@ def check_act(m, people):
         return
     need(m[3] == "" and len(m[6]) == 1 and m[6][0] in people.periods, "an act outside of a period")
     if kind == 38:
-        need(m[4].startswith("detail/") and m[5] == 0, "a detail of no act")
+        need(m[4].startswith(("detail/", "purpose/")) and m[5] == 0, "a detail of no act")
         names = [line.split(": ", 1)[0] for line in m[9].split("\n")]
         places = [TEXTS.index(name) for name in names]
         need(places == sorted(set(places)), "a detail says something twice")

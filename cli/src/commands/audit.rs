@@ -106,10 +106,15 @@ fn expire(store: &Store, out: &mut Out) -> Result<(), Failure> {
     let gone = store.expire_acts()?;
     for certificate in &gone {
         let removed = certificate.records_removed;
+        let request = certificate.request.to_string();
         out.line(&if out.json() {
-            Object::new().text("erased", certificate.what).number("records", removed).finish()
+            let line = Object::new().text("erased", certificate.what).number("records", removed);
+            line.text("request", &request).finish()
         } else {
-            format!("{removed} records of {} gone", certificate.what)
+            format!(
+                "{removed} records of {} gone; certificate: escrow certificate {request}",
+                certificate.what
+            )
         })?;
     }
     if gone.is_empty() {

@@ -2,7 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+use std::sync::Arc;
+
 use crate::support::Sandbox;
+use escrowdb::clock::{Clock, SystemClock};
+use escrowdb::id::Micros;
+use escrowdb::session::Session;
+use escrowdb::store::{AuditRules, Level, Store};
 use serde_json::{Value, json};
 
 fn audit(sandbox: &Sandbox, args: &[&str]) -> Vec<Value> {
@@ -113,4 +119,42 @@ fn a_shell_records_its_lines() {
     let sandbox = Sandbox::with_sample();
     sandbox.run_with("shell --as dana", "get m1\naudit author:dana\n").ok();
     assert_eq!(audit(&sandbox, &["author:dana"]).len(), 1);
+}
+
+/// A clock so many days behind.
+struct Behind(i64);
+
+impl Clock for Behind {
+    fn now(&self) -> Micros {
+        Micros(SystemClock.now().0 - self.0 * Micros::DAY)
+    }
+}
+
+/// Details die on their date by the way of every erasure, so there is a certificate of it, which anybody can check.
+#[test]
+fn what_expired_has_a_certificate() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.folder.join("s");
+    let of = |days| Store::builder(&path).clock(Arc::new(Behind(days))).background(false);
+    let store = of(90).audit(Level::Acts).create().unwrap();
+    let rules = AuditRules::new(Level::All).keep_acts(365).keep_details(1);
+    store.set_audit_rules(&Session::new(), &rules).unwrap();
+    store.session(Session::new().actor("dana").purpose("a complaint")).count("lamp").unwrap();
+    store.close().unwrap();
+    // A clock that went on by more is not believed at once.
+    for days in [70, 50, 30] {
+        of(days).open().unwrap().close().unwrap();
+    }
+    let gone = sandbox.run("--json search kind:erased").ok().lines();
+    assert_eq!(gone.len(), 1);
+    let request = gone[0]["id"].as_str().unwrap().strip_prefix("erased/").unwrap();
+    let text = sandbox.run(&format!("certificate {request}")).ok().out;
+    std::fs::write(sandbox.folder.join("c.json"), &text).unwrap();
+    let key = sandbox.run("key show").ok().out;
+    let args = ["--json", "verify-certificate", "c.json", "--key", key.trim()];
+    let seen = sandbox.args(&args, "").ok().lines().remove(0);
+    assert_eq!((&seen["what"], &seen["records_removed"]), (&json!("details"), &json!(2)));
+    assert!(!text.contains("dana") && !text.contains("complaint"), "{text}");
+    std::fs::write(sandbox.folder.join("c.json"), text.replace("\"details\"", "\"acts\"")).unwrap();
+    sandbox.args(&args, "").exits(6);
 }
