@@ -16,7 +16,7 @@
 //! back. Damage keeps nothing here that is to be forgotten, and no store from opening: an erasure that
 //! waits is gone on with by every opening.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
@@ -24,7 +24,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
-use crate::id::{Micros, RequestId, Seq};
+use crate::id::{Micros, PersonNumber, RequestId, Seq};
 use crate::index::{IdQuery, Part, Segment, Term};
 use crate::keyring::pending::{Target, Waiting};
 use crate::query::asked::Records;
@@ -38,25 +38,31 @@ mod names;
 mod typed;
 
 use names::Names;
-use typed::Typed;
+use typed::{Desk, Question, Typed};
 
 /// How often a plan looks for details beside rolls and compactions.
 const LOOKS_AHEAD: usize = 3;
 
-/// Notes for each erasure which details go with it. The mask stands, and no frame is on its way: from
+/// Notes for each erasure which details go with it; `grown` are those that forget more people than their earlier
+/// passes did. The mask stands, and no frame is on its way: from
 /// then on no detail is drafted until the mask is gone, and nothing is rolled, merged or rewritten. So
 /// every detail that can name what goes is there, and stays in its place, without a lock; only what
 /// stands in memory is read under that of readers. Appends and searches go on.
-pub fn find(state: &State, batch: &mut [(RequestId, Waiting)]) -> Result<()> {
+pub fn find(
+    state: &State,
+    batch: &mut [(RequestId, Waiting)],
+    grown: &BTreeMap<RequestId, Vec<PersonNumber>>,
+) -> Result<()> {
     let segments = segments(state);
     if !are_there(state, &segments)? {
         return Ok(());
     }
     let mut seekers = Vec::new();
-    for (_, waiting) in batch {
+    for (request, waiting) in batch {
         // Of periods all goes; of what an earlier pass has met the names are gone, and what they
         // found was noted.
-        if waiting.was_asked_for() && waiting.progress.epoch_after.0 == 0 {
+        let is_new = waiting.progress.epoch_after.0 == 0 || grown.contains_key(request);
+        if waiting.was_asked_for() && is_new {
             seekers.push(Seeker::new(state, &segments, waiting)?);
         }
     }
@@ -74,7 +80,8 @@ pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>
     let segments_now = || state.view.read().segments.iter().map(|s| s.entry.index).collect::<Vec<_>>();
     let now = state.env.clock.now();
     let own = own.into_iter().flatten().filter(|own| !own.is_empty());
-    let own: Vec<_> = own.map(|own| Typed::of(own, Seq(u64::MAX), now)).collect();
+    let mut desk = Desk::new();
+    let own: Vec<_> = own.map(|own| desk.typed(own, now)).collect();
     let mut own_going = 0;
     for _ in 0..LOOKS_AHEAD {
         let before = (segments_now(), state.view.read().frozen.is_some());
@@ -92,7 +99,7 @@ pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>
         let [mut seeker] = seekers;
         own_going = 0;
         for own in &own {
-            own_going += u64::from(seeker.takes(own)?);
+            own_going += u64::from(seeker.takes(own, Seq(u64::MAX))?);
         }
         seeker.note();
         if before == (segments_now(), state.view.read().frozen.is_some()) {
@@ -120,8 +127,9 @@ fn are_there(state: &State, segments: &[Arc<Segment>]) -> Result<bool> {
 
 /// Shows every detail to everybody who looks for some.
 fn look_at_all(state: &State, segments: &[Arc<Segment>], seekers: &mut [Seeker<'_>]) -> Result<()> {
+    let mut desk = Desk::new();
     for (part, segment) in segments.iter().enumerate() {
-        each_detail(&**segment, |kept| look(seekers, part, kept))?;
+        each_detail(&**segment, |kept| look(seekers, &mut desk, part, kept))?;
     }
     let mut unrolled = Vec::new();
     {
@@ -133,7 +141,7 @@ fn look_at_all(state: &State, segments: &[Arc<Segment>], seekers: &mut [Seeker<'
             })?;
         }
     }
-    unrolled.into_iter().try_for_each(|(part, kept)| look(seekers, part, kept))
+    unrolled.into_iter().try_for_each(|(part, kept)| look(seekers, &mut desk, part, kept))
 }
 
 /// A living detail, where it stands.
@@ -158,16 +166,16 @@ fn each_detail(part: &dyn Part, mut each: impl FnMut(Kept) -> Result<()>) -> Res
 }
 
 /// Shows a detail of a part to everybody who looks for some.
-fn look(seekers: &mut [Seeker<'_>], part: usize, kept: Kept) -> Result<()> {
+fn look(seekers: &mut [Seeker<'_>], desk: &mut Desk, part: usize, kept: Kept) -> Result<()> {
     let Kept { doc, seq, detail } = kept;
-    let typed = detail.map(|(detail, time)| Typed::of(detail, seq, time));
+    let typed = detail.map(|(detail, time)| desk.typed(detail, time));
     seekers.iter_mut().filter(|seeker| !seeker.gone.holds(part, doc)).try_for_each(|seeker| {
         if match &typed {
-            Some(typed) => seeker.takes(typed)?,
+            Some(typed) => seeker.takes(typed, seq)?,
             None => true,
         } {
             seeker.further.push(seq);
-        } else if typed.as_ref().is_some_and(Typed::looks_in_details) {
+        } else if typed.as_ref().is_some_and(|typed| typed.looks_in_details()) {
             seeker.in_details.push(seq);
         }
         Ok(())
@@ -198,7 +206,7 @@ impl<'a> Seeker<'a> {
             docs.push(target::doomed_in(part, waiting)?);
         }
         let names = names_of(&view, waiting, &docs)?;
-        let gone = Gone { state, docs, known: HashMap::new() };
+        let gone = Gone { state, docs, known: HashMap::new(), numbers: HashMap::new() };
         Ok(Self {
             waiting,
             names,
@@ -210,22 +218,23 @@ impl<'a> Seeker<'a> {
         })
     }
 
-    fn takes(&mut self, typed: &Typed) -> Result<bool> {
-        if self.names.stand_in(typed) || self.gone.is_named_by(&typed.detail)? {
+    fn takes(&mut self, typed: &Typed, seq: Seq) -> Result<bool> {
+        if self.names.stand_in(typed, seq) || self.gone.is_named_by(&typed.detail)? {
             return Ok(true);
         }
-        let Some(query) = typed.of_chats() else { return Ok(false) };
+        let query = match typed.question() {
+            Question::None => return Ok(false),
+            Question::Chats(query) => Some(query),
+            Question::Unknown => None,
+        };
         let records = match &mut self.records {
             Some(records) => records,
             none => none.insert(self.gone.records(self.segments)?),
         };
         match query {
-            Some(query) => query.tells_of(records, typed.seq, &mut |name| {
-                let name = Zeroizing::new(text::nfc(name).into_owned());
-                self.gone.state.view.read().number_of(&name)
-            }),
-            // What it asked for beyond that nobody knows.
-            None => Ok(records.has_before(typed.seq)),
+            Some(query) => query.tells_of(records, seq, &mut |name| self.gone.number(name)),
+            // Whatever was there it may have found.
+            None => Ok(records.has_before(seq)),
         }
     }
 
@@ -234,9 +243,9 @@ impl<'a> Seeker<'a> {
         if let Some(first) = self.further.iter().min().copied() {
             self.further.extend(self.in_details.iter().filter(|seq| **seq > first));
         }
-        self.further.sort_unstable();
-        self.further.dedup();
-        self.waiting.further = self.further;
+        self.waiting.further.append(&mut self.further);
+        self.waiting.further.sort_unstable();
+        self.waiting.further.dedup();
     }
 }
 
@@ -272,6 +281,8 @@ struct Gone<'a> {
     state: &'a State,
     docs: Vec<RoaringBitmap>,
     known: HashMap<Named, bool>,
+    /// People who stand in queries, by their name's hash.
+    numbers: HashMap<[u8; 32], Option<PersonNumber>>,
 }
 
 impl Gone<'_> {
@@ -280,7 +291,20 @@ impl Gone<'_> {
         self.docs.get(part).is_some_and(|docs| docs.contains(doc))
     }
 
-    /// What queries could have found of it.
+    /// The number of somebody who stands in a query.
+    fn number(&mut self, name: &str) -> Result<Option<PersonNumber>> {
+        let name = Zeroizing::new(text::nfc(name).into_owned());
+        let key = *blake3::hash(name.as_bytes()).as_bytes();
+        if let Some(known) = self.numbers.get(&key) {
+            return Ok(*known);
+        }
+        let number = self.state.view.read().number_of(&name)?;
+        self.numbers.insert(key, number);
+        Ok(number)
+    }
+
+    /// What queries could have found of it. A segment that can't be read goes as a whole, with what was hers
+    /// in it.
     fn records(&self, segments: &[Arc<Segment>]) -> Result<Records> {
         let mut records = Records::default();
         let mut add = |part: &dyn Part, docs: &RoaringBitmap| -> Result<()> {
@@ -298,6 +322,7 @@ impl Gone<'_> {
         let view = self.state.view.read();
         let parts = view.parts().into_iter().skip(segments.len());
         parts.zip(unrolled).try_for_each(|(part, docs)| add(part, docs))?;
+        view.missing.iter().for_each(|missing| records.add_unread(missing.entry.min_seq));
         Ok(records)
     }
 

@@ -182,7 +182,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
             batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
             // No detail is drafted while there is a mask, and whatever was is written: the writer's lock
             // was ours in between. What names what goes stands by now, and reading it keeps nobody.
-            details::find(state, &mut batch)?;
+            details::find(state, &mut batch, &alone)?;
             return Ok(batch);
         }
         alone = found;
@@ -190,7 +190,8 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
 }
 
 /// Whom each of these erasures forgets, besides those whom it forgets already. Who is alone in what
-/// several take goes with the last of them.
+/// several take goes with the last of them: one that somebody asked for, if there is any, for with such a
+/// one goes what was typed about him.
 fn find_alone(
     state: &State,
     batch: &[(RequestId, Waiting)],
@@ -206,7 +207,9 @@ fn find_alone(
         }
     }
     let mut all = BTreeMap::new();
-    for (request, waiting) in batch {
+    let mut in_order: Vec<_> = batch.iter().collect();
+    in_order.sort_by_key(|(_, waiting)| waiting.was_asked_for());
+    for (request, waiting) in in_order {
         for (part, gone) in parts.iter().zip(&mut gone) {
             *gone |= target::doomed_in(*part, waiting)?;
         }

@@ -1,5 +1,9 @@
 //! The choke point of reading: what leaves is recorded first, and the search among acts.
 
+use std::time::Instant;
+
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::ingest::Acts;
@@ -7,14 +11,14 @@ use crate::keyring::entry::Level;
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Order, Search, in_time};
 use crate::query::options::LIMIT_DEFAULT;
-use crate::query::reading::Reading;
+use crate::query::parse::parse;
+use crate::query::reading::{Reading, typed};
 use crate::query::words::Form;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::{Kind, Stored};
 use crate::state::beside_erasures;
 use crate::text::Wording;
 use crate::view::View;
-use zeroize::Zeroizing;
 
 /// Beginning of the ids of acts, of the details of what was asked, and of those of what for. What stands
 /// behind it is the same for all three.
@@ -22,7 +26,7 @@ const ACT: &str = "act/";
 const DETAIL: &str = "detail/";
 const PURPOSE: &str = "purpose/";
 
-/// Acts that are opened for their words under one lock of readers.
+/// Acts that are opened under one lock of readers.
 const PIECE: usize = 1_000;
 
 /// How often a question is asked again, an erasure having ended meanwhile.
@@ -201,7 +205,7 @@ impl<'s> Reading<'s> {
                     id: format!("{prefix}{mark}"),
                     kind: Kind::Detail,
                     subjects: vec![persons.details],
-                    time: now,
+                    time: detail.typed().unwrap_or(now),
                     body: detail.to_body(),
                     ..Stored::default()
                 });
@@ -231,7 +235,8 @@ impl<'s> Reading<'s> {
     /// whatever keeps the act from being written.
     pub fn exporting(&self, what: Exported<'_>, query: &str) -> Result<Self> {
         let quiet = self.quietly();
-        quiet.parse(query)?;
+        let at = self.now();
+        quiet.parse(query, at)?;
         let generation = self.generation();
         let (deed, detail) = match what {
             Exported::Person(identifier) => {
@@ -240,7 +245,7 @@ impl<'s> Reading<'s> {
             Exported::Conversation(name) => {
                 (Deed::ExportConversation, Detail::new().with(DetailField::Conversation, name))
             }
-            Exported::Query => (Deed::ExportQuery, Detail::new().with(DetailField::Query, query)),
+            Exported::Query => (Deed::ExportQuery, typed(query, at)),
         };
         let (people, unknown) = match what {
             Exported::Person(identifier) => match quiet.person(identifier) {
@@ -307,25 +312,28 @@ impl<'s> Reading<'s> {
     ///
     /// # Errors
     /// *Invalid* for a query that is not well formed, for words without details, and for details
-    /// without a purpose.
+    /// without a purpose; with details *busy* if one erasure follows the other, or one was left in the middle, and
+    /// *revoked* if they end while it looks.
     pub fn acts(&self, query: &str, options: &ActOptions) -> Result<Vec<ActView>> {
         let purpose = self.session().purpose_name().filter(|purpose| !purpose.trim().is_empty());
         if options.details && purpose.is_none() {
             return Err(Error::invalid("details of acts are opened for a purpose, and none was named")
                 .hint("name it: --purpose P"));
         }
-        let (ast, words) = taken_apart(self.parse_acts(query)?, options.details)?;
+        let at = self.now();
+        let (ast, words) = taken_apart(parse(query, at)?, options.details)?;
+        let until = self.until();
         let find = || {
             let (mut acts, mut after, mut moment) = (Vec::new(), None, None);
-            // Words are looked for in what was opened: piece by piece, for appends wait behind each.
+            // Piece by piece, for appends wait behind each.
             loop {
                 let left = options.limit - acts.len();
-                let most = if words.is_empty() { left } else { PIECE };
+                let most = if words.is_empty() { left.min(PIECE) } else { PIECE };
                 let mut more = false;
-                self.with_search(|view, search| {
+                self.search_until(until, |view, search| {
                     if options.details && view.mask.details {
                         return Err(Error::new(ErrorKind::Busy, "an erasure looks through details")
-                            .hint("ask again when it has ended"));
+                            .hint("ask again when it has ended; if it was left in the middle, repeat it"));
                     }
                     // What an earlier piece opened must not leave behind an erasure.
                     if *moment.get_or_insert(view.generation) != view.generation {
@@ -353,19 +361,19 @@ impl<'s> Reading<'s> {
             Ok((acts, count, Vec::new()))
         };
         let deed = if options.details { Deed::Details } else { Deed::Acts };
-        let typed = || Detail::new().with(DetailField::Acts, query);
-        self.shown(deed, typed, || self.behind_erasures(find))
+        let typed = || Detail::new().with(DetailField::Acts, query).typed_at(at);
+        self.shown(deed, typed, || self.behind_erasures(until, find))
     }
 
-    /// What `ask` answers while no erasure looks through details, for which it waits.
-    fn behind_erasures<T>(&self, ask: impl Fn() -> Result<T>) -> Result<T> {
+    /// What `ask` answers while no erasure looks through details; for whose end it waits, until a time at most.
+    fn behind_erasures<T>(&self, until: Option<Instant>, ask: impl Fn() -> Result<T>) -> Result<T> {
         for _ in 1..ATTEMPTS {
             match ask() {
                 Err(e) if e.kind() == ErrorKind::Busy => {}
                 other => return other,
             }
             let pass = &self.state().pass;
-            match self.until() {
+            match until {
                 Some(end) => {
                     drop(pass.try_lock_until(end));
                     in_time(Some(end))?;

@@ -5,16 +5,16 @@
 //! knows that something was "yes" or "no" learns it from either. So words and tags are left open: a query
 //! tells of whatever it could have found, had other words stood there.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{Hash, Hasher};
-
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::parse::parse;
-use crate::record::{Kind, Stored};
+
+mod records;
+
+pub(crate) use records::Records;
 
 /// A query as it was understood when it was asked. Its values are wiped.
 pub(crate) struct Asked(Ast);
@@ -67,52 +67,12 @@ impl Asked {
         asked: Seq,
         number: &mut dyn FnMut(&str) -> Result<Option<PersonNumber>>,
     ) -> Result<bool> {
-        if records.unread.is_some_and(|came| came < asked) {
-            return Ok(true);
+        if !records.has_before(asked) {
+            return Ok(false);
         }
-        let mut people = HashMap::new();
         let mut kinds = false;
-        let mut failed = None;
-        each(&self.0, &mut |leaf| match leaf {
-            Leaf::Author(name) | Leaf::Subject(name) => match number(name) {
-                Ok(number) => drop(people.insert(name.as_str(), number)),
-                Err(e) => failed = Some(e),
-            },
-            Leaf::Kind(_) => kinds = true,
-            _ => {}
-        });
-        if let Some(e) = failed {
-            return Err(e);
-        }
-        let asks = Asks { people, kinds };
-        let tells = |(shape, span): (&Shape, &Span)| {
-            // Of other kinds a query finds what it names.
-            span.came < asked
-                && (shape.kind.is_default() || asks.kinds)
-                && asks.fits(&self.0, shape, span) > Truth::No
-        };
-        // There may be as many queries as records, and most of them ask for something else.
-        let mut conversation = None;
-        for leaf in self.must() {
-            match leaf {
-                Leaf::Conversation(name) => conversation = Some(hash(name)),
-                leaf if !asks.may_hold(leaf, records) => return Ok(false),
-                _ => {}
-            }
-        }
-        Ok(match conversation {
-            Some(conversation) => records.alike.get(&conversation).into_iter().flatten().any(tells),
-            None => records.alike.values().flatten().any(tells),
-        })
-    }
-
-    /// Conditions that hold of whatever it finds.
-    fn must(&self) -> impl Iterator<Item = &Leaf> {
-        let members = match &self.0 {
-            Ast::And(members) => members,
-            one => std::slice::from_ref(one),
-        };
-        members.iter().filter_map(|member| if let Ast::Leaf(leaf) = member { Some(leaf) } else { None })
+        each(&self.0, &mut |leaf| kinds |= matches!(leaf, Leaf::Kind(_)));
+        Ok(records.may_be_told(&records.condition(&self.0, number)?, kinds, asked))
     }
 }
 
@@ -126,153 +86,6 @@ impl Drop for Asked {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }
-}
-
-/// Whether a condition holds of records that are alike.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Truth {
-    /// Of none.
-    No,
-    /// Of some, or it depends on what is left open.
-    Open,
-    /// Of all.
-    Yes,
-}
-
-impl Truth {
-    const fn of(is: bool) -> Self {
-        if is { Self::Yes } else { Self::No }
-    }
-}
-
-struct Asks<'a> {
-    people: HashMap<&'a str, Option<PersonNumber>>,
-    kinds: bool,
-}
-
-impl Asks<'_> {
-    fn fits(&self, ast: &Ast, shape: &Shape, span: &Span) -> Truth {
-        match ast {
-            Ast::All => Truth::Yes,
-            Ast::And(of) => of.iter().map(|a| self.fits(a, shape, span)).min().unwrap_or(Truth::Yes),
-            Ast::Or(of) => of.iter().map(|a| self.fits(a, shape, span)).max().unwrap_or(Truth::No),
-            Ast::Not(of) => match self.fits(of, shape, span) {
-                Truth::No => Truth::Yes,
-                Truth::Open => Truth::Open,
-                Truth::Yes => Truth::No,
-            },
-            Ast::Leaf(leaf) => self.holds(leaf, shape, span),
-        }
-    }
-
-    fn number(&self, name: &str) -> Option<PersonNumber> {
-        self.people.get(name).copied().flatten()
-    }
-
-    /// Whether a condition may hold of any of these records.
-    fn may_hold(&self, leaf: &Leaf, records: &Records) -> bool {
-        match leaf {
-            Leaf::Author(name) | Leaf::Subject(name) => {
-                self.number(name).is_some_and(|number| records.people.contains(&number))
-            }
-            Leaf::Channel(name) => records.channels.contains(&hash(name)),
-            Leaf::Id(id) => records.ids.contains(&hash(id)),
-            _ => true,
-        }
-    }
-
-    fn holds(&self, leaf: &Leaf, shape: &Shape, span: &Span) -> Truth {
-        match leaf {
-            Leaf::Tag(_) | Leaf::Words(_) => Truth::Open,
-            Leaf::Author(name) => Truth::of(self.number(name).is_some_and(|n| n == shape.author)),
-            Leaf::Subject(name) => Truth::of(self.number(name).is_some_and(|n| shape.subjects.contains(&n))),
-            Leaf::Conversation(name) => Truth::of(hash(name) == shape.conversation),
-            Leaf::Channel(name) => Truth::of(hash(name) == shape.channel),
-            Leaf::Kind(kind) => Truth::of(*kind == shape.kind),
-            Leaf::Id(id) if !span.ids.contains(&hash(id)) => Truth::No,
-            Leaf::Id(_) if span.ids.len() > 1 => Truth::Open,
-            Leaf::Id(_) => Truth::Yes,
-            Leaf::After(at) if span.last < *at => Truth::No,
-            Leaf::After(at) if span.first < *at => Truth::Open,
-            Leaf::After(_) => Truth::Yes,
-            Leaf::Before(at) if span.first >= *at => Truth::No,
-            Leaf::Before(at) if span.last >= *at => Truth::Open,
-            Leaf::Before(_) => Truth::Yes,
-        }
-    }
-}
-
-/// Records by what queries ask for, words and tags apart: those that are alike in it count as one, from the first
-/// to the last of them. Names stand here as hashes.
-#[derive(Default)]
-pub(crate) struct Records {
-    /// By conversation.
-    alike: HashMap<u64, HashMap<Shape, Span>>,
-    people: HashSet<PersonNumber>,
-    channels: HashSet<u64>,
-    ids: HashSet<u64>,
-    /// The first that can't be read: whether a query found it nobody knows.
-    unread: Option<Seq>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct Shape {
-    conversation: u64,
-    channel: u64,
-    author: PersonNumber,
-    subjects: Vec<PersonNumber>,
-    kind: Kind,
-}
-
-struct Span {
-    first: Micros,
-    last: Micros,
-    /// Where the first of them stands in the log.
-    came: Seq,
-    ids: HashSet<u64>,
-}
-
-impl Records {
-    /// Adds a record that stands at a position of the log.
-    pub(crate) fn add(&mut self, record: &Stored, seq: Seq) {
-        let shape = Shape {
-            conversation: hash(&record.conversation),
-            channel: hash(&record.channel),
-            author: record.author,
-            subjects: record.subjects.clone(),
-            kind: record.kind,
-        };
-        let (time, id) = (record.time, hash(&record.id));
-        self.people.insert(shape.author);
-        self.people.extend(&shape.subjects);
-        self.channels.insert(shape.channel);
-        self.ids.insert(id);
-        let of_conversation = self.alike.entry(shape.conversation).or_default();
-        let new = || Span { first: time, last: time, came: seq, ids: HashSet::new() };
-        let span = of_conversation.entry(shape).or_insert_with(new);
-        span.first = span.first.min(time);
-        span.last = span.last.max(time);
-        span.came = span.came.min(seq);
-        span.ids.insert(id);
-    }
-
-    /// Adds one that can't be read.
-    pub(crate) fn add_unread(&mut self, seq: Seq) {
-        self.unread = Some(self.unread.map_or(seq, |first| first.min(seq)));
-    }
-
-    /// Whether there was one before a position of the log.
-    pub(crate) fn has_before(&self, seq: Seq) -> bool {
-        let mut alike = self.alike.values().flat_map(HashMap::values);
-        self.unread.is_some_and(|came| came < seq) || alike.any(|span| span.came < seq)
-    }
-}
-
-/// Hash of a name.
-fn hash(name: &str) -> u64 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    name.hash(&mut hasher);
-    hasher.finish()
 }
 
 fn each<'a>(ast: &'a Ast, f: &mut dyn FnMut(&'a Leaf)) {
@@ -317,6 +130,7 @@ fn wipe(ast: &mut Ast) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Kind, Stored};
 
     #[test]
     fn values_are_what_stands_in_conditions() {

@@ -121,11 +121,12 @@ impl<'s> Reading<'s> {
     /// *Invalid* for a query that is not well formed, for a cursor of another one, and for a cursor by
     /// relevance once records came or went: then every score is another.
     pub fn search(&self, query: &str, options: &SearchOptions) -> Result<Vec<Hit>> {
+        let at = self.now();
         self.shown(
             Deed::Search,
-            || typed(query),
+            || typed(query, at),
             || {
-                let hits = self.walk(query, options)?.page(options.limit)?;
+                let hits = self.walk_at(query, at, options)?.page(options.limit)?;
                 let count = hits.len() as u64;
                 Ok((hits, count, Vec::new()))
             },
@@ -146,8 +147,9 @@ impl<'s> Reading<'s> {
         options: &SearchOptions,
         each: impl FnMut(Hit) -> bool,
     ) -> Result<()> {
-        let walk = self.walk(query, options)?;
-        self.announce(Deed::Search, walk.ast(), options.limit, || typed(query))?;
+        let at = self.now();
+        let walk = self.walk_at(query, at, options)?;
+        self.announce(Deed::Search, walk.ast(), options.limit, || typed(query, at))?;
         walk.each(each)
     }
 
@@ -168,27 +170,31 @@ impl<'s> Reading<'s> {
     /// # Errors
     /// *Invalid* for a query that is not well formed.
     pub fn seqs(&self, query: &str, order: Order) -> Result<Vec<Seq>> {
-        let ast = self.parse(query)?;
-        self.found(Deed::Positions, || typed(query), |search| search.seqs(&ast, order), Vec::len)
+        let at = self.now();
+        let ast = self.parse(query, at)?;
+        self.found(Deed::Positions, || typed(query, at), |search| search.seqs(&ast, order), Vec::len)
     }
 
     /// How many records match.
     pub fn count(&self, query: &str) -> Result<u64> {
-        let ast = self.parse(query)?;
-        self.found(Deed::Count, || typed(query), |search| search.count(&ast), |count| *count as usize)
+        let at = self.now();
+        let ast = self.parse(query, at)?;
+        self.found(Deed::Count, || typed(query, at), |search| search.count(&ast), |count| *count as usize)
     }
 
     /// Values of a field among the matches with their number, most frequent first.
     pub fn facet(&self, query: &str, by: &str) -> Result<Vec<(String, u64)>> {
-        let (ast, of) = (self.parse(query)?, By::parse(by)?);
-        let detail = || typed(query).with(DetailField::By, by);
+        let at = self.now();
+        let (ast, of) = (self.parse(query, at)?, By::parse(by)?);
+        let detail = || typed(query, at).with(DetailField::By, by);
         self.found(Deed::Facet, detail, |search| search.facet(&ast, &of), Vec::len)
     }
 
     /// Matches a period, ascending; empty periods are left out.
     pub fn histogram(&self, query: &str, per: Period) -> Result<Vec<(Micros, u64)>> {
-        let ast = self.parse(query)?;
-        let detail = || typed(query).with(DetailField::By, per.name());
+        let at = self.now();
+        let ast = self.parse(query, at)?;
+        let detail = || typed(query, at).with(DetailField::By, per.name());
         self.found(Deed::Histogram, detail, |search| search.histogram(&ast, per), Vec::len)
     }
 
@@ -375,21 +381,25 @@ impl<'s> Reading<'s> {
 
     /// A walk over the hits of a query.
     pub(crate) fn walk<'r>(&'r self, query: &'r str, options: &SearchOptions) -> Result<Walk<'r>> {
-        let text = (options.cursors || options.cursor.is_some()).then_some(query);
-        Walk::new(self, self.parse(query)?, text, options)
+        self.walk_at(query, self.now(), options)
     }
 
-    pub(super) fn parse(&self, query: &str) -> Result<Ast> {
-        let ast = parse::parse(query, self.state.env.clock.now())?;
+    /// The same of a query that was typed at a time.
+    fn walk_at<'r>(&'r self, query: &'r str, at: Micros, options: &SearchOptions) -> Result<Walk<'r>> {
+        let text = (options.cursors || options.cursor.is_some()).then_some(query);
+        Walk::new(self, self.parse(query, at)?, text, options)
+    }
+
+    pub(super) fn now(&self) -> Micros {
+        self.state.env.clock.now()
+    }
+
+    pub(super) fn parse(&self, query: &str, at: Micros) -> Result<Ast> {
+        let ast = parse::parse(query, at)?;
         if acts::asks_for_details(&ast) {
             return Ok(Ast::And(vec![ast, Ast::Not(Box::new(Ast::Leaf(Leaf::Kind(Kind::Detail))))]));
         }
         Ok(ast)
-    }
-
-    /// The same for a query for acts.
-    pub(super) fn parse_acts(&self, query: &str) -> Result<Ast> {
-        parse::parse(query, self.state.env.clock.now())
     }
 
     /// Shows what a search finds; `count` says how much that is.
@@ -418,9 +428,18 @@ impl<'s> Reading<'s> {
     }
 
     pub(super) fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
+        self.search_until(self.until(), f)
+    }
+
+    /// The same, which ends at a time.
+    pub(super) fn search_until<R>(
+        &self,
+        until: Option<Instant>,
+        f: impl FnOnce(&View, &Search<'_>) -> Result<R>,
+    ) -> Result<R> {
         let view = self.state.view.read();
         let parts = view.parts();
-        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until() })
+        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until })
     }
 }
 
@@ -429,9 +448,9 @@ fn unknown<T>(e: Error) -> Result<(Result<T>, u64, Vec<PersonNumber>)> {
     if e.kind() == ErrorKind::NotFound { Ok((Err(e), 0, Vec::new())) } else { Err(e) }
 }
 
-/// What was typed.
-fn typed(query: &str) -> Detail {
-    Detail::new().with(DetailField::Query, query)
+/// What was typed at a time.
+pub(super) fn typed(query: &str, at: Micros) -> Detail {
+    Detail::new().with(DetailField::Query, query).typed_at(at)
 }
 
 fn by_id(id: &str, conversation: Option<&str>) -> Detail {

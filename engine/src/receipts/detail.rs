@@ -2,6 +2,8 @@
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::id::Micros;
+
 /// What a text of an act is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -64,7 +66,11 @@ const TEXT_LEN_MAX: usize = 4_096;
 /// assert_eq!(Detail::parse(&detail.to_body()).get(DetailField::Query), Some("lamp\n"));
 /// ```
 #[derive(Clone, Default)]
-pub struct Detail(Vec<(DetailField, Zeroizing<String>)>);
+pub struct Detail {
+    texts: Vec<(DetailField, Zeroizing<String>)>,
+    /// When it was typed, if that matters: not among the lines.
+    typed: Option<Micros>,
+}
 
 impl Detail {
     /// No text.
@@ -81,10 +87,22 @@ impl Detail {
         }
         let text = text.get(..end).unwrap_or_default();
         if !text.is_empty() && self.get(field).is_none() {
-            self.0.push((field, Zeroizing::new(text.to_owned())));
-            self.0.sort_by_key(|(field, _)| *field);
+            self.texts.push((field, Zeroizing::new(text.to_owned())));
+            self.texts.sort_by_key(|(field, _)| *field);
         }
         self
+    }
+
+    /// As it was typed at a time: what a query says of days and hours counts from then.
+    #[must_use]
+    pub(crate) const fn typed_at(mut self, time: Micros) -> Self {
+        self.typed = Some(time);
+        self
+    }
+
+    /// When it was typed, if it says.
+    pub(crate) const fn typed(&self) -> Option<Micros> {
+        self.typed
     }
 
     /// The same, if there is a text.
@@ -104,24 +122,24 @@ impl Detail {
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     /// The text of a field.
     pub fn get(&self, field: DetailField) -> Option<&str> {
-        self.0.iter().find(|(of, _)| *of == field).map(|(_, text)| text.as_str())
+        self.texts.iter().find(|(of, _)| *of == field).map(|(_, text)| text.as_str())
     }
 
     /// All texts.
     pub fn fields(&self) -> &[(DetailField, Zeroizing<String>)] {
-        &self.0
+        &self.texts
     }
 
     /// The body of its record.
     pub fn to_body(&self) -> String {
-        let most = self.0.iter().map(|(_, text)| 2 * text.len() + 16).sum();
+        let most = self.texts.iter().map(|(_, text)| 2 * text.len() + 16).sum();
         let mut body = String::with_capacity(most);
-        for (field, text) in &self.0 {
+        for (field, text) in &self.texts {
             if !body.is_empty() {
                 body.push('\n');
             }
@@ -168,7 +186,7 @@ impl Detail {
 
 impl Zeroize for Detail {
     fn zeroize(&mut self) {
-        self.0.iter_mut().for_each(|(_, text)| text.zeroize());
+        self.texts.iter_mut().for_each(|(_, text)| text.zeroize());
     }
 }
 

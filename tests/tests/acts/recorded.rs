@@ -305,9 +305,10 @@ fn nothing_of_acts_is_in_answers_about_chats() {
     }
     let act = acts(&store)[0].id.clone();
     assert!(reading.get(&act, None).unwrap().is_empty());
-    let detail = act.replace("act/", "detail/");
-    assert!(reading.get(&detail, None).unwrap().is_empty());
-    assert!(reading.prove(&detail, None, None).unwrap().is_empty());
+    for detail in [act.replace("act/", "detail/"), act.replace("act/", "purpose/")] {
+        assert!(reading.get(&detail, None).unwrap().is_empty());
+        assert!(reading.prove(&detail, None, None).unwrap().is_empty());
+    }
     assert_eq!(reading.prove(&act, None, None).unwrap().len(), 1);
 }
 
@@ -441,4 +442,31 @@ fn the_name_of_an_actor_has_the_limits_of_an_author() {
     assert_eq!(long.get("m1", None).err().unwrap().kind(), ErrorKind::Invalid);
     store.roll().unwrap();
     assert!(store.session(Session::new()).get("m1", None).unwrap()[0].seq >= Seq(0));
+}
+
+/// More acts than are opened under one lock.
+#[test]
+fn acts_are_found_in_pieces() {
+    let (_, clock, store) = store(Level::All);
+    for n in 0..2_500 {
+        clock.advance(1_000);
+        store.session(Session::new().purpose(["lamp", "lime"][n % 2])).count("*").unwrap();
+    }
+    // Asking for details is opening, not searching.
+    let found = |query: &str, order, limit| -> Vec<u64> {
+        let options = ActOptions::new().order(order).limit(limit).details(true);
+        let acts = store.session(Session::new().purpose("test")).acts(query, &options).unwrap();
+        acts.iter().map(|act| act.seq.0).collect()
+    };
+    let all = found("kind:searched", Order::Oldest, usize::MAX);
+    assert_eq!(all.len(), 2_500);
+    assert!(all.is_sorted());
+    let newest: Vec<u64> = all.iter().rev().copied().collect();
+    let lime: Vec<u64> = all.iter().skip(1).step_by(2).copied().collect();
+    for limit in [1, 999, 1_000, 1_001, 2_000, 2_499, 2_500, usize::MAX] {
+        let most = limit.min(2_500);
+        assert_eq!(found("kind:searched", Order::Oldest, limit), all[..most], "{limit}");
+        assert_eq!(found("kind:searched", Order::Newest, limit), newest[..most], "{limit}");
+        assert_eq!(found("kind:searched lime", Order::Oldest, limit), lime[..most.min(1_250)], "{limit}");
+    }
 }

@@ -154,3 +154,42 @@ fn a_body_file_that_is_away_ends_no_erasure_and_others_live_when_it_is_back() {
         assert_eq!(typed(&store), 2);
     }
 }
+
+/// A segment whose index is lost goes with an erasure, for it may hold something of hers: so go queries that may
+/// have found that. What she said elsewhere came too late for them.
+#[test]
+fn queries_go_with_what_stood_in_a_lost_segment() {
+    let disk = MemoryVfs::new();
+    let store = builder(&disk).audit(Level::All).create().unwrap();
+    let say = |n: i64, author: &str| {
+        let record = Record::new(format!("c{n}"), author, Micros(n), "yes").id(format!("m{n}"));
+        store.append(&[record]).unwrap();
+    };
+    say(1, "bob");
+    store.roll().unwrap();
+    let dana = store.session(Session::new().actor("dana").purpose("before"));
+    dana.count("conversation:c1 yes").unwrap();
+    store.roll().unwrap();
+    let before = disk.snapshot();
+    say(2, ANNA);
+    store.roll().unwrap();
+    let lost = disk
+        .snapshot()
+        .into_keys()
+        .find(|p| p.extension().is_some_and(|e| e == "idx") && !before.contains_key(p));
+    let dana = store.session(Session::new().actor("dana").purpose("behind"));
+    assert_eq!(dana.count("kind:message yes").unwrap(), 2);
+    store.roll().unwrap();
+    say(3, ANNA);
+    store.close().unwrap();
+    let mut files = disk.snapshot();
+    files.remove(&lost.unwrap());
+    let store = builder(&MemoryVfs::from_files(files)).open().unwrap();
+    store.erase(&Selector::Person(ANNA.into()), &EraseOptions::default()).unwrap();
+    let options = ActOptions::new().details(true).order(Order::Oldest);
+    let acts = store.session(Session::new().purpose("test")).acts("author:dana", &options).unwrap();
+    let details: Vec<_> = acts.iter().filter_map(|act| act.detail.as_ref()).collect();
+    let text = |field| details.iter().filter_map(|detail| detail.get(field)).collect::<Vec<_>>();
+    assert_eq!(text(DetailField::Query), ["conversation:c1 yes"]);
+    assert_eq!(text(DetailField::Purpose), ["before", "behind"]);
+}

@@ -3,6 +3,7 @@
 mod act_of_an_unsynced_store;
 mod checkpoint_beside_a_roll;
 mod customer_being_erased;
+mod days_of_kept_queries;
 mod details_that_can_not_be_read;
 mod erase_on_full_disk;
 mod expiry_takes_missing_segment;
@@ -30,3 +31,4 @@ mod shown_behind_an_erasure;
 mod stats_unreadable_page;
 mod turned_bit_of_the_log;
 mod two_sign_at_once;
+mod what_was_typed_beside_two_passes;

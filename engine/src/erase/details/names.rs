@@ -90,13 +90,13 @@ impl Names {
         self.spelled.push(words);
     }
 
-    /// Whether one stands in what was typed.
-    pub(super) fn stand_in(&self, typed: &Typed) -> bool {
-        self.are_meant_by(typed)
+    /// Whether one stands in what was typed at a position of the log.
+    pub(super) fn stand_in(&self, typed: &Typed, seq: Seq) -> bool {
+        self.are_meant_by(typed, seq)
             || typed.texts().iter().any(|text| {
                 let stands =
                     |name: &Wording| text.words.spells(name) || text.is_cut && text.words.breaks_off_in(name);
-                let later = self.distinctive.as_ref().filter(|(_, came)| typed.seq > *came);
+                let later = self.distinctive.as_ref().filter(|(_, came)| seq > *came);
                 self.spelled.iter().any(stands) || later.is_some_and(|(name, _)| stands(name)) || {
                     // Most people have words in their names.
                     !self.whole.is_empty() && {
@@ -108,11 +108,11 @@ impl Names {
     }
 
     /// Whether it says that it means the record or the conversation.
-    fn are_meant_by(&self, typed: &Typed) -> bool {
+    fn are_meant_by(&self, typed: &Typed, seq: Seq) -> bool {
         let field = |of| typed.detail.get(of).map(folded);
         let (record, conversation) = (field(DetailField::Record), field(DetailField::Conversation));
         let meant = |name: &Option<Zeroizing<String>>, wanted: &String| name.as_deref() == Some(wanted);
-        if let Some(wanted) = self.record.as_ref().filter(|wanted| typed.seq > wanted.came) {
+        if let Some(wanted) = self.record.as_ref().filter(|wanted| seq > wanted.came) {
             let there = conversation.is_none() || meant(&conversation, &wanted.conversation);
             if meant(&record, &wanted.id) && there || typed.asks_for_record(&wanted.id) {
                 return true;
@@ -142,16 +142,16 @@ mod tests {
     use super::*;
     use crate::id::Micros;
     use crate::receipts::Detail;
+    use crate::text::Analyser;
 
     fn found(identifier: &str, query: &str) -> bool {
         let mut names = Names::default();
         names.add_identifier(identifier);
-        names.stand_in(&typed(query))
+        names.stand_in(&typed(query), Seq(10))
     }
 
-    /// A query that was typed at position 10.
     fn typed(query: &str) -> Typed {
-        Typed::of(Detail::new().with(DetailField::Query, query), Seq(10), Micros(0))
+        Typed::of(&mut Analyser::new(), Detail::new().with(DetailField::Query, query), Micros(0))
     }
 
     #[test]
@@ -192,7 +192,7 @@ mod tests {
         let meant = |id: &str, came: u64, query: &str| {
             let mut names = Names::default();
             names.add_record(id, "c1", Seq(came));
-            names.stand_in(&typed(query))
+            names.stand_in(&typed(query), Seq(10))
         };
         assert!(meant("kind", 3, "id:kind") && meant("Kind", 9, "lamp -(x OR id:kind)"));
         assert!(!meant("kind", 11, "id:kind"));
@@ -211,10 +211,12 @@ mod tests {
         names.add_record("m1", "c1", Seq(3));
         let opened = |conversation: &str| {
             let detail = Detail::new().with(DetailField::Record, "m1");
-            Typed::of(detail.with(DetailField::Conversation, conversation), Seq(10), Micros(0))
+            Typed::of(&mut Analyser::new(), detail.with(DetailField::Conversation, conversation), Micros(0))
         };
         assert!(
-            names.stand_in(&opened("c1")) && names.stand_in(&opened("")) && !names.stand_in(&opened("c2"))
+            names.stand_in(&opened("c1"), Seq(10))
+                && names.stand_in(&opened(""), Seq(10))
+                && !names.stand_in(&opened("c2"), Seq(10))
         );
     }
 }

@@ -1,9 +1,12 @@
 //! What was typed, made ready for names to be looked for in it.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use zeroize::Zeroizing;
 
 use crate::erase::details::names::folded;
-use crate::id::{Micros, Seq};
+use crate::id::Micros;
 use crate::query::asked::Asked;
 use crate::receipts::{Detail, DetailField};
 use crate::text::{Analyser, Wording};
@@ -12,10 +15,18 @@ use crate::text::{Analyser, Wording};
 pub(super) struct Typed {
     /// As it is kept.
     pub(super) detail: Detail,
-    /// Where it stands in the log.
-    pub(super) seq: Seq,
     texts: Vec<Text>,
     query: Option<Asked>,
+}
+
+/// What was asked for, as far as a count beside it tells of records.
+pub(super) enum Question<'a> {
+    /// Nothing, or acts, of which none goes.
+    None,
+    /// What a query finds among chats.
+    Chats(&'a Asked),
+    /// It was cut, or is not well formed any more; or it found words of details.
+    Unknown,
 }
 
 /// A text of it.
@@ -26,27 +37,66 @@ pub(super) struct Text {
     pub(super) is_cut: bool,
 }
 
+/// Makes what was typed ready. Many acts have one purpose: of these each is made ready once.
+pub(super) struct Desk {
+    analyser: Analyser,
+    purposes: HashMap<[u8; 32], Rc<Typed>>,
+}
+
+/// Purposes that are remembered at once.
+const PURPOSES_MAX: usize = 4_096;
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        Self { analyser: Analyser::new(), purposes: HashMap::new() }
+    }
+
+    /// What a detail holds that was written at a time.
+    pub(super) fn typed(&mut self, detail: Detail, time: Micros) -> Rc<Typed> {
+        if !detail.fields().iter().all(|(field, _)| matches!(field, DetailField::Purpose | DetailField::Case))
+        {
+            return Rc::new(Typed::of(&mut self.analyser, detail, time));
+        }
+        let key = *blake3::hash(Zeroizing::new(detail.to_body()).as_bytes()).as_bytes();
+        if let Some(known) = self.purposes.get(&key) {
+            return Rc::clone(known);
+        }
+        if self.purposes.len() >= PURPOSES_MAX {
+            self.purposes.clear();
+        }
+        let typed = Rc::new(Typed::of(&mut self.analyser, detail, time));
+        self.purposes.insert(key, Rc::clone(&typed));
+        typed
+    }
+}
+
 impl Typed {
-    /// What a detail holds that stands at a position and was written at a time.
-    pub(super) fn of(detail: Detail, seq: Seq, time: Micros) -> Self {
+    /// What a detail holds that was written at a time.
+    pub(super) fn of(analyser: &mut Analyser, detail: Detail, time: Micros) -> Self {
         let whole = |text: &&str| !Detail::may_be_cut(text);
         let text = detail.get(DetailField::Query).or_else(|| detail.get(DetailField::Acts));
         let query = text.filter(whole).and_then(|text| Asked::parse(text, time));
-        let mut analyser = Analyser::new();
         let texts = detail.fields().iter().map(|(field, text)| {
             let text = match &query {
                 // The words of the language are nobody's name.
                 Some(query) if matches!(field, DetailField::Query | DetailField::Acts) => query.values(),
                 _ => text.clone(),
             };
-            Text { words: Wording::by(&mut analyser, &text), is_cut: Detail::may_be_cut(&text), text }
+            Text { words: Wording::by(analyser, &text), is_cut: Detail::may_be_cut(&text), text }
         });
-        Self { texts: texts.collect(), query, seq, detail }
+        Self { texts: texts.collect(), query, detail }
     }
 
-    /// The query, if it asked among chats; `None` in it if it was cut, or is not well formed any more.
-    pub(super) fn of_chats(&self) -> Option<Option<&Asked>> {
-        self.detail.get(DetailField::Query).map(|_| self.query.as_ref())
+    /// What was asked.
+    pub(super) fn question(&self) -> Question<'_> {
+        let of_chats = self.detail.get(DetailField::Query).is_some();
+        match &self.query {
+            Some(query) if of_chats => Question::Chats(query),
+            None if of_chats => Question::Unknown,
+            // What its words found stood in a detail, which may have gone on its date since.
+            _ if self.looks_in_details() => Question::Unknown,
+            _ => Question::None,
+        }
     }
 
     /// Whether it asked among acts for words of their details.
