@@ -208,7 +208,7 @@ impl Model {
         self.people.retain(|_, number| !unknown.contains(number));
         self.links.retain(|number, _| !unknown.contains(number));
         self.rows.retain(|row| !doomed.contains(&row.seq));
-        let told = Told { seq: self.seq, time: self.now, deed: None, count: 0, author: None, typed: None };
+        let told = Told::new(self.seq, self.now, Typed::new());
         self.seq = self.acts.add(told);
     }
 
@@ -216,14 +216,13 @@ impl Model {
     pub fn tell(&mut self, actor: Option<&str>, deed: Deed, count: u64, mut typed: Typed) {
         let author = actor.map(|name| self.number_of(name));
         typed.sort_by_key(|(field, _)| DetailField::ALL.iter().position(|f| f == field));
-        let typed = Some(typed).filter(|typed| !typed.is_empty());
-        let told = Told { seq: self.seq, time: self.now, deed: Some(deed), count, author, typed };
+        let told = Told { deed: Some(deed), count, author, ..Told::new(self.seq, self.now, typed) };
         self.seq = self.acts.add(told);
     }
 
     /// The log's key was changed: an act that stays.
     pub fn rotated(&mut self) {
-        let told = Told { seq: self.seq, time: self.now, deed: None, count: 0, author: None, typed: None };
+        let told = Told::new(self.seq, self.now, Typed::new());
         self.seq = self.acts.add(told);
     }
 

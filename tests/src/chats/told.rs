@@ -28,8 +28,22 @@ pub struct Told {
     pub count: u64,
     /// Who did it, by number.
     pub author: Option<u64>,
-    /// What was typed, while it is kept.
-    pub typed: Option<Typed>,
+    /// What was asked for, and what for, as long as it is kept: a record each.
+    pub details: [Option<Typed>; 2],
+}
+
+/// Of what was typed what was asked for, and what for.
+fn halves(typed: impl IntoIterator<Item = (DetailField, String)>) -> [Option<Typed>; 2] {
+    let what_for = |field: &DetailField| matches!(field, DetailField::Purpose | DetailField::Case);
+    let (what_for, asked): (Typed, Typed) = typed.into_iter().partition(|(field, _)| what_for(field));
+    [asked, what_for].map(|half| Some(half).filter(|half| !half.is_empty()))
+}
+
+impl Told {
+    /// An act with what was typed, in the order of the fields.
+    pub fn new(seq: u64, time: Micros, typed: Typed) -> Self {
+        Self { seq, time, deed: None, count: 0, author: None, details: halves(typed) }
+    }
 }
 
 /// Every act that is kept.
@@ -54,7 +68,7 @@ fn until(month: Micros, keep: i64) -> Micros {
 impl Acts {
     /// Adds one; answers the next free position. An erasure has no deed, and no date.
     pub fn add(&mut self, told: Told) -> u64 {
-        let next = told.seq + 1 + u64::from(told.typed.is_some());
+        let next = told.seq + 1 + told.details.iter().flatten().count() as u64;
         if told.deed.is_some() {
             let month = month(told.time);
             self.months.iter_mut().for_each(|months| months.extend([month]));
@@ -81,7 +95,7 @@ impl Acts {
             gone = before - self.list.len();
         } else {
             for told in self.list.iter_mut().filter(|told| goes(told)) {
-                gone += usize::from(told.typed.take().is_some());
+                gone += told.details.iter_mut().filter_map(Option::take).count();
             }
         }
         (!due.is_empty()).then_some(gone as u64)
@@ -99,20 +113,23 @@ impl Acts {
             let count = act.act.as_ref().map_or(0, |act| act.count);
             let wanted = (told.deed, told.count, told.time, told.author.and_then(&name));
             assert_eq!((deed, count, act.time, act.actor_name.clone()), wanted, "act {}", told.seq);
-            let Some(detail) = &act.detail else {
-                gone += u64::from(told.typed.take().is_some());
-                continue;
-            };
-            let typed = told.typed.as_ref();
-            let typed = typed.unwrap_or_else(|| panic!("the detail of {} came back", told.seq));
-            let fields = detail.fields();
-            assert_eq!(fields.len(), typed.len(), "the detail of {}", told.seq);
-            for ((field, text), (wanted, all)) in fields.iter().zip(typed) {
-                // What is very long is cut.
-                assert!(
-                    field == wanted && all.starts_with(text.as_str()),
-                    "{field:?}, not {wanted:?}: {all}"
-                );
+            let fields = act.detail.iter().flat_map(|detail| detail.fields());
+            let found = halves(fields.map(|(field, text)| (*field, text.to_string())));
+            for (found, told_half) in found.iter().zip(&mut told.details) {
+                let Some(found) = found else {
+                    gone += u64::from(told_half.take().is_some());
+                    continue;
+                };
+                let typed = told_half.as_ref();
+                let typed = typed.unwrap_or_else(|| panic!("a detail of {} came back", told.seq));
+                assert_eq!(found.len(), typed.len(), "a detail of {}", told.seq);
+                for ((field, text), (wanted, all)) in found.iter().zip(typed) {
+                    // What is very long is cut.
+                    assert!(
+                        field == wanted && all.starts_with(text.as_str()),
+                        "{field:?}, not {wanted:?}: {all}"
+                    );
+                }
             }
         }
         gone
@@ -121,11 +138,9 @@ impl Acts {
     /// No detail tells of what went: of its people, and of records that a query might have found.
     pub fn tell_nothing_of(&self, rows: &[(u64, Plain)], people: &BTreeSet<String>) {
         for told in &self.list {
-            for (field, text) in told.typed.iter().flatten() {
+            for (field, text) in told.details.iter().flatten().flatten() {
                 match field {
                     DetailField::Person => assert!(!people.contains(text), "{told:?}"),
-                    // Who searches among acts is told nothing of records.
-                    DetailField::Query if matches!(told.deed, Some(Deed::Details | Deed::Acts)) => {}
                     DetailField::Query => {
                         let Ok(query) = parse(text, told.time) else { continue };
                         assert!(!names(&query, people), "{told:?} names somebody");

@@ -130,7 +130,7 @@ impl History {
         let found = self.store().session(who.session()).acts("*", &all).unwrap();
         let names = self.model.clone();
         let gone = self.model.acts.compare(&found, |number| names.name(number));
-        self.told(&who, Deed::Details, found.len(), query("*"));
+        self.told(&who, Deed::Details, found.len(), vec![(DetailField::Acts, "*".to_owned())]);
         gone
     }
 
@@ -158,7 +158,7 @@ impl History {
             "seed {}: {text}",
             self.seed
         );
-        self.told(&who, Deed::Acts, found.len(), query(text));
+        self.told(&who, Deed::Acts, found.len(), vec![(DetailField::Acts, text)]);
     }
 
     /// What is handed out is told of once, and what is read for it no more.
