@@ -10,14 +10,14 @@ mod evidence;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 
 use escrowdb::id::Micros;
 use escrowdb::record::{Kind, Record};
 use escrowdb::session::Session;
 use escrowdb::store::{
-    AuditRules, EraseOptions, Exported, Hit, Level, Order, Preset, Selector, VerifyOptions,
+    ActOptions, AuditRules, EraseOptions, Exported, Hit, Level, Order, Preset, Selector, VerifyOptions,
 };
 use escrowdb::{ErrorKind, FORMAT_VERSION, Store};
 use escrowdb_tests::clock::ManualClock;
@@ -232,11 +232,7 @@ fn a_reader_written_from_the_page_lists_the_same() {
     }
     for version in 1..=FORMAT_VERSION {
         let copy = Copy::of(version);
-        let out = Command::new(&python)
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("reader.py"))
-            .args([copy.store(), copy.store().with_extension("slot")])
-            .output()
-            .unwrap();
+        let out = read_by(&python, &copy);
         let said = String::from_utf8_lossy(&out.stderr);
         assert!(out.status.success(), "{said}");
         if version >= 3 {
@@ -258,6 +254,27 @@ fn a_reader_written_from_the_page_lists_the_same() {
             assert_eq!(got, want);
         }
     }
+    // What is written today of what is asked.
+    let copy = Copy::of(FORMAT_VERSION);
+    let store = Store::builder(copy.store()).open().unwrap();
+    let rules = AuditRules::new(Level::All);
+    store.set_audit_rules(&Session::new(), &rules).unwrap();
+    let dana = store.session(Session::new().actor("dana").purpose("a complaint").case("2026-17"));
+    let found = dana.count("kind:message").unwrap();
+    dana.acts("complaint kind:searched", &ActOptions::new().details(true)).unwrap();
+    store.close().unwrap();
+    let out = read_by(&python, &copy);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let listed = String::from_utf8(out.stdout).unwrap();
+    assert!(listed.lines().count() as u64 >= found + 6, "two acts, and what was asked and what for of each");
+}
+
+fn read_by(python: &str, copy: &Copy) -> Output {
+    Command::new(python)
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("reader.py"))
+        .args([copy.store(), copy.store().with_extension("slot")])
+        .output()
+        .unwrap()
 }
 
 #[test]

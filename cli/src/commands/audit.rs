@@ -108,8 +108,11 @@ fn expire(store: &Store, out: &mut Out) -> Result<(), Failure> {
         let removed = certificate.records_removed;
         let request = certificate.request.to_string();
         out.line(&if out.json() {
-            let line = Object::new().text("erased", certificate.what).number("records", removed);
-            line.text("request", &request).finish()
+            Object::new()
+                .text("erased", certificate.what)
+                .number("records", removed)
+                .text("request", &request)
+                .finish()
         } else {
             format!(
                 "{removed} records of {} gone; certificate: escrow certificate {request}",

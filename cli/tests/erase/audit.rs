@@ -150,11 +150,11 @@ fn what_expired_has_a_certificate() {
     let request = gone[0]["id"].as_str().unwrap().strip_prefix("erased/").unwrap();
     let text = sandbox.run(&format!("certificate {request}")).ok().out;
     std::fs::write(sandbox.folder.join("c.json"), &text).unwrap();
-    let key = sandbox.run("key show").ok().out;
-    let args = ["--json", "verify-certificate", "c.json", "--key", key.trim()];
+    let key = sandbox.run("--json key public").ok().lines().remove(0);
+    let args = ["--json", "verify-certificate", "c.json", "--key", key["key"].as_str().unwrap()];
     let seen = sandbox.args(&args, "").ok().lines().remove(0);
-    assert_eq!((&seen["what"], &seen["records_removed"]), (&json!("details"), &json!(2)));
-    assert!(!text.contains("dana") && !text.contains("complaint"), "{text}");
+    assert_eq!(seen["records_removed"], 2);
+    assert!(text.contains("\"details\"") && !text.contains("dana") && !text.contains("complaint"), "{text}");
     std::fs::write(sandbox.folder.join("c.json"), text.replace("\"details\"", "\"acts\"")).unwrap();
     sandbox.args(&args, "").exits(6);
 }
