@@ -357,7 +357,7 @@ fn positions(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>, expired
     // What looking leaves behind stands behind that.
     let mut there = store.session(Session::new()).count(EVERYTHING).map_err(failed)?;
     for act in told::acts(store)?.iter().filter(|act| act.seq.0 < size) {
-        there += 1 + u64::from(act.detail.is_some());
+        there += 1 + told::details(act).into_iter().map(u64::from).sum::<u64>();
     }
     ensure(size - there == removed, "S7", || {
         format!("{} bare positions, {removed} are certified", size - there)

@@ -41,6 +41,13 @@ pub fn acts(store: &Store) -> Checked<Vec<ActView>> {
     found.map_err(|e| Violation { check: "S2", what: format!("acts: {e}") })
 }
 
+/// What is left of the details of an act, a record each: what was asked for, and what for.
+pub fn details(act: &ActView) -> [bool; 2] {
+    let what_for = |field| matches!(field, DetailField::Purpose | DetailField::Case);
+    let fields = || act.detail.iter().flat_map(|detail| detail.fields());
+    [fields().any(|(field, _)| !what_for(*field)), fields().any(|(field, _)| what_for(*field))]
+}
+
 /// What expired by itself: the certificates of acts that no request of the ledger made.
 pub fn expired(store: &Store, ledger: &Ledger, acts: &[Hit]) -> Checked<Vec<Certificate>> {
     let mut found = Vec::new();
@@ -82,12 +89,15 @@ pub fn told(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>, expired:
     ensure((least..=ledger.looks.len()).contains(&by_auditor), "S2", || {
         format!("{by_auditor} acts of the auditor, and {least} were acknowledged")
     })?;
-    let mut purposes: BTreeMap<&str, usize> = BTreeMap::new();
-    for detail in acts.iter().filter_map(|act| act.detail.as_ref()) {
-        *purposes.entry(detail.get(DetailField::Purpose).unwrap_or_default()).or_default() += 1;
+    let mut purposes: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    for act in &acts {
+        let purpose = act.detail.as_ref().and_then(|detail| detail.get(DetailField::Purpose));
+        let (n, is_asked) = purposes.entry(purpose.unwrap_or_default()).or_default();
+        *n += 1;
+        *is_asked |= details(act)[0];
     }
     for look in &ledger.looks {
-        let n = purposes.get(&*look.purpose).copied().unwrap_or(0);
+        let (n, is_asked) = purposes.get(&*look.purpose).copied().unwrap_or_default();
         ensure(n < 2, "S2", || format!("{} is told of twice", look.purpose))?;
         let record = look.about.as_ref().map(|id| &ledger.records[id]);
         let gone = record.is_some_and(|tried| {
@@ -96,7 +106,7 @@ pub fn told(store: &Store, ledger: &Ledger, done: &BTreeSet<RequestId>, expired:
                 done.contains(&e.request) && taken(e) && look.told.is_some_and(|told| told < e.asked)
             })
         });
-        ensure(n == 0 || !gone, "S1", || format!("{} tells of who was erased", look.purpose))?;
+        ensure(!is_asked || !gone, "S1", || format!("{} tells of who was erased", look.purpose))?;
         let stays = record.is_none() || ledger.erasures.is_empty();
         let due = expired.iter().any(|c| c.what == "details");
         ensure(n == 1 || due || !stays || look.told.is_none(), "S2", || format!("{} is lost", look.purpose))?;
