@@ -26,6 +26,7 @@ use crate::erase::target;
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, RequestId, Seq};
 use crate::index::{IdQuery, Part, Segment, Term};
+use crate::keyring::catalog;
 use crate::keyring::pending::{Target, Waiting};
 use crate::query::asked::Records;
 use crate::receipts::{Detail, DetailField};
@@ -99,7 +100,7 @@ pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>
         let [mut seeker] = seekers;
         own_going = 0;
         for own in &own {
-            own_going += u64::from(seeker.takes(own, Seq(u64::MAX))?);
+            own_going += u64::from(seeker.takes(own, Seq(u64::MAX), now)?);
         }
         seeker.note();
         if before == (segments_now(), state.view.read().frozen.is_some()) {
@@ -168,14 +169,14 @@ fn each_detail(part: &dyn Part, mut each: impl FnMut(Kept) -> Result<()>) -> Res
 /// Shows a detail of a part to everybody who looks for some.
 fn look(seekers: &mut [Seeker<'_>], desk: &mut Desk, part: usize, kept: Kept) -> Result<()> {
     let Kept { doc, seq, detail } = kept;
-    let typed = detail.map(|(detail, time)| desk.typed(detail, time));
+    let typed = detail.map(|(detail, time)| (desk.typed(detail, time), time));
     seekers.iter_mut().filter(|seeker| !seeker.gone.holds(part, doc)).try_for_each(|seeker| {
         if match &typed {
-            Some(typed) => seeker.takes(typed, seq)?,
+            Some((typed, time)) => seeker.takes(typed, seq, *time)?,
             None => true,
         } {
             seeker.further.push(seq);
-        } else if typed.as_ref().is_some_and(|typed| typed.looks_in_details()) {
+        } else if typed.as_ref().is_some_and(|(typed, _)| typed.looks_in_details()) {
             seeker.in_details.push(seq);
         }
         Ok(())
@@ -206,7 +207,7 @@ impl<'a> Seeker<'a> {
             docs.push(target::doomed_in(part, waiting)?);
         }
         let names = names_of(&view, waiting, &docs)?;
-        let gone = Gone { state, docs, known: HashMap::new(), numbers: HashMap::new() };
+        let gone = Gone { state, docs, known: HashMap::new(), losses: None, numbers: HashMap::new() };
         Ok(Self {
             waiting,
             names,
@@ -218,12 +219,21 @@ impl<'a> Seeker<'a> {
         })
     }
 
-    fn takes(&mut self, typed: &Typed, seq: Seq) -> Result<bool> {
-        if self.names.stand_in(typed, seq) || self.gone.is_named_by(&typed.detail)? {
+    /// Whether what was typed at a time, and stands at a position of the log, goes too.
+    fn takes(&mut self, typed: &Typed, seq: Seq, time: Micros) -> Result<bool> {
+        if self.names.stand_in(typed, seq) {
             return Ok(true);
+        }
+        let lost = self.gone.lost_something_between(seq, time)?;
+        match self.gone.left_of_what_it_names(&typed.detail)? {
+            Left::Lives => {}
+            Left::Goes => return Ok(true),
+            Left::Nothing if lost => return Ok(true),
+            Left::Nothing => {}
         }
         let query = match typed.question() {
             Question::None => return Ok(false),
+            _ if lost => return Ok(true),
             Question::Chats(query) => Some(query),
             Question::Unknown => None,
         };
@@ -280,7 +290,9 @@ fn first(view: &View, gone: &[RoaringBitmap]) -> Result<Seq> {
 struct Gone<'a> {
     state: &'a State,
     docs: Vec<RoaringBitmap>,
-    known: HashMap<Named, bool>,
+    known: HashMap<Named, Left>,
+    /// Where records were lost, and until when they may have been found.
+    losses: Option<Vec<(Seq, Micros)>>,
     /// People who stand in queries, by their name's hash.
     numbers: HashMap<[u8; 32], Option<PersonNumber>>,
 }
@@ -303,8 +315,22 @@ impl Gone<'_> {
         Ok(number)
     }
 
-    /// What queries could have found of it. A segment that can't be read goes as a whole, with what was hers
-    /// in it.
+    /// Whether a record may have been lost that stood before a position of the log, and was there at a time.
+    /// Whose it was nobody knows: a segment that can't be read goes as a whole, and from others went what had to
+    /// be given up.
+    fn lost_something_between(&mut self, seq: Seq, time: Micros) -> Result<bool> {
+        if self.losses.is_none() {
+            let view = self.state.view.read();
+            let missing = view.missing.iter().map(|missing| (missing.entry.min_seq, Micros::MAX));
+            let noted = catalog::losses(&view.tree)?;
+            let noted = noted.iter().filter(|loss| !loss.is_of_hashes()).map(|loss| (loss.first, loss.at));
+            self.losses = Some(missing.chain(noted).collect());
+        }
+        let mut losses = self.losses.iter().flatten();
+        Ok(losses.any(|(first, until)| *first < seq && time <= *until))
+    }
+
+    /// What queries could have found of it.
     fn records(&self, segments: &[Arc<Segment>]) -> Result<Records> {
         let mut records = Records::default();
         let mut add = |part: &dyn Part, docs: &RoaringBitmap| -> Result<()> {
@@ -322,22 +348,21 @@ impl Gone<'_> {
         let view = self.state.view.read();
         let parts = view.parts().into_iter().skip(segments.len());
         parts.zip(unrolled).try_for_each(|(part, docs)| add(part, docs))?;
-        view.missing.iter().for_each(|missing| records.add_unread(missing.entry.min_seq));
         Ok(records)
     }
 
-    /// Whether a detail names a record or a conversation of which all that is there goes.
-    fn is_named_by(&mut self, detail: &Detail) -> Result<bool> {
+    /// What is left of the record or the conversation that a detail names.
+    fn left_of_what_it_names(&mut self, detail: &Detail) -> Result<Left> {
         let conversation = detail.get(DetailField::Conversation);
         let record = detail.get(DetailField::Record);
         if conversation.is_none() && record.is_none() {
-            return Ok(false);
+            return Ok(Left::Lives);
         }
         let key = Named([conversation, record].map(|name| name.map(str::to_owned)));
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
-        let mut all_go = false;
+        let mut left = Left::Nothing;
         let view = self.state.view.read();
         for (part, gone) in view.parts().into_iter().zip(&self.docs) {
             let docs = match (record, conversation) {
@@ -346,15 +371,28 @@ impl Gone<'_> {
                 (None, None) => continue,
             };
             if !docs.is_subset(gone) {
-                all_go = false;
+                left = Left::Lives;
                 break;
             }
-            all_go |= !docs.is_empty();
+            if !docs.is_empty() {
+                left = Left::Goes;
+            }
         }
         drop(view);
-        self.known.insert(key, all_go);
-        Ok(all_go)
+        self.known.insert(key, left);
+        Ok(left)
     }
+}
+
+/// What is left of something that was opened by name.
+#[derive(Clone, Copy)]
+enum Left {
+    /// Some of it lives on; or nothing was opened by name.
+    Lives,
+    /// All that is there goes.
+    Goes,
+    /// Nothing is there.
+    Nothing,
 }
 
 /// Conversation and record that a detail names. Wiped.

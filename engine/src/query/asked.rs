@@ -60,6 +60,13 @@ impl Asked {
         has
     }
 
+    /// Whether it asks for a kind of acts.
+    pub(crate) fn has_acts(&self) -> bool {
+        let mut has = false;
+        each(&self.0, &mut |leaf| has |= matches!(leaf, Leaf::Kind(kind) if kind.is_act()));
+        has
+    }
+
     /// Whether what was answered at a position of the log may tell something of these records.
     pub(crate) fn tells_of(
         &self,

@@ -54,6 +54,8 @@ pub struct Reading<'s> {
     queue: &'s Queue,
     session: Session,
     quiet: bool,
+    /// When whatever is asked was typed, if not when it is asked.
+    typed: Option<Micros>,
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
 }
@@ -61,13 +63,18 @@ pub struct Reading<'s> {
 impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
     pub const fn new(state: &'s Arc<State>, queue: &'s Queue, session: Session) -> Self {
-        Self { state, queue, session, quiet: false, time_limit: None, deadline: None }
+        Self { state, queue, session, quiet: false, typed: None, time_limit: None, deadline: None }
     }
 
     /// The same of which nothing is recorded: for what was recorded already, or doesn't leave.
     pub(crate) fn quietly(&self) -> Self {
         let session = self.session.clone();
         Self { session, quiet: true, ..*self }
+    }
+
+    /// The same for a query that was typed at a time, and is asked several times.
+    pub(super) fn typing_at(self, at: Micros) -> Self {
+        Self { typed: Some(at), ..self }
     }
 
     /// The same with a limit to each question: a call that takes longer fails, and is never answered
@@ -390,8 +397,9 @@ impl<'s> Reading<'s> {
         Walk::new(self, self.parse(query, at)?, text, options)
     }
 
+    /// When a query is typed that is asked now.
     pub(super) fn now(&self) -> Micros {
-        self.state.env.clock.now()
+        self.typed.unwrap_or_else(|| self.state.env.clock.now())
     }
 
     pub(super) fn parse(&self, query: &str, at: Micros) -> Result<Ast> {

@@ -60,6 +60,11 @@ impl Wording {
         self.ends.len()
     }
 
+    /// How many characters the words have.
+    pub fn chars(&self) -> usize {
+        self.letters.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
+    }
+
     /// The words, the last one first.
     #[must_use]
     pub fn reversed(&self) -> Self {

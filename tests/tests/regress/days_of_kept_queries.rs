@@ -12,7 +12,8 @@ use escrowdb::clock::Clock;
 use escrowdb::id::Micros;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    ActOptions, DetailField, EraseOptions, Level, Order, Period, Record, SearchOptions, Selector, Store,
+    ActOptions, DetailField, EraseOptions, Exported, Level, Order, Period, Record, SearchOptions, Selector,
+    Store,
 };
 use escrowdb::vfs::MemoryVfs;
 
@@ -47,7 +48,7 @@ fn a_query_means_the_day_on_which_it_was_asked() {
         store.append(&[Record::new("c1", "bob", Micros(LATE - 40 * 24 * HOUR), "no").id("m2")]).unwrap();
         let dana = store.session(Session::new().actor("dana").purpose("a complaint"));
         let mut found = Vec::new();
-        for way in 0..6 {
+        for way in 0..7 {
             clock.now.store(LATE, Ordering::Relaxed);
             clock.step.store(HOUR, Ordering::Relaxed);
             found.push(match way {
@@ -56,6 +57,7 @@ fn a_query_means_the_day_on_which_it_was_asked() {
                 2 => dana.facet(query, "author").unwrap().len(),
                 3 => dana.histogram(query, Period::Day).unwrap().len(),
                 4 => dana.seqs(query, Order::Newest).unwrap().len(),
+                5 => dana.exporting(Exported::Query, query).unwrap().count(query).unwrap() as usize,
                 _ => {
                     let mut hits = 0;
                     dana.search_each(query, Order::Oldest, |_| {
@@ -68,7 +70,7 @@ fn a_query_means_the_day_on_which_it_was_asked() {
             });
             clock.step.store(0, Ordering::Relaxed);
         }
-        assert_eq!(found, [1; 6], "{query}");
+        assert_eq!(found, [1; 7], "{query}");
         let one = |id: &str| Selector::Record { id: id.into(), conversation: None };
         let left = || {
             let options = ActOptions::new().details(true).limit(100);
@@ -79,8 +81,8 @@ fn a_query_means_the_day_on_which_it_was_asked() {
         };
         // Of a record of another day nothing was told.
         store.erase(&one("m2"), &EraseOptions::default()).unwrap();
-        assert_eq!(left(), (6, 6), "{query}");
+        assert_eq!(left(), (7, 7), "{query}");
         store.erase(&one("m1"), &EraseOptions::default()).unwrap();
-        assert_eq!(left(), (0, 6), "{query}");
+        assert_eq!(left(), (0, 7), "{query}");
     }
 }

@@ -156,7 +156,8 @@ fn a_body_file_that_is_away_ends_no_erasure_and_others_live_when_it_is_back() {
 }
 
 /// A segment whose index is lost goes with an erasure, for it may hold something of hers: so go queries that may
-/// have found that. What she said elsewhere came too late for them.
+/// have found that, and what was opened by name of which nothing is there. What she said elsewhere came too late
+/// for them. Likewise if the segment was given up before; what was asked behind that stays.
 #[test]
 fn queries_go_with_what_stood_in_a_lost_segment() {
     let disk = MemoryVfs::new();
@@ -167,29 +168,46 @@ fn queries_go_with_what_stood_in_a_lost_segment() {
     };
     say(1, "bob");
     store.roll().unwrap();
-    let dana = store.session(Session::new().actor("dana").purpose("before"));
-    dana.count("conversation:c1 yes").unwrap();
+    let dana = |store: &Store, purpose: &str, query: &str, found| {
+        let session = Session::new().actor("dana").purpose(purpose);
+        assert_eq!(store.session(session).count(query).unwrap(), found);
+    };
+    dana(&store, "before", "conversation:c1 yes", 1);
     store.roll().unwrap();
     let before = disk.snapshot();
     say(2, ANNA);
     store.roll().unwrap();
-    let lost = disk
-        .snapshot()
-        .into_keys()
-        .find(|p| p.extension().is_some_and(|e| e == "idx") && !before.contains_key(p));
-    let dana = store.session(Session::new().actor("dana").purpose("behind"));
-    assert_eq!(dana.count("kind:message yes").unwrap(), 2);
+    let is_new = |p: &PathBuf| p.extension().is_some_and(|e| e == "idx") && !before.contains_key(p);
+    let lost = disk.snapshot().into_keys().find(is_new).unwrap();
+    dana(&store, "behind", "kind:message yes", 2);
+    for name in ["c2", "c1"] {
+        let opening = store.session(Session::new().actor("dana").purpose("opened"));
+        assert_eq!(opening.conversation(name).unwrap().len(), 1);
+    }
     store.roll().unwrap();
     say(3, ANNA);
     store.close().unwrap();
     let mut files = disk.snapshot();
-    files.remove(&lost.unwrap());
-    let store = builder(&MemoryVfs::from_files(files)).open().unwrap();
-    store.erase(&Selector::Person(ANNA.into()), &EraseOptions::default()).unwrap();
-    let options = ActOptions::new().details(true).order(Order::Oldest);
-    let acts = store.session(Session::new().purpose("test")).acts("author:dana", &options).unwrap();
-    let details: Vec<_> = acts.iter().filter_map(|act| act.detail.as_ref()).collect();
-    let text = |field| details.iter().filter_map(|detail| detail.get(field)).collect::<Vec<_>>();
-    assert_eq!(text(DetailField::Query), ["conversation:c1 yes"]);
-    assert_eq!(text(DetailField::Purpose), ["before", "behind"]);
+    files.remove(&lost);
+    for given_up in [false, true] {
+        let disk = MemoryVfs::from_files(files.clone());
+        let store = builder(&disk).open().unwrap();
+        if given_up {
+            let report = store.verify(&VerifyOptions::new().repair(true).accept_losses(true)).unwrap();
+            assert!(!report.given_up.is_empty());
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            dana(&store, "later", "conversation:c1 yes", 1);
+        }
+        store.erase(&Selector::Person(ANNA.into()), &EraseOptions::default()).unwrap();
+        let options = ActOptions::new().details(true).order(Order::Oldest);
+        let acts = store.session(Session::new().purpose("test")).acts("author:dana", &options).unwrap();
+        let details: Vec<_> = acts.iter().filter_map(|act| act.detail.as_ref()).collect();
+        let text = |field| details.iter().filter_map(|detail| detail.get(field)).collect::<Vec<_>>();
+        let later = given_up.then_some("later");
+        let left = ["conversation:c1 yes"].into_iter().chain(later.map(|_| "conversation:c1 yes"));
+        assert_eq!(text(DetailField::Query), left.collect::<Vec<_>>(), "{given_up}");
+        assert_eq!(text(DetailField::Conversation), ["c1"]);
+        let purposes = ["before", "behind", "opened", "opened"].into_iter().chain(later);
+        assert_eq!(text(DetailField::Purpose), purposes.collect::<Vec<_>>());
+    }
 }

@@ -63,7 +63,8 @@ impl Names {
 
     fn add_distinctive(&mut self, name: &str, came: Seq) {
         let words = Wording::of(name);
-        let length = name.chars().count();
+        // Words are looked for: signs make no name of one.
+        let length = (words.chars() + words.len()).saturating_sub(1);
         let counted = length >= DISTINCTIVE_MIN && name.chars().any(char::is_numeric);
         if counted || length > WORD_MAX && name.split_whitespace().count() == 1 {
             self.distinctive = Some((words, came)).filter(|(words, _)| !words.is_empty());
@@ -203,6 +204,9 @@ mod tests {
         assert!(meant("m-2026", 3, "see m-2026") && !meant("m-2026", 10, "see m-2026"));
         assert!(meant("sunflowerfield", 3, "\"the sunflowerfield\"") && !meant("sunflower", 3, "sunflower"));
         assert!(!meant("m7", 3, "m7") && !meant("a long common phrase", 3, "a long common phrase"));
+        for signs in ["complaint.....", "the..........", "of-the-------", "-----2026-----"] {
+            assert!(!meant(signs, 3, "the complaint of the year 2026"), "{signs}");
+        }
     }
 
     #[test]

@@ -43,8 +43,9 @@ pub(super) struct Desk {
     purposes: HashMap<[u8; 32], Rc<Typed>>,
 }
 
-/// Purposes that are remembered at once.
+/// Purposes that are remembered at once, and the longest of them, bytes.
 const PURPOSES_MAX: usize = 4_096;
+const PURPOSE_LEN_MAX: usize = 256;
 
 impl Desk {
     pub(super) fn new() -> Self {
@@ -57,7 +58,11 @@ impl Desk {
         {
             return Rc::new(Typed::of(&mut self.analyser, detail, time));
         }
-        let key = *blake3::hash(Zeroizing::new(detail.to_body()).as_bytes()).as_bytes();
+        let body = Zeroizing::new(detail.to_body());
+        if body.len() > PURPOSE_LEN_MAX {
+            return Rc::new(Typed::of(&mut self.analyser, detail, time));
+        }
+        let key = *blake3::hash(body.as_bytes()).as_bytes();
         if let Some(known) = self.purposes.get(&key) {
             return Rc::clone(known);
         }
@@ -101,7 +106,12 @@ impl Typed {
 
     /// Whether it asked among acts for words of their details.
     pub(super) fn looks_in_details(&self) -> bool {
-        self.detail.get(DetailField::Acts).is_some() && self.query.as_ref().is_none_or(Asked::has_words)
+        let query = self.query.as_ref();
+        if self.detail.get(DetailField::Acts).is_some() {
+            return query.is_none_or(Asked::has_words);
+        }
+        // Older programs wrote both as queries. No chat is of such a kind.
+        query.is_some_and(|query| query.has_words() && query.has_acts())
     }
 
     /// Its texts; of a query what stands behind colons, and words.
