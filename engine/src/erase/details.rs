@@ -78,14 +78,17 @@ pub fn find(
 /// Nothing is masked, so appends, rolls and compactions go on: if parts took another place meanwhile it is
 /// looked again, a few times.
 pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>) -> Result<u64> {
-    let segments_now = || state.view.read().segments.iter().map(|s| s.entry.index).collect::<Vec<_>>();
+    let parts_now = || {
+        let view = state.view.read();
+        (view.segments.iter().map(|s| s.entry.index).collect::<Vec<_>>(), view.frozen.is_some())
+    };
     let now = state.env.clock.now();
     let own = own.into_iter().flatten().filter(|own| !own.is_empty());
     let mut desk = Desk::new();
     let own: Vec<_> = own.map(|own| desk.typed(own, now)).collect();
     let mut own_going = 0;
     for _ in 0..LOOKS_AHEAD {
-        let before = (segments_now(), state.view.read().frozen.is_some());
+        let before = parts_now();
         let segments = segments(state);
         let some = are_there(state, &segments)?;
         if !some && own.is_empty() {
@@ -103,7 +106,7 @@ pub fn look_ahead(state: &State, waiting: &mut Waiting, own: Option<[Detail; 2]>
             own_going += u64::from(seeker.takes(own, Seq(u64::MAX), now)?);
         }
         seeker.note();
-        if before == (segments_now(), state.view.read().frozen.is_some()) {
+        if before == parts_now() {
             break;
         }
     }
@@ -226,10 +229,9 @@ impl<'a> Seeker<'a> {
         }
         let lost = self.gone.lost_something_between(seq, time)?;
         match self.gone.left_of_what_it_names(&typed.detail)? {
-            Left::Lives => {}
             Left::Goes => return Ok(true),
             Left::Nothing if lost => return Ok(true),
-            Left::Nothing => {}
+            Left::Nothing | Left::Lives => {}
         }
         let query = match typed.question() {
             Question::None => return Ok(false),

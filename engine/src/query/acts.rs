@@ -362,11 +362,11 @@ impl<'s> Reading<'s> {
         };
         let deed = if options.details { Deed::Details } else { Deed::Acts };
         let typed = || Detail::new().with(DetailField::Acts, query).typed_at(at);
-        self.shown(deed, typed, || self.behind_erasures(until, find))
+        self.shown(deed, typed, || self.once_details_are_shown(until, find))
     }
 
     /// What `ask` answers while no erasure looks through details; for whose end it waits, until a time at most.
-    fn behind_erasures<T>(&self, until: Option<Instant>, ask: impl Fn() -> Result<T>) -> Result<T> {
+    fn once_details_are_shown<T>(&self, until: Option<Instant>, ask: impl Fn() -> Result<T>) -> Result<T> {
         for _ in 1..ATTEMPTS {
             match ask() {
                 Err(e) if e.kind() == ErrorKind::Busy => {}

@@ -39,6 +39,11 @@ impl DetailField {
         Self::Case,
     ];
 
+    /// Whether it says what for something was asked. That stands in a detail of its own.
+    pub const fn is_what_for(self) -> bool {
+        matches!(self, Self::Purpose | Self::Case)
+    }
+
     /// The stable lower-case name.
     pub const fn name(self) -> &'static str {
         match self {

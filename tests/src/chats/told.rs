@@ -34,8 +34,7 @@ pub struct Told {
 
 /// Of what was typed what was asked for, and what for.
 fn halves(typed: impl IntoIterator<Item = (DetailField, String)>) -> [Option<Typed>; 2] {
-    let what_for = |field: &DetailField| matches!(field, DetailField::Purpose | DetailField::Case);
-    let (what_for, asked): (Typed, Typed) = typed.into_iter().partition(|(field, _)| what_for(field));
+    let (what_for, asked): (Typed, Typed) = typed.into_iter().partition(|(field, _)| field.is_what_for());
     [asked, what_for].map(|half| Some(half).filter(|half| !half.is_empty()))
 }
 

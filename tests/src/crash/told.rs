@@ -43,9 +43,8 @@ pub fn acts(store: &Store) -> Checked<Vec<ActView>> {
 
 /// What is left of the details of an act, a record each: what was asked for, and what for.
 pub fn details(act: &ActView) -> [bool; 2] {
-    let what_for = |field| matches!(field, DetailField::Purpose | DetailField::Case);
     let fields = || act.detail.iter().flat_map(|detail| detail.fields());
-    [fields().any(|(field, _)| !what_for(*field)), fields().any(|(field, _)| what_for(*field))]
+    [false, true].map(|what_for| fields().any(|(field, _)| field.is_what_for() == what_for))
 }
 
 /// What expired by itself: the certificates of acts that no request of the ledger made.

@@ -19,11 +19,7 @@ use escrowdb_tests::recording_vfs::{Op, RecordingVfs};
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::sealed::world::{DIR, Options, SLOT, World, full};
 
-const WAIT: Duration = Duration::from_secs(60);
-
-fn person(name: &str) -> Selector {
-    Selector::Person(name.into())
-}
+use crate::{WAIT, person};
 
 /// Three people in two conversations, in many small segments.
 fn scattered(options: Options) -> (World, [String; 3], [String; 2]) {

@@ -15,11 +15,7 @@ use escrowdb_tests::recording_vfs::Op;
 use escrowdb_tests::rng::Rng;
 use escrowdb_tests::sealed::world::{Options, World, full};
 
-const WAIT: Duration = Duration::from_secs(60);
-
-fn person(name: &str) -> Selector {
-    Selector::Person(name.into())
-}
+use crate::{WAIT, person};
 
 /// Three people in two conversations, some of it rolled.
 fn peopled(options: Options) -> (World, [String; 3], [String; 2]) {

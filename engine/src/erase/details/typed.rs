@@ -54,25 +54,27 @@ impl Desk {
 
     /// What a detail holds that was written at a time.
     pub(super) fn typed(&mut self, detail: Detail, time: Micros) -> Rc<Typed> {
-        if !detail.fields().iter().all(|(field, _)| matches!(field, DetailField::Purpose | DetailField::Case))
-        {
-            return Rc::new(Typed::of(&mut self.analyser, detail, time));
-        }
-        let body = Zeroizing::new(detail.to_body());
-        if body.len() > PURPOSE_LEN_MAX {
-            return Rc::new(Typed::of(&mut self.analyser, detail, time));
-        }
-        let key = *blake3::hash(body.as_bytes()).as_bytes();
-        if let Some(known) = self.purposes.get(&key) {
+        let key = purpose_key(&detail);
+        if let Some(known) = key.and_then(|key| self.purposes.get(&key)) {
             return Rc::clone(known);
         }
-        if self.purposes.len() >= PURPOSES_MAX {
-            self.purposes.clear();
-        }
         let typed = Rc::new(Typed::of(&mut self.analyser, detail, time));
-        self.purposes.insert(key, Rc::clone(&typed));
+        if let Some(key) = key {
+            if self.purposes.len() >= PURPOSES_MAX {
+                self.purposes.clear();
+            }
+            self.purposes.insert(key, Rc::clone(&typed));
+        }
         typed
     }
+}
+
+/// By what a detail is remembered that says nothing but what for something was asked, and is short.
+fn purpose_key(detail: &Detail) -> Option<[u8; 32]> {
+    let body = Zeroizing::new(detail.to_body());
+    let is_short =
+        body.len() <= PURPOSE_LEN_MAX && detail.fields().iter().all(|(field, _)| field.is_what_for());
+    is_short.then(|| *blake3::hash(body.as_bytes()).as_bytes())
 }
 
 impl Typed {
