@@ -330,6 +330,9 @@ pub(crate) fn hit_full(hit: &Hit) -> String {
     if let Some(id) = &hit.reply_to {
         put("answers", &format!("#{id}"));
     }
+    if let Some(id) = &hit.target {
+        put("about", &format!("#{id}"));
+    }
     hit.extra.iter().for_each(|(name, json)| put(name, json));
     for line in hit.body.lines() {
         text.push_str("\n    ");

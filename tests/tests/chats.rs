@@ -91,6 +91,7 @@ fn line_of_record(record: &Record) -> String {
         tags: &record.tags,
         body: &record.body,
         reply_to: record.reply_to.as_deref(),
+        target: record.target.as_deref(),
         extra: &record.extra,
     })
 }

@@ -62,6 +62,9 @@ fn digest(record: &Record) -> u64 {
     put(&record.time.0.to_string());
     put(if record.reply_to.is_some() { "1" } else { "0" });
     put(record.reply_to.as_deref().unwrap_or_default());
+    if let Some(target) = &record.target {
+        put(target);
+    }
     for list in [
         tags,
         record.subjects.iter().map(String::as_str).collect(),

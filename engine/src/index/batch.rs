@@ -82,6 +82,7 @@ impl Numbered<'_> {
             tags: &record.tags,
             body: &record.body,
             reply_to: record.reply_to.as_deref(),
+            target: record.target.as_deref(),
             class: 0,
             policy: 0,
             person: None,

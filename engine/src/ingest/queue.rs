@@ -295,7 +295,8 @@ fn size_of_record(record: &Record) -> usize {
     let lists = [&record.tags, &record.subjects, &record.participants];
     let lists = lists.into_iter().flatten().map(String::len).sum::<usize>();
     let extra = record.extra.iter().map(|(name, json)| name.len() + json.len()).sum::<usize>();
-    let texts = [&record.id, &record.reply_to].into_iter().flatten().map(String::len).sum::<usize>();
+    let texts =
+        [&record.id, &record.reply_to, &record.target].into_iter().flatten().map(String::len).sum::<usize>();
     let names = record.conversation.len() + record.author.len() + record.channel.len();
     record.body.len() + names + texts + lists + extra + 256
 }

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! What a later version writes that an earlier one would overlook, it announces by a bit of *needed*
-//! or *needed to write*. This version knows [`WORDS`] and [`EVIDENCE`], and reads to write: it refuses all others. A
+//! or *needed to write*. This version knows [`WORDS`], [`EVIDENCE`] and [`RULES`], and reads to write: it refuses all others. A
 //! bit that was set stays set in every later record.
 //!
 //! The first 80 bytes are the associated data; the key comes from the slot's root and the salt.
@@ -38,10 +38,14 @@ pub const EVIDENCE: u32 = 2;
 
 /// Version of the on-disk format that new stores have. Frozen: every later program reads it, and this
 /// one reads those before it (`docs/FORMAT.md`, section 14).
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
+
+/// Bit of *needed*: what tells of rules may stand in the store: records that name another as their target,
+/// records of registers, retention classes in indexes. It sets format 4 apart from format 3.
+pub const RULES: u32 = 4;
 
 /// What a new store needs: all that this program knows.
-pub const KNOWN: u32 = WORDS | EVIDENCE;
+pub const KNOWN: u32 = WORDS | EVIDENCE | RULES;
 
 const MAGIC: [u8; 8] = *b"ESCDHEAD";
 const VERSION: u8 = 1;
@@ -70,7 +74,7 @@ pub struct Head {
     pub log: LogHead,
     /// Pages of each page file.
     pub pages: u32,
-    /// What a reader must know: [`WORDS`], [`EVIDENCE`], both or nothing.
+    /// What a reader must know: [`WORDS`], [`EVIDENCE`] and [`RULES`], as far as they may stand there.
     pub needed: u32,
 }
 
@@ -83,6 +87,11 @@ impl Head {
     /// Whether what tells of evidence may be written.
     pub const fn has_evidence(&self) -> bool {
         self.needed & EVIDENCE != 0
+    }
+
+    /// Whether what tells of rules may be written.
+    pub const fn has_rules(&self) -> bool {
+        self.needed & RULES != 0
     }
 }
 

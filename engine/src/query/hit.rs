@@ -35,6 +35,8 @@ pub struct Hit {
     pub body: String,
     /// Id of the record answered.
     pub reply_to: Option<String>,
+    /// Id of the record that it is about.
+    pub target: Option<String>,
     /// How well it fits, of a search by relevance.
     pub score: Option<f64>,
     /// The part of the body around the words of the query, if it was asked for.
@@ -60,6 +62,7 @@ impl Hit {
             tags: &self.tags,
             body: &self.body,
             reply_to: self.reply_to.as_deref(),
+            target: self.target.as_deref(),
             extra: &self.extra,
         })
     }
@@ -109,6 +112,7 @@ pub(crate) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result
         tags: stored.tags,
         body: stored.body,
         reply_to: stored.reply_to,
+        target: stored.target,
         score: None,
         snippet: None,
         extra: stored.extra,

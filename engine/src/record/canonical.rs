@@ -21,7 +21,7 @@
 //! | 13 | person | map {1: number, unsigned; 2: handle, 16 bytes; 3: identifiers, array of text}, always all three | there is none |
 //! | 14 | extra | array of arrays [name, JSON text], in the order written | empty |
 //! | 16 | purpose | reserved | |
-//! | 17 | target | reserved | |
+//! | 17 | target | text, id of the record it is about; of acts a map, see `receipts` | there is none |
 //! | 18 | basis | reserved | |
 //! | 19 | attachments | reserved | |
 //! | 20 | notice | reserved | |
@@ -85,6 +85,7 @@ impl Stored {
             TAGS => self.tags = entries.array(Entries::text)?,
             BODY => self.body = entries.text()?,
             REPLY_TO => self.reply_to = Some(entries.text()?),
+            TARGET if entries.is_text() => self.target = Some(entries.text()?),
             CLASS => self.class = entries.narrow()?,
             POLICY => self.policy = entries.narrow()?,
             PERSON => self.person = Some(PersonFields::read(entries)?),
@@ -119,7 +120,7 @@ impl StoredRef<'_> {
         let names = self.person.iter().flat_map(|p| &p.identifiers);
         let texts = [self.id, self.conversation, self.channel, self.body];
         let lists = self.tags.iter().chain(names).map(String::as_str);
-        128 + texts.into_iter().chain(self.reply_to).chain(lists).map(text).sum::<usize>()
+        128 + texts.into_iter().chain(self.reply_to).chain(self.target).chain(lists).map(text).sum::<usize>()
             + self.subjects.len() * 10
             + self.extra.iter().map(|(name, json)| text(name) + text(json) + 10).sum::<usize>()
             + self.unknown.iter().map(|(_, raw)| raw.len() + 20).sum::<usize>()
@@ -138,6 +139,7 @@ impl StoredRef<'_> {
             self.policy != 0,
             self.person.is_some(),
             !self.extra.is_empty(),
+            self.target.is_some(),
         ];
         let entries = ALWAYS + optional.iter().filter(|present| **present).count() + self.unknown.len();
         e.map(entries as u64)?;
@@ -184,10 +186,19 @@ impl StoredRef<'_> {
             }
         }
         debug_assert!(self.unknown.is_sorted_by(|a, b| UNKNOWN_FROM <= a.0 && a.0 < b.0));
-        for (key, value) in self.unknown {
-            e.u64(*key)?.writer_mut().extend_from_slice(value);
+        debug_assert!(self.target.is_none() || self.unknown.iter().all(|(key, _)| *key != TARGET));
+        let (before, behind) = self.unknown.split_at(self.unknown.partition_point(|(key, _)| *key < TARGET));
+        let write_all = |e: &mut Encoder<&mut Vec<u8>>, unknown: &[(u64, Vec<u8>)]| -> Written {
+            for (key, value) in unknown {
+                e.u64(*key)?.writer_mut().extend_from_slice(value);
+            }
+            e.ok()
+        };
+        write_all(e, before)?;
+        if let Some(target) = self.target {
+            e.u64(TARGET)?.str(target)?;
         }
-        e.ok()
+        write_all(e, behind)
     }
 
     /// The subjects, put in order if a caller did not, so that what is sealed can be read.
@@ -264,6 +275,10 @@ impl Entries<'_> {
         self.0.str().map(str::to_owned).map_err(|_| self.bad("no text of definite length"))
     }
 
+    fn is_text(&self) -> bool {
+        self.0.datatype().is_ok_and(|of| of == minicbor::data::Type::String)
+    }
+
     fn bytes16(&mut self) -> Result<[u8; 16]> {
         let bytes = self.0.bytes().ok().and_then(|bytes| bytes.try_into().ok());
         bytes.ok_or_else(|| self.bad("no 16 bytes"))
@@ -314,8 +329,9 @@ const CLASS: u64 = 11;
 const POLICY: u64 = 12;
 const PERSON: u64 = 13;
 const EXTRA: u64 = 14;
-/// Reserved from here: purpose 16, target 17, basis 18, attachments 19, notice 20.
+/// Reserved from here, but for the target: purpose 16, basis 18, attachments 19, notice 20.
 const UNKNOWN_FROM: u64 = 16;
+const TARGET: u64 = 17;
 /// How many entries are never left out.
 const ALWAYS: usize = 4;
 
@@ -453,9 +469,12 @@ mod tests {
             person in of((any::<u64>(), any::<[u8; 16]>(), vec(any::<String>(), 0..3))),
             extra in vec(any::<(String, String)>(), 0..3),
             unknown in proptest::collection::btree_map(16u64.., any::<u32>(), 0..3),
+            target in of(any::<String>()),
         ) {
+            // Key 17 is the target's.
+            let target = target.filter(|_| !unknown.contains_key(&17));
             let record = Stored {
-                id, conversation, channel, body, class, policy, tags, reply_to, extra,
+                id, conversation, channel, body, class, policy, tags, reply_to, target, extra,
                 author: PersonNumber(author),
                 subjects: subjects.into_iter().map(PersonNumber).collect(),
                 time: Micros(time),

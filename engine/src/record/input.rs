@@ -55,6 +55,9 @@ pub struct Record {
     pub body: String,
     /// Id of the record answered.
     pub reply_to: Option<String>,
+    /// Id of the record that an edit, a deletion, a reaction or a tag is about. It stands in the same
+    /// conversation, or comes later.
+    pub target: Option<String>,
     /// Identifiers of those who take part; they become join records, which die with this one's
     /// subjects.
     pub participants: Vec<String>,
@@ -72,6 +75,7 @@ impl Zeroize for Record {
             .chain(&mut self.subjects)
             .chain(&mut self.tags)
             .chain(&mut self.reply_to)
+            .chain(&mut self.target)
             .chain(&mut self.participants)
             .chain(self.extra.iter_mut().flat_map(|(name, json)| [name, json]))
             .for_each(Zeroize::zeroize);
@@ -98,6 +102,7 @@ impl Record {
             tags: Vec::new(),
             body: body.into(),
             reply_to: None,
+            target: None,
             participants: Vec::new(),
             extra: Vec::new(),
         }
@@ -158,6 +163,13 @@ impl Record {
         self
     }
 
+    /// Sets the id of the record that this one is about.
+    #[must_use]
+    pub fn target(mut self, id: impl Into<String>) -> Self {
+        self.target = Some(id.into());
+        self
+    }
+
     /// Adds a participant.
     #[must_use]
     pub fn participant(mut self, identifier: impl Into<String>) -> Self {
@@ -210,6 +222,14 @@ impl Record {
         }
         if let Some(reply_to) = &self.reply_to {
             check_text("reply_to", reply_to, TEXT_LEN_MAX)?;
+        }
+        if let Some(target) = &self.target {
+            if !self.kind.has_target() {
+                return Err(Error::invalid(
+                    "target: only edits, deletions, reactions and tags are about another record",
+                ));
+            }
+            check_text("target", target, TEXT_LEN_MAX)?;
         }
         check_each("participants", &self.participants, PARTICIPANTS_MAX, check_identifier)?;
         self.validate_extra()

@@ -32,6 +32,8 @@ pub enum Kind {
     Person = 11,
     /// Context of a person (address, device), short-lived.
     Context = 12,
+    /// Tags that an earlier record got later, or lost.
+    Tag = 13,
     /// Act: an erasure.
     Erased = 32,
     /// Act: content was opened.
@@ -46,11 +48,31 @@ pub enum Kind {
     Import = 37,
     /// Texts of an act: query, purpose, names. Short-lived, and found by nothing but `audit`.
     Detail = 38,
+    /// Act: something was refused by a rule.
+    Refused = 39,
+    /// Register of notices: what people were told.
+    Notice = 40,
+    /// Register of purposes.
+    Purpose = 41,
+    /// Register of consents.
+    Consent = 42,
+    /// Register of retention classes.
+    Class = 43,
+    /// Register of holds and restrictions.
+    Hold = 44,
+    /// Register of requests and their plans.
+    Request = 45,
+    /// A published aggregate.
+    Aggregate = 46,
+    /// Register of the store's own settings.
+    Policy = 47,
+    /// Register of what was given to others.
+    Disclosure = 48,
 }
 
 impl Kind {
     /// Every kind, ascending by number.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 30] = [
         Self::Message,
         Self::Action,
         Self::Edit,
@@ -63,6 +85,7 @@ impl Kind {
         Self::System,
         Self::Person,
         Self::Context,
+        Self::Tag,
         Self::Erased,
         Self::Opened,
         Self::Searched,
@@ -70,6 +93,16 @@ impl Kind {
         Self::Rule,
         Self::Import,
         Self::Detail,
+        Self::Refused,
+        Self::Notice,
+        Self::Purpose,
+        Self::Consent,
+        Self::Class,
+        Self::Hold,
+        Self::Request,
+        Self::Aggregate,
+        Self::Policy,
+        Self::Disclosure,
     ];
 
     /// The kind with this lower-case name.
@@ -92,6 +125,7 @@ impl Kind {
             Self::System => "system",
             Self::Person => "person",
             Self::Context => "context",
+            Self::Tag => "tag",
             Self::Erased => "erased",
             Self::Opened => "opened",
             Self::Searched => "searched",
@@ -99,6 +133,16 @@ impl Kind {
             Self::Rule => "rule",
             Self::Import => "import",
             Self::Detail => "detail",
+            Self::Refused => "refused",
+            Self::Notice => "notice",
+            Self::Purpose => "purpose",
+            Self::Consent => "consent",
+            Self::Class => "class",
+            Self::Hold => "hold",
+            Self::Request => "request",
+            Self::Aggregate => "aggregate",
+            Self::Policy => "policy",
+            Self::Disclosure => "disclosure",
         }
     }
 
@@ -110,6 +154,16 @@ impl Kind {
     /// Whether it is an act of the store itself.
     pub const fn is_act(self) -> bool {
         self as u8 >= 32
+    }
+
+    /// Whether it is about another record, which it names as its target.
+    pub const fn has_target(self) -> bool {
+        matches!(self, Self::Edit | Self::Delete | Self::Reaction | Self::Tag)
+    }
+
+    /// Whether the state of a register is made of such records.
+    pub const fn is_register(self) -> bool {
+        self as u8 >= Self::Notice as u8
     }
 
     /// Whether only the store writes it: acts, and who a person's number is.
@@ -147,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_unknown_number_is_unsupported() {
-        assert_eq!(Kind::try_from(13).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(Kind::try_from(14).unwrap_err().kind(), ErrorKind::Unsupported);
     }
 
     #[test]
@@ -158,8 +212,28 @@ mod tests {
         assert_eq!(names(Kind::is_default), ["message", "action", "file", "call"]);
         assert_eq!(
             names(Kind::is_act),
-            ["erased", "opened", "searched", "exported", "rule", "import", "detail"]
+            [
+                "erased",
+                "opened",
+                "searched",
+                "exported",
+                "rule",
+                "import",
+                "detail",
+                "refused",
+                "notice",
+                "purpose",
+                "consent",
+                "class",
+                "hold",
+                "request",
+                "aggregate",
+                "policy",
+                "disclosure"
+            ]
         );
-        assert_eq!(names(Kind::is_internal).len(), 8);
+        assert_eq!(names(Kind::is_internal).len(), 18);
+        assert_eq!(names(Kind::has_target), ["edit", "delete", "reaction", "tag"]);
+        assert_eq!(names(Kind::is_register).len(), 9);
     }
 }

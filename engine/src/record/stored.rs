@@ -58,6 +58,8 @@ pub struct Stored {
     pub body: String,
     /// Id of the record answered.
     pub reply_to: Option<String>,
+    /// Id of the record that an edit, a deletion, a reaction or a tag is about; in the same conversation.
+    pub target: Option<String>,
     /// Retention class; 0 keeps.
     pub class: u32,
     /// Reserved: what happens when one of several subjects is erased; 0 = the record dies.
@@ -94,6 +96,8 @@ pub struct StoredRef<'a> {
     pub body: &'a str,
     /// Id of the record answered.
     pub reply_to: Option<&'a str>,
+    /// Id of the record that it is about.
+    pub target: Option<&'a str>,
     /// Retention class.
     pub class: u32,
     /// Reserved.
@@ -120,6 +124,7 @@ impl Stored {
             tags: &self.tags,
             body: &self.body,
             reply_to: self.reply_to.as_deref(),
+            target: self.target.as_deref(),
             class: self.class,
             policy: self.policy,
             person: self.person.as_ref(),
@@ -145,6 +150,7 @@ impl Zeroize for Stored {
             .into_iter()
             .chain(&mut self.tags)
             .chain(&mut self.reply_to)
+            .chain(&mut self.target)
             .chain(names)
             .chain(self.extra.iter_mut().flat_map(|(name, json)| [name, json]))
             .for_each(Zeroize::zeroize);

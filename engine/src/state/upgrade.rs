@@ -1,4 +1,4 @@
-//! From older formats to that of today. Evidence (format 3) is a bit in HEAD; words (format 2) every index
+//! From older formats to that of today. Evidence (format 3) and rules (format 4) are bits in HEAD; words (format 2) every index
 //! gets, made from the bodies.
 //!
 //! First one commit says in HEAD what may stand here, so from then on no older program opens the store. Then
@@ -35,13 +35,14 @@ pub struct UpgradeReport {
     pub damaged: u64,
 }
 
-/// Version of the format of a store: 1, 2 or 3.
+/// Version of the format of a store: 1 to 4.
 pub fn format(tree: &Tree) -> u32 {
     let head = tree.head();
-    match (head.has_words(), head.has_evidence()) {
-        (false, _) => 1,
-        (true, false) => 2,
-        (true, true) => 3,
+    match (head.has_words(), head.has_evidence(), head.has_rules()) {
+        (false, ..) => 1,
+        (true, false, _) => 2,
+        (true, true, false) => 3,
+        (true, true, true) => 4,
     }
 }
 

@@ -20,6 +20,7 @@ pub(crate) fn printed(line: &[u8]) -> Option<String> {
             tags: &record.tags,
             body: &record.body,
             reply_to: record.reply_to.as_deref(),
+            target: record.target.as_deref(),
             extra: &record.extra,
         },
     );

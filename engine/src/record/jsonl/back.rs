@@ -42,6 +42,8 @@ impl Shown {
                 "tags" => record.tags = texts(value)?,
                 "body" => record.body = text_of(value)?,
                 "reply_to" => record.reply_to = optional(value)?,
+                // Elsewhere it is a field of the importer's own, kept before records had targets.
+                "target" if record.kind.has_target() => record.target = optional(value)?,
                 _ => record.extra.push((name.into_owned(), json.to_owned())),
             }
         }
@@ -65,6 +67,7 @@ impl Shown {
                 tags: &self.record.tags,
                 body: &self.record.body,
                 reply_to: self.record.reply_to.as_deref(),
+                target: self.record.target.as_deref(),
                 extra: &self.record.extra,
             },
         );

@@ -94,6 +94,7 @@ fields! {
     Tags "tags",
     Body "body",
     ReplyTo "reply_to",
+    Target "target",
     Participants "participants",
 }
 
@@ -112,6 +113,7 @@ struct Draft {
     tags: Vec<String>,
     body: Option<String>,
     reply_to: Option<String>,
+    target: Option<String>,
     participants: Vec<String>,
     extra: Vec<(String, String)>,
 }
@@ -134,6 +136,7 @@ impl Draft {
             Field::Tags => self.tags = texts(field, value)?,
             Field::Body => self.body = Some(text(field, value)?),
             Field::ReplyTo => self.reply_to = optional_text(field, value)?,
+            Field::Target => self.target = optional_text(field, value)?,
             Field::Participants => self.participants = texts(field, value)?,
         }
         Ok(())
@@ -166,6 +169,7 @@ impl Draft {
         record.channel = self.channel.unwrap_or_default();
         record.tags = self.tags;
         record.reply_to = self.reply_to;
+        record.target = self.target;
         record.participants = self.participants;
         record.extra = self.extra;
         Ok(record)

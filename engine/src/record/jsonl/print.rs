@@ -27,6 +27,8 @@ pub struct View<'a> {
     pub body: &'a str,
     /// Id of the record answered.
     pub reply_to: Option<&'a str>,
+    /// Id of the record that it is about.
+    pub target: Option<&'a str>,
     /// Fields kept by a lenient import: name and JSON text.
     pub extra: &'a [(String, String)],
 }
@@ -112,6 +114,11 @@ fn put_middle(out: &mut String, view: &View) {
 fn put_reply_to(out: &mut String, view: &View) {
     out.push_str(",\"reply_to\":");
     put_optional(out, view.reply_to);
+    // Few records are about another; a line of the others is as it always was.
+    if let Some(target) = view.target {
+        out.push_str(",\"target\":");
+        put_text(out, target);
+    }
 }
 
 fn put_optional(out: &mut String, text: Option<&str>) {
@@ -153,6 +160,7 @@ mod tests {
             tags: &record.tags,
             body: &record.body,
             reply_to: record.reply_to.as_deref(),
+            target: record.target.as_deref(),
             extra: &record.extra,
         }
     }
@@ -183,6 +191,15 @@ mod tests {
                 r#""reply_to":null,"mood":{"a":[1,2.50]}}"#
             )
         );
+        assert!(parse(out.as_bytes(), true).unwrap() == record);
+    }
+
+    #[test]
+    fn a_target_stands_behind_what_is_answered() {
+        let record = Record { id: Some("e1".into()), ..sample() }.kind(Kind::Edit).target("m\"1");
+        let mut out = String::new();
+        print_record(&mut out, &view(&record, &["anna@example.org", "ben"]));
+        assert!(out.contains(r#""reply_to":null,"target":"m\"1","mood""#), "{out}");
         assert!(parse(out.as_bytes(), true).unwrap() == record);
     }
 
