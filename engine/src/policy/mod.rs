@@ -7,6 +7,9 @@
 use crate::id::{Micros, PersonNumber};
 
 mod basis;
+pub mod calendar;
+pub mod precedence;
+pub mod span;
 
 pub use basis::Basis;
 
