@@ -111,6 +111,7 @@ pub mod query;
 pub mod receipts;
 pub mod record;
 pub mod recover;
+pub mod register;
 pub mod roll;
 pub mod segment;
 pub mod session;

@@ -28,6 +28,7 @@ const FLOORS: [&[&str]; 9] = [
 const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("env", "parity", "what was set right is counted once for the whole store"),
     ("index", "segment", "an index holds the table of its segment's blocks"),
+    ("register", "policy", "lengths of time, conditions and dates of rules are the policy's words"),
     ("state", "roll", "the committer publishes what a roll built"),
     ("state", "view", "the open store holds the view that readers share"),
     ("state", "receipts", "whose keys seal acts, and when they die, is settled under the committer's lock"),

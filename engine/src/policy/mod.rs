@@ -9,6 +9,7 @@ use crate::id::{Micros, PersonNumber};
 mod basis;
 pub mod calendar;
 pub mod precedence;
+pub mod selector;
 pub mod span;
 
 pub use basis::Basis;
