@@ -6,6 +6,7 @@
 
 use crate::id::{Micros, PersonNumber};
 
+pub mod aggregate;
 mod basis;
 pub mod calendar;
 pub mod precedence;
