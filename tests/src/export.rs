@@ -3,7 +3,7 @@
 use std::io::{BufRead, Cursor};
 
 use escrowdb::Error;
-use escrowdb::export::{Asked, Digest, Manifest, ProofFile, Report, SignedManifest, Snapshot, check};
+use escrowdb::export::{Asked, Digest, Manifest, ProofFile, Report, SignedManifest, Snapshot, Terms, check};
 use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::record::jsonl::print_record;
 use escrowdb::store::{Hit, Reading};
@@ -37,7 +37,7 @@ pub fn export(reading: &Reading, query: &str, mut meanwhile: impl FnMut()) -> Re
     let (mut file, mut proof, mut count, mut failed) = (String::new(), prover.head(), 0, None);
     snapshot.each_proved(query, |exported| {
         let line = line(&exported.hit);
-        failed = prover.record(&mut proof, &exported, &line).err();
+        failed = prover.record(&mut proof, exported, &line).err();
         file.push_str(&line);
         file.push('\n');
         count += 1;
@@ -69,6 +69,7 @@ pub fn export(reading: &Reading, query: &str, mut meanwhile: impl FnMut()) -> Re
         case: None,
         at: snapshot.at(),
         complete: snapshot.is_complete(),
+        terms: Terms::default(),
         checkpoint: snapshot.checkpoint().clone(),
     };
     let manifest = snapshot.sign(&manifest.session(reading.session()))?.into_bytes();

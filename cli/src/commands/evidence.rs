@@ -16,7 +16,7 @@ use crate::json::{Object, array};
 use crate::out::clean;
 
 /// Bytes of a file of evidence at most: a record of the greatest length in a proof, and some.
-const FILE_MAX: u64 = 128 * 1024 * 1024;
+pub(crate) const FILE_MAX: u64 = 128 * 1024 * 1024;
 
 /// Reads a log's key from the command line.
 pub(crate) fn log_key(text: &str) -> Result<VerifierKey, String> {

@@ -1,24 +1,27 @@
 //! `verify-export`: an export, checked line by line without a store.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use escrowdb::Error;
-use escrowdb::export::{Asked, Fault, Manifest, Report, SignedManifest, check};
+use escrowdb::export::{Asked, Fault, Manifest, Report, SignedManifest, WHY_UNPROVED, What, check};
 use escrowdb::record::time;
 
 use crate::commands::evidence::{self, Trust};
-use crate::commands::export::beside;
+use crate::commands::export::crypt::{self, Identities};
+use crate::commands::export::{Again, again, beside};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, clean};
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// The exported file; FILE.manifest.json stands beside it, and of jsonl
-    /// FILE.proof.
+    /// The exported file; FILE.manifest.json and FILE.proof stand beside it.
     file: PathBuf,
+    /// A file of secret keys of age, for an export that is encrypted: FILE.age.
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
     /// The checkpoint of the export's manifest as it came back from
@@ -31,20 +34,30 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
-    let path = beside(&args.file, ".manifest.json");
+    let files = Files::of(args)?;
+    let path = files.beside(".manifest.json");
     let named = |e| evidence::named(&path, e);
-    let signed = SignedManifest::parse(&evidence::read(&path)?).map_err(named)?;
+    let signed = SignedManifest::parse(&files.read(&path)?).map_err(named)?;
     let policy = args.trust.policy()?;
     let cosigned = args.checkpoint.as_deref().map(evidence::checkpoint).transpose()?;
     let manifest = signed.verify(&policy, cosigned.as_ref()).map_err(named)?;
     let head = cosigned.as_ref().unwrap_or(&manifest.checkpoint);
-    let proof = beside(&args.file, ".proof");
-    let (file, proof) = (|| source(&args.file), || source(&proof));
-    let report = check(manifest, &file, manifest.proof.as_ref().map(|_| &proof as _), args.faults)?;
+    let proof = files.beside(".proof");
+    let (file, proof) = (|| files.open(&args.file), || files.open(&proof));
+    let mut report = check(manifest, &file, manifest.proof.as_ref().map(|_| &proof as _), args.faults)?;
+    let mut made = None;
+    // Only of records that are proved.
+    if manifest.proof.is_some() && report.faults == 0 {
+        made = Some(again(manifest, &proof)?);
+        if made == Some(Again::Other) {
+            report.faults += 1;
+            report.first.push(Fault { what: What::Shows, line: 0, seq: None, made: None });
+        }
+    }
     if out.json() {
-        out.line(&json(manifest, &report, &evidence::witnesses(&policy, head)?))?;
+        out.line(&json(manifest, &report, made, &evidence::witnesses(&policy, head)?))?;
     } else {
-        print(manifest, &report, evidence::witnessed(&policy, head)?.as_deref(), out)?;
+        print(manifest, &report, made, evidence::witnessed(&policy, head)?.as_deref(), out)?;
     }
     if report.faults == 0 {
         return Ok(());
@@ -55,14 +68,70 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<(), Failure> {
     Err(Error::corrupt(message).hint("ask for the export again, from whoever made it").into())
 }
 
-fn source(path: &Path) -> Result<Box<dyn BufRead>, Error> {
-    let opened = File::open(path).map_err(|e| Error::io(format!("read {}", path.display()), e))?;
-    Ok(Box::new(BufReader::with_capacity(1 << 16, opened)))
+/// The files of an export, encrypted or not.
+struct Files {
+    /// The file without the ending of an encrypted one.
+    base: PathBuf,
+    identities: Option<Identities>,
+}
+
+impl Files {
+    /// # Errors
+    /// *Usage* for an encrypted file and no key for it.
+    fn of(args: &Args) -> Result<Self, Failure> {
+        let identities = args.identity.as_deref().map(Identities::read).transpose()?;
+        let mut begins = Vec::new();
+        let opened = File::open(&args.file).map_err(|e| Failure::io(what(&args.file), e))?;
+        let most = crypt::HEADER.len() as u64;
+        opened.take(most).read_to_end(&mut begins).map_err(|e| Failure::io(what(&args.file), e))?;
+        let is_sealed = crypt::is_sealed(&begins);
+        if is_sealed && identities.is_none() {
+            return Err(Failure::usage(format!("{} is encrypted", args.file.display())).hint(
+                "decrypt it, its .proof and its .manifest.json first (age -d -i KEYS), or give --identity KEYS",
+            ));
+        }
+        let name = args.file.as_os_str().to_string_lossy();
+        let base = match name.strip_suffix(crypt::ENDING) {
+            Some(base) if is_sealed => base.into(),
+            _ => args.file.clone(),
+        };
+        Ok(Self { base, identities: identities.filter(|_| is_sealed) })
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let sealed = if self.identities.is_some() { crypt::ENDING } else { "" };
+        beside(&self.base, &format!("{ending}{sealed}"))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn BufRead>, Error> {
+        let opened = File::open(path).map_err(|e| Error::io(what(path), e))?;
+        let file = BufReader::with_capacity(1 << 16, opened);
+        match &self.identities {
+            None => Ok(Box::new(file)),
+            Some(identities) => identities.open(file, path),
+        }
+    }
+
+    /// All of a file that is not long.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        if self.identities.is_none() {
+            return evidence::read(path);
+        }
+        let mut bytes = Vec::new();
+        let read = self.open(path)?.take(evidence::FILE_MAX).read_to_end(&mut bytes);
+        read.map_err(|e| Failure::io(what(path), e))?;
+        Ok(bytes)
+    }
+}
+
+fn what(path: &Path) -> String {
+    format!("read {}", path.display())
 }
 
 fn print(
     manifest: &Manifest,
     report: &Report,
+    made: Option<Again>,
     witnessed: Option<&str>,
     out: &mut Out,
 ) -> Result<(), Failure> {
@@ -88,11 +157,39 @@ fn print(
     if more > 0 {
         out.line(&format!("  and {more} more"))?;
     }
-    if manifest.proof.is_some() {
+    if let Some(package) = &manifest.terms.package {
         out.line(&format!(
-            "proved: {} of {} lines are records of that log, but for the names of people; who {} people in them are",
-            report.proved, report.lines, report.people
+            "an access package: {} records by or about the person, {} of others ({}), {} withheld",
+            package.own,
+            package.of_others,
+            package.others.name(),
+            package.withheld
         ))?;
+    }
+    if !manifest.terms.recipients.is_empty() {
+        out.line(&format!("  encrypted to: {}", clean(&manifest.terms.recipients.join(", "))))?;
+    }
+    if manifest.proof.is_some() {
+        let lines = match made {
+            None | Some(Again::Lines) => format!("{} of {} lines", report.proved, report.lines),
+            _ => format!("{} of {} records", report.proved, manifest.count),
+        };
+        out.line(&format!(
+            "proved: {lines} are records of that log, but for the names of people; who {} people in them are",
+            report.people
+        ))?;
+        match made {
+            Some(Again::Same) => {
+                out.line("proved: the file shows these records and nothing else; made again from them it is the same")?;
+            }
+            Some(Again::OtherVersion) => out.line(
+                "not proved: that the file shows these records; another version of the program wrote it, and signed it",
+            )?,
+            _ => {}
+        }
+        if report.shown > 0 {
+            out.line(&format!("not proved: {} records are the signer's word; {WHY_UNPROVED}", report.shown))?;
+        }
         if report.named > 0 {
             out.line(&format!("not proved: who {} more people are; the signer names them, and says that their records are lost", report.named))?;
         }
@@ -130,7 +227,7 @@ fn asked(asked: &Asked) -> (&'static str, &str) {
     }
 }
 
-fn json(manifest: &Manifest, report: &Report, witnesses: &str) -> String {
+fn json(manifest: &Manifest, report: &Report, made: Option<Again>, witnesses: &str) -> String {
     let head = manifest.checkpoint.unverified();
     let mut line = Object::new();
     line.flag("ok", report.faults == 0).text("origin", &head.origin).number("size", head.size);
@@ -139,6 +236,18 @@ fn json(manifest: &Manifest, report: &Report, witnesses: &str) -> String {
     line.number("people", report.people).number("named", report.named);
     line.number("unknown", report.unknown).flag("complete", manifest.complete);
     let faults: Vec<String> = report.first.iter().map(fault).collect();
+    // Where it isn't all in the lines of the file.
+    match made {
+        Some(Again::Same) => line.flag("shows", true),
+        Some(Again::Other) => line.flag("shows", false),
+        Some(Again::OtherVersion) => line.raw("shows", "null"),
+        Some(Again::Lines) | None => &mut line,
+    };
+    if let Some(package) = &manifest.terms.package {
+        line.text("others", package.others.name()).number("own", package.own);
+        line.number("of_others", package.of_others).number("withheld", package.withheld);
+        line.number("shown", report.shown);
+    }
     line.number("faults", report.faults).raw("first", &array(&faults));
     line.finish()
 }

@@ -111,21 +111,39 @@ fn faults_are_named_by_line_and_end_with_exit_6() {
     check(&sandbox, "u.jsonl", &key).exits(6);
 }
 
-/// Pages and tables are signed as a whole, and say so.
+/// Pages, tables and vCons are proved record by record, and shown to be made of these records.
 #[test]
-fn other_formats_are_signed_without_proofs() {
+fn other_formats_are_proved_by_making_them_again() {
     let sandbox = Sandbox::with_sample();
     let key = key(&sandbox);
-    for format in ["html", "csv"] {
+    for format in ["html", "csv", "vcon"] {
         let told = sandbox.run(&format!("--json export --query * --format {format} --output e")).ok();
-        assert_eq!(told.lines()[0]["proof_bytes"], Value::Null);
-        assert_eq!(manifest(&sandbox, "e")["proof"], Value::Null);
-        assert!(!sandbox.has("e.proof"));
+        let says = manifest(&sandbox, "e");
+        assert_eq!((&told.lines()[0]["proof_bytes"], &says["version"]), (&says["proof"]["bytes"], &json!(2)));
+        let seen = check(&sandbox, "e", &key).ok().lines().remove(0);
+        assert_eq!(
+            (&seen["proved"], &seen["people"], &seen["shows"]),
+            (&json!(4), &json!(3), &json!(true)),
+            "{format}"
+        );
         let text = sandbox.args(&["verify-export", "e", "--key", &key], "").ok().out;
-        assert!(text.contains("one by one are not"), "{text}");
-        let changed = sandbox.read("e").replacen("Lampe", "Lande", 1);
-        sandbox.write("e", changed);
+        assert!(
+            text.contains("proved: 4 of 4 records") && text.contains("shows these records and nothing else"),
+            "{text}"
+        );
+        let good = sandbox.read("e");
+        sandbox.write("e", good.replacen("Lampe", "Lande", 1));
         assert_eq!(check(&sandbox, "e", &key).exits(6).lines()[0]["first"][0]["fault"], "file");
+        sandbox.write("e", &good);
+        let proof = sandbox.read("e.proof");
+        sandbox.write("e.proof", proof.replacen("\no ", "\nr ", 1));
+        check(&sandbox, "e", &key).exits(6);
+        let first = proof.lines().find(|line| line.starts_with("o ")).unwrap();
+        let without = proof.replacen(&format!("{first}\n"), "", 1);
+        sandbox.write("e.proof", without);
+        check(&sandbox, "e", &key).exits(6);
+        sandbox.write("e.proof", &proof);
+        check(&sandbox, "e", &key).ok();
     }
 }
 
@@ -142,17 +160,22 @@ fn a_shell_exports_and_checks() {
     assert!(run.out.contains("proved: 4 of 4 lines"), "{}", run.out);
 }
 
-/// A page or table that takes the place of an export with proof takes its proof too: it belongs to no file
+/// An export that nobody signed and that takes the place of one with proof takes its proof too: it belongs to no file
 /// any more, and names people.
 #[test]
 fn no_proof_stays_of_an_export_that_was_replaced() {
     let sandbox = Sandbox::with_sample();
     let key = key(&sandbox);
-    for replacing in ["--format html", "--format csv", "--unsigned"] {
-        sandbox.run("export --query * --output e").ok();
+    for replaced in ["jsonl", "csv"] {
+        sandbox.run(&format!("export --query * --format {replaced} --output e")).ok();
         assert!(sandbox.has("e.proof"));
-        sandbox.run(&format!("export --query * {replacing} --output e")).ok();
-        assert!(!sandbox.has("e.proof"), "{replacing}");
+        sandbox.run("export --query * --unsigned --output e").ok();
+        assert!(!sandbox.has("e.proof"), "{replaced}");
+    }
+    // One that has a proof brings its own.
+    for format in ["html", "jsonl", "vcon", "csv"] {
+        sandbox.run(&format!("export --query * --format {format} --output e")).ok();
+        check(&sandbox, "e", &key).ok();
     }
     // An export that fails leaves the older one whole.
     sandbox.run("export --query * --output e").ok();
@@ -160,9 +183,8 @@ fn no_proof_stays_of_an_export_that_was_replaced() {
     check(&sandbox, "e", &key).ok();
     // What only has the name of a proof is somebody else's.
     sandbox.write("e.proof", "of concept\n");
-    sandbox.run("export --query * --format html --output e").ok();
+    sandbox.run("export --query * --unsigned --output e").ok();
     assert_eq!(sandbox.read("e.proof"), "of concept\n");
-    check(&sandbox, "e", &key).ok();
 }
 
 /// Witnesses cosign a checkpoint later than an export is made, so it is given as it came back from them: by

@@ -298,6 +298,7 @@ fn a_table_calculates_nothing_and_loses_nothing() {
         "body",
         "reply_to",
         "extra",
+        "target",
     ];
     assert_eq!(rows[0], header);
     let records = sandbox.read("out.jsonl");

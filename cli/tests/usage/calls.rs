@@ -23,7 +23,7 @@ fn wrong_calls_are_usage_errors() {
         "erase --record m --request-id xyz --yes",
         "export --subject a",
         "export --output f",
-        "export --query * --format vcon --output f",
+        "export --query * --format xlsx --output f",
         "export --query * --format nonsense --output f",
         "key private",
         "subject",

@@ -3,9 +3,12 @@
 //! The proof comes first: its leaves and nodes must lead to the root of the checkpoint. Then the marks of
 //! all lines say which line of the export each line of the file is. Then each that is in its place is
 //! encoded anew and must have its leaf. Of a record 60 bytes are kept, and of people their names.
+//!
+//! Where the file has no lines the proof holds the records themselves; whether the file shows them is seen by
+//! making it again ([`shown`](super::shown())).
 
 use std::fmt;
-use std::io::{BufRead, Read as _};
+use std::io::BufRead;
 
 use hashbrown::{HashMap, HashSet};
 use roaring::RoaringTreemap;
@@ -13,14 +16,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::export::align::{Place, align};
-use crate::export::line::{HEADER, Line, Mark, RecordLine, mark, person};
+use crate::export::form::FormLine;
+use crate::export::line::{HEADER, HEADER_OF_FORM, Line, Mark, mark, person};
+use crate::export::lines::{Lines, Records};
 use crate::export::manifest::{Digest, Manifest};
 use crate::id::{PersonNumber, Seq};
 use crate::merkle::hash::Hash;
 use crate::merkle::multi;
-
-/// Bytes of a line at most; what is longer is taken apart. The longest record has a sixth of it.
-const LINE_MAX: u64 = 64 << 20;
+use crate::record::Stored;
 
 /// Opens a file from its beginning, as often as it is asked.
 pub type Source<'a> = &'a dyn Fn() -> Result<Box<dyn BufRead>>;
@@ -48,6 +51,8 @@ pub enum What {
     ProofLine,
     /// The proof leads to another root than the checkpoint's, or to none.
     Root,
+    /// The file shows something else than the records of its proof.
+    Shows,
 }
 
 /// A fault.
@@ -71,6 +76,8 @@ pub struct Report {
     pub lines: u64,
     /// Records that were proved.
     pub proved: u64,
+    /// Records without a proof of their own, as an access package has them of others: the signer's word.
+    pub shown: u64,
     /// People of whom is proved who they are.
     pub people: u64,
     /// People whom the signer names without a proof; he says that their own records are lost.
@@ -111,13 +118,17 @@ pub fn check(
                 report.report.people = known.names.len() as u64 - known.named;
                 report.report.named = known.named;
                 report.report.unknown = known.unknown();
-                report.lines(&marks, &known, file, source)?;
+                if known.has_lines {
+                    report.lines(&marks, &known, file, source)?;
+                } else {
+                    (report.report.proved, report.report.shown) = (known.opened, known.shown);
+                }
             }
-            if known.fault.is_none() && known.marks.len() as u64 != manifest.count {
+            if known.fault.is_none() && known.records() != manifest.count {
                 report.fault(What::File, 0, None, None);
             }
         }
-        _ => return Err(Error::invalid("a proof belongs to an export of jsonl, and to no other")),
+        _ => return Err(Error::invalid("a proof is there and not asked for, or the other way round")),
     }
     if digest != manifest.digest && report.report.faults == 0 {
         report.fault(What::File, 0, None, None);
@@ -145,12 +156,15 @@ impl Reporter {
         let (mut texts, mut records) = (Lines::new(file()?), Records::new(proof()?));
         for (line, place) in (1..).zip(places) {
             let text = texts.next("the exported file")?.unwrap_or_default();
-            let seq = |made: usize| known.seqs.get(made).copied();
+            let seq = |made: usize| known.seqs.get(made).copied().flatten();
             match place {
                 Place::Here(made) => {
                     let text = text.strip_suffix(b"\n").unwrap_or(text);
                     match records.at(made)? {
-                        Some(record) if record.proves(text, &known.names) => self.report.proved += 1,
+                        Some(Line::Record(record)) if record.proves(text, &known.names) => {
+                            self.report.proved += 1;
+                        }
+                        Some(Line::Shown(word)) if word.as_bytes() == text => self.report.shown += 1,
                         _ => self.fault(What::Unproved, line, seq(made), None),
                     }
                 }
@@ -161,7 +175,7 @@ impl Reporter {
             }
         }
         for made in missing {
-            self.fault(What::Missing, made as u64 + 1, known.seqs.get(made).copied(), None);
+            self.fault(What::Missing, made as u64 + 1, known.seqs.get(made).copied().flatten(), None);
         }
         Ok(())
     }
@@ -170,8 +184,16 @@ impl Reporter {
 /// What a proof says, once its leaves lead to the root.
 struct Known {
     digest: Digest,
-    seqs: Vec<Seq>,
+    /// Of each line of the file; `None` where it is the signer's word.
+    seqs: Vec<Option<Seq>>,
     marks: Vec<Mark>,
+    /// Whether the file is read line by line.
+    has_lines: bool,
+    /// Whether records without proof may stand there.
+    of_form: bool,
+    /// Records that the proof holds, and those that it shows without proof.
+    opened: u64,
+    shown: u64,
     names: HashMap<PersonNumber, String>,
     named: u64,
     /// Positions of records.
@@ -188,6 +210,10 @@ impl Known {
             digest: Digest { bytes: 0, sha256: [0; 32] },
             seqs: Vec::new(),
             marks: Vec::new(),
+            has_lines: manifest.format == "jsonl",
+            of_form: false,
+            opened: 0,
+            shown: 0,
             names: HashMap::new(),
             named: 0,
             places: RoaringTreemap::new(),
@@ -197,7 +223,7 @@ impl Known {
         let (mut leaves, mut nodes) = (Vec::new(), Vec::new());
         let (mut lines, mut hasher, mut at) = (Lines::new(source()?), Sha256::new(), 0);
         let head = manifest.checkpoint.unverified();
-        let begins = [HEADER.to_owned(), format!("size {}", head.size)];
+        let size = format!("size {}", head.size);
         while let Some(line) = lines.next("the proof")? {
             hasher.update(line);
             known.digest.bytes += line.len() as u64;
@@ -205,20 +231,31 @@ impl Known {
             if known.fault.is_some() {
                 continue;
             }
-            let good = match (line.strip_suffix(b"\n"), begins.get(at - 1)) {
+            let good = match (line.strip_suffix(b"\n"), at) {
                 (None, _) => false,
-                (Some(line), Some(wanted)) => line == wanted.as_bytes(),
-                (Some(line), None) => known.take(line, &mut leaves, &mut nodes),
+                (Some(line), 1) => {
+                    known.of_form = line == HEADER_OF_FORM.as_bytes();
+                    known.of_form || (known.has_lines && line == HEADER.as_bytes())
+                }
+                (Some(line), 2) => line == size.as_bytes(),
+                (Some(line), 3) if known.of_form => is_form(line, &manifest.format),
+                (Some(line), _) => known.take(line, &mut leaves, &mut nodes),
             };
             if !good {
                 known.fault = Some((What::ProofLine, at as u64));
             }
         }
         known.digest.sha256 = hasher.finalize().into();
-        if known.fault.is_none() && !(at >= begins.len() && leads(head.size, leaves, &nodes, &head.root)) {
+        let begins = if known.of_form { 3 } else { 2 };
+        if known.fault.is_none() && !(at >= begins && leads(head.size, leaves, &nodes, &head.root)) {
             known.fault = Some((What::Root, 0));
         }
         Ok(known)
+    }
+
+    /// How many records it is about.
+    fn records(&self) -> u64 {
+        if self.has_lines { self.marks.len() as u64 } else { self.opened + self.shown }
     }
 
     /// How many people nobody names.
@@ -245,12 +282,31 @@ impl Known {
                 self.names.insert(number, name).is_none()
             }
             Line::Record(record) => {
+                if !self.has_lines {
+                    return false;
+                }
                 leaves.push((record.seq, record.leaf));
-                self.seqs.push(record.seq);
+                self.seqs.push(Some(record.seq));
                 self.marks.push(record.mark);
                 self.mentioned.extend(record.subjects.iter().chain([&record.author]));
                 // The same record twice would be one more than the log holds.
                 self.places.insert(record.seq.0)
+            }
+            Line::Opened { seq, opening } => {
+                let Ok(record) = Stored::decode(&opening.canonical) else { return false };
+                if self.has_lines || !self.of_form {
+                    return false;
+                }
+                leaves.push((seq, opening.leaf()));
+                self.mentioned.extend(record.subjects.iter().chain([&record.author]));
+                self.opened += 1;
+                self.places.insert(seq.0)
+            }
+            Line::Shown(text) => {
+                self.shown += 1;
+                self.seqs.push(None);
+                self.marks.push(mark(format!("{text}\n").as_bytes()));
+                self.of_form && !text.contains('\n')
             }
             Line::Node(node) => {
                 nodes.push(node);
@@ -258,6 +314,12 @@ impl Known {
             }
         }
     }
+}
+
+/// Whether a line says that a file is of this form.
+fn is_form(line: &[u8], format: &str) -> bool {
+    let form = std::str::from_utf8(line).ok().and_then(FormLine::parse);
+    form.is_some_and(|form| form.name == format)
 }
 
 /// Whether leaves and nodes lead to a root, and nothing is left over.
@@ -284,52 +346,6 @@ fn marks(source: Source<'_>) -> Result<(Vec<Mark>, Digest)> {
     Ok((marks, Digest { bytes, sha256: hasher.finalize().into() }))
 }
 
-/// Lines with their ends.
-struct Lines {
-    from: Box<dyn BufRead>,
-    line: Vec<u8>,
-}
-
-impl Lines {
-    fn new(from: Box<dyn BufRead>) -> Self {
-        Self { from, line: Vec::new() }
-    }
-
-    fn next(&mut self, what: &str) -> Result<Option<&[u8]>> {
-        self.line.clear();
-        let read = (&mut self.from).take(LINE_MAX).read_until(b'\n', &mut self.line);
-        let read = read.map_err(|e| Error::io(format!("read {what}"), e))?;
-        Ok((read > 0).then_some(&self.line))
-    }
-}
-
-/// Records of a proof, in their order.
-struct Records {
-    lines: Lines,
-    next: usize,
-}
-
-impl Records {
-    fn new(from: Box<dyn BufRead>) -> Self {
-        Self { lines: Lines::new(from), next: 0 }
-    }
-
-    /// The record of a line of the export; they are asked for in ascending order.
-    fn at(&mut self, wanted: usize) -> Result<Option<Box<RecordLine>>> {
-        while let Some(line) = self.lines.next("the proof")? {
-            if !line.starts_with(b"r ") {
-                continue;
-            }
-            self.next += 1;
-            if self.next == wanted + 1 {
-                let parsed = Line::parse(line.strip_suffix(b"\n").unwrap_or(line));
-                return Ok(if let Ok(Line::Record(record)) = parsed { Some(record) } else { None });
-            }
-        }
-        Ok(None)
-    }
-}
-
 impl What {
     /// Its name in JSON.
     pub const fn name(self) -> &'static str {
@@ -344,6 +360,7 @@ impl What {
             Self::Proof => "proof",
             Self::ProofLine => "proof line",
             Self::Root => "root",
+            Self::Shows => "shows",
         }
     }
 }
@@ -367,6 +384,7 @@ impl fmt::Display for Fault {
             What::Proof => write!(f, "the proof is not the one that was exported"),
             What::ProofLine => write!(f, "line {line} of the proof: it can't stand there"),
             What::Root => write!(f, "the proof does not lead to the checkpoint"),
+            What::Shows => write!(f, "the file shows something else than the records that are proved"),
         }
     }
 }

@@ -9,6 +9,18 @@
 //! n HASH                                       a node, behind all others
 //! ```
 //!
+//! A file that is not read line by line has a proof of the second sort, and so has one in which records
+//! stand that can't be proved without telling of others:
+//!
+//! ```text
+//! escrowdb/export-proof/v2
+//! size N
+//! form NAME VERSION[ SALT]                     see [`FormLine`](super::FormLine)
+//! p, u, n                                      as above; r of a file with lines
+//! o SEQ SALT CANONICAL                         a record that the file shows, of one without lines
+//! x LINE                                       a record as JSON Lines show it: the signer's word
+//! ```
+//!
 //! Text and no JSON: a fifth shorter, one form without a parser of its own, and nothing in it is for
 //! people to read.
 
@@ -30,6 +42,8 @@ use crate::record::{Kind, Stored};
 
 /// First line of a proof.
 pub const HEADER: &str = "escrowdb/export-proof/v1";
+/// First line of a proof of the second sort.
+pub const HEADER_OF_FORM: &str = "escrowdb/export-proof/v2";
 /// Bytes of a mark.
 pub(super) const MARK_LEN: usize = 6;
 
@@ -62,6 +76,15 @@ pub enum Line {
     },
     /// A record of the file.
     Record(Box<RecordLine>),
+    /// A record that the file shows.
+    Opened {
+        /// Position.
+        seq: Seq,
+        /// Its salt and bytes.
+        opening: Opening,
+    },
+    /// A record of the file without proof, as a line of JSON without its end.
+    Shown(String),
     /// A node over records that are not in the export.
     Node(Hash),
 }
@@ -182,13 +205,9 @@ impl Line {
                 let name = String::from_utf8(Base64::decode_vec(name).ok()?).ok()?;
                 Some(Self::Named { number: PersonNumber(number(of)?), name })
             }
-            "p" => {
-                let (seq, rest) = fields.split_once(' ')?;
-                let (salt, canonical) = rest.split_once(' ')?;
-                let canonical = Zeroizing::new(Base64::decode_vec(canonical).ok()?);
-                let opening = Opening { salt: Zeroizing::new(bytes(salt)?), canonical };
-                Some(Self::Person { seq: Seq(number(seq)?), opening })
-            }
+            "p" => opened(fields).map(|(seq, opening)| Self::Person { seq, opening }),
+            "o" => opened(fields).map(|(seq, opening)| Self::Opened { seq, opening }),
+            "x" => String::from_utf8(Base64::decode_vec(fields).ok()?).ok().map(Self::Shown),
             _ => None,
         }
     }
@@ -197,16 +216,35 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Person { seq, opening } => {
+            Self::Person { seq, opening } | Self::Opened { seq, opening } => {
+                let kind = if matches!(self, Self::Person { .. }) { 'p' } else { 'o' };
                 let (salt, bytes) = (&*opening.salt, &*opening.canonical);
-                write!(f, "p {seq} {} {}", Base64::encode_string(salt), Base64::encode_string(bytes))
+                write!(f, "{kind} {seq} {} {}", Base64::encode_string(salt), Base64::encode_string(bytes))
             }
+            Self::Shown(text) => write!(f, "x {}", Base64::encode_string(text.as_bytes())),
             Self::Named { number, name } => {
                 write!(f, "u {} {}", number.0, Base64::encode_string(name.as_bytes()))
             }
             Self::Record(line) => line.fmt(f),
             Self::Node(hash) => write!(f, "n {}", encode_hash(hash)),
         }
+    }
+}
+
+/// Position, salt and bytes of a record.
+fn opened(fields: &str) -> Option<(Seq, Opening)> {
+    let (seq, rest) = fields.split_once(' ')?;
+    let (salt, canonical) = rest.split_once(' ')?;
+    let canonical = Zeroizing::new(Base64::decode_vec(canonical).ok()?);
+    Some((Seq(number(seq)?), Opening { salt: Zeroizing::new(bytes(salt)?), canonical }))
+}
+
+/// Who a line of a proof says that somebody is.
+pub(super) fn names(line: &Line) -> Option<(PersonNumber, String)> {
+    match line {
+        Line::Person { opening, .. } => person(opening),
+        Line::Named { number, name } => Some((*number, name.clone())),
+        _ => None,
     }
 }
 
@@ -305,6 +343,8 @@ mod tests {
         let erased = Stored { author: PersonNumber(0), subjects: Vec::new(), ..record("1") };
         for of in [
             Line::Person { seq: Seq(0), opening: opening() },
+            Line::Opened { seq: Seq(8), opening: opening() },
+            Line::Shown(TEXT.into()),
             Line::Named { number: PersonNumber(3), name: "Zoë \n".into() },
             Line::Record(Box::new(line(&record("1"), false))),
             Line::Record(Box::new(line(&record("1"), true))),
@@ -338,7 +378,7 @@ mod tests {
     proptest! {
         #[test]
         fn anything_reads_and_prints_the_same_or_is_refused(
-            text in "([rpun] )?(0?[0-9]{1,3} )?([A-Za-z0-9+/]{22}== )?([A-Za-z0-9+/]{43}= ?)?([A-Za-z0-9+/]{8} )?([0-9,-]{0,5} ?){0,2}([A-Za-z0-9+/]{4})?"
+            text in "([rpunox] )?(0?[0-9]{1,3} )?([A-Za-z0-9+/]{22}== )?([A-Za-z0-9+/]{43}= ?)?([A-Za-z0-9+/]{8} )?([0-9,-]{0,5} ?){0,2}([A-Za-z0-9+/]{4})?"
         ) {
             if let Ok(read) = Line::parse(text.as_bytes()) {
                 prop_assert_eq!(read.to_string(), text);

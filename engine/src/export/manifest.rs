@@ -10,9 +10,11 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::export::members::{Members, digest, maybe, text};
+use crate::export::terms::Terms;
 use crate::id::{Handle, Micros};
 use crate::merkle::checkpoint::{SignedCheckpoint, Trust};
 use crate::merkle::note::{NOTE_MAX, Note};
@@ -25,6 +27,8 @@ use crate::session::Session;
 pub const STATEMENT: &str = "escrowdb/export/v1";
 /// Version of the form; 1 was not signed.
 const VERSION: u64 = 2;
+/// Version of one that has [`Terms`].
+const VERSION_TERMS: u64 = 3;
 /// What stands between the body and its signatures.
 const SIGNATURE: &str = ",\"signature\":";
 
@@ -66,13 +70,13 @@ pub struct ProofFile {
 pub struct Manifest {
     /// Name of the file.
     pub file: String,
-    /// `jsonl`, `html` or `csv`.
+    /// `jsonl`, `html`, `csv` or `vcon`.
     pub format: String,
     /// How many records.
     pub count: u64,
     /// Its content.
     pub digest: Digest,
-    /// The proof; none of a form for people.
+    /// The proof of its records.
     pub proof: Option<ProofFile>,
     /// What was asked for.
     pub asked: Asked,
@@ -88,6 +92,8 @@ pub struct Manifest {
     pub at: Micros,
     /// Whether every part of the store could be read.
     pub complete: bool,
+    /// Of an access package, and of an export that is encrypted.
+    pub terms: Terms,
     /// The store at that moment.
     pub checkpoint: SignedCheckpoint,
 }
@@ -122,16 +128,17 @@ impl Manifest {
 
     /// An object without its last brace.
     fn body(&self) -> String {
-        let mut s = Members(String::from("{"));
-        s.raw("version", VERSION).text("file", &self.file).text("format", &self.format);
+        let mut s = Members::new();
+        let version = if self.terms.is_empty() { VERSION } else { VERSION_TERMS };
+        s.raw("version", version).text("file", &self.file).text("format", &self.format);
         s.raw("count", self.count).digest(&self.digest).raw("signed", true).raw("complete", self.complete);
         match &self.proof {
             None => s.raw("proof", "null"),
             Some(proof) => {
-                let mut inner = Members(String::from("{"));
+                let mut inner = Members::new();
                 inner.text("file", &proof.file).digest(&proof.digest);
                 inner.raw("people", proof.people).raw("named", proof.named);
-                s.raw("proof", inner.0 + "}")
+                s.raw("proof", inner.finish())
             }
         };
         let (name, value) = match &self.asked {
@@ -139,14 +146,17 @@ impl Manifest {
             Asked::Conversation(of) => ("conversation", of),
             Asked::Query(of) => ("query", of),
         };
-        let mut asked = Members(String::from("{"));
+        let mut asked = Members::new();
         asked.text(name, value);
-        s.raw("asked", asked.0 + "}");
+        s.raw("asked", asked.finish());
         s.maybe("handle", self.handle.map(|handle| handle.to_string()).as_deref());
         s.maybe("actor", self.actor.as_deref()).maybe("purpose", self.purpose.as_deref());
         s.maybe("case", self.case.as_deref()).text("exported", &time::format(self.at));
+        if !self.terms.is_empty() {
+            self.terms.put(&mut s);
+        }
         s.text("checkpoint", &self.checkpoint.to_string());
-        s.0
+        s.open()
     }
 
     /// Reads what [`Self::body`] prints, and nothing else.
@@ -186,6 +196,7 @@ impl Manifest {
             case: maybe(&all, "case")?,
             at: time::parse(&text(&all, "exported")?).ok()?,
             complete: all.get("complete")?.as_bool()?,
+            terms: if all.get("version")?.as_u64()? == VERSION { Terms::default() } else { Terms::of(&all)? },
             checkpoint: SignedCheckpoint::parse(text(&all, "checkpoint")?.as_bytes()).ok()?,
         };
         // One comparison refuses other orders, other forms of a number or text, and whatever is added.
@@ -213,6 +224,7 @@ impl SignedManifest {
     ///     case: None,
     ///     at: Micros(0),
     ///     complete: true,
+    ///     terms: Terms::default(),
     ///     checkpoint: SignedCheckpoint::sign(head, &signer)?,
     /// };
     /// let file = SignedManifest::sign(manifest, &signer)?.to_string();
@@ -239,7 +251,8 @@ impl SignedManifest {
         let file = std::str::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8"))?;
         let line = file.strip_suffix("}\n").ok_or_else(|| wrong("it is not one line of JSON"))?;
         let Some((body, signature)) = line.rsplit_once(SIGNATURE) else { return Err(unsigned(line)) };
-        if !body.starts_with(&format!("{{\"version\":{VERSION},")) {
+        let is_known = |version| body.starts_with(&format!("{{\"version\":{version},"));
+        if !is_known(VERSION) && !is_known(VERSION_TERMS) {
             return Err(unsigned(line));
         }
         let signature: String =
@@ -296,69 +309,16 @@ fn unsigned(line: &str) -> Error {
         Some(1) => {
             Error::corrupt("the manifest is not signed, and says so").hint("export again, without --unsigned")
         }
-        Some(version) if version > VERSION => Error::newer(format!("a manifest of version {version}")),
+        Some(version) if version > VERSION_TERMS => Error::newer(format!("a manifest of version {version}")),
         _ => Error::corrupt("it is no manifest of an export: it has no signature"),
     }
-}
-
-/// Members of an object, in the order written.
-struct Members(String);
-
-impl Members {
-    fn raw(&mut self, name: &str, value: impl fmt::Display) -> &mut Self {
-        let comma = if self.0.len() > 1 { "," } else { "" };
-        self.0.push_str(&format!("{comma}\"{name}\":{value}"));
-        self
-    }
-
-    fn text(&mut self, name: &str, value: &str) -> &mut Self {
-        let mut quoted = String::new();
-        put_text(&mut quoted, value);
-        self.raw(name, quoted)
-    }
-
-    fn maybe(&mut self, name: &str, value: Option<&str>) -> &mut Self {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.raw(name, "null"),
-        }
-    }
-
-    fn digest(&mut self, of: &Digest) -> &mut Self {
-        let hex: String = of.sha256.iter().map(|b| format!("{b:02x}")).collect();
-        self.raw("bytes", of.bytes).text("sha256", &hex)
-    }
-}
-
-fn text(of: &Map<String, Value>, name: &str) -> Option<String> {
-    of.get(name)?.as_str().map(str::to_owned)
-}
-
-/// A text or null.
-fn maybe(of: &Map<String, Value>, name: &str) -> Option<Option<String>> {
-    match of.get(name)? {
-        Value::Null => Some(None),
-        Value::String(text) => Some(Some(text.clone())),
-        _ => None,
-    }
-}
-
-fn digest(of: &Map<String, Value>) -> Option<Digest> {
-    let hex = text(of, "sha256")?;
-    let mut sha256 = [0; 32];
-    if hex.len() != 64 || !hex.is_ascii() {
-        return None;
-    }
-    for (i, byte) in sha256.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(hex.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(Digest { bytes: of.get("bytes")?.as_u64()?, sha256 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::export::terms::{Others, Package};
     use crate::merkle::checkpoint::Checkpoint;
     use crate::merkle::hash::Hash;
     use crate::merkle::policy::Policy;
@@ -384,8 +344,23 @@ mod tests {
             case: None,
             at: Micros(5),
             complete: true,
+            terms: Terms::default(),
             checkpoint: SignedCheckpoint::sign(head, &signer()).unwrap(),
         }
+    }
+
+    fn terms() -> Terms {
+        let package = Package {
+            others: Others::Pseudonym,
+            names: vec!["anna".into(), "Anna".into()],
+            own: 3,
+            of_others: 2,
+            withheld: 0,
+            people: 1,
+            unproved: 4,
+            fields: 1,
+        };
+        Terms { package: Some(package), recipients: Vec::new() }
     }
 
     fn file(manifest: &Manifest) -> String {
@@ -405,6 +380,11 @@ mod tests {
             manifest(),
             Manifest { asked: Asked::Subject("x".into()), proof: None, handle: None, ..manifest() },
             Manifest { asked: Asked::Conversation("\u{2028}".into()), complete: false, ..manifest() },
+            Manifest { terms: terms(), ..manifest() },
+            Manifest {
+                terms: Terms { package: None, recipients: vec!["age1\"".into(), "age1x".into()] },
+                ..manifest()
+            },
         ];
         for manifest in by_asked {
             let file = file(&manifest);
@@ -423,7 +403,7 @@ mod tests {
             for bad in [
                 format!("{file}\n"),
                 format!(" {file}"),
-                file.replacen("\"version\":2,", "\"version\":2,\"more\":1,", 1),
+                file.replacen(",\"file\":", ",\"more\":1,\"file\":", 1),
                 file.replacen("\"complete\":", "\"complete\": ", 1),
                 file.replacen("\\n\"}", "\"}", 1),
             ] {
@@ -456,7 +436,7 @@ mod tests {
         assert!(Checkpoint::from_text(&manifest().to_statement()).is_err());
         let kind = |text: &str| SignedManifest::parse(text.as_bytes()).unwrap_err().kind();
         assert_eq!(kind("{\"version\":1,\"signed\":false}\n"), ErrorKind::Corrupt);
-        assert_eq!(kind("{\"version\":3,\"signature\":\"\"}\n"), ErrorKind::Unsupported);
+        assert_eq!(kind("{\"version\":4,\"signature\":\"\"}\n"), ErrorKind::Unsupported);
         assert_eq!(kind("{}\n"), ErrorKind::Corrupt);
     }
 }

@@ -2,9 +2,10 @@
 //! whoever brings it.
 //!
 //! ```text
-//! FILE                  records, one a line as JSON (`jsonl`), or as a page or a table
-//! FILE.proof            of jsonl: per record its position, salt, leaf and people by number; the records
-//!                       that say who these are; the nodes that lead from all of them to one root
+//! FILE                  records, one a line as JSON (`jsonl`), or as a page, a table or vCons
+//! FILE.proof            per record its position, salt, leaf and people by number, or all of its bytes
+//!                       where the file has no lines; the records that say who these are; the nodes that
+//!                       lead from all of them to one root
 //! FILE.manifest.json    what was asked, by whom, when; hashes of both; the checkpoint with that root; and
 //!                       the signature of the log's key over all of it
 //! ```
@@ -19,13 +20,21 @@
 
 mod align;
 mod check;
+mod form;
 mod line;
+mod lines;
 mod manifest;
+mod members;
 mod prover;
+mod shown;
 mod snapshot;
+mod terms;
 
 pub use check::{Fault, Report, Source, What, check};
-pub use line::{HEADER, Line, RecordLine};
+pub use form::{FORM_SALT_LEN, FormLine};
+pub use line::{HEADER, HEADER_OF_FORM, Line, RecordLine};
 pub use manifest::{Asked, Digest, Manifest, ProofFile, STATEMENT, SignedManifest};
 pub use prover::{Counted, Prover};
+pub use shown::{Part, shown};
 pub use snapshot::{Exported, Snapshot};
+pub use terms::{Others, Package, Terms, WHY_UNPROVED};

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
-use crate::export::line::{self, HEADER, Line, RecordLine};
+use crate::export::form::FormLine;
+use crate::export::line::{self, HEADER, HEADER_OF_FORM, Line, RecordLine};
 use crate::export::snapshot::{Exported, Snapshot};
 use crate::id::{PersonNumber, Seq};
 use crate::merkle::hash::Hash;
 use crate::merkle::multi::{self, Gaps};
+use crate::record::Stored;
 
 /// Nodes that are read under one lock on the log.
 const NODES: usize = 16_384;
@@ -19,6 +21,8 @@ pub struct Prover<'a> {
     snapshot: &'a Snapshot<'a>,
     leaves: Vec<(Seq, Hash)>,
     names: HashMap<PersonNumber, String>,
+    /// Who people are that stand in records without proof only, so far.
+    kept: HashMap<PersonNumber, Line>,
     counted: Counted,
 }
 
@@ -35,7 +39,13 @@ pub struct Counted {
 
 impl<'a> Prover<'a> {
     pub(super) fn new(snapshot: &'a Snapshot<'a>) -> Self {
-        Self { snapshot, leaves: Vec::new(), names: HashMap::new(), counted: Counted::default() }
+        Self {
+            snapshot,
+            leaves: Vec::new(),
+            names: HashMap::new(),
+            kept: HashMap::new(),
+            counted: Counted::default(),
+        }
     }
 
     /// The first lines.
@@ -43,27 +53,57 @@ impl<'a> Prover<'a> {
         format!("{HEADER}\nsize {}\n", self.snapshot.checkpoint().unverified().size)
     }
 
+    /// The first lines of a proof of the second sort.
+    pub fn head_of(&self, form: &FormLine) -> String {
+        format!("{HEADER_OF_FORM}\nsize {}\n{form}\n", self.snapshot.checkpoint().unverified().size)
+    }
+
+    /// Appends the lines of a record of a file that has no lines.
+    pub fn opened(&mut self, out: &mut String, record: Exported) {
+        self.people(out, &record.stored, record.people);
+        self.leaves.push((record.hit.seq, record.opening.leaf()));
+        let _ = writeln!(out, "{}", Line::Opened { seq: record.hit.seq, opening: record.opening });
+    }
+
+    /// Appends the line of a record that the file shows otherwise than the log holds it: `line` is what
+    /// JSON Lines would show, without its end. Who its people are stays here.
+    pub fn shown(&mut self, out: &mut String, record: Exported, line: String) {
+        self.keep(record);
+        let _ = writeln!(out, "{}", Line::Shown(line));
+    }
+
+    /// Passes over a record that the file doesn't show.
+    pub fn keep(&mut self, record: Exported) {
+        for line in record.people {
+            if let Some((number, _)) = line::names(&line) {
+                self.kept.insert(number, line);
+            }
+        }
+    }
+
+    fn people(&mut self, out: &mut String, record: &Stored, new: Vec<Line>) {
+        let of = record.subjects.iter().chain([&record.author]);
+        let kept: Vec<Line> = of.filter_map(|number| self.kept.remove(number)).collect();
+        for line in new.into_iter().chain(kept) {
+            match &line {
+                Line::Person { seq, opening } => {
+                    self.leaves.push((*seq, opening.leaf()));
+                    self.counted.people += 1;
+                }
+                _ => self.counted.named += 1,
+            }
+            self.names.extend(line::names(&line));
+            let _ = writeln!(out, "{line}");
+        }
+    }
+
     /// Appends the lines of a record that the file shows as `text`, without the end of that line.
     ///
     /// # Errors
     /// *Corrupt* if `text` does not show it.
-    pub fn record(&mut self, out: &mut String, record: &Exported, text: &str) -> Result<()> {
-        for line in &record.people {
-            let known = match line {
-                Line::Person { seq, opening } => {
-                    self.leaves.push((*seq, opening.leaf()));
-                    self.counted.people += 1;
-                    line::person(opening)
-                }
-                Line::Named { number, name } => {
-                    self.counted.named += 1;
-                    Some((*number, name.clone()))
-                }
-                Line::Record(_) | Line::Node(_) => None,
-            };
-            self.names.extend(known);
-            let _ = writeln!(out, "{line}");
-        }
+    pub fn record(&mut self, out: &mut String, mut record: Exported, text: &str) -> Result<()> {
+        let people = std::mem::take(&mut record.people);
+        self.people(out, &record.stored, people);
         let leaf = record.opening.leaf();
         let mut line = RecordLine {
             seq: record.hit.seq,

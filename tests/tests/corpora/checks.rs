@@ -587,6 +587,7 @@ pub(crate) fn manifest() -> Manifest {
         case: None,
         at: Micros(5),
         complete: true,
+        terms: export::Terms::default(),
         checkpoint: HEAD.clone(),
     }
 }

@@ -5,19 +5,29 @@
 //! apostrophe; whoever drops one leading apostrophe of every cell has the exact texts again.
 //!
 //! `subjects` and `tags` are JSON arrays, `extra` is a JSON object or empty; an empty `author` is
-//! unknown, an empty `reply_to` is none.
+//! unknown, an empty `reply_to` or `target` is none. In an access package a last column says `own` or `other`.
 
 use escrowdb::record::time;
 
-use crate::commands::export::form::Form;
+use crate::commands::export::access::is_own;
+use crate::commands::export::form::{self, About, Form};
 use crate::engine::Hit;
 use crate::json::Object;
 
 /// The columns, in their order.
-const HEADER: &str = "id,conversation,author,subjects,time,channel,kind,tags,body,reply_to,extra\r\n";
+const HEADER: &str = "id,conversation,author,subjects,time,channel,kind,tags,body,reply_to,extra,target";
 
 /// A CSV file.
-pub(crate) struct Csv;
+pub(crate) struct Csv {
+    /// Names of the person whose package it is.
+    own: Option<Vec<String>>,
+}
+
+impl Csv {
+    pub(crate) fn new(about: &About) -> Self {
+        Self { own: about.package.as_ref().map(|package| package.names.clone()) }
+    }
+}
 
 impl Form for Csv {
     fn name(&self) -> &'static str {
@@ -26,6 +36,7 @@ impl Form for Csv {
 
     fn begin(&mut self, out: &mut String) {
         out.push_str(HEADER);
+        out.push_str(if self.own.is_some() { ",whose\r\n" } else { "\r\n" });
     }
 
     fn record(&mut self, out: &mut String, hit: &Hit) {
@@ -41,12 +52,16 @@ impl Form for Csv {
             &hit.body,
             hit.reply_to.as_deref().unwrap_or_default(),
             &extra(hit),
+            hit.target.as_deref().unwrap_or_default(),
         ];
         for (i, cell) in cells.into_iter().enumerate() {
             if i > 0 {
                 out.push(',');
             }
             put_cell(out, cell);
+        }
+        if let Some(own) = &self.own {
+            out.push_str(if is_own(own, hit) { ",own" } else { ",other" });
         }
         out.push_str("\r\n");
     }
@@ -59,14 +74,7 @@ fn list(texts: &[String]) -> String {
 }
 
 fn extra(hit: &Hit) -> String {
-    if hit.extra.is_empty() {
-        return String::new();
-    }
-    let mut object = Object::new();
-    for (name, json) in &hit.extra {
-        object.raw(name, json);
-    }
-    object.finish()
+    if hit.extra.is_empty() { String::new() } else { form::extra(hit) }
 }
 
 fn put_cell(out: &mut String, cell: &str) {

@@ -6,33 +6,35 @@
 //! can't be seen but changes what is seen (control characters, overrides of direction) is shown
 //! by its number.
 
+use escrowdb::export::Package;
 use escrowdb::record::{Kind, time};
 use sha2::{Digest as _, Sha256};
 
-use crate::commands::export::form::Form;
+use crate::commands::export::access::is_own;
+use crate::commands::export::foreword;
+use crate::commands::export::form::{About, Form};
 use crate::engine::Hit;
 
 /// A page of conversations.
 pub(crate) struct Html {
     what: &'static str,
     name: String,
+    made: String,
+    package: Option<Package>,
     conversation: Option<String>,
 }
 
 impl Html {
-    /// A page about something: what it is, and its name.
-    pub(crate) fn new((what, name): (&'static str, &str)) -> Self {
-        Self { what, name: name.to_owned(), conversation: None }
+    /// A page about something.
+    pub(crate) fn new(about: &About) -> Self {
+        let (what, name) = about.title.clone();
+        Self { what, name, made: time::format(about.at), package: about.package.clone(), conversation: None }
     }
 }
 
 impl Form for Html {
     fn name(&self) -> &'static str {
         "html"
-    }
-
-    fn by_conversation(&self) -> bool {
-        true
     }
 
     fn begin(&mut self, out: &mut String) {
@@ -49,7 +51,11 @@ impl Form for Html {
         out.push_str(&format!("<style>{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>Chat records</h1>\n"));
         out.push_str(&format!("<p>{}: ", self.what));
         put_named(out, "bdi", &self.name);
-        out.push_str("</p>\n<p>Times are UTC. Conversations stand in the order of their first record.</p>\n</header>\n");
+        out.push_str("</p>\n<p>Times are UTC. Conversations stand in the order of their first record.</p>\n");
+        if let Some(package) = &self.package {
+            foreword::put(out, package, &self.made);
+        }
+        out.push_str("</header>\n");
     }
 
     fn record(&mut self, out: &mut String, hit: &Hit) {
@@ -64,14 +70,17 @@ impl Form for Html {
             out.push_str("</h2>\n");
             self.conversation = Some(hit.conversation.clone());
         }
-        put_record(out, hit);
+        put_record(out, hit, self.package.as_ref());
     }
 
-    fn end(&mut self, out: &mut String) {
+    fn end(&mut self, out: &mut String, package: Option<&Package>) {
         if self.conversation.is_none() {
             out.push_str("<p>No records.</p>\n");
         }
         self.close(out);
+        if let Some(package) = package {
+            foreword::put_sums(out, package);
+        }
         out.push_str("</body>\n</html>\n");
     }
 }
@@ -84,9 +93,26 @@ impl Html {
     }
 }
 
-fn put_record(out: &mut String, hit: &Hit) {
+fn put_record(out: &mut String, hit: &Hit, package: Option<&Package>) {
     let at = time::format(hit.time);
-    out.push_str("<article>\n<p class=\"head\">");
+    match package.map(|package| (package, is_own(&package.names, hit))) {
+        None => out.push_str("<article>\n"),
+        Some((_, true)) => out.push_str("<article class=\"own\">\n"),
+        Some((_, false)) => out.push_str("<article class=\"other\">\n"),
+    }
+    out.push_str("<p class=\"head\">");
+    if let Some(package) = package {
+        // In words: colours are not seen by all, nor printed.
+        let wrote = hit.author.as_ref().is_some_and(|author| package.names.contains(author));
+        let of = if wrote {
+            "by you"
+        } else if is_own(&package.names, hit) {
+            "about you"
+        } else {
+            "of somebody else"
+        };
+        out.push_str(&format!("<em>{of}</em> "));
+    }
     match &hit.author {
         Some(author) => put_named(out, "b", author),
         None => out.push_str("<b>(unknown)</b>"),
@@ -110,9 +136,16 @@ fn put_record(out: &mut String, hit: &Hit) {
         out.push_str(", answers #");
         put_named(out, "bdi", id);
     }
+    if let Some(id) = &hit.target {
+        out.push_str(", about #");
+        put_named(out, "bdi", id);
+    }
     out.push_str("</small></p>\n");
     if !hit.body.is_empty() {
-        out.push_str("<div dir=\"auto\">");
+        match package.and_then(|_| language(&hit.tags)) {
+            Some(language) => out.push_str(&format!("<div dir=\"auto\" lang=\"{language}\">")),
+            None => out.push_str("<div dir=\"auto\">"),
+        }
         put_text(out, &hit.body);
         out.push_str("</div>\n");
     }
@@ -126,8 +159,19 @@ fn put_record(out: &mut String, hit: &Hit) {
     out.push_str("</article>\n");
 }
 
+/// The language that a tag names, if it is plainly one (BCP 47), for whoever reads the page aloud.
+fn language(tags: &[String]) -> Option<&str> {
+    let language = tags.iter().find_map(|tag| tag.strip_prefix("lang:"))?;
+    let mut parts = language.split('-');
+    let first = parts.next()?;
+    let is_first = (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_part =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric());
+    (is_first && parts.all(is_part)).then_some(language)
+}
+
 /// A text in an element of its own direction.
-fn put_named(out: &mut String, element: &str, text: &str) {
+pub(super) fn put_named(out: &mut String, element: &str, text: &str) {
     out.push_str(&format!("<{element} dir=\"auto\">"));
     put_text(out, text);
     out.push_str(&format!("</{element}>"));
@@ -180,6 +224,8 @@ body { font: 1rem/1.45 sans-serif; color: #111; background: #fff; max-width: 46r
 h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; border-bottom: 1px solid #999; margin-top: 2.5rem; overflow-wrap: anywhere }
 article { margin: 1rem 0 } .head { margin: 0; font-size: .85rem; color: #444; overflow-wrap: anywhere } .head b { color: #111 }
 div { white-space: pre-wrap; unicode-bidi: plaintext; overflow-wrap: anywhere }
+em { font-style: normal; text-decoration: underline } .own { border-left: .25rem solid #06c; padding-left: .6rem }
+.other { border-left: .25rem dotted #999; padding-left: .6rem }
 code { border: 1px solid #bbb; border-radius: .2rem; padding: 0 .2rem } .more { margin: 0; font-size: .85rem; overflow-wrap: anywhere }
 q { quotes: none; border: 1px solid #b00; color: #b00; font: .75em monospace; unicode-bidi: isolate; direction: ltr }
 @page { margin: 18mm }
@@ -210,6 +256,17 @@ mod tests {
             "a<q>U+202E</q>b<q>U+2066</q>c<q>U+0000</q><q>U+001B</q>[2J<q>U+0085</q>"
         );
         assert_eq!(escaped("שלום\nمرحبا\t👍🏽"), "שלום\nمرحبا\t👍🏽");
+    }
+
+    #[test]
+    fn a_language_is_plainly_one() {
+        let of = |tag: &str| language(&["x".into(), tag.into()]).map(str::to_owned);
+        for good in ["de", "gsw", "pt-BR", "zh-Hant-TW"] {
+            assert_eq!(of(&format!("lang:{good}")).as_deref(), Some(good));
+        }
+        for bad in ["lang:", "lang:d", "lang:german", "lang:de\" onload=\"x", "lang:de-", "de", "lang:1a"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -2,24 +2,33 @@
 
 use std::path::PathBuf;
 
-use escrowdb::export::Asked;
+use escrowdb::export::{Asked, Others};
 use escrowdb::id::Handle;
 use escrowdb::record::Kind;
 
 use crate::args::Global;
-use crate::commands::export::form::Jsonl;
-use crate::commands::export::write::{Each, Records};
+use crate::commands::export::access::Access;
+use crate::commands::export::crypt::Recipients;
+use crate::commands::export::write::{Each, Job, Records};
 use crate::engine::{self, Exported, Reading};
 use crate::exit::Failure;
 use crate::out::Out;
 use crate::outside::Outside;
 
+mod access;
+mod again;
+pub(crate) mod crypt;
 mod csv;
+mod foreword;
 mod form;
 mod html;
+mod made;
+mod vcon;
 mod write;
 
-pub(crate) use write::{Summary, Target, beside};
+pub(crate) use again::{Again, again};
+pub(crate) use made::Made;
+pub(crate) use write::{Target, beside};
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -34,12 +43,32 @@ pub(crate) struct Args {
     #[arg(long, group = "what", value_name = "Q", allow_hyphen_values = true)]
     query: Option<String>,
     /// Format of the file: jsonl (an import reads it, but for records whose
-    /// author was erased), html (to read and print) or csv (for
-    /// spreadsheets).
+    /// author was erased), html (to read and print), csv (for spreadsheets)
+    /// or vcon (IETF draft, one conversation a line).
     #[arg(long, value_name = "F", default_value = "jsonl")]
     format: String,
-    /// The file; FILE.manifest.json is written beside it, and of jsonl FILE.proof,
-    /// with which `escrow verify-export` checks it.
+    /// With --subject, an access package: also what she wrote herself, and what
+    /// others wrote in the conversations she takes part in. Others are called
+    /// other-1 and so on (pseudonym), or what they wrote is counted only
+    /// (withheld), or they stand there as they are (included). --others
+    /// without a value is pseudonym.
+    #[arg(
+        long,
+        value_name = "pseudonym|withheld|included",
+        num_args = 0..=1,
+        default_missing_value = "pseudonym",
+        value_parser = others
+    )]
+    others: Option<Others>,
+    /// Encrypt to a public key of age (age1…); may be given again. The files are
+    /// called FILE.age, and nothing is in clear on the disk.
+    #[arg(long, value_name = "RECIPIENT")]
+    to: Vec<String>,
+    /// Encrypt to the public keys in a file, one a line.
+    #[arg(long, value_name = "FILE")]
+    to_file: Vec<PathBuf>,
+    /// The file; FILE.manifest.json and FILE.proof are written beside it, with
+    /// which `escrow verify-export` checks it.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Sign nothing and prove nothing: for a store whose log is damaged, which
@@ -48,37 +77,59 @@ pub(crate) struct Args {
     unsigned: bool,
 }
 
+fn others(text: &str) -> Result<Others, String> {
+    Others::parse(text).ok_or_else(|| "pseudonym, withheld or included".to_owned())
+}
+
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let title = match (&args.subject, &args.conversation) {
-        (Some(subject), _) => ("person", subject.as_str()),
-        (_, Some(conversation)) => ("conversation", conversation.as_str()),
-        _ => ("query", args.query.as_deref().unwrap_or_default()),
-    };
-    let Some(mut form) = form::named(&args.format, title) else {
-        let known = args.format == "vcon";
-        let message =
-            if known { "this export format is not in this version" } else { "unknown export format" };
-        return Err(Failure::usage(message).hint("use --format jsonl, html or csv"));
-    };
-    let target = Target::new(&args.output, |file| Outside::of(global, file))?;
-    let store = engine::open(global)?;
-    // The export is one act: nothing more of how it is made is recorded.
-    let (what, query) = wanted(args)?;
-    let reading = engine::session(&store, global).exporting(what, &query)?;
-    let (asked, handle) = asked(args, &reading)?;
-    let by_conversation = form.by_conversation();
-    let mut each = |source: &Records, each: &mut Each| records(args, source, by_conversation, each);
-    let summary = if args.unsigned {
-        write::unsigned(&target, &mut *form, &reading, &mut each)?
+    if !form::NAMES.contains(&args.format.as_str()) {
+        return Err(Failure::usage("unknown export format").hint("use --format jsonl, html, csv or vcon"));
+    }
+    // Not by the parser: for it one of a group that is asked for is as good as the other.
+    if args.others.is_some() && args.subject.is_none() {
+        return Err(Failure::usage("--others is about an export of a person").hint("use it with --subject X"));
+    }
+    let recipients = Recipients::read(&args.to, &args.to_file)?;
+    let place = |file: &std::path::Path| Outside::of(global, file);
+    let target = if recipients.is_empty() {
+        Target::new(&args.output, place)?
     } else {
-        write::signed(&target, &mut *form, &reading, (asked, handle), &mut each)?
+        Target::sealed(&args.output, place)?
     };
-    let line = if out.json() {
-        summary.to_json(&args.output)
-    } else {
-        format!("{} records in {}", summary.count, args.output.display())
-    };
+    let made = make(args, global, &target, &recipients)?;
+    let line = if out.json() { made.to_json(target.path()) } else { made.to_text(target.path()) };
     Ok(out.line(&line)?)
+}
+
+/// Makes an export. When this returns its files stand under their names, and what it answers is all that is
+/// to be known of it.
+fn make(args: &Args, global: &Global, target: &Target, recipients: &Recipients) -> Result<Made, Failure> {
+    let store = engine::open(global)?;
+    let (what, query) = wanted(args)?;
+    let reading = engine::session(&store, global);
+    let access = match (args.others, &args.subject) {
+        (Some(others), Some(subject)) => match reading.person(subject) {
+            Ok(person) => Some(Access::new(others, &person)),
+            // Below, so that this leaves an act too.
+            Err(_) => None,
+        },
+        _ => None,
+    };
+    let query = access.as_ref().map_or(query, Access::own_query);
+    // The export is one act: nothing more of how it is made is recorded.
+    let reading = reading.exporting(what, &query)?;
+    let (asked, handle) = asked(args, &reading)?;
+    let is_package = access.is_some();
+    let by_conversation = form::is_by_conversation(&args.format);
+    let mut each = |source: &Records, each: &mut Each| {
+        if is_package { package(source, &query, each) } else { records(args, source, by_conversation, each) }
+    };
+    let job = Job { target, format: &args.format, asked, handle, access, recipients };
+    if args.unsigned {
+        write::unsigned(job, &reading, &mut each)
+    } else {
+        write::signed(job, &reading, &mut each)
+    }
 }
 
 /// What is asked for, as the manifest says it; people by their handle too.
@@ -96,14 +147,17 @@ pub(crate) fn write_jsonl(
     reading: &Reading,
     asked: (Asked, Option<Handle>),
     query: &str,
-) -> Result<Summary, Failure> {
+) -> Result<Made, Failure> {
     let what = match &asked.0 {
         Asked::Subject(identifier) => Exported::Person(identifier),
         Asked::Conversation(name) => Exported::Conversation(name),
         _ => Exported::Query,
     };
     let reading = &reading.exporting(what, query)?;
-    write::signed(target, &mut Jsonl, reading, asked, &mut |source, each| source.each(query, each))
+    let (asked, handle) = asked;
+    let recipients = &Recipients::default();
+    let job = Job { target, format: "jsonl", asked, handle, access: None, recipients };
+    write::signed(job, reading, &mut |source, each| source.each(query, each))
 }
 
 /// What is exported, and the query for it.
@@ -144,6 +198,14 @@ fn records(args: &Args, source: &Records, by_conversation: bool, each: &mut Each
     let others = Kind::ALL.into_iter().filter(|kind| !kind.is_internal());
     let others: Vec<String> = others.map(|kind| format!("-kind:{}", kind.name())).collect();
     source.each(&format!("({query}) {}", others.join(" ")), each)
+}
+
+/// The conversations of what a query finds, each of them whole.
+fn package(source: &Records, query: &str, each: &mut Each) -> Result<(), Failure> {
+    for conversation in conversations(source, query)? {
+        source.each(&conversation_query(&conversation), each)?;
+    }
+    Ok(())
 }
 
 /// The conversations of what a query finds, in the order of their first record.
