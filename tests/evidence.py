@@ -309,8 +309,9 @@ def check_log_key(args, policy):
 # ------------------------------------------------------------ exports
 
 KINDS = {"message": 1, "action": 2, "edit": 3, "delete": 4, "reaction": 5, "join": 6, "leave": 7, "file": 8, "call": 9,
-         "system": 10, "person": 11, "context": 12, "erased": 32, "opened": 33, "searched": 34, "exported": 35, "rule": 36,
+         "system": 10, "person": 11, "context": 12, "tag": 13, "erased": 32, "opened": 33, "searched": 34, "exported": 35, "rule": 36,
          "import": 37}
+ABOUT = ("edit", "delete", "reaction", "tag")
 MEMBERS = ["id", "conversation", "author", "subjects", "time", "channel", "kind", "tags", "body", "reply_to"]
 
 
@@ -441,16 +442,20 @@ def proves(line, r, names):
         bare = {k: v for k, v in rest.items() if k in (11, 12, 13, 14) or k >= 16}
         need(bare and cbor({2: 0, 3: "", 4: "", 5: 0, **bare}) == r["rest"], "a rest that holds what lines show")
         rest = bare
-    extra = rest.get(14) or [[name, text] for name, _, text in members[10:]]
+    further, target = members[10:], None
+    if further and further[0][0] == "target" and shown["kind"] in ABOUT:
+        target = further.pop(0)[1]
+    extra = rest.get(14) or [[name, text] for name, _, text in further]
     need(shown["author"] == names.get(r["author"]), "another author")
     need(shown["subjects"] == [names[n] for n in r["subjects"] if n in names], "other subjects")
     need(shown["kind"] in KINDS, "an unknown kind")
     printed = ",".join(f'"{name}":{json_text(shown[name])}' for name in MEMBERS)
+    printed += f',"target":{json_text(target)}' if target is not None else ""
     printed += "".join(f",{quoted(name)}:{text}" for name, text in extra)
     need("{" + printed + "}" == line, "not the one form of the line")
     record = {1: KINDS[shown["kind"]], 2: micros(shown["time"]), 3: shown["conversation"], 4: shown["id"], 5: r["author"],
               6: r["subjects"], 7: shown["channel"], 8: shown["tags"], 9: shown["body"], 10: shown["reply_to"],
-              14: extra, **{k: v for k, v in rest.items() if k != 14}}
+              14: extra, **({17: target} if target is not None else {}), **{k: v for k, v in rest.items() if k != 14}}
     defaults = {1: 1, 6: [], 7: "", 8: [], 9: "", 10: None, 14: []}
     record = {k: v for k, v in record.items() if k not in defaults or v != defaults[k]}
     need(leaf_of(r["salt"], cbor(record)) == r["leaf"], "not what the log holds")
@@ -480,7 +485,7 @@ def manifest(text, policy):
     _, signed = note(f"escrowdb/export/v1\n{body}}}\n\n{lines}", policy.logs)
     origin = says["checkpoint"].partition("\n")[0]
     need(any(key in signed and key.name == origin for key in policy.logs), "the key of the log did not sign it")
-    need(says["version"] == 2 and says["signed"] is True, "another version")
+    need(says["version"] == (3 if "package" in says else 2) and says["signed"] is True, "another version")
     return says
 
 
@@ -500,13 +505,20 @@ def check_export(args, policy):
     text = read(args.file + ".proof")
     is_file(text.encode(), says["proof"])
     lines = text.split("\n")
-    need(lines[:2] == ["escrowdb/export-proof/v1", f"size {head['size']}"] and lines.pop() == "", "not a proof")
-    leaves, names, records, nodes, people = {}, {}, [], [], 0
+    of_form, has_lines = lines[0] == "escrowdb/export-proof/v2", says["format"] == "jsonl"
+    need((of_form or lines[0] == "escrowdb/export-proof/v1") and lines[1] == f"size {head['size']}" and lines.pop() == "",
+         "not a proof")
+    need(of_form or has_lines, "a form without lines")
+    if of_form:
+        form = lines[2].split(" ")
+        need(form[:2] == ["form", says["format"]] and len(form) in (3, 4) and a_number(form[2]) > 0, "another form")
+        need(len(form) == 3 or len(unbase64(form[3])) == 16, "not a salt")
+    leaves, names, records, nodes, people, words, opened = {}, {}, [], [], 0, 0, set()
 
     def known(seq, leaf):
         need(leaves.setdefault(seq, leaf) == leaf and seq < head["size"], "a position that can't be")
 
-    for line in lines[2:]:
+    for line in lines[3 if of_form else 2:]:
         kind, *fields = line.split(" ")
         need(kind == "n" or not nodes, "a line behind the nodes")
         if kind == "n" and len(fields) == 1:
@@ -521,7 +533,15 @@ def check_export(args, policy):
         elif kind == "u" and len(fields) == 2:
             need(a_number(fields[0]) not in names, "a number twice")
             names[a_number(fields[0])] = unbase64(fields[1]).decode()
-        elif kind == "r" and len(fields) in (6, 7):
+        elif kind == "o" and len(fields) == 3 and of_form and not has_lines:
+            need(a_number(fields[0]) not in opened, "a position twice")
+            opened.add(a_number(fields[0]))
+            record_of(unbase64(fields[2]))
+            known(a_number(fields[0]), leaf_of(unbase64(fields[1]), unbase64(fields[2])))
+        elif kind == "x" and len(fields) == 1 and of_form:
+            records.append({"seq": None, "word": unbase64(fields[0])})
+            words += 1
+        elif kind == "r" and len(fields) in (6, 7) and has_lines:
             subjects = [] if fields[5] == "-" else [a_number(n) for n in fields[5].split(",")]
             need(sorted(set(subjects)) == subjects, "subjects don't ascend")
             need(all(r["seq"] != a_number(fields[0]) for r in records[-1:]), "a position twice")
@@ -531,17 +551,23 @@ def check_export(args, policy):
             known(records[-1]["seq"], records[-1]["leaf"])
         else:
             raise Bad("not a line of a proof")
-    need(len({r["seq"] for r in records}) == len(records), "a position twice")
+    need(len({r["seq"] for r in records if "mark" in r}) == len(records) - words, "a position twice")
     need(len(names) - people == says["proof"]["named"] and people == says["proof"]["people"], "other people")
     nodes.reverse()
     root = fold(0, head["size"], sorted(leaves.items()), nodes) if head["size"] else hashlib.sha256().digest()
     need(root == head["root"] and not nodes, "the proof does not lead to the checkpoint")
+    if not has_lines:
+        need(len(opened) + words == says["count"], "not as many records as were signed")
+        return {**found, "proved": len(opened), "people": people, "words": words}
     texts = data.split(b"\n")
     need(texts.pop() == b"" and len(texts) == len(records) == says["count"], "not as many lines as records")
     for text, r in zip(texts, records):
+        if "word" in r:
+            need(text == r["word"], "another line than was exported")
+            continue
         need(hashlib.sha256(text + b"\n").digest()[:6] == r["mark"], "another line than was exported")
         proves(text.decode(), r, names)
-    return {**found, "proved": len(records), "people": people}
+    return {**found, "proved": len(records) - words, "people": people, **({"words": words} if of_form else {})}
 
 
 # ------------------------------------------------------------ certificates of erasures
