@@ -554,7 +554,9 @@ fn exported(bytes: &[u8], key: &VerifierKey) -> bool {
         accepted = true;
     }
     let mut lines = bytes.split(|b| *b == b'\n');
-    let is_proof = lines.next() == Some(export::HEADER.as_bytes()) && lines.next().is_some();
+    let headers = [export::HEADER, export::HEADER_OF_FORM];
+    let is_proof = lines.next().is_some_and(|first| headers.iter().any(|header| header.as_bytes() == first))
+        && lines.next().is_some();
     for line in lines {
         if let Ok(read) = Line::parse(line) {
             assert_eq!(read.to_string().as_bytes(), line);
@@ -562,8 +564,13 @@ fn exported(bytes: &[u8], key: &VerifierKey) -> bool {
         }
     }
     let source = |bytes: &[u8]| -> Box<dyn BufRead> { Box::new(Cursor::new(bytes.to_vec())) };
-    let report = export::check(&manifest(), &|| Ok(source(b"{}\n")), Some(&|| Ok(source(bytes))), 3).unwrap();
-    assert!(report.faults > 0 && report.first.len() <= 3);
+    for format in ["jsonl", "vcon"] {
+        let manifest = Manifest { format: format.into(), ..manifest() };
+        let report =
+            export::check(&manifest, &|| Ok(source(b"{}\n")), Some(&|| Ok(source(bytes))), 3).unwrap();
+        assert!(report.faults > 0 && report.first.len() <= 3);
+    }
+    let _ = export::shown(&|| Ok(source(bytes)), |_| Ok::<_, escrowdb::Error>(true));
     accepted
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use escrowdb::codec::Write;
 use escrowdb::crypto::{Keys, OsEntropy, Secret};
-use escrowdb::export::{HEADER, Line, SignedManifest};
+use escrowdb::export::{FormLine, HEADER, HEADER_OF_FORM, Line, SignedManifest};
 use escrowdb::id::{Epoch, FileId, Handle, Micros, PersonNumber, RequestId, SegmentId, Seq};
 use escrowdb::index::filter::{IdFilter, IdHash};
 use escrowdb::index::part::{Field, SortKey};
@@ -295,6 +295,7 @@ fn evidence() -> Vec<Seed> {
             SignedManifest::sign(manifest(), &signer).unwrap().to_string().into_bytes(),
         ),
         ("evidence", "export_proof", export_proof().into_bytes()),
+        ("evidence", "export_proof_of_form", export_proof_of_form().into_bytes()),
     ]
 }
 
@@ -317,6 +318,18 @@ fn export_proof() -> String {
     ];
     let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
     format!("{HEADER}\nsize 3\n{lines}")
+}
+
+/// The same of a file without lines: one record that is proved, one that is said.
+fn export_proof_of_form() -> String {
+    let canonical = Zeroizing::new(record(1, "yes").canonical);
+    let opening = Opening { salt: Zeroizing::new([3; 16]), canonical };
+    let form = FormLine { name: "vcon".into(), version: 1, salt: Some([4; 16]) };
+    let line = r#"{"id":"m2","conversation":"c","author":"other-1","subjects":[],"time":"1970-01-01T00:00:00Z","channel":"","kind":"message","tags":[],"body":"","reply_to":null}"#;
+    let lines =
+        [Line::Opened { seq: Seq(1), opening }, Line::Shown(line.to_owned()), Line::Node(leaf_hash(b"a"))];
+    let lines: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    format!("{HEADER_OF_FORM}\nsize 3\n{form}\n{lines}")
 }
 
 fn cursor() -> String {
