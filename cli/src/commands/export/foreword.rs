@@ -64,7 +64,10 @@ pub(super) fn put_sums(out: &mut String, package: &Package) {
             records(package.unproved)
         ));
     }
-    out.push_str("<p>Not in it: what was erased, and what was never kept.</p>\n</footer>\n");
+    out.push_str(
+        "<p>Not in it: what was erased, what was never kept, and what Article 15(1) has told beside the copy: purposes, \
+         recipients, periods, and the rest. Whoever gave you this page tells you that too.</p>\n</footer>\n",
+    );
 }
 
 fn records(count: u64) -> String {
