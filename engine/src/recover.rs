@@ -161,6 +161,7 @@ impl Request {
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
         view.missing = missing;
         let counters = journals.fill(&mut view, catalog::counters(&tree)?)?;
+        view.settle_rules()?;
         if let Some(asked) = &self.to_erase
             && !journals.lost.is_empty()
             && catalog::pending(&tree)?.is_empty()

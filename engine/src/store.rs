@@ -24,11 +24,13 @@ use crate::view::Missing;
 mod acts;
 mod builder;
 mod evidence;
+mod rules;
 
 pub use builder::Builder;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
+pub use crate::ingest::register::{Said, Who};
 pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::entry::{AuditRules, Level};
 pub use crate::keyring::losses::{By as GivenUpBy, Loss, What as Lost};

@@ -17,6 +17,9 @@ use crate::keyring::Tree;
 use crate::keyring::catalog::{self, Tagger};
 use crate::keyring::entry::Segment as SegmentEntry;
 use crate::record::{Kind, PersonFields, Stored};
+use crate::register::Registers;
+
+mod rules;
 
 /// Names kept decoded at most.
 const NAMES_MAX: usize = 100_000;
@@ -74,6 +77,7 @@ pub struct View {
     /// Keys of the names of people who are being erased: until the answer these names belong to
     /// nobody else, though the tree may not know them any more.
     pub leaving: Vec<Vec<u8>>,
+    rules: Arc<Registers>,
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
@@ -141,6 +145,7 @@ impl View {
             live,
             mask: Mask::default(),
             leaving: Vec::new(),
+            rules: Arc::default(),
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
@@ -339,6 +344,9 @@ impl View {
                 && let Some(person) = stored.person
             {
                 self.note_born(person);
+            }
+            if stored.kind.is_register() {
+                self.apply_rule(&stored, entry.seq)?;
             }
             let author_known = self.is_known_author(stored.author)?;
             let held = Held { bytes, ..entry.held };

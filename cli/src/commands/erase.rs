@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
     #[arg(long, value_name = "B", value_parser = basis)]
     basis: Option<Basis>,
+    /// Erase the evidence about the person too: consents, requests. Else it is kept as long as the store
+    /// says, and the certificate names the date.
+    #[arg(long)]
+    with_evidence: bool,
     /// Why; stands in the certificate, never in the log.
     #[arg(long, value_name = "R")]
     reason: Option<String>,
@@ -81,7 +85,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let before = args.request_id.map(|request| store.erasure(request)).transpose()?.flatten();
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let options = EraseOptions { reason: args.reason.clone(), basis: args.basis, request: args.request_id };
+    let options = EraseOptions {
+        reason: args.reason.clone(),
+        basis: args.basis,
+        request: args.request_id,
+        with_evidence: args.with_evidence,
+    };
     let certificate = store.erase(&selector, &options)?;
     if let Some(before) = before {
         note(&format!(

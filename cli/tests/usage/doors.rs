@@ -58,11 +58,11 @@ fn manual_pages_stand_for_every_verb() {
 fn a_new_store_needs_no_upgrade() {
     let sandbox = Sandbox::with_sample();
     let run = sandbox.run("--json upgrade").ok();
-    assert_eq!(run.out, "{\"format\":3,\"upgraded\":false,\"from\":3,\"indexes\":0,\"damaged\":0}\n");
-    assert_eq!(sandbox.run("upgrade").ok().out, "format 3: nothing to do\n");
+    assert_eq!(run.out, "{\"format\":4,\"upgraded\":false,\"from\":4,\"indexes\":0,\"damaged\":0}\n");
+    assert_eq!(sandbox.run("upgrade").ok().out, "format 4: nothing to do\n");
     assert_eq!(sandbox.count("*"), 4);
     let version = sandbox.args(&["--json", "--version"], "").ok().lines().remove(0);
-    assert_eq!(version["format"], 3);
+    assert_eq!(version["format"], 4);
     // What a newer program wrote is left to it.
     let path = sandbox.folder.join("s/HEAD");
     let mut head = std::fs::read(&path).unwrap();
@@ -82,8 +82,8 @@ fn a_store_of_format_1_gets_words() {
     assert!(refused.err.contains("escrow upgrade"), "{}", refused.err);
     let all = sandbox.count("*");
     let line = sandbox.run("upgrade").ok().out;
-    assert!(line.starts_with("format 3, was 1: ") && line.ends_with(" indexes got words\n"), "{line}");
-    assert_eq!(sandbox.run("upgrade").ok().out, "format 3: nothing to do\n");
+    assert!(line.starts_with("format 4, was 1: ") && line.ends_with(" indexes got words\n"), "{line}");
+    assert_eq!(sandbox.run("upgrade").ok().out, "format 4: nothing to do\n");
     assert_eq!(sandbox.count("*"), all);
     assert!(sandbox.count("parcel") > 50);
 }

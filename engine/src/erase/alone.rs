@@ -34,7 +34,7 @@ pub fn left_alone(
         if number != PersonNumber::STORE
             && !dead.contains(&number)
             && view.knows(number)?
-            && !is_period(view, number)?
+            && !is_kept(view, number)?
             && catalog::links(&view.tree, number)?.is_empty()
             && !is_elsewhere(parts, docs, number)?
         {
@@ -44,9 +44,11 @@ pub fn left_alone(
     Ok(alone)
 }
 
-/// Whether a number stands for a period of acts, which lives to its date whatever is in it.
-fn is_period(view: &View, number: PersonNumber) -> Result<bool> {
-    Ok(catalog::person(&view.tree, number)?.is_some_and(|person| person.is_audit()))
+/// Whether a number lives whatever is in it: it stands for a period of acts or for evidence, which go on
+/// their dates, or there is evidence about whom it is: a store that never held what goes would know her too.
+fn is_kept(view: &View, number: PersonNumber) -> Result<bool> {
+    let is_nobody = catalog::person(&view.tree, number)?.is_some_and(|person| person.is_nobody());
+    Ok(is_nobody || view.evidence_number(number)?.is_some())
 }
 
 /// Authors and subjects of `docs`.

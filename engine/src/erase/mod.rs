@@ -53,6 +53,9 @@ pub struct EraseOptions {
     pub reason: Option<String>,
     /// On what law it rests. Only stores of format 3 keep it.
     pub basis: Option<Basis>,
+    /// Whether evidence about a person goes with her: what she consented to, and what she asked for. Else
+    /// it is kept as long as the store says, and the certificate names the date.
+    pub with_evidence: bool,
     /// Name of the request, random if not given. A repeated one answers with the certificate of
     /// the first; its reason is the one given this time, for none is kept. One that selects something else, or
     /// somebody who came back, is *invalid*: whoever is there is not who was erased.
@@ -221,7 +224,13 @@ fn announce(
     let accepted = catalog::pending(&keyring.tree())?.into_iter().find(|(id, _)| *id == request);
     let target = {
         let view = state.view.read();
-        let target = target::resolve(&view, selector);
+        let mut target = target::resolve(&view, selector);
+        if let (true, Ok(Target::Persons(numbers))) = (options.with_evidence, &mut target) {
+            for number in numbers.clone() {
+                numbers.extend(view.evidence_number(number)?);
+            }
+            numbers.sort_unstable();
+        }
         if let Some((_, pending)) = accepted {
             let same = match pending {
                 // Of what an earlier pass has met nothing may be left that answers to a name.

@@ -369,6 +369,7 @@ impl<'a> Pass<'a> {
             }
             None => view.remove_born(|n| dead.contains(&n)),
         }
+        view.settle_rules()?;
         drop(view);
         if self.roll.is_some() {
             // Noted in the tree that is published.

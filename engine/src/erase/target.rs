@@ -192,6 +192,7 @@ pub fn action(target: &Target) -> Action {
         Target::Conversation(_) => Action::EraseConversation,
         Target::Record { .. } => Action::EraseRecord,
         Target::Audit { .. } => Action::ExpireActs,
+        Target::Records { .. } => Action::EraseRecord,
     }
 }
 
@@ -200,6 +201,13 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
     match target {
         Target::Persons(numbers) | Target::Audit { numbers, .. } => of_subjects(part, numbers),
         Target::Conversation(name) => part.postings(&Term::conversation(name)),
+        Target::Records { seqs, .. } => {
+            let mut docs = RoaringBitmap::new();
+            for seq in seqs {
+                docs.extend(part.doc_of(*seq)?);
+            }
+            Ok(docs)
+        }
         Target::Record { seq, joins, .. } => {
             let mut docs = RoaringBitmap::new();
             for seq in [seq].into_iter().chain(joins) {
@@ -262,6 +270,7 @@ pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> 
     let named = match target {
         Target::Persons(numbers) | Target::Audit { numbers, .. } => numbers.iter().any(|n| mask.hides(*n)),
         Target::Conversation(name) => mask.conversations.contains(name),
+        Target::Records { seqs, .. } => seqs.iter().any(|seq| mask.records.contains(seq)),
         Target::Record { conversation, seq, joins, .. } => {
             let mut seqs = [seq].into_iter().chain(joins);
             seqs.any(|seq| mask.records.contains(seq)) || mask.conversations.contains(conversation)
@@ -284,12 +293,7 @@ pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> 
 fn masked_targets(mask: &Mask) -> Vec<Target> {
     let mut all = vec![Target::Persons(mask.persons.clone())];
     all.extend(mask.conversations.iter().cloned().map(Target::Conversation));
-    all.extend(mask.records.iter().map(|seq| Target::Record {
-        conversation: String::new(),
-        id: String::new(),
-        seq: *seq,
-        joins: Vec::new(),
-    }));
+    all.push(Target::Records { of: 0, seqs: mask.records.clone() });
     all
 }
 
@@ -298,6 +302,7 @@ pub fn mask(mask: &mut Mask, waiting: &Waiting) {
     match &waiting.target {
         Target::Persons(numbers) | Target::Audit { numbers, .. } => mask.persons.extend(numbers),
         Target::Conversation(name) => mask.conversations.push(name.clone()),
+        Target::Records { seqs, .. } => mask.records.extend(seqs),
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
     }
     mask.persons.extend(&waiting.forgotten);

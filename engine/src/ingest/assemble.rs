@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 use zeroize::Zeroizing;
@@ -16,6 +17,7 @@ use crate::ingest::frame::Records;
 use crate::ingest::made;
 use crate::ingest::past::{Old, Oldest, Past};
 use crate::record::{Kind, PersonFields, Record, Stored, Subjects};
+use crate::register::Registers;
 use crate::state::Preset;
 use crate::text;
 use crate::view::{Gates, Place, View};
@@ -33,10 +35,12 @@ pub enum Outcome {
 
 /// Entries of one frame in the making.
 pub struct Draft<'a, 'r> {
-    env: &'a Env,
+    pub(super) env: &'a Env,
     pub(super) view: &'a View,
     gates: Gates<'a>,
     preset: Preset,
+    /// Registers as they are behind what was drafted so far.
+    pub(super) rules: Arc<Registers>,
     records: Records,
     entries: Vec<BatchEntry<'r>>,
     first_seq: Seq,
@@ -72,6 +76,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             view,
             gates: view.gates(),
             preset,
+            rules: Arc::clone(view.rules()),
             records: Records::default(),
             entries: Vec::new(),
             first_seq: past.next_seq,

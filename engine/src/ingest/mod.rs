@@ -4,11 +4,13 @@ pub mod acts;
 pub mod asked;
 pub mod assemble;
 pub mod bell;
+pub mod change;
 pub mod frame;
 pub mod link;
 pub mod made;
 pub mod past;
 pub mod queue;
+pub mod register;
 pub mod rehearse;
 
 pub use acts::Acts;

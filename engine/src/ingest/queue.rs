@@ -23,6 +23,7 @@ use crate::index::Batch;
 use crate::ingest::acts::Acts;
 use crate::ingest::assemble::{Draft, Outcome};
 use crate::ingest::bell::Bell;
+use crate::ingest::change::Changes;
 use crate::journal::FrameKind;
 use crate::record::{Record, Stored};
 use crate::state::{Durability, State, Writer, commit};
@@ -89,6 +90,8 @@ impl Drop for Ticket {
             Input::Records(Cow::Borrowed(_)) => {}
             Input::Own(records) => records.iter_mut().for_each(Zeroize::zeroize),
             Input::Acts(acts) => acts.zeroize(),
+            Input::Changes(changes) => changes.zeroize(),
+            Input::Person(identifier) => identifier.zeroize(),
         }
     }
 }
@@ -97,6 +100,8 @@ enum Input<'a> {
     Records(Cow<'a, [Record]>),
     Own(Vec<Stored>),
     Acts(Acts),
+    Changes(Changes),
+    Person(String),
 }
 
 impl Input<'_> {
@@ -105,6 +110,8 @@ impl Input<'_> {
             Self::Records(records) => Input::Records(Cow::Owned(records.into_owned())),
             Self::Own(records) => Input::Own(records),
             Self::Acts(acts) => Input::Acts(acts),
+            Self::Changes(changes) => Input::Changes(changes),
+            Self::Person(identifier) => Input::Person(identifier),
         }
     }
 }
@@ -147,6 +154,24 @@ impl Queue {
             state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
         }
         Ok(written.len())
+    }
+
+    /// Makes somebody known of whom nothing else is known yet.
+    pub fn append_person(&self, state: &Arc<State>, identifier: &str) -> Result<()> {
+        self.run(state, Input::Person(identifier.to_owned()), 0, WhenFull::Wait).map(drop)
+    }
+
+    /// Appends changes of registers: all of them, or none. They are durable when it returns.
+    pub fn append_changes(&self, state: &Arc<State>, changes: Changes) -> Result<Vec<Seq>> {
+        let written = self.run(state, Input::Changes(changes), 0, WhenFull::Wait)?;
+        if state.settings.durability != Durability::Synced {
+            state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
+        }
+        let seq = |outcome: &Outcome| match outcome {
+            Outcome::Added(seq) | Outcome::Duplicate(seq) => Some(*seq),
+            Outcome::Rejected(_) => None,
+        };
+        Ok(written.iter().filter_map(seq).collect())
     }
 
     fn run(
@@ -347,6 +372,8 @@ fn draft<'a, 'r>(
                 Input::Records(records) => draft.add_all(records),
                 Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
                 Input::Acts(acts) => draft.add_acts(acts),
+                Input::Changes(changes) => draft.add_changes(changes),
+                Input::Person(identifier) => draft.add_person(identifier),
             };
             match outcomes {
                 Ok(outcomes) => answers.push(outcomes),

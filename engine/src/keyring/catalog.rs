@@ -5,14 +5,14 @@ use zeroize::Zeroizing;
 use crate::crypto::Secret;
 use crate::crypto::kdf::{Label, expand};
 use crate::error::{Error, Result};
-use crate::id::{PersonNumber, RequestId, SegmentId, Seq};
+use crate::id::{Handle, PersonNumber, RequestId, SegmentId, Seq};
 use crate::keyring::entry::{
-    AuditPeriod, AuditRules, Counters, Entry, EntryKind, Forgotten, Further, Identifier, Journal, Person,
-    Seen, Segment, Settings, StoreKey, key, name_tag,
+    AuditPeriod, AuditRules, Counters, Entry, EntryKind, Evidence, Forgotten, Further, Identifier, Journal,
+    Person, Seen, Segment, Settings, StoreKey, key, name_tag,
 };
 use crate::keyring::log_keys::{LogKeys, SignedHead};
 use crate::keyring::losses::{Loss, Losses};
-use crate::keyring::pending::{Done, Pending, Waiting};
+use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::keyring::progress::ImportProgress;
 use crate::keyring::{Changes, Tree};
 
@@ -125,6 +125,21 @@ pub fn remove_person(
         changes.insert(k, None);
     }
     Ok(())
+}
+
+/// Who stands for the evidence about somebody.
+pub fn evidence(tree: &Tree, handle: Handle) -> Result<Option<PersonNumber>> {
+    Ok(get::<Evidence>(tree, &key::evidence(handle))?.map(|evidence| evidence.number))
+}
+
+/// Says who stands for the evidence about somebody.
+pub fn put_evidence(changes: &mut Changes, handle: Handle, number: PersonNumber) -> Result<()> {
+    put(changes, key::evidence(handle), &Evidence { number })
+}
+
+/// Forgets that there was evidence about somebody.
+pub fn remove_evidence(changes: &mut Changes, handle: Handle) {
+    changes.insert(key::evidence(handle), None);
 }
 
 /// Every segment, by number.
@@ -262,10 +277,9 @@ pub fn waiting(tree: &Tree) -> Result<Vec<(RequestId, Waiting)>> {
             for (k, _) in tree.scan(&key::forgotten_prefix(id))? {
                 one.forgotten.extend(key::parse_forgotten(&k));
             }
-            for (k, value) in tree.scan(&key::further_prefix(id))? {
-                let first = key::parse_further(&k)
-                    .ok_or_else(|| Error::corrupt("a key of further records is malformed"))?;
-                one.further.extend(Further::decode(&value)?.seqs(first));
+            one.further = positions(tree, &key::further_prefix(id), key::parse_further)?;
+            if let Target::Records { seqs, .. } = &mut one.target {
+                *seqs = positions(tree, &key::chosen_prefix(id), key::parse_chosen)?;
             }
             waiting.push((id, one));
         }
@@ -289,19 +303,45 @@ pub fn put_forgotten(
     Ok(())
 }
 
-/// Notes which records an erasure takes besides what it was asked for, ascending, in the place of what was noted
-/// before.
-pub fn put_further(changes: &mut Changes, tree: &Tree, request: RequestId, seqs: &[Seq]) -> Result<()> {
-    for (k, _) in tree.scan(&key::further_prefix(request))? {
+/// Log positions that stand in entries with a prefix.
+fn positions(tree: &Tree, prefix: &[u8], parse: impl Fn(&[u8]) -> Option<Seq>) -> Result<Vec<Seq>> {
+    let mut all = Vec::new();
+    for (k, value) in tree.scan(prefix)? {
+        let first = parse(&k).ok_or_else(|| Error::corrupt("a key of records that go is malformed"))?;
+        all.extend(Further::decode(&value)?.seqs(first));
+    }
+    Ok(all)
+}
+
+/// Puts ascending log positions in the place of those that stand in entries with a prefix.
+fn put_positions(
+    changes: &mut Changes,
+    tree: &Tree,
+    prefix: &[u8],
+    key_of: impl Fn(Seq) -> Vec<u8>,
+    seqs: &[Seq],
+) -> Result<()> {
+    for (k, _) in tree.scan(prefix)? {
         changes.insert(k, None);
     }
     let mut left = seqs;
     while let Some(first) = left.first().copied() {
         let (further, taken) = Further::of(left);
-        put(changes, key::further(request, first), &further)?;
+        put(changes, key_of(first), &further)?;
         left = left.get(taken..).unwrap_or_default();
     }
     Ok(())
+}
+
+/// Notes which records an erasure takes besides what it was asked for, ascending, in the place of what was noted
+/// before.
+pub fn put_further(changes: &mut Changes, tree: &Tree, request: RequestId, seqs: &[Seq]) -> Result<()> {
+    put_positions(changes, tree, &key::further_prefix(request), |seq| key::further(request, seq), seqs)
+}
+
+/// Notes likewise which records it was asked for, of those that are chosen one by one.
+pub fn put_chosen(changes: &mut Changes, tree: &Tree, request: RequestId, seqs: &[Seq]) -> Result<()> {
+    put_positions(changes, tree, &key::chosen_prefix(request), |seq| key::chosen(request, seq), seqs)
 }
 
 /// What is recorded of acts, if the store says.

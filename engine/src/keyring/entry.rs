@@ -15,6 +15,7 @@
 //!             8 keys of the log, 9 head signed last, 10 audit rules; 11 ‖ number u64 BE: AuditPeriod
 //! 8 forgotten request id 16 ‖ number u64 BE    nothing
 //! 9 further   request id 16 ‖ seq u64 BE       Further
+//! 10 chosen   request id 16 ‖ seq u64 BE       Further
 //! ```
 
 use std::borrow::Cow;
@@ -67,7 +68,7 @@ pub enum EntryKind {
     Person = 1,
     /// Tag of an identifier to person number.
     Name = 2,
-    /// Key of evidence that outlives a person.
+    /// Evidence about a person, which may outlive her.
     Evidence = 3,
     /// A segment.
     Segment = 4,
@@ -81,6 +82,8 @@ pub enum EntryKind {
     Forgotten = 8,
     /// A record that an erasure of several passes takes besides what it was asked for.
     Further = 9,
+    /// A record that an erasure on its way was asked for, of those that are chosen one by one: *format 4*.
+    Chosen = 10,
 }
 
 impl EntryKind {
@@ -199,7 +202,7 @@ mod tests {
         });
         same(&Identifier(Zeroizing::new("anna@example.org".into())));
         same(&PersonNumber(9));
-        same(&Evidence { key: secret_of(1), expiry: Micros(-5) });
+        same(&Evidence { number: PersonNumber(300) });
         same(&Segment {
             key: secret_of(1),
             index: FileId([2; 16]),

@@ -374,7 +374,7 @@ mod tests {
         assert_eq!(chosen(&file(&p4, &with(5, &[]))).unwrap(), (5, true));
         // One that needs nothing is of a store of format 1.
         assert_eq!(chosen(&file(&p4, &with(5, &[(TEXT_AT + 116, 0)]))).unwrap(), (5, true));
-        let bits = (2..8).map(|bit| (TEXT_AT + 116, 1 << bit));
+        let bits = (3..8).map(|bit| (TEXT_AT + 116, 1 << bit));
         // needed, needed to write, the end of the text, the clear zeros
         let bytes = [TEXT_AT + 117, TEXT_AT + 119, TEXT_AT + 120, TEXT_AT + 123, PAGE_LEN - 1, 10, 15];
         for (at, byte) in bits.chain(bytes.map(|at| (at, 1))) {

@@ -14,6 +14,10 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 /// Version of one that does: *format 3*.
 const WITH_BASIS: u8 = 2;
+/// Version of one that says what rules made of it: *format 4*.
+const WITH_RULES: u8 = 3;
+/// Most people who approve one request.
+const APPROVERS_MAX: usize = 16;
 /// Handles of one request at most: as many as people can be linked.
 const HANDLES_MAX: usize = 16;
 /// Joins that go with one record at most, so that an entry holds them: more than one can name.
@@ -44,6 +48,26 @@ pub enum Target {
         /// Numbers of their persons, ascending.
         numbers: Vec<PersonNumber>,
     },
+    /// Records that were chosen one by one: what rules leave of something to go, or a class whose time is
+    /// over.
+    Records {
+        /// Code of what they are a part of, see [`Target::what`].
+        of: u8,
+        /// Their log positions, ascending. They stand in entries of their own, see
+        /// [`catalog`](crate::keyring::catalog::waiting).
+        seqs: Vec<Seq>,
+    },
+}
+
+/// What rules keep of what an erasure was asked to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// How many records.
+    pub records: u64,
+    /// Whether a hold keeps some of them; else a lock does.
+    pub held: bool,
+    /// When the last lock on them is over, if there is one.
+    pub until: Option<Micros>,
 }
 
 /// What an erasure did so far.
@@ -71,6 +95,12 @@ pub struct Done {
     pub committed: Micros,
     /// Number of the legal ground; 0 for none.
     pub basis: u8,
+    /// Evidence that outlives the erased: handle, and when its key dies.
+    pub retained: Vec<(Handle, Micros)>,
+    /// Who approved it.
+    pub approvers: Vec<PersonNumber>,
+    /// What rules keep of it.
+    pub kept: Option<Kept>,
 }
 
 /// An erasure that waits for its pass, or for its next one.
@@ -110,12 +140,23 @@ impl Waiting {
 
     /// Whether somebody asked for it. A date that has come is nobody.
     pub const fn was_asked_for(&self) -> bool {
-        !matches!(self.target, Target::Audit { .. })
+        !matches!(self.target, Target::Audit { .. } | Target::Records { of: Target::CLASS, .. })
     }
 }
 
 impl Target {
-    /// 1 person, 2 conversation, 3 record.
+    /// Code of a retention class whose time is over.
+    pub const CLASS: u8 = 8;
+
+    /// Code of what the certificate calls it: that of the whole where rules leave a part of it to go.
+    pub const fn what(&self) -> u8 {
+        match self {
+            Self::Records { of, .. } => *of,
+            other => other.code(),
+        }
+    }
+
+    /// 1 person, 2 conversation, 3 record, 4 acts, 5 details, 6 evidence, 7 chosen records.
     pub const fn code(&self) -> u8 {
         match self {
             Self::Persons(_) => 1,
@@ -123,6 +164,8 @@ impl Target {
             Self::Record { .. } => 3,
             Self::Audit { class: Class::Acts, .. } => 4,
             Self::Audit { class: Class::Details, .. } => 5,
+            Self::Audit { class: Class::Evidence, .. } => 6,
+            Self::Records { .. } => 7,
         }
     }
 
@@ -134,6 +177,7 @@ impl Target {
                 numbers.iter().for_each(|n| out.put_varint(n.0));
             }
             Self::Conversation(name) => out.put_slice(name.as_bytes()),
+            Self::Records { of, .. } => out.put_u8(*of),
             Self::Record { conversation, id, seq, joins } => {
                 out.put_slice(conversation.as_bytes());
                 out.put_slice(id.as_bytes());
@@ -156,6 +200,8 @@ impl Target {
             }
             4 => Ok(Self::Audit { class: Class::Acts, numbers: numbers(r)? }),
             5 => Ok(Self::Audit { class: Class::Details, numbers: numbers(r)? }),
+            6 => Ok(Self::Audit { class: Class::Evidence, numbers: numbers(r)? }),
+            7 => Ok(Self::Records { of: r.u8()?, seqs: Vec::new() }),
             _ => Err(unknown("target")),
         }
     }
@@ -178,16 +224,62 @@ impl Done {
         ] {
             out.put_varint(n);
         }
-        if self.basis != 0 {
-            out.put_u8(self.basis);
+        match self.version() {
+            VERSION => {}
+            WITH_BASIS => out.put_u8(self.basis),
+            _ => self.put_rules(out),
         }
+    }
+
+    const fn version(&self) -> u8 {
+        if !self.retained.is_empty() || !self.approvers.is_empty() || self.kept.is_some() {
+            WITH_RULES
+        } else if self.basis != 0 {
+            WITH_BASIS
+        } else {
+            VERSION
+        }
+    }
+
+    fn put_rules(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.basis);
+        out.put_varint(self.retained.len() as u64);
+        for (handle, until) in &self.retained {
+            out.put_bytes(&handle.0);
+            out.put_varint(zigzag(until.0));
+        }
+        out.put_varint(self.approvers.len() as u64);
+        self.approvers.iter().for_each(|number| out.put_varint(number.0));
+        out.put_u8(u8::from(self.kept.is_some()));
+        if let Some(kept) = &self.kept {
+            out.put_varint(kept.records);
+            out.put_u8(u8::from(kept.held));
+            out.put_u8(u8::from(kept.until.is_some()));
+            out.put_varint(zigzag(kept.until.unwrap_or_default().0));
+        }
+    }
+
+    fn get_rules(&mut self, r: &mut Reader<'_>) -> Result<()> {
+        self.basis = r.u8()?;
+        for _ in 0..r.count(HANDLES_MAX)? {
+            self.retained.push((Handle(r.array()?), Micros(unzigzag(r.varint()?))));
+        }
+        for _ in 0..r.count(APPROVERS_MAX)? {
+            self.approvers.push(PersonNumber(r.varint()?));
+        }
+        if flag(r)? {
+            let (records, held, has_date) = (r.varint()?, flag(r)?, flag(r)?);
+            let until = Micros(unzigzag(r.varint()?));
+            self.kept = Some(Kept { records, held, until: has_date.then_some(until) });
+        }
+        if self.version() == WITH_RULES { Ok(()) } else { Err(unknown("form")) }
     }
 
     fn get(r: &mut Reader<'_>, version: u8) -> Result<Self> {
         let what = r.u8()?;
         let n = r.count(HANDLES_MAX)?;
         let handles = (0..n).map(|_| Ok(Handle(r.array()?))).collect::<Result<_>>()?;
-        Ok(Self {
+        let mut this = Self {
             what,
             handles,
             removed: r.varint()?,
@@ -199,7 +291,12 @@ impl Done {
             epoch_after: Epoch(r.varint()?),
             committed: Micros(unzigzag(r.varint()?)),
             basis: if version == WITH_BASIS { basis(r)? } else { 0 },
-        })
+            ..Self::default()
+        };
+        if version == WITH_RULES {
+            this.get_rules(r)?;
+        }
+        Ok(this)
     }
 }
 
@@ -207,7 +304,7 @@ impl Entry for Pending {
     fn encode(&self) -> Result<Value> {
         let mut out = Zeroizing::new(Vec::with_capacity(2048));
         let (Self::Waiting(Waiting { progress: done, .. }) | Self::Done(done)) = self;
-        out.put_u8(if done.basis == 0 { VERSION } else { WITH_BASIS });
+        out.put_u8(done.version());
         match self {
             Self::Waiting(w) => {
                 out.put_u8(1);
@@ -230,7 +327,7 @@ impl Entry for Pending {
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = Reader::new(value);
         let version = r.u8()?;
-        if ![VERSION, WITH_BASIS].contains(&version) {
+        if ![VERSION, WITH_BASIS, WITH_RULES].contains(&version) {
             return Err(unknown("version"));
         }
         let this = match r.u8()? {
@@ -260,6 +357,14 @@ fn numbers(r: &mut Reader<'_>) -> Result<Vec<PersonNumber>> {
 
 fn text(r: &mut Reader<'_>) -> Result<String> {
     String::from_utf8(r.slice()?.to_vec()).map_err(|_| Error::corrupt("a text of an erasure is not UTF-8"))
+}
+
+fn flag(r: &mut Reader<'_>) -> Result<bool> {
+    match r.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(unknown("mark")),
+    }
 }
 
 fn basis(r: &mut Reader<'_>) -> Result<u8> {
@@ -293,6 +398,9 @@ mod tests {
             Target::Conversation("c".into()),
             Target::Audit { class: Class::Acts, numbers: vec![PersonNumber(3)] },
             Target::Audit { class: Class::Details, numbers: vec![PersonNumber(4), PersonNumber(9)] },
+            Target::Audit { class: Class::Evidence, numbers: vec![PersonNumber(5)] },
+            // Their positions stand elsewhere.
+            Target::Records { of: Target::CLASS, seqs: Vec::new() },
             Target::Record {
                 conversation: "c".into(),
                 id: "i".into(),
@@ -312,12 +420,24 @@ mod tests {
                 assert!(Pending::decode(&bytes[..bytes.len() - 1]).is_err());
             }
         }
-        assert_eq!(Pending::decode(&[3, 1]).err().unwrap().kind(), ErrorKind::Unsupported);
+        assert_eq!(Pending::decode(&[4, 1]).err().unwrap().kind(), ErrorKind::Unsupported);
         // One that rests on a law says so in a version of its own, and no version says that it rests on none.
         let based = Pending::Done(Done { basis: 2, ..progress });
         let mut bytes = based.encode().unwrap().to_vec();
         assert!(bytes[0] == WITH_BASIS && Pending::decode(&bytes).unwrap() == based);
         *bytes.last_mut().unwrap() = 0;
         assert!(Pending::decode(&bytes).is_err());
+        let Pending::Done(based) = based else { unreachable!() };
+        let ruled = Pending::Done(Done {
+            retained: vec![(Handle([7; 16]), Micros(-3))],
+            approvers: vec![PersonNumber(6)],
+            kept: Some(Kept { records: 300, held: true, until: Some(Micros(9)) }),
+            ..based
+        });
+        let bytes = ruled.encode().unwrap().to_vec();
+        assert!(bytes[0] == WITH_RULES && Pending::decode(&bytes).unwrap() == ruled);
+        for at in 1..bytes.len() {
+            assert!(Pending::decode(&bytes[..at]).is_err());
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::record::Kind;
+use crate::text::nfc;
 
 /// Longest text of a condition, bytes.
 const LEN_MAX: usize = 1024;
@@ -96,7 +97,7 @@ impl Condition {
             Self::Tag(tag) => record.tags.iter().any(|other| other == tag),
             Self::TagPrefix(beginning) => record.tags.iter().any(|tag| tag.starts_with(beginning)),
             Self::Conversation(name) => record.conversation == name,
-            Self::Author(name) => record.author == name,
+            Self::Author(name) => nfc(record.author) == *name,
             Self::And(all) => all.iter().all(|of| of.holds(record)),
             Self::Or(any) => any.iter().any(|of| of.holds(record)),
             Self::Not(of) => !of.holds(record),
@@ -171,9 +172,12 @@ impl<'t> Parser<'t> {
                 .hint("words, ids, subjects and times are not asked of a record that comes in"));
             }
         };
+        let is_quoted = self.rest.get(name.len() + 1..).is_some_and(|rest| rest.starts_with('"'));
         let value = self.value(name)?;
         match (name, value.strip_suffix('*')) {
-            ("tag", Some(beginning)) => Ok(Condition::TagPrefix(beginning.to_owned())),
+            ("tag", Some(beginning)) if !is_quoted => Ok(Condition::TagPrefix(beginning.to_owned())),
+            // Identifiers are equal after NFC.
+            ("author", _) => Ok(Condition::Author(nfc(&value).into_owned())),
             _ => Ok(of(value)),
         }
     }
@@ -195,7 +199,10 @@ impl<'t> Parser<'t> {
                     self.rest = self.rest.get(at + 1..).unwrap_or_default();
                     return if value.is_empty() { Err(missing()) } else { Ok(value) };
                 }
-                '\\' => value.extend(chars.next().map(|(_, c)| c)),
+                '\\' => match chars.next() {
+                    Some((_, c @ ('"' | '\\'))) => value.push(c),
+                    _ => return Err(Error::invalid("a backslash stands before \" and \\ only")),
+                },
                 c => value.push(c),
             }
         }
@@ -263,6 +270,7 @@ mod tests {
         {
             assert!(!message(no), "{no}");
         }
+        assert!(!message("tag:\"dept:*\""), "a star in quotation marks is a star");
         assert!(holds("*", Kind::Context, "", &[]) && !holds("*", Kind::Join, "", &[]));
     }
 

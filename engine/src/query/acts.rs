@@ -430,13 +430,13 @@ fn asks_for_words(ast: &Ast) -> bool {
     }
 }
 
-/// Whether a query asks for details of acts; only a search among acts finds them.
-pub(super) fn asks_for_details(ast: &Ast) -> bool {
+/// Whether a query names a kind.
+pub(super) fn asks_for_kind(ast: &Ast, kind: Kind) -> bool {
     match ast {
         Ast::All => false,
-        Ast::Leaf(leaf) => *leaf == Leaf::Kind(Kind::Detail),
-        Ast::And(of) | Ast::Or(of) => of.iter().any(asks_for_details),
-        Ast::Not(of) => asks_for_details(of),
+        Ast::Leaf(leaf) => *leaf == Leaf::Kind(kind),
+        Ast::And(of) | Ast::Or(of) => of.iter().any(|of| asks_for_kind(of, kind)),
+        Ast::Not(of) => asks_for_kind(of, kind),
     }
 }
 

@@ -404,10 +404,13 @@ impl<'s> Reading<'s> {
 
     pub(super) fn parse(&self, query: &str, at: Micros) -> Result<Ast> {
         let ast = parse::parse(query, at)?;
-        if acts::asks_for_details(&ast) {
-            return Ok(Ast::And(vec![ast, Ast::Not(Box::new(Ast::Leaf(Leaf::Kind(Kind::Detail))))]));
+        let own = Kind::ALL.into_iter().filter(|kind| kind.has_verbs_of_its_own());
+        let hidden: Vec<_> = own.filter(|kind| acts::asks_for_kind(&ast, *kind)).collect();
+        if hidden.is_empty() {
+            return Ok(ast);
         }
-        Ok(ast)
+        let hide = |kind| Ast::Not(Box::new(Ast::Leaf(Leaf::Kind(kind))));
+        Ok(Ast::And([ast].into_iter().chain(hidden.into_iter().map(hide)).collect()))
     }
 
     /// Shows what a search finds; `count` says how much that is.

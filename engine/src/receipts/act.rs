@@ -58,11 +58,31 @@ pub enum Deed {
     LogKey = 49,
     /// Records were imported.
     Import = 64,
+    /// Something was refused by a rule.
+    Refused = 80,
+    /// A notice was changed.
+    Notice = 81,
+    /// A purpose was changed.
+    Purpose = 82,
+    /// Somebody was asked for consent, or said something of it.
+    Consent = 83,
+    /// A retention class was changed.
+    Class = 84,
+    /// A hold or restriction was changed.
+    Hold = 85,
+    /// A request went on.
+    Request = 86,
+    /// An aggregate was published.
+    Aggregate = 87,
+    /// The store was told what to do of itself.
+    Settings = 88,
+    /// Something was given to others.
+    Disclosure = 89,
 }
 
 impl Deed {
     /// Every deed, ascending.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 30] = [
         Self::Record,
         Self::Around,
         Self::Conversation,
@@ -83,6 +103,16 @@ impl Deed {
         Self::AuditRules,
         Self::LogKey,
         Self::Import,
+        Self::Refused,
+        Self::Notice,
+        Self::Purpose,
+        Self::Consent,
+        Self::Class,
+        Self::Hold,
+        Self::Request,
+        Self::Aggregate,
+        Self::Settings,
+        Self::Disclosure,
     ];
 
     /// The stable lower-case name.
@@ -107,17 +137,39 @@ impl Deed {
             Self::AuditRules => "audit",
             Self::LogKey => "key",
             Self::Import => "import",
+            Self::Refused => "refused",
+            Self::Notice => "notice",
+            Self::Purpose => "purpose",
+            Self::Consent => "consent",
+            Self::Class => "class",
+            Self::Hold => "hold",
+            Self::Request => "request",
+            Self::Aggregate => "aggregate",
+            Self::Settings => "settings",
+            Self::Disclosure => "disclosure",
         }
     }
 
     /// The kind of its record.
     pub const fn kind(self) -> Kind {
-        match self as u8 {
-            0..16 => Kind::Opened,
-            16..32 => Kind::Searched,
-            32..48 => Kind::Exported,
-            48..64 => Kind::Rule,
-            _ => Kind::Import,
+        match self {
+            Self::Refused => Kind::Refused,
+            Self::Notice => Kind::Notice,
+            Self::Purpose => Kind::Purpose,
+            Self::Consent => Kind::Consent,
+            Self::Class => Kind::Class,
+            Self::Hold => Kind::Hold,
+            Self::Request => Kind::Request,
+            Self::Aggregate => Kind::Aggregate,
+            Self::Settings => Kind::Policy,
+            Self::Disclosure => Kind::Disclosure,
+            _ => match self as u8 {
+                0..16 => Kind::Opened,
+                16..32 => Kind::Searched,
+                32..48 => Kind::Exported,
+                48..64 => Kind::Rule,
+                _ => Kind::Import,
+            },
         }
     }
 

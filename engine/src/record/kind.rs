@@ -161,6 +161,12 @@ impl Kind {
         matches!(self, Self::Edit | Self::Delete | Self::Reaction | Self::Tag)
     }
 
+    /// Whether searches, counts and facets never show it: details of acts, and evidence about people, which
+    /// may outlive them. Verbs of its own do.
+    pub const fn has_verbs_of_its_own(self) -> bool {
+        matches!(self, Self::Detail | Self::Consent | Self::Hold | Self::Request | Self::Disclosure)
+    }
+
     /// Whether the state of a register is made of such records.
     pub const fn is_register(self) -> bool {
         self as u8 >= Self::Notice as u8

@@ -140,6 +140,8 @@ pub struct Registers {
     pub disclosures: Disclosures,
     /// What the store does of itself.
     pub settings: Settings,
+    /// Records of registers that are there and can't be read: what they said of holds is not known.
+    pub unread: u64,
 }
 
 impl Registers {

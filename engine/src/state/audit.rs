@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::id::{Handle, Micros, PersonNumber};
 use crate::keyring::entry::{AuditPeriod, AuditRules, Class, Level, Person, Seen};
 use crate::keyring::{Changes, catalog};
@@ -126,7 +126,7 @@ impl State {
         let (seen, periods) = self.look(&tree, now, &mut changes)?;
         let claimed = when::claimed(&seen, now);
         let mut numbers = [PersonNumber::STORE; 2];
-        for (class, number) in Class::ALL.into_iter().zip(&mut numbers) {
+        for (class, number) in Class::MONTHLY.into_iter().zip(&mut numbers) {
             let is_now = |period: &AuditPeriod| {
                 period.class == class && (period.from..when::month(period.from).1).contains(&claimed)
             };
@@ -149,14 +149,7 @@ impl State {
 
     /// A number of its own, nobody's, with keys.
     fn begin_period(&self, changes: &mut Changes, period: &AuditPeriod) -> Result<PersonNumber> {
-        let number = {
-            let mut writer = self.writer.lock();
-            let number = writer.next_person;
-            writer.next_person = number
-                .next()
-                .ok_or_else(|| Error::new(ErrorKind::Unsupported, "no person numbers are left"))?;
-            number
-        };
+        let number = self.next_number()?;
         let handle = Handle(self.env.random(b"handle of a period of acts")?);
         let entry = Person {
             handle,

@@ -84,6 +84,7 @@ pub fn missing(state: &State, give_up: GiveUp, by: By) -> Result<()> {
                 view.missing.retain(|m| m.id != found.id);
                 view.segments.push(found);
                 view.generation += 1;
+                view.settle_rules()?;
             }
             Found::ToRebuild(found, _) => match one(state, &found, give_up, by) {
                 // It stays missing, with all that it holds.

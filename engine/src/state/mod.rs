@@ -25,6 +25,7 @@ use crate::view::View;
 pub mod audit;
 pub mod commit;
 pub mod compacting;
+pub mod evidence;
 pub mod heal;
 pub mod keys;
 pub mod log_key;

@@ -127,7 +127,7 @@ fn entries() -> Vec<Seed> {
         kind(0, "person", &person),
         kind(1, "identifier", &entry::Identifier(Zeroizing::new("anna@example.org".into()))),
         kind(2, "name", &PersonNumber(77)),
-        kind(3, "evidence", &entry::Evidence { key: secret(), expiry: Micros(1) }),
+        kind(3, "evidence", &entry::Evidence { number: PersonNumber(7) }),
         kind(4, "segment", &segment),
         kind(5, "journal", &entry::Journal { file: FileId([5; 16]), key: secret() }),
         kind(6, "store_key", &entry::StoreKey(secret())),

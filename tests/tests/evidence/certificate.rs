@@ -47,6 +47,7 @@ fn named(request: u8) -> EraseOptions {
         request: Some(RequestId([request; 16])),
         reason: Some("she asked".into()),
         basis: Some(Basis::ConsentWithdrawn),
+        ..EraseOptions::default()
     }
 }
 

@@ -10,6 +10,7 @@ use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::erase::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId, Seq};
+use crate::keyring::pending::Target;
 use crate::merkle::text::Opening;
 use crate::policy::Basis;
 use crate::record::{Kind, Stored};
@@ -20,8 +21,15 @@ const BEFORE_EVIDENCE: u8 = 1;
 /// Version of the body.
 const VERSION: u8 = 2;
 /// What can be erased, as it stands in the body.
-pub(super) const WHAT: [(u8, &str); 5] =
-    [(1, "person"), (2, "conversation"), (3, "record"), (4, "acts"), (5, "details")];
+pub(super) const WHAT: [(u8, &str); 7] = [
+    (1, "person"),
+    (2, "conversation"),
+    (3, "record"),
+    (4, "acts"),
+    (5, "details"),
+    (6, "evidence"),
+    (Target::CLASS, "class"),
+];
 
 const PREFIX: &str = "erased/";
 

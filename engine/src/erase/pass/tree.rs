@@ -1,17 +1,18 @@
 //! E3 and E4: what the new key tree holds, and that all of it opens from the device.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::crypto::Keys;
 use crate::erase::log_key;
 use crate::erase::pass::{Pass, Reopened};
 use crate::error::{Error, Result};
-use crate::id::{Epoch, PersonNumber};
+use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId};
 use crate::index::Part;
 use crate::keyring::catalog::{self, JournalRole};
-use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
+use crate::keyring::entry::{AuditPeriod, Class, Journal as JournalEntry, Segment as SegmentEntry};
 use crate::keyring::pending::{Pending, Target, Waiting};
-use crate::keyring::{Changes, Keyring, LogHead, Prepared};
+use crate::keyring::{Changes, Keyring, LogHead, Prepared, Tree};
 use crate::log::Log;
 use crate::merkle::hash::Hash;
 use crate::state::keys::ContentKeys;
@@ -28,10 +29,16 @@ impl Pass<'_> {
         // A digest of a whole file is one of everybody's words in it.
         catalog::remove_import_progress(&mut changes, tree)?;
         let mut handles = Vec::new();
+        let mut retained = BTreeMap::new();
         for number in &self.dead {
             if let Some(person) = catalog::person(tree, *number)? {
-                if person.is_audit() {
+                if person.is_nobody() {
                     catalog::remove_audit_period(&mut changes, *number);
+                } else {
+                    self.keep_evidence(&mut changes, tree, (*number, person.handle), &mut retained)?;
+                }
+                if person.is_evidence() {
+                    catalog::remove_evidence(&mut changes, person.handle);
                 }
                 handles.push((*number, person.handle, true));
                 catalog::remove_person(&mut changes, tree, &tagger, *number)?;
@@ -76,10 +83,11 @@ impl Pass<'_> {
             let progress = &mut waiting.progress;
             if let Target::Persons(numbers) = &waiting.target {
                 for (_, handle, keyed) in handles.iter().filter(|h| numbers.contains(&h.0)) {
+                    // Whoever stands for evidence has the handle of whom it is about.
                     if !progress.handles.contains(handle) {
                         progress.handles.push(*handle);
-                        progress.content_keys += u64::from(*keyed);
                     }
+                    progress.content_keys += u64::from(*keyed);
                 }
             }
             if let Target::Audit { numbers, .. } = &waiting.target {
@@ -95,7 +103,14 @@ impl Pass<'_> {
             catalog::put_forgotten(&mut changes, tree, *request, forgotten)?;
             let further = if self.more { &*waiting.further } else { &[] };
             catalog::put_further(&mut changes, tree, *request, further)?;
-            progress.what = waiting.target.code();
+            if let Target::Records { seqs, .. } = &waiting.target {
+                let chosen = if self.more { &**seqs } else { &[] };
+                catalog::put_chosen(&mut changes, tree, *request, chosen)?;
+            }
+            if let Some(retained) = retained.remove(request) {
+                progress.retained.extend(retained);
+            }
+            progress.what = waiting.target.what();
             if progress.epoch_after.0 == 0 {
                 progress.epoch_before = epoch;
             }
@@ -113,7 +128,34 @@ impl Pass<'_> {
         Ok((changes, log))
     }
 
-    pub(super) fn handle_in_journal(&self, number: PersonNumber) -> Option<crate::id::Handle> {
+    /// The key of evidence about somebody who goes gets the date on which it dies, unless it goes too.
+    fn keep_evidence(
+        &self,
+        changes: &mut Changes,
+        tree: &Tree,
+        (number, handle): (PersonNumber, Handle),
+        retained: &mut BTreeMap<RequestId, Vec<(Handle, Micros)>>,
+    ) -> Result<()> {
+        let Some(evidence) = catalog::evidence(tree, handle)? else { return Ok(()) };
+        if self.dead.contains(&evidence) {
+            return Ok(());
+        }
+        let from = self.state.env.clock.now();
+        let keep = self.state.view.read().rules().settings.keep_evidence;
+        let until = keep.kept_until(from).unwrap_or(Micros::MAX);
+        let period = AuditPeriod { class: Class::Evidence, from, until };
+        catalog::put_audit_period(changes, evidence, &period)?;
+        let of = self.batch.iter().find(|(_, waiting)| match &waiting.target {
+            Target::Persons(numbers) => numbers.contains(&number) || waiting.forgotten.contains(&number),
+            _ => waiting.forgotten.contains(&number),
+        });
+        if let Some((request, _)) = of {
+            retained.entry(*request).or_default().push((handle, until));
+        }
+        Ok(())
+    }
+
+    pub(super) fn handle_in_journal(&self, number: PersonNumber) -> Option<Handle> {
         let view = self.state.view.read();
         let frozen = view.frozen.as_ref()?;
         (0..frozen.doc_count()).find_map(|d| {

@@ -80,6 +80,8 @@ impl AuditRules {
         match class {
             Class::Acts => self.keep_acts,
             Class::Details => self.keep_details,
+            // Of evidence the registers say.
+            Class::Evidence => 0,
         }
     }
 }
@@ -120,17 +122,23 @@ pub enum Class {
     Acts = 1,
     /// Their details: texts.
     Details = 2,
+    /// Evidence about a person who was erased: *format 4*.
+    Evidence = 3,
 }
 
 impl Class {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Acts, Self::Details];
+    /// Every class.
+    pub const ALL: [Self; 3] = [Self::Acts, Self::Details, Self::Evidence];
+
+    /// Those that have a period each month.
+    pub const MONTHLY: [Self; 2] = [Self::Acts, Self::Details];
 
     /// The class with this number.
     pub fn of(number: u8) -> Result<Self> {
         match number {
             1 => Ok(Self::Acts),
             2 => Ok(Self::Details),
+            3 => Ok(Self::Evidence),
             n => Err(Error::newer(format!("audit class {n} is unknown"))),
         }
     }
@@ -139,7 +147,7 @@ impl Class {
 /// A period of acts or of details; the number of its person, whose key seals them, is in the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuditPeriod {
-    /// Which of both.
+    /// What it is of.
     pub class: Class,
     /// Its first instant, as the clock told it.
     pub from: Micros,

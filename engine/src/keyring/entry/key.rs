@@ -40,7 +40,7 @@ pub fn name(tag: &[u8; 16]) -> Vec<u8> {
     of(EntryKind::Name, tag)
 }
 
-/// Evidence of an erased person.
+/// Evidence about a person, living or erased.
 pub fn evidence(handle: Handle) -> Vec<u8> {
     of(EntryKind::Evidence, &handle.0)
 }
@@ -171,5 +171,21 @@ pub fn further_prefix(request: RequestId) -> Vec<u8> {
 /// The position in a key of kind further.
 pub fn parse_further(key: &[u8]) -> Option<Seq> {
     let (_, seq) = key.strip_prefix(&[EntryKind::Further as u8])?.split_first_chunk::<16>()?;
+    Some(Seq(u64::from_be_bytes(seq.try_into().ok()?)))
+}
+
+/// A record that an erasure on its way was asked for, one of many.
+pub fn chosen(request: RequestId, seq: Seq) -> Vec<u8> {
+    [chosen_prefix(request), seq.0.to_be_bytes().to_vec()].concat()
+}
+
+/// Prefix of every record that an erasure on its way was asked for.
+pub fn chosen_prefix(request: RequestId) -> Vec<u8> {
+    of(EntryKind::Chosen, &request.0)
+}
+
+/// The position in a key of kind chosen.
+pub fn parse_chosen(key: &[u8]) -> Option<Seq> {
+    let (_, seq) = key.strip_prefix(&[EntryKind::Chosen as u8])?.split_first_chunk::<16>()?;
     Some(Seq(u64::from_be_bytes(seq.try_into().ok()?)))
 }

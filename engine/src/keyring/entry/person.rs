@@ -4,10 +4,10 @@ use zeroize::Zeroizing;
 
 use crate::codec::Write;
 use crate::error::{Error, Result};
-use crate::id::{Handle, Micros, PersonNumber};
+use crate::id::{Handle, PersonNumber};
 use crate::keyring::entry::{
-    Entry, IDENTIFIERS_MAX, LINKED_MAX, Secret, Value, check, done, many, put_text, put_time, secret, start,
-    text, time, versioned,
+    Entry, IDENTIFIERS_MAX, LINKED_MAX, Secret, Value, check, done, many, put_text, secret, start, text,
+    versioned,
 };
 
 /// A person.
@@ -19,7 +19,7 @@ pub struct Person {
     pub content: Secret,
     /// Key of what may outlive the chat.
     pub evidence: Secret,
-    /// 0, or [`Person::AUDIT`].
+    /// 0, [`Person::AUDIT`] or [`Person::EVIDENCE`].
     pub state: u8,
     /// How many identifiers stand beside, from 0.
     pub identifiers: u8,
@@ -31,9 +31,23 @@ impl Person {
     /// State of one who stands for a period of acts: nobody, but a key that dies on its date.
     pub const AUDIT: u8 = 1;
 
+    /// State of one who stands for the evidence about somebody, whose handle it has: nobody, but a key that
+    /// may outlive her.
+    pub const EVIDENCE: u8 = 2;
+
     /// Whether it stands for a period of acts.
     pub const fn is_audit(&self) -> bool {
         self.state == Self::AUDIT
+    }
+
+    /// Whether it stands for evidence about somebody.
+    pub const fn is_evidence(&self) -> bool {
+        self.state == Self::EVIDENCE
+    }
+
+    /// Whether it is nobody.
+    pub const fn is_nobody(&self) -> bool {
+        self.state != 0
     }
 }
 
@@ -63,7 +77,7 @@ impl Entry for Person {
             linked: many(&mut r, LINKED_MAX, |r| Ok(PersonNumber(r.varint()?)))?,
         };
         r.finish()?;
-        if this.state > Self::AUDIT {
+        if this.state > Self::EVIDENCE {
             return Err(Error::newer("the state of a person is unknown"));
         }
         if this.identifiers > IDENTIFIERS_MAX {
@@ -120,25 +134,23 @@ impl Entry for Forgotten {
     }
 }
 
-/// Key of evidence that outlives an erased person. Reserved.
+/// Where the evidence about somebody stands, by her handle, which is in the key: *format 4*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// The person's K_evidence.
-    pub key: Secret,
-    /// When it dies.
-    pub expiry: Micros,
+    /// Number of the one who stands for it.
+    pub number: PersonNumber,
 }
 
 impl Entry for Evidence {
     fn encode(&self) -> Result<Value> {
         let mut out = start();
-        out.put_bytes(&self.key[..]);
-        put_time(&mut out, self.expiry);
+        out.put_varint(self.number.0);
         done(out)
     }
 
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = versioned(value, "evidence")?;
-        let this = Self { key: secret(&mut r)?, expiry: time(&mut r)? };
+        let this = Self { number: PersonNumber(r.varint()?) };
         r.finish()?;
         Ok(this)
     }

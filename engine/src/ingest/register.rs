@@ -1,0 +1,131 @@
+//! What somebody does to a register, from names to numbers, and on its way into the log.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
+use crate::index::People;
+use crate::ingest::Queue;
+use crate::ingest::change::{About, Changes};
+use crate::keyring::catalog;
+use crate::record::Kind;
+use crate::record::input::check_identifier;
+use crate::register::consent::{self, Consents};
+use crate::register::{Event, disclosure, hold, request};
+use crate::session::Session;
+use crate::state::State;
+use crate::text;
+use crate::view::View;
+
+/// Whom a question about evidence names.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Who {
+    /// Somebody who is known, by an identifier.
+    Identifier(String),
+    /// Anybody, living or erased, by the random handle that receipts and certificates show.
+    Handle(Handle),
+}
+
+/// What somebody said of purposes, and how it came to that.
+#[derive(Clone)]
+pub struct Said {
+    /// The person's random handle.
+    pub handle: Handle,
+    /// What she said of each purpose last.
+    pub consents: Consents,
+    /// All events in the order of the log: position, id of the record, when, what.
+    pub history: Vec<(Seq, String, Micros, consent::Event)>,
+}
+
+/// Changes registers, all of `events` or none. Answers where they stand in the log.
+///
+/// # Errors
+/// Those of the register; *not found* for somebody who is unknown.
+pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
+    state.check_writable()?;
+    check_format(state)?;
+    let mut people = Vec::new();
+    for event in &events {
+        people.push(match event {
+            Event::Consent(event) => Some(known_or_born(state, queue, &event.person)?),
+            event => number_in(event),
+        });
+    }
+    let named: Vec<PersonNumber> = people.iter().flatten().copied().collect();
+    let mut evidence = state.evidence_numbers(&named)?.into_iter();
+    let events = events.into_iter().zip(people).map(|(event, person)| About {
+        event,
+        person: person.and_then(|number| Some((number, evidence.next()?))),
+    });
+    let actor = session.actor_name().map(str::to_owned);
+    queue.append_changes(state, Changes { actor, events: events.collect() })
+}
+
+fn check_format(state: &State) -> Result<()> {
+    if state.view.read().tree.head().has_rules() {
+        return Ok(());
+    }
+    Err(Error::newer("a store of this format has no registers")
+        .hint("`escrow upgrade` brings it to that of today"))
+}
+
+/// Whom an event is about, by number.
+fn number_in(event: &Event) -> Option<PersonNumber> {
+    match event {
+        Event::Hold(hold::Event::Place(hold)) => match hold.scope {
+            hold::Scope::Person(number) => Some(PersonNumber(number)),
+            _ => None,
+        },
+        Event::Request(request::Event { event: request::Step::Receive { person, .. }, .. }) => Some(*person),
+        Event::Disclosure(disclosure::Event::Give(given)) => match given.about {
+            disclosure::About::Person(number) => Some(PersonNumber(number)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Who says something may be known from nothing else.
+fn known_or_born(state: &Arc<State>, queue: &Queue, identifier: &str) -> Result<PersonNumber> {
+    check_identifier("person", identifier)?;
+    let identifier = text::nfc(identifier);
+    let number = |view: &View| view.number(&identifier);
+    if let Some(number) = number(&state.view.read())? {
+        return Ok(number);
+    }
+    queue.append_person(state, &identifier)?;
+    number(&state.view.read())?.ok_or_else(|| Error::not_found("no such person"))
+}
+
+/// What somebody said, and when.
+///
+/// # Errors
+/// *Not found* for who is unknown, and for a handle about which there is no evidence any more.
+pub fn said(state: &State, who: &Who) -> Result<Said> {
+    let view = state.view.read();
+    let (handle, evidence) = match who {
+        Who::Identifier(identifier) => {
+            let number = view.number(&text::nfc(identifier))?;
+            let number = number.filter(|n| *n != PersonNumber::STORE && !view.mask.hides(*n));
+            let number = number.ok_or_else(|| Error::not_found("no such person"))?;
+            let handle = view.handle(number)?.ok_or_else(|| Error::not_found("no such person"))?;
+            (handle, catalog::evidence(&view.tree, handle)?)
+        }
+        Who::Handle(handle) => {
+            let evidence = catalog::evidence(&view.tree, *handle)?;
+            (
+                *handle,
+                Some(evidence.ok_or_else(|| Error::not_found("no evidence is kept under this handle"))?),
+            )
+        }
+    };
+    let mut said = Said { handle, consents: Consents::default(), history: Vec::new() };
+    let Some(evidence) = evidence else { return Ok(said) };
+    for (seq, stored) in view.evidence(evidence, Kind::Consent)? {
+        if let Some(Event::Consent(event)) = Event::parse(stored.kind, &stored.body)? {
+            said.consents.apply(&event, stored.time, seq);
+            said.history.push((seq, stored.id.clone(), stored.time, event));
+        }
+    }
+    Ok(said)
+}

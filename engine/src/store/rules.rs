@@ -1,0 +1,83 @@
+//! Registers: what people were told and said, what is kept how long, what must stay, what was asked for.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::id::{PersonNumber, Seq};
+use crate::index::People;
+use crate::ingest::register::{self, Said, Who};
+use crate::register::{Event, Registers};
+use crate::session::Session;
+use crate::store::Store;
+use crate::text;
+
+impl Store {
+    /// Changes a register, as somebody: the change is a record in the log, and holds when this returns.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{session::Session, store::*, vfs::MemoryVfs};
+    /// use escrowdb::register::{Event, purpose::{self, LawfulBasis, Purpose}};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// let support = Purpose {
+    ///     code: "support".into(),
+    ///     title: "Answering questions".into(),
+    ///     basis: LawfulBasis::Contract,
+    ///     class: None,
+    ///     needs_consent: false,
+    /// };
+    /// let dana = Session::new().actor("dana");
+    /// store.change(&dana, Event::Purpose(purpose::Event::Define(support)))?;
+    /// assert!(store.registers().purposes.active("support").is_some());
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Invalid* and *not found* for what the event names, *refused* for what may not happen,
+    /// *unsupported* in a store of an older format.
+    pub fn change(&self, session: &Session, event: Event) -> Result<Seq> {
+        let written = self.change_all(session, vec![event])?;
+        written.first().copied().ok_or_else(|| Error::corrupt("a change was not written"))
+    }
+
+    /// The same for many changes: all of them, or none.
+    ///
+    /// # Errors
+    /// As of [`Store::change`].
+    pub fn change_all(&self, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
+        register::change(&self.state, &self.queue, session, events)
+    }
+
+    /// Every register but consents, as of now.
+    pub fn registers(&self) -> Arc<Registers> {
+        Arc::clone(self.state.view.read().rules())
+    }
+
+    /// What somebody said of purposes. Of the erased it is found by handle, as long as evidence is kept.
+    ///
+    /// # Errors
+    /// *Not found* for who is unknown, and for a handle under which no evidence is kept.
+    pub fn consents(&self, who: &Who) -> Result<Said> {
+        register::said(&self.state, who)
+    }
+
+    /// The number of a person, as holds and requests name her.
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown.
+    pub fn number_of(&self, identifier: &str) -> Result<PersonNumber> {
+        let view = self.state.view.read();
+        let number = view.number(&text::nfc(identifier))?;
+        let number = number.filter(|n| *n != PersonNumber::STORE && !view.mask.hides(*n));
+        number.ok_or_else(|| Error::not_found("no such person"))
+    }
+
+    /// The identifier that is shown for a number; `None` for who is unknown, as the erased are.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn name_of(&self, number: PersonNumber) -> Result<Option<String>> {
+        let view = self.state.view.read();
+        if view.mask.hides(number) { Ok(None) } else { view.name(number) }
+    }
+}

@@ -1,0 +1,127 @@
+//! What rules say in the moment that a reader sees: registers as their records make them.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::error::{ErrorKind, Result};
+use crate::id::{Handle, PersonNumber, Seq};
+use crate::index::{Field, Term};
+use crate::keyring::catalog;
+use crate::record::{Kind, Stored, StoredRef};
+use crate::register::consent::Consents;
+use crate::register::{Event, Registers, Stamp};
+use crate::view::View;
+
+impl View {
+    /// The state of every register but consents.
+    pub const fn rules(&self) -> &Arc<Registers> {
+        &self.rules
+    }
+
+    /// Applies a record that was just written.
+    pub(super) fn apply_rule(&mut self, stored: &StoredRef<'_>, seq: Seq) -> Result<()> {
+        if stored.kind == Kind::Consent {
+            return Ok(());
+        }
+        if let Some(event) = Event::parse(stored.kind, stored.body)? {
+            let stamp = Stamp { seq, at: stored.time, author: stored.author };
+            Arc::make_mut(&mut self.rules).apply(event, stamp);
+        }
+        Ok(())
+    }
+
+    /// Folds every register anew from the records that are there: when a store is opened, and once an
+    /// erasure took some of them.
+    ///
+    /// # Errors
+    /// Unreadable files. Single records that can't be read are counted: what they said is not known.
+    pub fn settle_rules(&mut self) -> Result<()> {
+        let (mut all, mut rules) = (Vec::new(), Registers::default());
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.is_register() && *kind != Kind::Consent) {
+            for part in self.parts() {
+                if part.frequency(&Term::kind(kind))? == 0 {
+                    continue;
+                }
+                for doc in part.postings(&Term::kind(kind))? {
+                    match part.record(doc).map(Zeroizing::new) {
+                        Ok(stored) => all.push((part.key(doc)?.seq, stored)),
+                        Err(e) if e.kind() == ErrorKind::Corrupt => rules.unread += 1,
+                        Err(e) => return Err(e),
+                    }
+                }
+            }
+        }
+        all.sort_unstable_by_key(|(seq, _)| *seq);
+        for (seq, stored) in &all {
+            if let Some(event) = Event::parse(stored.kind, &stored.body)? {
+                rules.apply(event, Stamp { seq: *seq, at: stored.time, author: stored.author });
+            }
+        }
+        self.rules = Arc::new(rules);
+        Ok(())
+    }
+
+    /// A person's random handle, from the key tree or from the record that made her known.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn handle(&self, number: PersonNumber) -> Result<Option<Handle>> {
+        if let Some(person) = catalog::person(&self.tree, number)? {
+            return Ok((!person.is_nobody()).then_some(person.handle));
+        }
+        let (kind, subject) = (Term::kind(Kind::Person), Term::person(Field::Subject, number));
+        for part in self.parts() {
+            for doc in part.postings(&kind)? & part.postings(&subject)? {
+                if let Some(person) = &Zeroizing::new(part.record(doc)?).person {
+                    return Ok(Some(person.handle));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Who stands for the evidence about a living person, if there is some.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn evidence_number(&self, person: PersonNumber) -> Result<Option<PersonNumber>> {
+        match self.handle(person)? {
+            Some(handle) => catalog::evidence(&self.tree, handle),
+            None => Ok(None),
+        }
+    }
+
+    /// Records about somebody that stand under her evidence, of one kind, in the order of the log.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn evidence(&self, number: PersonNumber, kind: Kind) -> Result<Vec<(Seq, Zeroizing<Stored>)>> {
+        let (kind, subject) = (Term::kind(kind), Term::person(Field::Subject, number));
+        let mut all = Vec::new();
+        for part in self.parts() {
+            if part.frequency(&subject)? == 0 {
+                continue;
+            }
+            for doc in part.postings(&kind)? & part.postings(&subject)? {
+                all.push((part.key(doc)?.seq, Zeroizing::new(part.record(doc)?)));
+            }
+        }
+        all.sort_unstable_by_key(|(seq, _)| *seq);
+        Ok(all)
+    }
+
+    /// What somebody said of purposes, by who stands for the evidence about her.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn consents(&self, number: PersonNumber) -> Result<Consents> {
+        let mut consents = Consents::default();
+        for (seq, stored) in self.evidence(number, Kind::Consent)? {
+            if let Some(Event::Consent(event)) = Event::parse(stored.kind, &stored.body)? {
+                consents.apply(&event, stored.time, seq);
+            }
+        }
+        Ok(consents)
+    }
+}

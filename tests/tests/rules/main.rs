@@ -1,0 +1,3 @@
+//! Registers, and the rules that they make: what may be kept, read, changed and erased.
+
+mod consents;
