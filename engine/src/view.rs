@@ -21,6 +21,11 @@ use crate::register::Registers;
 
 mod rules;
 
+mod overlays;
+
+pub use overlays::Shown;
+use overlays::Overlays;
+
 /// Names kept decoded at most.
 const NAMES_MAX: usize = 100_000;
 
@@ -81,6 +86,7 @@ pub struct View {
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
+    overlays: Overlays,
     tagger: Tagger,
 }
 
@@ -149,6 +155,7 @@ impl View {
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
+            overlays: Overlays::default(),
             tagger,
         }
     }

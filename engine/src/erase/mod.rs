@@ -17,6 +17,7 @@ pub mod alone;
 pub mod certificate;
 pub mod details;
 pub mod expire;
+pub mod family;
 pub mod finish;
 pub mod keeper;
 pub mod log_key;

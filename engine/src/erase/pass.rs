@@ -10,11 +10,12 @@ use roaring::RoaringBitmap;
 use crate::crypto::Keys;
 use crate::erase::alone;
 use crate::erase::details;
+use crate::erase::family;
 use crate::erase::finish;
 use crate::erase::log_key;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Epoch, PersonNumber, RequestId, SegmentId};
+use crate::id::{Epoch, PersonNumber, RequestId, SegmentId, Seq};
 use crate::index::Mask;
 use crate::ingest::Queue;
 use crate::journal::Journal;
@@ -104,8 +105,9 @@ pub fn run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
 fn unmask(state: &State) -> Result<()> {
     let mut view = state.view.write();
     let mut mask = Mask::default();
-    for (_, waiting) in catalog::waiting(&view.tree)? {
+    for (_, mut waiting) in catalog::waiting(&view.tree)? {
         if waiting.progress.epoch_after.0 > 0 {
+            waiting.family = family::kept(&view, &waiting)?;
             target::mask(&mut mask, &waiting);
         }
     }
@@ -154,16 +156,21 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
 /// were being written are written. No roll runs and none starts.
 fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
     let mut alone: BTreeMap<RequestId, Vec<PersonNumber>> = BTreeMap::new();
+    let mut families: BTreeMap<RequestId, Vec<Seq>> = BTreeMap::new();
     loop {
         let mut batch = {
             let keyring = state.keyring.lock();
             let mut batch = catalog::waiting(&keyring.tree())?;
             let mut mask = Mask::default();
+            let mut view = state.view.write();
             for (request, waiting) in &mut batch {
                 waiting.forgotten.extend(alone.get(request).into_iter().flatten());
+                waiting.family = match families.get(request) {
+                    Some(family) => family.clone(),
+                    None => family::kept(&view, waiting)?,
+                };
                 target::mask(&mut mask, waiting);
             }
-            let mut view = state.view.write();
             view.mask = mask;
             view.note_leaving()?;
             view.clear_caches();
@@ -171,9 +178,22 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         };
         // Whoever writes a frame has finished it when this lock is ours; later drafts see the mask.
         drop(state.writer.lock());
-        let now = catalog::waiting(&state.keyring.lock().tree())?;
+        let mut now = catalog::waiting(&state.keyring.lock().tree())?;
         if now.len() != batch.len() {
             continue;
+        }
+        // Whoever speaks of what goes is masked too; a frame that was on its way may do so.
+        let mut is_whole = true;
+        for (request, waiting) in &batch {
+            let family = family::find(&state.view.read(), waiting)?;
+            is_whole &= family == waiting.family;
+            families.insert(*request, family);
+        }
+        if !is_whole {
+            continue;
+        }
+        for ((_, now), (_, waiting)) in now.iter_mut().zip(&batch) {
+            now.family.clone_from(&waiting.family);
         }
         // Whoever is alone in what goes is masked too, and looked for again: a frame that was on its
         // way may name him.
@@ -370,6 +390,7 @@ impl<'a> Pass<'a> {
             None => view.remove_born(|n| dead.contains(&n)),
         }
         view.settle_rules()?;
+        view.settle_overlays();
         drop(view);
         if self.roll.is_some() {
             // Noted in the tree that is published.

@@ -9,15 +9,16 @@ use zeroize::Zeroizing;
 
 use crate::erase::alone;
 use crate::erase::details;
+use crate::erase::family;
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Part, People, Segment, SortKey, Term};
 use crate::keyring::pending::{Target, Waiting};
-use crate::query::eval::hidden;
 use crate::query::exec::{Found, Search};
 use crate::query::hit::{self, Hit};
 use crate::receipts::Detail;
+use crate::record::Kind;
 use crate::state::State;
 use crate::text::{self, Analyser, Wording};
 use crate::view::View;
@@ -87,7 +88,7 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
     };
     // Segments stay as they are while no erasure runs, so their bodies are read without a lock.
     for (segment, mut skip) in std::mem::take(&mut mentions.later) {
-        skip |= hidden(&*segment, &state.view.read().mask)?;
+        skip |= state.view.read().mask.docs_in(&*segment)?;
         let found = mentions.find(&*segment, &skip)?;
         mentions.keep(&*segment, found, &state.view.read())?;
     }
@@ -100,11 +101,12 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
 fn asked(view: &View, selector: &Selector, actor: Option<&str>) -> Result<(Waiting, u64)> {
     let parts = view.parts();
     let mut waiting = Waiting::new(target::resolve(view, selector)?, Micros(0));
-    let hits = target::matching(view, &waiting.target)?;
+    waiting.family = family::find(view, &waiting)?;
+    let hits = parts.iter().map(|part| target::doomed_in(*part, &waiting)).collect::<Result<Vec<_>>>()?;
     let people = asked_for(&waiting.target).to_vec();
     let actor = actor.map(|name| view.number(&text::nfc(name))).transpose()?.flatten();
     let stay: Vec<_> = people.iter().copied().chain(actor).collect();
-    waiting.forgotten = alone::left_alone(view, &parts, &hits.0, &stay)?;
+    waiting.forgotten = alone::left_alone(view, &parts, &hits, &stay)?;
     let others = others(&parts, &hits, &people)?;
     Ok((waiting, others))
 }
@@ -162,7 +164,7 @@ impl Mentions {
         let mut analyser = Analyser::new();
         for doc in (0..part.doc_count()).filter(|doc| !skip.contains(*doc)) {
             let stored = part.record(doc)?;
-            if stored.kind.is_default() && mentions(&mut analyser, &stored.body, &self.names) {
+            if is_told(stored.kind) && mentions(&mut analyser, &stored.body, &self.names) {
                 found.push((part.key(doc)?, doc));
             }
         }
@@ -183,10 +185,15 @@ impl Mentions {
     }
 }
 
+/// Whether people read such records as chat: edits are what a record says now.
+fn is_told(kind: Kind) -> bool {
+    kind.is_default() || kind == Kind::Edit
+}
+
 /// Other subjects of the records that go.
-fn others(parts: &[&dyn Part], hits: &target::Matching, people: &[PersonNumber]) -> Result<u64> {
+fn others(parts: &[&dyn Part], hits: &[RoaringBitmap], people: &[PersonNumber]) -> Result<u64> {
     let mut others = std::collections::BTreeSet::new();
-    for (part, docs) in parts.iter().zip(&hits.0) {
+    for (part, docs) in parts.iter().zip(hits) {
         if docs.is_empty() {
             continue;
         }

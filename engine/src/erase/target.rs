@@ -218,10 +218,13 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
     }
 }
 
-/// Documents of one part that go with an erasure: what it takes, what says who those are that it
-/// forgets, and details of acts that name it.
+/// Documents of one part that go with an erasure: what it takes, what speaks of that, what says who those are
+/// that it forgets, and details of acts that name it.
 pub fn doomed_in(part: &dyn Part, waiting: &Waiting) -> Result<RoaringBitmap> {
     let mut docs = matching_in(part, &waiting.target)? | of_subjects(part, &waiting.forgotten)?;
+    for seq in &waiting.family {
+        docs.extend(part.doc_of(*seq)?);
+    }
     if !waiting.further.is_empty() {
         // There may be as many as there were searches, in few parts: each part is asked once what it has.
         for doc in part.postings(&Term::kind(Kind::Detail))? {
@@ -306,5 +309,6 @@ pub fn mask(mask: &mut Mask, waiting: &Waiting) {
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
     }
     mask.persons.extend(&waiting.forgotten);
+    mask.records.extend(&waiting.family);
     mask.details |= waiting.was_asked_for();
 }

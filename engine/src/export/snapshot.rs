@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::export::line::{Line, RecordLine};
 use crate::export::manifest::Manifest;
 use crate::export::prover::Prover;
-use crate::id::{Micros, PersonNumber};
+use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::Mask;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::Opening;
 use crate::query::exec::{Found, Order, Search};
-use crate::query::hit::{Hit, hit, named};
+use crate::query::hit::{Hit, as_written, hit};
 use crate::query::options::SearchOptions;
 use crate::query::reading::Reading;
 use crate::query::walk::PAGE;
@@ -148,7 +148,7 @@ impl<'s> Snapshot<'s> {
         let options = SearchOptions::new().order(Order::Oldest).limit(usize::MAX).cursors(false);
         let size = self.checkpoint.unverified().size;
         self.reading.export_begins(query)?;
-        let mut walk = self.reading.walk(query, &options)?;
+        let mut walk = self.reading.walk(query, &options)?.below(Seq(size));
         while !walk.is_over() {
             let page = walk.page_of(PAGE, |search, found| {
                 if *search.mask != self.mask {
@@ -177,7 +177,7 @@ impl<'s> Snapshot<'s> {
             people.extend(who(search, *number)?);
             self.people.borrow_mut().insert(*number);
         }
-        Ok(Exported { hit: named(search, found, stored.clone())?, people, opening, stored })
+        Ok(Exported { hit: as_written(search, found, stored.clone())?, people, opening, stored })
     }
 }
 

@@ -196,8 +196,17 @@ impl LiveIndex {
 
     /// Records from a log position on, in the order of positions.
     pub fn from_seq(&self, first: Seq) -> impl Iterator<Item = LiveDoc<'_>> {
-        let from = self.docs.partition_point(|doc| doc.key.seq < first) as u32;
-        (from..self.docs.len() as u32).filter_map(|doc| self.doc(doc))
+        (self.docs_before(first)..self.docs.len() as u32).filter_map(|doc| self.doc(doc))
+    }
+
+    /// How many records stand before a log position.
+    pub fn docs_before(&self, seq: Seq) -> u32 {
+        self.docs.partition_point(|doc| doc.key.seq < seq) as u32
+    }
+
+    /// First and last log position; `None` if it is empty.
+    pub fn seq_span(&self) -> Option<(Seq, Seq)> {
+        Some((self.docs.first()?.key.seq, self.docs.last()?.key.seq))
     }
 
     /// Salt and canonical bytes of a record.

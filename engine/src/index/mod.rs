@@ -16,6 +16,7 @@
 //! dense.rs  lists as bits         tier.rs   one filter over many segments  tables.rs  of blocks, documents
 //! probe.rs  rare lists            known.rs  terms that were looked up last   opened.rs what is kept of all that
 //! shared.rs pages by two threads      sketches.rs  near words without reading the others
+//! overlay.rs  what later records say of earlier ones: versions, deletions, tags
 //! values.rs a field's values         vocabulary.rs words with their documents  texts.rs short texts
 //! words.rs   words of unrolled records      runs.rs    where words stand
 //! ```
@@ -33,6 +34,7 @@ pub mod known;
 pub mod lists;
 pub mod live;
 mod opened;
+pub mod overlay;
 pub mod page;
 pub mod part;
 pub mod phrase;

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::filter::{IdHash, text_hash};
 use crate::index::known::hash_of;
+use crate::index::overlay::Overlay;
 use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
 use crate::merkle::text::Opening;
 use crate::record::{Kind, Stored};
@@ -184,6 +185,11 @@ pub trait Part: Send + Sync {
     fn words_in(&self, doc: u32) -> Result<u32>;
     /// How many documents have words, and how many words they have together.
     fn word_totals(&self) -> Result<(u64, u64)>;
+
+    /// What later records say of its documents, if it is seen through that.
+    fn overlay(&self) -> Option<&Overlay> {
+        None
+    }
 
     /// Whether documents stand in order of time.
     fn is_in_order(&self) -> bool {

@@ -1,9 +1,11 @@
 //! What a query may see: who is known, and what is being erased.
 
-use zeroize::Zeroizing;
+use roaring::RoaringBitmap;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::Result;
 use crate::id::{PersonNumber, Seq};
+use crate::index::part::{Field, Part, Term};
 
 /// Who is who, as the keyring knows it.
 pub trait People {
@@ -31,6 +33,27 @@ impl Mask {
     /// Whether nothing is being erased.
     pub fn is_empty(&self) -> bool {
         self.persons.is_empty() && self.conversations.is_empty() && self.records.is_empty()
+    }
+
+    /// Documents of a part that it hides.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn docs_in(&self, part: &dyn Part) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
+        for person in &self.persons {
+            docs |= part.postings(&Term::person(Field::Subject, *person))?;
+        }
+        for conversation in self.conversations.iter() {
+            let mut term = Term::conversation(conversation);
+            let found = part.postings(&term);
+            term.value.zeroize();
+            docs |= found?;
+        }
+        for seq in &self.records {
+            docs.extend(part.doc_of(*seq)?);
+        }
+        Ok(docs)
     }
 
     /// Whether a person is being erased.

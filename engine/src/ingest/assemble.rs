@@ -163,6 +163,10 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     fn try_add(&mut self, record: &'r Record, asked: Option<&Asked>) -> Result<Outcome> {
+        if record.target.is_some() && !self.view.tree.head().has_rules() {
+            let error = Error::newer("a store of this format keeps no record about another");
+            return Ok(Outcome::Rejected(error.hint("`escrow upgrade`")));
+        }
         if self.view.mask.conversations.contains(&record.conversation) {
             return Err(busy());
         }
@@ -213,8 +217,10 @@ impl<'a, 'r> Draft<'a, 'r> {
                 Derived::Unclear => {}
             }
         }
-        let implied =
-            if subjects.is_empty() && !record.is_made_join() { self.implied_subjects(record)? } else { None };
+        let implied = match self.subjects_of_target(record, subjects)? {
+            None if subjects.is_empty() && !record.is_made_join() => self.implied_subjects(record)?,
+            of_target => of_target.filter(|_| subjects.is_empty()),
+        };
         let author = self.given_or_birth(*author, &record.author)?;
         let subjects = match implied {
             Some(numbers) => Subjects::from(numbers),
@@ -322,7 +328,8 @@ impl<'a, 'r> Draft<'a, 'r> {
             return Ok(None);
         };
         let numbers: Option<Vec<PersonNumber>> = match self.preset {
-            // Whom the preset gave it depends on what stood in the conversation when it came.
+            // Whom the preset or its target gave it depends on what stood in the conversation when it came.
+            _ if subjects.is_empty() && record.target.is_some() => Some(old.subjects().to_vec()),
             Preset::Customer if subjects.is_empty() => Some(old.subjects().to_vec()),
             _ if subjects.is_empty() => author.map(|n| vec![n]),
             _ => subjects.iter().copied().collect(),
@@ -367,6 +374,36 @@ impl<'a, 'r> Draft<'a, 'r> {
         };
         if subjects.iter().any(|s| self.view.mask.hides(*s)) {
             return Err(busy());
+        }
+        Ok(Some(subjects))
+    }
+
+    /// Subjects of the record that another is about, if that is there: they are that one's too, for whoever
+    /// may have the one erased may have erased what was said of it.
+    fn subjects_of_target(
+        &self,
+        record: &Record,
+        named: &[Option<PersonNumber>],
+    ) -> Result<Option<Vec<PersonNumber>>> {
+        let Some(id) = &record.target else { return Ok(None) };
+        let conversation = &record.conversation;
+        let identity = IdHash::of(id, conversation);
+        let subjects = if let Some(entry) = self.entry(conversation, id, identity) {
+            entry.record().subjects.to_vec()
+        } else if let Some(past) = self.past.record(conversation, id) {
+            Old::Past(past).subjects().to_vec()
+        } else if let Some((_, seq, stored)) = self.find(conversation, id, &Asked::not_yet(identity))? {
+            let stored = Zeroizing::new(stored);
+            if self.view.hides(&stored, seq) {
+                return Err(busy());
+            }
+            stored.subjects.clone()
+        } else {
+            return Ok(None);
+        };
+        if !named.is_empty() && !subjects.iter().all(|number| named.contains(&Some(*number))) {
+            return Err(Error::invalid("subjects: a record about another has the subjects of that one")
+                .hint("leave them out"));
         }
         Ok(Some(subjects))
     }

@@ -118,8 +118,10 @@ pub struct Waiting {
     /// of their own, see [`catalog`](crate::keyring::catalog::waiting).
     pub forgotten: Vec<PersonNumber>,
     /// Records that go besides what was asked for: details of acts that name it, or could tell of it;
-    /// ascending. They stand in entries of their own between two passes.
+    /// ascending. They stand in entries of their own between two passes, and with them the family.
     pub further: Vec<Seq>,
+    /// Records that go because they speak of what goes: edits, deletions, reactions, tags; ascending.
+    pub family: Vec<Seq>,
 }
 
 /// State of an erasure.
@@ -134,8 +136,8 @@ pub enum Pending {
 impl Waiting {
     /// One that was just accepted: nothing of it is done yet, and nothing else was found to go with it.
     pub fn new(target: Target, asked: Micros) -> Self {
-        let (progress, forgotten, further) = Default::default();
-        Self { target, reason: None, asked, progress, forgotten, further }
+        let (progress, forgotten, further, family) = Default::default();
+        Self { target, reason: None, asked, progress, forgotten, further, family }
     }
 
     /// Whether somebody asked for it. A date that has come is nobody.

@@ -113,13 +113,13 @@ fn value(leaf: &Leaf) -> Option<&str> {
         | Leaf::Channel(value)
         | Leaf::Id(value) => Some(value),
         Leaf::Words(words) => Some(words.text()),
-        Leaf::Kind(_) | Leaf::After(_) | Leaf::Before(_) => None,
+        Leaf::Kind(_) | Leaf::After(_) | Leaf::Before(_) | Leaf::Version(_) => None,
     }
 }
 
 fn wipe(ast: &mut Ast) {
     match ast {
-        Ast::All | Ast::Leaf(Leaf::Kind(_) | Leaf::After(_) | Leaf::Before(_)) => {}
+        Ast::All | Ast::Leaf(Leaf::Kind(_) | Leaf::After(_) | Leaf::Before(_) | Leaf::Version(_)) => {}
         Ast::Leaf(
             Leaf::Tag(value)
             | Leaf::Author(value)

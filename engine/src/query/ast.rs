@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::id::Micros;
+use crate::index::overlay::Version;
 use crate::query::words::{Form, Words};
 use crate::record::{Kind, time};
 
@@ -45,6 +46,8 @@ pub enum Leaf {
     After(Micros),
     /// Earlier than this instant.
     Before(Micros),
+    /// Which versions of records are found. It stands once, beside all other conditions, and is none itself.
+    Version(Version),
     /// Words of the body, one behind the other; there is one at least.
     Words(Words),
 }
@@ -62,6 +65,7 @@ impl Leaf {
             Self::Id(_) => "id",
             Self::After(_) => "after",
             Self::Before(_) => "before",
+            Self::Version(_) => "version",
             Self::Words(_) => "words",
         }
     }
@@ -104,6 +108,7 @@ impl fmt::Display for Leaf {
             | Self::Id(v) => value(f, v),
             Self::Kind(kind) => f.write_str(kind.name()),
             Self::After(at) | Self::Before(at) => f.write_str(&time::format(*at)),
+            Self::Version(version) => f.write_str(version.name()),
             Self::Words(_) => Ok(()),
         }
     }

@@ -7,13 +7,13 @@
 use std::ops::Range;
 
 use roaring::RoaringBitmap;
-use zeroize::Zeroize as _;
 
 use crate::error::Result;
 use crate::id::Micros;
+use crate::index::overlay::Version;
 use crate::index::part::{Asked, Conjunction};
 use crate::index::scope::Mask;
-use crate::index::{Field, IdQuery, Part, Term, Wanted};
+use crate::index::{IdQuery, Part, Wanted};
 use crate::query::plan::{Naming, Node, Plan};
 use crate::record::Stored;
 
@@ -60,7 +60,7 @@ pub fn count(plan: &Plan, part: &dyn Part, mask: &Mask, docs: &mut Vec<u32>) -> 
     if root.bound == 0 {
         return Ok(0);
     }
-    if eval.hidden.is_empty() {
+    if eval.hidden.is_empty() && part.overlay().is_none() {
         let default = eval.part.default_docs()?;
         if root.covers_part {
             return Ok(default);
@@ -91,9 +91,10 @@ pub(crate) fn list(
     }
 }
 
-/// What a part can be asked at once. It knows nothing of masks.
+/// What a part can be asked at once. It knows nothing of masks and versions.
 fn conjunction<'p>(plan: &'p Plan, part: &dyn Part, mask: &Mask) -> Result<Option<&'p Conjunction>> {
-    let Some(conjunction) = plan.conjunction.as_ref().filter(|_| mask.is_empty()) else { return Ok(None) };
+    let is_whole = mask.is_empty() && part.overlay().is_none();
+    let Some(conjunction) = plan.conjunction.as_ref().filter(|_| is_whole) else { return Ok(None) };
     check_words(plan, part)?;
     part.visit();
     Ok(Some(conjunction))
@@ -128,6 +129,7 @@ struct Weighed<'n> {
 
 struct Eval<'a> {
     part: &'a dyn Part,
+    version: Version,
     docs: u64,
     hidden: RoaringBitmap,
     /// Documents of which the answer is wanted.
@@ -139,7 +141,8 @@ impl<'a> Eval<'a> {
         check_words(plan, part)?;
         part.visit();
         let docs = part.doc_count();
-        Ok(Self { part, docs: u64::from(docs), hidden: hidden(part, mask)?, range: 0..docs })
+        let hidden = unseen(part, mask, plan.version)?;
+        Ok(Self { part, version: plan.version, docs: u64::from(docs), hidden, range: 0..docs })
     }
 
     fn weigh<'n>(&self, node: &'n Node) -> Result<Weighed<'n>> {
@@ -379,10 +382,16 @@ impl<'a> Eval<'a> {
     }
 
     fn default_of(&self, mut docs: RoaringBitmap) -> Result<RoaringBitmap> {
-        if !docs.is_empty() && self.part.default_docs()? != self.docs {
-            self.part.sift_default(&mut docs)?;
+        if docs.is_empty() || self.part.default_docs()? == self.docs {
+            return Ok(docs);
         }
-        Ok(docs)
+        let edits = self.part.overlay().and_then(|overlay| overlay.found_unasked(self.version));
+        let edits = edits.map(|edits| &docs & edits);
+        self.part.sift_default(&mut docs)?;
+        Ok(match edits {
+            Some(edits) => docs | edits,
+            None => docs,
+        })
     }
 }
 
@@ -401,20 +410,11 @@ struct Both {
     named: RoaringBitmap,
 }
 
-/// Documents of a part that a mask hides.
-pub(crate) fn hidden(part: &dyn Part, mask: &Mask) -> Result<RoaringBitmap> {
-    let mut docs = RoaringBitmap::new();
-    for person in &mask.persons {
-        docs |= part.postings(&Term::person(Field::Subject, *person))?;
-    }
-    for conversation in mask.conversations.iter() {
-        let mut term = Term::conversation(conversation);
-        let found = part.postings(&term);
-        term.value.zeroize();
-        docs |= found?;
-    }
-    for seq in &mask.records {
-        docs.extend(part.doc_of(*seq)?);
+/// Documents of a part that a mask hides, and those that no query for these versions finds.
+pub(crate) fn unseen(part: &dyn Part, mask: &Mask, version: Version) -> Result<RoaringBitmap> {
+    let mut docs = mask.docs_in(part)?;
+    if let Some(overlay) = part.overlay() {
+        overlay.add_unseen(version, &mut docs);
     }
     Ok(docs)
 }

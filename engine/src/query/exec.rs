@@ -209,8 +209,9 @@ impl Search<'_> {
     /// The first matches of a part, found out step by step from the end where it begins: what takes
     /// long grows with the documents that are looked at.
     fn first(&self, plan: &Plan, part: &dyn Part, page: &Page) -> Result<Vec<(SortKey, u32)>> {
-        // A conjunction is asked of a range of documents only where nothing is masked.
-        let in_ranges = plan.asks_phrases || plan.conjunction.is_some() && self.mask.is_empty();
+        // A conjunction is asked of a range of documents only where nothing is masked or said later.
+        let at_once = self.mask.is_empty() && part.overlay().is_none();
+        let in_ranges = plan.asks_phrases || plan.conjunction.is_some() && at_once;
         if !part.is_in_order() || !in_ranges {
             let docs = eval::matches(plan, part, self.mask)?;
             return match page.order {
@@ -313,7 +314,7 @@ impl Search<'_> {
             if docs.is_empty() {
                 continue;
             }
-            let hidden = eval::hidden(&**part, self.mask)?;
+            let hidden = self.mask.docs_in(&**part)?;
             for doc in docs {
                 self.in_time()?;
                 if let Some(record) = eval::with_id(&**part, doc, &wanted, &hidden)? {

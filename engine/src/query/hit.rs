@@ -94,8 +94,16 @@ pub(crate) fn hit(search: &Search<'_>, found: Found) -> Result<Hit> {
     named(search, found, stored)
 }
 
-/// Names the people of a record.
-pub(crate) fn named(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
+/// Names the people of a record, and shows the tags that it has now.
+pub(crate) fn named(search: &Search<'_>, found: Found, mut stored: Stored) -> Result<Hit> {
+    if let Some(overlay) = search.parts[found.part].overlay() {
+        overlay.retag(found.doc, &mut stored.tags)?;
+    }
+    as_written(search, found, stored)
+}
+
+/// Names the people of a record and changes nothing of what it says: that is what its leaf commits to.
+pub(crate) fn as_written(search: &Search<'_>, found: Found, stored: Stored) -> Result<Hit> {
     let mut subjects = Vec::with_capacity(stored.subjects.len());
     for number in &stored.subjects {
         subjects.extend(search.name(*number)?);

@@ -14,6 +14,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::Micros;
+use crate::index::overlay::Version;
 use crate::query::ast::{Ast, Leaf, is_special};
 use crate::query::dates;
 use crate::query::words::{Form, Words};
@@ -39,14 +40,17 @@ pub fn parse(text: &str, now: Micros) -> Result<Ast> {
     if text.len() > LEN_MAX {
         return Err(Error::invalid(format!("the query is longer than {LEN_MAX} bytes")));
     }
-    let mut parser = Parser { text, at: 0, depth: 0, terms: 0, now };
+    let mut parser = Parser { text, at: 0, depth: 0, terms: 0, now, version: None };
     parser.space();
     if parser.peek().is_none() {
         return Err(Error::invalid("the query is empty").hint("`*` finds every record"));
     }
     let ast = parser.or()?;
     match parser.peek() {
-        None => Ok(ast),
+        None => match parser.version {
+            Some(at) if !has_version(&ast) => Err(parser.refuse(at, VERSION_PLACE)),
+            _ => Ok(ast),
+        },
         Some(_) => Err(parser.refuse(parser.at, "this closing parenthesis opens nowhere")),
     }
 }
@@ -58,6 +62,16 @@ struct Parser<'a> {
     depth: usize,
     terms: usize,
     now: Micros,
+    /// Where it says which versions are found.
+    version: Option<usize>,
+}
+
+const VERSION_PLACE: &str = "which versions are found is said once, beside all other conditions";
+
+/// Whether a query says beside all other conditions which versions it finds.
+fn has_version(ast: &Ast) -> bool {
+    let is = |ast: &Ast| matches!(ast, Ast::Leaf(Leaf::Version(_)));
+    is(ast) || matches!(ast, Ast::And(of) if of.iter().any(is))
 }
 
 impl<'a> Parser<'a> {
@@ -164,6 +178,15 @@ impl<'a> Parser<'a> {
                 let word = self.value(false)?;
                 let kind = Kind::parse(&word);
                 Leaf::Kind(kind.ok_or_else(|| self.refuse(value_at, "this is no kind of record"))?)
+            }
+            "version" => {
+                let version = Version::parse(&self.value(false)?);
+                let unknown = || self.refuse(value_at, "versions are newest, first and all");
+                let version = version.ok_or_else(unknown)?;
+                if self.version.replace(start).is_some() {
+                    return Err(self.refuse(start, VERSION_PLACE));
+                }
+                Leaf::Version(version)
             }
             "after" => Leaf::After(self.instant(value_at)?),
             "before" => Leaf::Before(self.instant(value_at)?),
@@ -339,7 +362,7 @@ impl<'a> Parser<'a> {
 
     fn unknown_field(&self, at: usize) -> Error {
         self.refuse(at, "this is no field").hint(
-            "fields are tag, author, subject, conversation, channel, kind, id, after, before and on; quote words with a colon",
+            "fields are tag, author, subject, conversation, channel, kind, id, version, after, before and on; quote words with a colon",
         )
     }
 }
@@ -357,8 +380,8 @@ fn is_field(before: &str, behind: &str) -> bool {
 }
 
 /// Names of fields.
-const FIELDS: [&str; 10] =
-    ["tag", "author", "subject", "conversation", "channel", "kind", "id", "after", "before", "on"];
+const FIELDS: [&str; 11] =
+    ["tag", "author", "subject", "conversation", "channel", "kind", "id", "version", "after", "before", "on"];
 
 fn one_or(mut of: Vec<Ast>, several: fn(Vec<Ast>) -> Ast) -> Ast {
     match of.pop() {

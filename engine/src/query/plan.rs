@@ -8,6 +8,7 @@
 //! other kind must be found by an alternative that asks for a kind. `Naming` tells where the
 //! two differ, so that the usual query pays one intersection and no list of alternatives is made.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
@@ -15,8 +16,9 @@ use std::ops::Range;
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber};
+use crate::index::overlay::Version;
 use crate::index::part::{Asked, Conjunction};
 use crate::index::phrase::too_many;
 use crate::index::scope::{Mask, People};
@@ -30,6 +32,8 @@ use crate::text;
 /// A query with its people resolved.
 pub struct Plan {
     pub(crate) root: Node,
+    /// Which versions of records it finds.
+    pub(crate) version: Version,
     /// The same where it is nothing but terms and times that must all hold, one term not negated.
     pub(crate) conjunction: Option<Conjunction>,
     /// Whether it asks for words.
@@ -104,8 +108,11 @@ pub(crate) enum Naming {
 impl Plan {
     /// Resolves the people of a query; who is unknown or masked has no records.
     pub fn new(ast: &Ast, people: &dyn People, mask: &Mask) -> Result<Self> {
-        let root = lower(ast, false, &|name| number(name, people, mask))?;
+        let mut version = None;
+        let rest = without_version(ast, &mut version)?;
+        let root = lower(&rest, false, &|name| number(name, people, mask))?;
         Ok(Self {
+            version: version.unwrap_or_default(),
             conjunction: root.conjunction(),
             asks_words: root.any(&|node| match node {
                 Node::Term { term, .. } => term.field == Field::Word,
@@ -197,6 +204,42 @@ impl Node {
     }
 }
 
+/// A query without the versions that it asks for.
+fn without_version<'a>(ast: &'a Ast, version: &mut Option<Version>) -> Result<Cow<'a, Ast>> {
+    Ok(match ast {
+        Ast::Leaf(Leaf::Version(of)) => match version.replace(*of) {
+            None => Cow::Owned(Ast::All),
+            Some(_) => return Err(Error::invalid("a query asks for one version")),
+        },
+        Ast::And(of) if of.iter().any(asks_for_version) => {
+            let mut rest = Vec::with_capacity(of.len());
+            for one in of {
+                match without_version(one, version)? {
+                    Cow::Owned(Ast::All) if matches!(one, Ast::Leaf(Leaf::Version(_))) => {}
+                    left => rest.push(left.into_owned()),
+                }
+            }
+            Cow::Owned(match (rest.pop(), rest.is_empty()) {
+                (Some(one), true) => one,
+                (Some(last), false) => {
+                    rest.push(last);
+                    Ast::And(rest)
+                }
+                (None, _) => Ast::All,
+            })
+        }
+        ast => Cow::Borrowed(ast),
+    })
+}
+
+fn asks_for_version(ast: &Ast) -> bool {
+    match ast {
+        Ast::Leaf(Leaf::Version(_)) => true,
+        Ast::And(of) => of.iter().any(asks_for_version),
+        _ => false,
+    }
+}
+
 fn number(name: &str, people: &dyn People, mask: &Mask) -> Result<Option<PersonNumber>> {
     Ok(people.number(&text::nfc(name))?.filter(|number| !mask.hides(*number)))
 }
@@ -231,6 +274,9 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
             Leaf::After(at) if !negated => Node::Time(*at..END),
             Leaf::Before(at) if negated => Node::Time(*at..END),
             Leaf::After(at) | Leaf::Before(at) => Node::Time(Micros(i64::MIN)..*at),
+            Leaf::Version(_) => {
+                return Err(Error::invalid("which versions are found is said once, beside all other conditions"));
+            }
             Leaf::Words(words) => words_of(words, negated),
         },
     })

@@ -449,7 +449,8 @@ impl<'s> Reading<'s> {
         f: impl FnOnce(&View, &Search<'_>) -> Result<R>,
     ) -> Result<R> {
         let view = self.state.view.read();
-        let parts = view.parts();
+        let shown = view.shown(None)?;
+        let parts = shown.parts();
         f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until })
     }
 }

@@ -108,7 +108,7 @@ impl Search<'_> {
             // Every part goes into the scores, also one in which the query can find nothing.
             eval::check_words(plan, &**part)?;
             part.visit();
-            let hidden = eval::hidden(&**part, self.mask)?;
+            let hidden = eval::unseen(&**part, self.mask, plan.version)?;
             let (docs, sum) = part.word_totals()?;
             let (mut hidden_docs, mut hidden_sum) = (0, 0);
             for doc in &hidden {

@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Seq;
 use crate::index::SortKey;
 use crate::index::scope::Mask;
 use crate::query::ast::Ast;
@@ -35,6 +36,8 @@ pub(crate) struct Walk<'r> {
     until: Option<Instant>,
     /// How many hits may still come.
     left: usize,
+    /// What was said at this place in the log or later is left out.
+    below: Option<Seq>,
     /// Behind this hit, and what its score was counted with.
     after: Option<(SortKey, u64)>,
     moment: Option<Moment>,
@@ -76,12 +79,18 @@ impl<'r> Walk<'r> {
             order: options.order,
             until: reading.until(),
             left: options.limit,
+            below: None,
             after,
             moment: None,
             ahead: Vec::new(),
             step: 0,
             reading,
         })
+    }
+
+    /// The same as of a place in the log: what was said of a record there or later doesn't count.
+    pub(crate) fn below(self, seq: Seq) -> Self {
+        Self { below: Some(seq), ..self }
     }
 
     /// The next `n` hits; fewer at the end.
@@ -106,7 +115,8 @@ impl<'r> Walk<'r> {
         let mut page: Vec<(SortKey, T)> = Vec::new();
         {
             let view = self.reading.state().view.read();
-            let parts = view.parts();
+            let shown = view.shown(self.below)?;
+            let parts = shown.parts();
             let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until };
             let mut is_fresh = self.begin(&search, view.generation)?;
             while page.len() < n {

@@ -142,6 +142,17 @@ impl fmt::Debug for StoredRef<'_> {
 }
 
 /// Overwrites every text; numbers stay. Wrap in `Zeroizing` what is decoded and dropped again.
+/// Further field of a record of kind *tag*: an array of the tags that another loses.
+pub const REMOVED: &str = "removed";
+
+impl Stored {
+    /// Tags that a record of kind *tag* takes from another.
+    pub fn removed_tags(&self) -> Vec<String> {
+        let json = self.extra.iter().find(|(name, _)| name == REMOVED).map(|(_, json)| json);
+        json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    }
+}
+
 impl Zeroize for Stored {
     fn zeroize(&mut self) {
         let names = self.person.iter_mut().flat_map(|p| &mut p.identifiers);

@@ -12,7 +12,6 @@ use crate::keyring::losses::By;
 use crate::keyring::{Report, catalog};
 use crate::merkle::commitment::leaf;
 use crate::parity::{Damage, Fate};
-use crate::query::eval::hidden;
 use crate::state::heal::{self, GiveUp};
 use crate::state::tree_now::{History, TreeNow};
 use crate::state::{State, commit};
@@ -227,7 +226,7 @@ fn verify_segment(
     report: &mut VerifyReport,
 ) -> Result<()> {
     // What is half erased has no keys any more: its bodies can't be read, and need not be.
-    let half_erased = hidden(&*segment.part, &state.view.read().mask)?;
+    let half_erased = state.view.read().mask.docs_in(&*segment.part)?;
     let read_data = options.read_data && half_erased.is_empty();
     let (id, share) = (segment.id, options.share);
     let (vfs, dir) = (&*state.env.vfs, &*state.env.dir);

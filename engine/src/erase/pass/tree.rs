@@ -101,8 +101,13 @@ impl Pass<'_> {
             }
             let forgotten = if self.more { &*waiting.forgotten } else { &[] };
             catalog::put_forgotten(&mut changes, tree, *request, forgotten)?;
-            let further = if self.more { &*waiting.further } else { &[] };
-            catalog::put_further(&mut changes, tree, *request, further)?;
+            let mut further = if self.more { waiting.further.clone() } else { Vec::new() };
+            if self.more {
+                further.extend(&waiting.family);
+                further.sort_unstable();
+                further.dedup();
+            }
+            catalog::put_further(&mut changes, tree, *request, &further)?;
             if let Target::Records { seqs, .. } = &waiting.target {
                 let chosen = if self.more { &**seqs } else { &[] };
                 catalog::put_chosen(&mut changes, tree, *request, chosen)?;

@@ -177,6 +177,8 @@ impl Records {
                 Leaf::Id(id) => Condition::Id(self.hash(id)),
                 Leaf::After(at) => Condition::After(*at),
                 Leaf::Before(at) => Condition::Before(*at),
+                // Whatever it found of one version it may have found of another.
+                Leaf::Version(_) => Condition::All,
             },
         })
     }
@@ -193,7 +195,7 @@ impl Records {
         }
         let tells = |(shape, span): (&Shape, &Span)| {
             span.came < asked
-                && (shape.kind.is_default() || kinds)
+                && (shape.kind.is_default() || shape.kind == Kind::Edit || kinds)
                 && condition.holds(shape, span) > Truth::No
         };
         match condition.conversation() {

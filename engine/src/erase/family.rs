@@ -1,0 +1,116 @@
+//! What speaks of a record goes with it: its edits, deletions, reactions and tags, and what speaks of those.
+//!
+//! They bear the subjects of what they are about, so a person's key takes most of them. But one may have come
+//! before its record, and a record may go alone. So whoever speaks of what goes is looked for, in the
+//! conversations that something goes from, wherever in the store it stands; it goes in the same pass, by the
+//! second lock. One that can't be read goes too: it may speak of it, and its file may come back.
+
+use std::collections::{BTreeSet, HashMap};
+
+use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
+
+use crate::erase::target;
+use crate::error::{ErrorKind, Result};
+use crate::id::Seq;
+use crate::index::{Field, IdHash, Part, Term};
+use crate::keyring::pending::{Target, Waiting};
+use crate::record::Kind;
+use crate::view::View;
+
+/// Kinds that speak of another record.
+fn kinds() -> impl Iterator<Item = Kind> {
+    Kind::ALL.into_iter().filter(|kind| kind.has_target())
+}
+
+/// Documents of a part that speak of others.
+fn speaking(part: &dyn Part) -> Result<RoaringBitmap> {
+    kinds().try_fold(RoaringBitmap::new(), |docs, kind| Ok(docs | part.postings(&Term::kind(kind))?))
+}
+
+/// Log positions, ascending, of what goes with an erasure because it speaks of what goes; with those that
+/// are noted already.
+pub fn find(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
+    let mut family: BTreeSet<Seq> = waiting.family.iter().copied().collect();
+    let whole = matches!(waiting.target, Target::Conversation(_)) || !waiting.was_asked_for();
+    let parts = view.parts();
+    let mut speaking_in = Vec::new();
+    for part in &parts {
+        speaking_in.push(if whole { RoaringBitmap::new() } else { speaking(*part)? });
+    }
+    // A conversation holds whoever speaks of its records.
+    if speaking_in.iter().all(RoaringBitmap::is_empty) {
+        return Ok(family.into_iter().collect());
+    }
+    let gone: Vec<_> = parts.iter().map(|part| target::doomed_in(*part, waiting)).collect::<Result<_>>()?;
+    let conversations = conversations(&parts, &gone)?;
+    let gates = view.gates();
+    // Who speaks of what stays for now, by where that stands.
+    let mut heirs: HashMap<Seq, Vec<Seq>> = HashMap::new();
+    let mut next = family.iter().copied().collect::<Vec<_>>();
+    for ((part, speaking), gone_here) in parts.iter().zip(&speaking_in).zip(&gone) {
+        let mut here = RoaringBitmap::new();
+        for conversation in conversations.iter().filter(|_| !speaking.is_empty()) {
+            here |= part.postings(conversation)? & speaking;
+        }
+        for doc in here - gone_here {
+            let seq = part.key(doc)?.seq;
+            let stored = match part.record(doc) {
+                Ok(stored) => Zeroizing::new(stored),
+                Err(e) if e.kind() == ErrorKind::Corrupt => {
+                    next.push(seq);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
+            let Some(target) = &stored.target else { continue };
+            let identity = IdHash::of(target, &stored.conversation);
+            match view.find_hashed(&gates, &stored.conversation, target, identity) {
+                Ok(Some((place, of, found))) => {
+                    drop(Zeroizing::new(found));
+                    let at = parts.iter().position(|part| std::ptr::addr_eq(*part, place.part));
+                    let goes = at.and_then(|at| gone.get(at)).is_some_and(|docs| docs.contains(place.doc));
+                    if goes { next.push(seq) } else { heirs.entry(of).or_default().push(seq) }
+                }
+                Ok(None) => {}
+                Err(e) if e.kind() == ErrorKind::Corrupt => next.push(seq),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    while let Some(seq) = next.pop() {
+        family.insert(seq);
+        next.extend(heirs.remove(&seq).into_iter().flatten());
+    }
+    Ok(family.into_iter().collect())
+}
+
+/// Conversations of documents of these parts.
+fn conversations(parts: &[&dyn Part], docs: &[RoaringBitmap]) -> Result<BTreeSet<Term>> {
+    let mut all = BTreeSet::new();
+    for (part, docs) in parts.iter().zip(docs).filter(|(_, docs)| !docs.is_empty()) {
+        for (value, _) in part.terms(Field::Conversation)? {
+            let term = Term { field: Field::Conversation, value };
+            if !term.value.is_empty() && !all.contains(&term) && !part.postings(&term)?.is_disjoint(docs) {
+                all.insert(term);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Those of the records which an earlier pass found to go that speak of others, ascending.
+pub fn kept(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
+    let mut family = BTreeSet::new();
+    if !waiting.further.is_empty() {
+        for part in view.parts() {
+            for doc in speaking(part)? {
+                let seq = part.key(doc)?.seq;
+                if waiting.further.binary_search(&seq).is_ok() {
+                    family.insert(seq);
+                }
+            }
+        }
+    }
+    Ok(family.into_iter().collect())
+}
