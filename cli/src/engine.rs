@@ -15,7 +15,7 @@ use escrowdb::session::Session;
 pub(crate) use escrowdb::store::{
     ActOptions, ActView, Around, AuditRules, EraseOptions, Exported, GivenUpBy, Hit, Level, Loss, Order,
     Outcome, PersonView, Plan, Preset, Reading, SealedObject, SearchOptions, Selector, Share, Store,
-    VerifyOptions,
+    Threaded, VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};

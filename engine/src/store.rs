@@ -22,6 +22,7 @@ use crate::verify::{self, probe};
 use crate::view::Missing;
 
 mod acts;
+mod amend;
 mod builder;
 mod evidence;
 mod rules;
@@ -46,6 +47,7 @@ pub use crate::query::hit::{Hit, PersonView};
 pub use crate::query::options::SearchOptions;
 pub use crate::query::reading::Reading;
 pub use crate::query::snippet::Snippet;
+pub use crate::query::thread::Threaded;
 pub use crate::receipts::{Act, Deed, Detail, DetailField};
 pub use crate::record::Record;
 pub use crate::record::time::Period;

@@ -23,8 +23,8 @@ mod rules;
 
 mod overlays;
 
-pub use overlays::Shown;
 use overlays::Overlays;
+pub use overlays::Shown;
 
 /// Names kept decoded at most.
 const NAMES_MAX: usize = 100_000;

@@ -40,7 +40,6 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "a plan lists mentions as hits; queries that were typed go with what they could have found",
     ),
     ("export", "query", "what is exported is what a query finds"),
-    ("verify", "query", "what a query hides is half erased and not read"),
     ("verify", "ingest", "frames of records are read as ingest wrote them"),
 ];
 

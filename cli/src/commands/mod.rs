@@ -17,6 +17,7 @@ mod checkpoint;
 mod compact;
 mod completions;
 mod conversation;
+mod correct;
 mod count;
 mod demo;
 mod erase;
@@ -37,6 +38,8 @@ mod search;
 mod shell;
 mod stats;
 mod subject;
+mod tag;
+mod thread;
 mod twins;
 mod upgrade;
 mod verify;
@@ -70,6 +73,13 @@ pub(crate) enum Command {
     Get(get::Args),
     /// Show what was said and done in a conversation, oldest first.
     Conversation(conversation::Args),
+    /// Show a record, what it answers and what answers it, as it all reads now.
+    Thread(thread::Args),
+    /// Give a record tags, take some, or show what was done so.
+    #[command(subcommand)]
+    Tag(tag::Command),
+    /// Put another wording in the place of a record's. Both can be proved; queries find the new one.
+    Correct(correct::Args),
     /// Show people or say that two identifiers are one person.
     #[command(subcommand)]
     Subject(subject::Command),
@@ -185,6 +195,8 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Histogram(_)
         | Command::Get(_)
         | Command::Conversation(_)
+        | Command::Thread(_)
+        | Command::Tag(tag::Command::Show { .. })
         | Command::Subject(_)
         | Command::Stats
         | Command::Export(_)
@@ -207,6 +219,8 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Man(_) => Answer::Report,
         Command::Import(_)
         | Command::Add
+        | Command::Tag(_)
+        | Command::Correct(_)
         | Command::Compact
         | Command::Checkpoint(_)
         | Command::Key(_)
@@ -227,6 +241,9 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Histogram(args) => histogram::run(&args, global, out),
         Command::Get(args) => get::run(&args, global, out),
         Command::Conversation(args) => conversation::run(&args, global, out),
+        Command::Thread(args) => thread::run(&args, global, out),
+        Command::Tag(command) => tag::run(&command, global, out),
+        Command::Correct(args) => correct::run(&args, global, out),
         Command::Subject(command) => subject::run(&command, global, out),
         Command::Stats => stats::run(global, out),
         Command::Erase(args) => erase::run(&args, global, out),

@@ -123,7 +123,11 @@ impl Overlay {
             (&mut self.current, standing.current),
         ];
         for (docs, is) in flags {
-            if is { docs.insert(doc) } else { docs.remove(doc) };
+            if is {
+                docs.insert(doc)
+            } else {
+                docs.remove(doc)
+            };
         }
         if let Some(mut before) = self.docs.remove(&doc) {
             for (term, there) in &before.terms {

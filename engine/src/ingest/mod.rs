@@ -1,6 +1,7 @@
 //! Append: records are checked, numbered, sealed as one frame, synced, indexed, acknowledged.
 
 pub mod acts;
+pub mod amend;
 pub mod asked;
 pub mod assemble;
 pub mod bell;

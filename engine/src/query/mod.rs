@@ -27,6 +27,7 @@ mod prove;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;
+pub mod thread;
 pub(crate) mod walk;
 pub mod words;
 

@@ -70,8 +70,11 @@ const VERSION_PLACE: &str = "which versions are found is said once, beside all o
 
 /// Whether a query says beside all other conditions which versions it finds.
 fn has_version(ast: &Ast) -> bool {
-    let is = |ast: &Ast| matches!(ast, Ast::Leaf(Leaf::Version(_)));
-    is(ast) || matches!(ast, Ast::And(of) if of.iter().any(is))
+    match ast {
+        Ast::Leaf(Leaf::Version(_)) => true,
+        Ast::And(of) => of.iter().any(has_version),
+        _ => false,
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -426,6 +429,17 @@ mod tests {
         assert_eq!(shown("NOT(tag:a tag:b)"), "-(tag:a tag:b)");
         assert_eq!(shown("((*))"), "*");
         assert_eq!(shown("NOT NOT --*"), "----*");
+    }
+
+    #[test]
+    fn versions_stand_beside_everything_else() {
+        assert_eq!(shown("a version:all"), "a version:all");
+        assert_eq!(shown("(version:first (a OR b)) c"), "(version:first (a OR b)) c");
+        assert!(refused("a OR version:all").contains("character 6: which versions"));
+        assert!(refused("-version:all").contains("character 2: which versions"));
+        assert!(refused("(a OR (b version:all)) c").contains("character 10: which versions"));
+        assert!(refused("version:all version:all").contains("character 13: which versions"));
+        assert!(refused("version:old").contains("character 9: versions are newest, first and all"));
     }
 
     #[test]

@@ -275,7 +275,9 @@ fn lower(ast: &Ast, negated: bool, number: &dyn Fn(&str) -> Result<Option<Person
             Leaf::Before(at) if negated => Node::Time(*at..END),
             Leaf::After(at) | Leaf::Before(at) => Node::Time(Micros(i64::MIN)..*at),
             Leaf::Version(_) => {
-                return Err(Error::invalid("which versions are found is said once, beside all other conditions"));
+                return Err(Error::invalid(
+                    "which versions are found is said once, beside all other conditions",
+                ));
             }
             Leaf::Words(words) => words_of(words, negated),
         },

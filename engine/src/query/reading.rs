@@ -18,6 +18,7 @@ use crate::query::hit::{Hit, PersonView, handle, named};
 use crate::query::options::{SearchOptions, all_in};
 use crate::query::parse;
 use crate::query::prove;
+use crate::query::thread::{self, Threaded};
 use crate::query::walk::Walk;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::Kind;
@@ -244,6 +245,35 @@ impl<'s> Reading<'s> {
     pub fn around(&self, id: &str, conversation: Option<&str>, n: usize) -> Result<Vec<Around>> {
         let count = |found: &Vec<Around>| found.iter().map(|around| around.all().count()).sum();
         let ask = |search: &Search<'_>| around::around(search, id, conversation, n);
+        self.found(Deed::Around, || by_id(id, conversation), ask, count)
+    }
+
+    /// Records with an id, in one conversation or in any, each in its thread: what it answers, from the top,
+    /// the record, and what answers it, all in their newest versions. Opens every record of the conversation.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// let record = |n: i64, text| Record::new("c1", "anna", Micros(n), text).id(format!("m{n}"));
+    /// store.append(&[record(0, "Tea?"), record(1, "No").reply_to("m0"), record(2, "Why?").reply_to("m1")])?;
+    /// store.correct(&Session::new().actor("anna"), "m1", None, "Yes", None)?;
+    /// let threads = store.session(Session::new()).threads("m1", None)?;
+    /// let texts: Vec<_> = threads[0].iter().map(|one| (one.depth, &*one.hit.body, one.is_here)).collect();
+    /// assert_eq!(texts, [(0, "Tea?", false), (1, "Yes", true), (2, "Why?", false)]);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    pub fn threads(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Vec<Threaded>>> {
+        let count = |threads: &Vec<Vec<Threaded>>| threads.iter().map(Vec::len).sum();
+        let ask = |search: &Search<'_>| thread::threads(search, id, conversation);
+        self.found(Deed::Around, || by_id(id, conversation), ask, count)
+    }
+
+    /// What was said later of a record with an id, in one conversation or in any: its edits, deletions, reactions
+    /// and tags, and what was said of those, in the order in which it came.
+    pub fn said_of(&self, id: &str, conversation: Option<&str>) -> Result<Vec<Hit>> {
+        let count = |hits: &Vec<Hit>| hits.len();
+        let ask = |search: &Search<'_>| thread::said_of(search, id, conversation);
         self.found(Deed::Around, || by_id(id, conversation), ask, count)
     }
 

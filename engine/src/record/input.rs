@@ -13,6 +13,7 @@ use crate::record::limits::{
     BODY_LEN_MAX, EXTRA_LEN_MAX, EXTRA_MAX, EXTRA_NAME_LEN_MAX, PARTICIPANTS_MAX, SUBJECTS_MAX, TAG_LEN_MAX,
     TAGS_MAX, TEXT_LEN_MAX,
 };
+use crate::record::stored::REMOVED;
 use crate::text;
 
 /// Begins the ids of joins that the store makes from participants.
@@ -249,6 +250,11 @@ impl Record {
             }
             if !jsonl::is_one_line_value(json) {
                 return Err(Error::invalid("extra: not one JSON value on one line"));
+            }
+            if self.kind == Kind::Tag && name == REMOVED {
+                let removed: Option<Vec<String>> = serde_json::from_str(json).ok();
+                let removed = removed.ok_or_else(|| Error::invalid("removed: no list of tags"))?;
+                check_each("removed", &removed, TAGS_MAX, |field, tag| check_text(field, tag, TAG_LEN_MAX))?;
             }
         }
         Ok(())

@@ -144,6 +144,8 @@ impl fmt::Debug for StoredRef<'_> {
 /// Overwrites every text; numbers stay. Wrap in `Zeroizing` what is decoded and dropped again.
 /// Further field of a record of kind *tag*: an array of the tags that another loses.
 pub const REMOVED: &str = "removed";
+/// Further field of a record of kind *edit*: a text that says why a record was corrected.
+pub const REASON: &str = "reason";
 
 impl Stored {
     /// Tags that a record of kind *tag* takes from another.

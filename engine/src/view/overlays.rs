@@ -89,7 +89,7 @@ impl View {
     /// Forgets what was said by, or of, records that are gone, and wipes it.
     pub fn settle_overlays(&self) {
         let mut known = self.overlays.0.lock();
-        if known.look(self).is_err() {
+        if !known.ledger.is_empty() && known.look(self).is_err() {
             // Whoever asks next looks anew.
             *known = Known::default();
         }
@@ -140,7 +140,8 @@ impl Known {
         if others || self.generation != view.generation {
             if !self.ledger.is_empty() {
                 let parts = view.parts();
-                let holds = |seq| parts.iter().try_fold(false, |any, part| Ok(any || part.doc_of(seq)?.is_some()));
+                let holds =
+                    |seq| parts.iter().try_fold(false, |any, part| Ok(any || part.doc_of(seq)?.is_some()));
                 self.ledger.retain(holds)?;
                 arrived.extend(self.ledger.orphans());
             }
@@ -156,7 +157,11 @@ impl Known {
         // Only what was looked at to its end counts as seen.
         self.files.clear();
         self.files.extend(segments());
-        self.next = view.unrolled().filter_map(LiveIndex::seq_span).map(|(_, last)| Seq(last.0 + 1)).max()
+        self.next = view
+            .unrolled()
+            .filter_map(LiveIndex::seq_span)
+            .map(|(_, last)| Seq(last.0 + 1))
+            .max()
             .map_or(self.next, |next| next.max(self.next));
         Ok(())
     }

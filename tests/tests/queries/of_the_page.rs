@@ -154,7 +154,7 @@ const ROWS: [Row; 15] = [
 ];
 
 /// What stands on the page, and what it finds: ids by time, `m1'` the one in the third conversation.
-const FOUND: [(&str, &str); 50] = [
+const FOUND: [(&str, &str); 51] = [
     ("*", "m1 m2 m3 m4 m5 m6 m7 m1' f1 m8 m9"),
     ("tag:x", "m1 m5 f1"),
     ("tag:x kind:join", "j1"),
@@ -195,7 +195,8 @@ const FOUND: [(&str, &str); 50] = [
     ("NOT a", "m2 m3 m4 m6 m7 f1 m8"),
     ("-a", "m2 m3 m4 m6 m7 f1 m8"),
     ("refund* OR \"money back\"", "m1 m2 f1 m9"),
-    ("(refund* OR \"money back\") (kind:message OR kind:edit)", "m1 m2 e1 m9"),
+    ("version:all (refund* OR \"money back\")", "m1 m2 f1 m9"),
+    ("version:all", "m1 m2 m3 m4 m5 m6 m7 m1' f1 m8 m9"),
     ("(配送 OR 届かない) tag:lang:ja", "m7"),
     ("author:agent7 after:-7d -tag:dept:sales", "m1'"),
     ("author:agent7 after:2026-03-02 before:2026-03-09 -tag:dept:sales", "m4"),
@@ -205,7 +206,7 @@ const FOUND: [(&str, &str); 50] = [
     ("kind:join conversation:c1", "j1"),
     ("kind:erased on:2026", "(erased)"),
     (
-        "subject:anna@example.org OR subject:anna@example.org (kind:edit OR kind:delete OR kind:reaction OR kind:join OR kind:leave OR kind:system OR kind:context)",
+        "version:all (subject:anna@example.org OR subject:anna@example.org (kind:edit OR kind:delete OR kind:reaction OR kind:join OR kind:leave OR kind:system OR kind:context OR kind:tag))",
         "j1 m1 m2 e1 r1",
     ),
 ];

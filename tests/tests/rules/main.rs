@@ -1,3 +1,5 @@
 //! Registers, and the rules that they make: what may be kept, read, changed and erased.
 
+mod amended;
 mod consents;
+mod versions;

@@ -164,7 +164,7 @@ pub(crate) fn write_jsonl(
 fn wanted(args: &Args) -> Result<(Exported<'_>, String), Failure> {
     Ok(match (&args.subject, &args.conversation, &args.query) {
         (Some(subject), ..) => {
-            let query = format!("{} {}", field_query("subject", subject), every_kind());
+            let query = format!("version:all {} {}", field_query("subject", subject), every_kind());
             (Exported::Person(subject), query)
         }
         (_, Some(conversation), _) if conversation.is_empty() => {
@@ -229,7 +229,7 @@ pub(crate) fn is_known(reading: &Reading, conversation: &str) -> Result<bool, Fa
 
 /// The query for every kind of record of a conversation.
 fn conversation_query(name: &str) -> String {
-    format!("{} {}", field_query("conversation", name), every_kind())
+    format!("version:all {} {}", field_query("conversation", name), every_kind())
 }
 
 /// The query for everything a person is a subject of.
@@ -241,8 +241,8 @@ fn field_query(field: &str, value: &str) -> String {
     format!("{field}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The part of a query that asks for everything people did; without it edits, joins and
-/// reactions would stay behind. Acts of the store are no part of an export of chats.
+/// The part of a query that asks for everything people did; without it deletions, joins and
+/// reactions would stay behind. Beside it `version:all` asks for what was edited away or taken back. Acts of the store are no part of an export of chats.
 fn every_kind() -> String {
     let kinds = Kind::ALL.into_iter().filter(|kind| !kind.is_internal());
     let terms: Vec<String> = kinds.map(|kind| format!("kind:{}", kind.name())).collect();

@@ -125,8 +125,8 @@ fn begin_so(all: impl IntoIterator<Item = String>, beginning: &str) -> Vec<Strin
 }
 
 /// Fields of the query language.
-const FIELDS: [&str; 10] =
-    ["tag", "author", "subject", "conversation", "channel", "kind", "id", "after", "before", "on"];
+const FIELDS: [&str; 11] =
+    ["tag", "author", "subject", "conversation", "channel", "kind", "id", "version", "after", "before", "on"];
 /// Fields that a facet takes.
 const BY: [&str; 6] = ["tag", "author", "subject", "conversation", "channel", "kind"];
 /// Options that stand behind `escrow shell` only.
@@ -167,7 +167,7 @@ mod tests {
             ("se", &["search"][..]),
             ("hi", &["histogram"]),
             ("qu", &["quit"]),
-            ("co", &["count", "conversation", "compact", "conversation:"]),
+            ("co", &["count", "conversation", "correct", "compact", "conversation:"]),
             ("tag:dept:", &["tag:dept:billing", "tag:dept:sales"]),
             ("(-tag:dept:s", &["(-tag:dept:sales"]),
             ("tag:x cha", &["tag:x channel:"]),

@@ -191,7 +191,9 @@ impl Ledger {
         let Some(family) = self.families.get_mut(&root) else { return };
         let mut next = vec![event];
         while let Some(seq) = next.pop() {
-            let Some(event) = self.events.get_mut(&seq).filter(|event| event.root.is_none()) else { continue };
+            let Some(event) = self.events.get_mut(&seq).filter(|event| event.root.is_none()) else {
+                continue;
+            };
             event.root = Some(root);
             family.members.insert(seq);
             if event.spoken == Spoken::Edit {
@@ -313,7 +315,9 @@ impl Ledger {
         let mut next = if counts(root) { vec![root] } else { Vec::new() };
         while let Some(of) = next.pop() {
             for seq in self.heirs.get(&of).into_iter().flatten().copied().filter(|seq| counts(*seq)) {
-                let Some(event) = self.events.get(&seq).filter(|event| event.root == Some(root)) else { continue };
+                let Some(event) = self.events.get(&seq).filter(|event| event.root == Some(root)) else {
+                    continue;
+                };
                 living.insert(seq, event);
                 if event.spoken == Spoken::Edit {
                     next.push(seq);
@@ -360,8 +364,9 @@ impl Ledger {
         if !counts(root) {
             all.clear();
         }
-        // Of whom nothing is said any more that is said too.
-        for seq in family.members.iter().copied().chain([root]) {
+        // Of whom nothing is said any more that is said too. Whoever is no version may have a family of his own.
+        let is_edit = |seq: &Seq| self.events.get(seq).is_some_and(|event| event.spoken == Spoken::Edit);
+        for seq in family.members.iter().copied().filter(is_edit).chain([root]) {
             all.entry(seq).or_default();
         }
         all.into_iter().collect()

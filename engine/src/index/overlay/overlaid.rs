@@ -69,7 +69,11 @@ impl Part for Overlaid<'_> {
             return self.part.sift(term, wanted, docs);
         }
         let of_term = self.postings(term)?;
-        if wanted { *docs &= of_term } else { *docs -= of_term }
+        if wanted {
+            *docs &= of_term
+        } else {
+            *docs -= of_term
+        }
         Ok(())
     }
 

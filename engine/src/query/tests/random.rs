@@ -51,6 +51,8 @@ fn holds(leaf: &Leaf, r: &Stored, mask: &Mask) -> bool {
         Leaf::Id(v) => r.id == *v,
         Leaf::After(at) => r.time >= *at,
         Leaf::Before(at) => r.time < *at,
+        // Nothing is said later of these records.
+        Leaf::Version(_) => true,
         Leaf::Words(sought) => {
             let (text, form) = (sought.text(), &sought.form());
             let (body, wanted): (Vec<&str>, Vec<&str>) = (words(r), text.split(' ').collect());

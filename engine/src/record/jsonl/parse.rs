@@ -10,6 +10,7 @@ use crate::record::input::Record;
 use crate::record::jsonl::members::Members;
 use crate::record::kind::Kind;
 use crate::record::limits::LINE_LEN_MAX;
+use crate::record::stored::{REASON, REMOVED};
 use crate::record::time;
 
 /// Reads one record; the line end may be there or not. The record is within its limits
@@ -38,16 +39,31 @@ pub fn parse(line: &[u8], lenient: bool) -> Result<Record> {
     while let Some(name) = members.next_name()? {
         match Field::of(&name) {
             Some(field) => draft.set(field, members.value()?.0)?,
-            None if lenient => draft.keep(name, members.value()?.1)?,
-            None => {
-                let hint = "fix the name, or import leniently to keep the field";
-                return Err(Error::invalid(format!("unknown field{}", shown(&name))).hint(hint));
-            }
+            None if lenient || kind_with(&name).is_some() => draft.keep(name, members.value()?.1)?,
+            None => return Err(unknown_field(&name)),
         }
     }
     let record = draft.finish()?;
+    let strange = |name: &str| !lenient && kind_with(name) != Some(record.kind);
+    if let Some((name, _)) = record.extra.iter().find(|(name, _)| strange(name)) {
+        return Err(unknown_field(name));
+    }
     record.validate()?;
     Ok(record)
+}
+
+/// The one kind of records that have a further field of this name.
+fn kind_with(name: &str) -> Option<Kind> {
+    match name {
+        REMOVED => Some(Kind::Tag),
+        REASON => Some(Kind::Edit),
+        _ => None,
+    }
+}
+
+fn unknown_field(name: &str) -> Error {
+    Error::invalid(format!("unknown field{}", shown(name)))
+        .hint("fix the name, or import leniently to keep the field")
 }
 
 /// Whether a record has a field of this name.

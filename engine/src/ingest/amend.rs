@@ -1,0 +1,127 @@
+//! What is said of a record after it was written: tags that come or go, another wording. Each is a record of
+//! its own, by whoever says it, with the subjects of what it is about; the record itself stays as it is.
+
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Seq;
+use crate::index::IdQuery;
+use crate::ingest::queue::WhenFull;
+use crate::ingest::{Outcome, Queue};
+use crate::record::stored::{REASON, REMOVED};
+use crate::record::{Kind, Record, Stored};
+use crate::session::Session;
+use crate::state::State;
+use crate::view::View;
+
+/// Characters of a reason at most.
+const REASON_MAX: usize = 512;
+
+/// A record by its id, in one conversation or in any.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Its conversation; may be left out if the id is unique.
+    pub conversation: Option<&'a str>,
+}
+
+/// Gives a record tags and takes others.
+///
+/// # Errors
+/// *Not found*; *invalid* without tags, without somebody who acts, or for a tag that both comes and goes; *busy*
+/// while it is being erased.
+pub fn tag(
+    state: &Arc<State>,
+    queue: &Queue,
+    session: &Session,
+    of: Named<'_>,
+    add: &[String],
+    remove: &[String],
+) -> Result<Seq> {
+    if add.is_empty() && remove.is_empty() {
+        return Err(Error::invalid("no tag is named"));
+    }
+    if add.iter().any(|tag| remove.contains(tag)) {
+        return Err(Error::invalid("a tag can't come and go at once"));
+    }
+    say(state, queue, session, of, Kind::Tag, |mut record| {
+        record.tags = add.to_vec();
+        match serde_json::to_string(remove) {
+            Ok(json) if !remove.is_empty() => record.extra(REMOVED, json),
+            _ => record,
+        }
+    })
+}
+
+/// Puts another wording in the place of a record's: the old one is found no more unless somebody asks for it.
+///
+/// # Errors
+/// As of [`tag`]; *invalid* for what no query finds unasked, and for a reason that is too long.
+pub fn correct(
+    state: &Arc<State>,
+    queue: &Queue,
+    session: &Session,
+    of: Named<'_>,
+    body: &str,
+    reason: Option<&str>,
+) -> Result<Seq> {
+    if reason.is_some_and(|reason| reason.chars().count() > REASON_MAX) {
+        return Err(Error::invalid(format!("the reason is longer than {REASON_MAX} characters")));
+    }
+    say(state, queue, session, of, Kind::Edit, |mut record| {
+        body.clone_into(&mut record.body);
+        match reason.map(serde_json::to_string) {
+            Some(Ok(json)) => record.extra(REASON, json),
+            _ => record,
+        }
+    })
+}
+
+/// Appends a record about another. No erasure comes in between, so what it is about is there.
+fn say(
+    state: &Arc<State>,
+    queue: &Queue,
+    session: &Session,
+    of: Named<'_>,
+    kind: Kind,
+    fill: impl FnOnce(Record) -> Record,
+) -> Result<Seq> {
+    let actor = session
+        .actor_name()
+        .ok_or_else(|| Error::invalid("nobody is named who says this").hint("name who acts: `--as ACTOR`"))?;
+    let _no_erasure = state.pass.lock();
+    let about = Zeroizing::new(find(&state.view.read(), of)?);
+    if kind == Kind::Edit && !about.kind.is_default() && about.kind != Kind::Edit {
+        return Err(Error::invalid("only messages, actions, files and calls are corrected"));
+    }
+    let record = Record::new(&about.conversation, actor, state.env.clock.now(), "").kind(kind).target(of.id);
+    let record = Zeroizing::new(fill(record));
+    match queue.append(state, std::slice::from_ref(&*record), WhenFull::Wait)?.pop() {
+        Some(Outcome::Added(seq) | Outcome::Duplicate(seq)) => Ok(seq),
+        Some(Outcome::Rejected(error)) => Err(error),
+        None => Err(Error::new(ErrorKind::Busy, "the store gave no answer for the record")),
+    }
+}
+
+/// The record that is meant. Acts and people's own records are in no conversation, and nobody's to amend.
+fn find(view: &View, of: Named<'_>) -> Result<Stored> {
+    let wanted = IdQuery::new(of.id, of.conversation);
+    let mut found = None;
+    for part in view.parts() {
+        for doc in part.id_candidates(&wanted)? {
+            let stored = part.record(doc)?;
+            let is_wanted = stored.id == of.id
+                && !stored.conversation.is_empty()
+                && of.conversation.is_none_or(|conversation| conversation == stored.conversation)
+                && !view.hides(&stored, part.key(doc)?.seq);
+            if is_wanted && found.replace(stored).is_some() {
+                return Err(Error::invalid("the id stands in several conversations")
+                    .hint("name the conversation too"));
+            }
+        }
+    }
+    found.ok_or_else(|| Error::not_found("no such record"))
+}
