@@ -23,6 +23,20 @@ pub(crate) enum Command {
         /// Another one.
         b: String,
     },
+    /// Take that back. Others to whom both are linked still hold them together.
+    Unlink {
+        /// An identifier.
+        a: String,
+        /// Another one.
+        b: String,
+    },
+    /// Give a person another identifier: whoever is named so from now on is that person.
+    AddIdentifier {
+        /// One of the person's identifiers.
+        identifier: String,
+        /// The other one, which nobody has.
+        new: String,
+    },
 }
 
 pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
@@ -39,12 +53,25 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
         Command::Link { a, b } => {
             store.link(a, b)?;
             store.close()?;
-            let line =
-                if out.json() { Object::new().flag("linked", true).finish() } else { "linked".to_owned() };
-            out.line(&line)?;
+            done("linked", out)?;
+        }
+        Command::Unlink { a, b } => {
+            store.unlink(a, b)?;
+            store.close()?;
+            done("unlinked", out)?;
+        }
+        Command::AddIdentifier { identifier, new } => {
+            store.add_identifier(identifier, new)?;
+            store.close()?;
+            done("added", out)?;
         }
     }
     Ok(())
+}
+
+fn done(what: &str, out: &mut Out) -> Result<(), Failure> {
+    let line = if out.json() { Object::new().flag(what, true).finish() } else { what.to_owned() };
+    Ok(out.line(&line)?)
 }
 
 fn to_json(person: &PersonView) -> String {

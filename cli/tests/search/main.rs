@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod amended;
 mod around;
 mod lost_files;
 mod words;

@@ -1,80 +1,173 @@
-//! Two identifiers of one person: they are erased together.
+//! Two identifiers of one person: of two people who are erased together, or of one who has both.
 
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
 use crate::index::People;
-use crate::keyring::Changes;
 use crate::keyring::catalog;
+use crate::keyring::entry::Person;
 use crate::keyring::pending::Target;
+use crate::keyring::{Changes, Keyring, Tree};
+use crate::record::input::check_identifier;
 use crate::state::{State, commit};
 use crate::text;
+use crate::view::View;
 
 /// Linked people at most, so that one erasure can name all of them.
 const LINKED_MAX: usize = 16;
+/// Identifiers of a person at most.
+const IDENTIFIERS_MAX: usize = 254;
 
 /// Links the people with these identifiers.
 ///
 /// # Errors
 /// *Not found* if one of them is unknown, *busy* while one is being erased.
 pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
-    let (a, b) = (text::nfc(a), text::nfc(b));
-    let numbers = |state: &State| -> Result<(PersonNumber, PersonNumber, bool)> {
-        let view = state.view.read();
-        let number = |name: &str| {
-            let number = view.number(name)?.ok_or_else(|| Error::not_found("no such person"))?;
-            if view.mask.hides(number) {
-                return Err(Error::new(ErrorKind::Busy, "the person is being erased"));
+    let names = [text::nfc(a), text::nfc(b)];
+    let names = names.each_ref().map(|name| &**name);
+    with_rolled(state, names, |keyring, [a, b]| {
+        let tree = keyring.tree();
+        let mut group = vec![a, b];
+        let mut next = 0;
+        while let Some(n) = group.get(next).copied() {
+            next += 1;
+            for other in catalog::links(&tree, n)? {
+                if !group.contains(&other) {
+                    group.push(other);
+                }
             }
-            Ok(number)
-        };
-        let (a, b) = (number(&a)?, number(&b)?);
-        Ok((a, b, view.is_born(a) || view.is_born(b)))
+        }
+        if group.len() > LINKED_MAX {
+            return Err(Error::invalid(format!("at most {LINKED_MAX} people can be linked")));
+        }
+        set_links(state, keyring, [a, b], |linked, other| {
+            if !linked.contains(&other) {
+                linked.push(other);
+                linked.sort_unstable();
+            }
+        })
+    })
+}
+
+/// Takes the link between two people back. Others to whom both are linked still hold them together. That they
+/// were linked stays readable in old pages until the next erasure.
+///
+/// # Errors
+/// As of [`link`]; *invalid* if they are not linked.
+pub fn unlink(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
+    let names = [text::nfc(a), text::nfc(b)];
+    let names = names.each_ref().map(|name| &**name);
+    with_rolled(state, names, |keyring, [a, b]| {
+        if !catalog::links(&keyring.tree(), a)?.contains(&b) {
+            return Err(Error::invalid("these people are not linked to each other"));
+        }
+        set_links(state, keyring, [a, b], |linked, other| linked.retain(|one| *one != other))
+    })
+}
+
+/// Gives a person another identifier: whoever names her so from now on means her. Her first one is shown.
+///
+/// # Errors
+/// *Not found* if she is unknown, *busy* while she is being erased, *invalid* if the identifier is somebody's, or
+/// if she has too many.
+pub fn add_identifier(state: &Arc<State>, of: &str, identifier: &str) -> Result<()> {
+    let (of, identifier) = (text::nfc(of), text::nfc(identifier));
+    check_identifier("identifier", &identifier)?;
+    with_rolled(state, [&of, &of], |keyring, [number, _]| {
+        // Nobody is born while no frame is written.
+        let writer = state.writer.lock();
+        let view = state.view.read();
+        if view.is_leaving(&identifier) {
+            return Err(being_erased());
+        }
+        match view.number_of(&identifier)? {
+            Some(other) if other == number => return Ok(()),
+            Some(_) => {
+                return Err(Error::invalid("the identifier is somebody else's")
+                    .hint("`escrow subject link` says that two people are one"));
+            }
+            None => {}
+        }
+        let tree = keyring.tree();
+        let mut person = rolled(&tree, number)?;
+        let mut identifiers = catalog::identifiers(&tree, number)?;
+        identifiers.push(identifier.to_string());
+        if identifiers.len() > IDENTIFIERS_MAX {
+            return Err(Error::invalid(format!("a person has at most {IDENTIFIERS_MAX} identifiers")));
+        }
+        person.identifiers = identifiers.len() as u8;
+        let mut changes = Changes::new();
+        catalog::put_person(&mut changes, view.tagger(), number, &person, &identifiers)?;
+        drop(view);
+        let log = keyring.head().log;
+        let done = commit::commit_locked(state, keyring, &changes, log, |_| {});
+        drop(writer);
+        done
+    })
+}
+
+/// Runs `change` with the numbers of two people who stand in the key tree, under the committer's lock.
+fn with_rolled(
+    state: &Arc<State>,
+    names: [&str; 2],
+    change: impl FnOnce(&Keyring, [PersonNumber; 2]) -> Result<()>,
+) -> Result<()> {
+    let numbers = || -> Result<([PersonNumber; 2], bool)> {
+        let view = state.view.read();
+        let [a, b] = names.map(|name| number(&view, name));
+        let (a, b) = (a?, b?);
+        Ok(([a, b], view.is_born(a) || view.is_born(b)))
     };
-    let (_, _, in_journal) = numbers(state)?;
-    if in_journal {
+    if numbers()?.1 {
         // People get their keys, and so their place for links, when the journal is rolled.
         commit::roll_now(state)?;
     }
     let keyring = state.keyring.lock();
-    let (a, b, _) = numbers(state)?;
-    if a == b {
+    let (found, _) = numbers()?;
+    let [a, b] = found;
+    if a == b && names[0] != names[1] {
         return Ok(());
     }
-    let tree = keyring.tree();
-    for (_, waiting) in catalog::waiting(&tree)? {
+    for (_, waiting) in catalog::waiting(&keyring.tree())? {
         // Accepted, though its pass has not begun: the one would go and the other stay.
         if let Target::Persons(numbers) = waiting.target
             && (numbers.contains(&a) || numbers.contains(&b))
         {
-            return Err(Error::new(ErrorKind::Busy, "the person is being erased"));
+            return Err(being_erased());
         }
     }
-    let mut group = vec![a, b];
-    let mut next = 0;
-    while let Some(n) = group.get(next).copied() {
-        next += 1;
-        for other in catalog::links(&tree, n)? {
-            if !group.contains(&other) {
-                group.push(other);
-            }
-        }
-    }
-    if group.len() > LINKED_MAX {
-        return Err(Error::invalid(format!("at most {LINKED_MAX} people can be linked")));
-    }
+    change(&keyring, found)
+}
+
+fn number(view: &View, name: &str) -> Result<PersonNumber> {
+    let number = view.number(name)?.ok_or_else(|| Error::not_found("no such person"))?;
+    if view.mask.hides(number) { Err(being_erased()) } else { Ok(number) }
+}
+
+fn being_erased() -> Error {
+    Error::new(ErrorKind::Busy, "the person is being erased")
+}
+
+fn rolled(tree: &Tree, number: PersonNumber) -> Result<Person> {
+    catalog::person(tree, number)?
+        .ok_or_else(|| Error::new(ErrorKind::Busy, "the person is not rolled yet").hint("repeat"))
+}
+
+fn set_links(
+    state: &Arc<State>,
+    keyring: &Keyring,
+    [a, b]: [PersonNumber; 2],
+    set: impl Fn(&mut Vec<PersonNumber>, PersonNumber),
+) -> Result<()> {
     let tagger = state.view.read().tagger().clone();
+    let tree = keyring.tree();
     let mut changes = Changes::new();
     for (one, other) in [(a, b), (b, a)] {
-        let mut person = catalog::person(&tree, one)?
-            .ok_or_else(|| Error::new(ErrorKind::Busy, "the person is not rolled yet").hint("repeat"))?;
-        if !person.linked.contains(&other) {
-            person.linked.push(other);
-            person.linked.sort_unstable();
-        }
+        let mut person = rolled(&tree, one)?;
+        set(&mut person.linked, other);
         catalog::put_person(&mut changes, &tagger, one, &person, &[])?;
     }
     let log = keyring.head().log;
-    commit::commit_locked(state, &keyring, &changes, log, |_| {})
+    commit::commit_locked(state, keyring, &changes, log, |_| {})
 }

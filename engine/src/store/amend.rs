@@ -3,10 +3,38 @@
 use crate::error::Result;
 use crate::id::Seq;
 use crate::ingest::amend::{self, Named};
+use crate::ingest::link;
 use crate::session::Session;
 use crate::store::Store;
 
 impl Store {
+    /// Takes a link between two people back ([`Store::link`]). Others to whom both are linked still hold them
+    /// together.
+    ///
+    /// # Errors
+    /// *Not found* if one is unknown, *busy* while one is being erased, *invalid* if they are not linked.
+    pub fn unlink(&self, a: &str, b: &str) -> Result<()> {
+        link::unlink(&self.state, a, b)
+    }
+
+    /// Gives a person another identifier: whoever names her so from now on means her. The first one is shown.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello")])?;
+    /// store.add_identifier("anna@example.org", "+49 30 1234")?;
+    /// assert_eq!(store.session(Session::new()).count("author:\"+49 30 1234\"")?, 1);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown, *busy* while she is being erased, *invalid* if the identifier is somebody's.
+    pub fn add_identifier(&self, of: &str, identifier: &str) -> Result<()> {
+        link::add_identifier(&self.state, of, identifier)
+    }
+
     /// Gives a record tags and takes others, by a record of kind *tag* of the session's actor; answers its
     /// position. Queries, facets and hits follow at once. Whatever was said last of a tag holds, so it can be
     /// taken back the same way; it goes when the record goes. `conversation` may be left out if the id is unique.

@@ -113,6 +113,7 @@ fn entries() -> Vec<Seed> {
             asked: Micros(5),
             progress: done.clone(),
             forgotten: Vec::new(),
+            family: Vec::new(),
             further: Vec::new(),
         })
         .encode()

@@ -288,6 +288,7 @@ fn pending_carried_with_its_selector() {
         asked: Micros(0),
         progress: Done::default(),
         forgotten: Vec::new(),
+        family: Vec::new(),
         further: Vec::new(),
     };
     caught(&e.with_entry(key::pending(RequestId([3; 16])), &Pending::Waiting(waiting)), &["word"]);
