@@ -29,14 +29,14 @@ fn a_correction_takes_the_place_of_the_old_wording() {
     assert_eq!((sandbox.count("500"), sandbox.count("50"), sandbox.count("version:all 500")), (0, 1, 1));
     let hit = &sandbox.run("--json search 50").ok().lines()[0];
     assert_eq!(
-        (&hit["body"], &hit["target"], &hit["reason"]),
+        (&hit["body"], &hit["target"], &hit["extra"]["reason"]),
         (&"I owe 50".into(), &"m1".into(), &"typo".into())
     );
     assert_eq!(hit["tags"][0], "open");
     // What was written is still there by its id, and can be proved.
     assert_eq!(sandbox.run("--json get m1").ok().lines()[0]["body"], "I owe 500");
     sandbox.run("proof m1").ok();
-    sandbox.run_with("correct m1 --body-file -", "x").exits(1);
+    sandbox.run_with("correct m1 --body-file -", "x").exits(2);
     sandbox.run_with("--as dana correct m9 --body-file -", "x").exits(3);
     sandbox.run("--as dana correct m1 --body-file missing").exits(1);
     sandbox.run("--as dana correct m1").exits(2);
@@ -55,7 +55,7 @@ fn tags_come_and_go() {
     assert!(sandbox.run("tag show m3").ok().out.is_empty());
     sandbox.run("tag show m9").exits(3);
     sandbox.run("--as dana tag add m9 x").exits(3);
-    sandbox.run("tag add m1 x").exits(1);
+    sandbox.run("tag add m1 x").exits(2);
     sandbox.run("--as dana tag add m1").exits(2);
     // Elsewhere the field belongs to nobody.
     let line = r#"{"conversation":"c","author":"a","time":"2026-01-31T12:00:00Z","body":"","removed":["x"]}"#;
@@ -104,9 +104,9 @@ fn a_person_has_several_names_and_links_come_and_go() {
     assert_eq!(person["identifiers"][1], "anna2");
     // Once more changes nothing; what is another's is refused, and nobody unknown is given one.
     sandbox.run("subject add-identifier anna2 anna2").ok();
-    sandbox.run("subject add-identifier anna2 ben@example.org").exits(1);
+    sandbox.run("subject add-identifier anna2 ben@example.org").exits(2);
     sandbox.run("subject add-identifier carl anna3").exits(3);
-    sandbox.run("subject unlink anna2 ben@example.org").exits(1);
+    sandbox.run("subject unlink anna2 ben@example.org").exits(2);
     sandbox.run("subject link anna2 ben@example.org").ok();
     sandbox.run("subject unlink ben@example.org anna@example.org").ok();
     sandbox.run("erase --subject anna2 --yes").ok();
