@@ -32,7 +32,7 @@ fn speaking(part: &dyn Part) -> Result<RoaringBitmap> {
 /// are noted already.
 pub fn find(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
     let mut family: BTreeSet<Seq> = waiting.family.iter().copied().collect();
-    let whole = matches!(waiting.target, Target::Conversation(_)) || !waiting.was_asked_for();
+    let whole = matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. });
     let parts = view.parts();
     let mut speaking_in = Vec::new();
     for part in &parts {

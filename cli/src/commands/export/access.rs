@@ -64,7 +64,7 @@ impl Access {
             .names
             .iter()
             .flat_map(|name| ["subject", "author"].map(|field| field_query(field, name)));
-        format!("({}) {}", terms.collect::<Vec<_>>().join(" OR "), every_kind())
+        format!("version:all ({}) {}", terms.collect::<Vec<_>>().join(" OR "), every_kind())
     }
 
     /// Puts a record as it may stand in the package, and counts it.
