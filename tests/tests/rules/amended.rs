@@ -211,3 +211,20 @@ fn threads_follow_answers_through_versions() {
     add(&store, &[record("a", "k1", 0, "x").reply_to("k2"), record("a", "k2", 1, "y").reply_to("k1")]);
     assert_eq!(reading.threads("k1", None).unwrap()[0].len(), 2);
 }
+
+/// What speaks of a record stands in another segment, and its turn comes in a later pass: by then the record is gone.
+#[test]
+fn a_later_pass_knows_what_spoke_of_what_an_earlier_one_took() {
+    let store = builder(&MemoryVfs::new()).pass_bytes(1).create().unwrap();
+    add(&store, &[record("anna", "m1", 0, "one"), record("anna", "m2", 1, "stays")]);
+    store.roll().unwrap();
+    add(&store, &[edit("anna", "e1", "m1", "two"), record("ben", "m3", 2, "stays too")]);
+    store.roll().unwrap();
+    add(&store, &[edit("anna", "e2", "e1", "three"), record("ben", "m4", 3, "and this")]);
+    store.roll().unwrap();
+    let planned = store.plan(&record_of("m1")).unwrap().records;
+    let certificate = store.erase(&record_of("m1"), &EraseOptions::default()).unwrap();
+    assert_eq!((planned, certificate.records_removed), (3, 3));
+    assert_eq!(found(&store, "version:all (* OR kind:edit)"), ["m2", "m3", "m4"]);
+    assert!(store.session(dana()).get("e2", None).unwrap().is_empty());
+}
