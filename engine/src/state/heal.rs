@@ -395,4 +395,6 @@ fn replace(view: &mut View, id: SegmentId, fresh: Option<Rolled>) {
     }
     view.clear_caches();
     view.generation += 1;
+    // Registers may stand in what is read again. If they still can't be read, those known before stay.
+    let _ = view.settle_rules();
 }

@@ -40,10 +40,21 @@ impl View {
         let (mut all, mut rules) = (Vec::new(), Registers::default());
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_register() && *kind != Kind::Consent) {
             for part in self.parts() {
-                if part.frequency(&Term::kind(kind))? == 0 {
-                    continue;
-                }
-                for doc in part.postings(&Term::kind(kind))? {
+                let docs = match part.frequency(&Term::kind(kind)) {
+                    Ok(0) => continue,
+                    Ok(_) => part.postings(&Term::kind(kind)),
+                    Err(e) => Err(e),
+                };
+                let docs = match docs {
+                    Ok(docs) => docs,
+                    // Nobody knows what stands there until it is healed, and then this is asked again.
+                    Err(e) if e.kind() == ErrorKind::Corrupt => {
+                        rules.unread += 1;
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                };
+                for doc in docs {
                     match part.record(doc).map(Zeroizing::new) {
                         Ok(stored) => all.push((part.key(doc)?.seq, stored)),
                         Err(e) if e.kind() == ErrorKind::Corrupt => rules.unread += 1,
