@@ -42,6 +42,9 @@ pub(crate) struct Args {
     /// says, and the certificate names the date.
     #[arg(long)]
     with_evidence: bool,
+    /// Code of the request in the register that it answers: who approved that is asked where two must agree.
+    #[arg(long, value_name = "CODE")]
+    approved: Option<String>,
     /// Why; stands in the certificate, never in the log.
     #[arg(long, value_name = "R")]
     reason: Option<String>,
@@ -90,6 +93,8 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         basis: args.basis,
         request: args.request_id,
         with_evidence: args.with_evidence,
+        actor: global.actor.clone(),
+        approved: args.approved.clone(),
     };
     let certificate = store.erase(&selector, &options)?;
     if let Some(before) = before {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::erase::certificate::{self, Certificate};
-use crate::erase::pass;
+use crate::erase::{pass, rules};
 use crate::error::Result;
 use crate::id::{PersonNumber, RequestId};
 use crate::ingest::Queue;
 use crate::keyring::entry::Class;
-use crate::keyring::pending::{Pending, Target, Waiting};
+use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Changes, catalog};
+use crate::policy::{self, Action, Facts};
 use crate::state::{State, commit};
 
 /// Destroys the keys of the periods of acts and of details whose date has come, in the time that the
@@ -44,9 +45,13 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
             continue;
         }
         let request = RequestId(state.env.random(b"request")?);
-        let waiting = Waiting::new(Target::Audit { class, numbers }, state.env.clock.now());
+        let now = state.env.clock.now();
+        let waiting = Waiting::new(Target::Audit { class, numbers }, now);
         let mut changes = Changes::new();
-        catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
+        let facts = Facts { past_maximum: true, ..Facts::default() };
+        let (permit, _) =
+            policy::ask(Action::ExpireActs, &facts, now).map_err(|ground| rules::refusal(&ground))?;
+        rules::accept(permit, &mut changes, &tree, request, waiting)?;
         commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
         requests.push(request);
     }

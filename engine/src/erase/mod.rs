@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod log_key;
 pub mod pass;
 pub mod plan;
+pub mod rules;
 pub mod target;
 
 use std::sync::Arc;
@@ -35,7 +36,7 @@ use crate::keyring::catalog;
 use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::policy::{self, Basis, Decision, Facts};
+use crate::policy::{Action, Basis};
 use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
@@ -54,6 +55,10 @@ pub struct EraseOptions {
     pub reason: Option<String>,
     /// On what law it rests. Only stores of format 3 keep it.
     pub basis: Option<Basis>,
+    /// Who asks for it: stands in the record of a refusal.
+    pub actor: Option<String>,
+    /// Code of the request in the register that it answers, whose approvals count.
+    pub approved: Option<String>,
     /// Whether evidence about a person goes with her: what she consented to, and what she asked for. Else
     /// it is kept as long as the store says, and the certificate names the date.
     pub with_evidence: bool,
@@ -140,7 +145,7 @@ pub fn erase(
             &state.env,
             || !state.is_poisoned(),
             || {
-                announce(state, selector, options, request)?;
+                announce(state, queue, selector, options, request)?;
                 pass::run_until_done(state, queue, request)
             },
         )
@@ -154,6 +159,7 @@ pub fn erase(
     }
     state.keep_reserve();
     erased?;
+    rules::restrict_what_is_kept(state, queue, selector, (options, request))?;
     let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
         Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
     })?;
@@ -213,17 +219,26 @@ fn is_alive(view: &View, selector: &Selector) -> Result<bool> {
     }
 }
 
+const fn action_of(selector: &Selector) -> Action {
+    match selector {
+        Selector::Person(_) => Action::ErasePerson,
+        Selector::Conversation(_) => Action::EraseConversation,
+        Selector::Record { .. } => Action::EraseRecord,
+    }
+}
+
 /// E0: the request is in the key tree from here on; a crash does not lose it. One that is there
 /// already goes on.
 fn announce(
     state: &Arc<State>,
+    queue: &Queue,
     selector: &Selector,
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
     let keyring = state.keyring.lock();
     let accepted = catalog::pending(&keyring.tree())?.into_iter().find(|(id, _)| *id == request);
-    let target = {
+    let (settled, approvers, people, records) = {
         let view = state.view.read();
         let mut target = target::resolve(&view, selector);
         if let (true, Ok(Target::Persons(numbers))) = (options.with_evidence, &mut target) {
@@ -237,8 +252,10 @@ fn announce(
                 // Of what an earlier pass has met nothing may be left that answers to a name.
                 Pending::Waiting(waiting) => {
                     let begun = waiting.progress.epoch_after.0 > 0;
-                    waiting.target.code() == selector.code()
+                    waiting.target.what() == selector.code()
                         && match target {
+                            // Of what a rule left a part of, the part is what is gone on with.
+                            Ok(_) if matches!(waiting.target, Target::Records { .. }) => true,
                             Ok(target) => target::is_same(&target, &waiting.target),
                             Err(e) if e.kind() == ErrorKind::NotFound => begun,
                             Err(e) if e.kind() == ErrorKind::Invalid => false,
@@ -251,16 +268,27 @@ fn announce(
         }
         let target = target?;
         let hits = target::matching(&view, &target)?;
+        let people = match &target {
+            Target::Persons(numbers) => numbers.clone(),
+            _ => Vec::new(),
+        };
         if target::is_masked(&view, &target, &hits)? {
             return Err(Error::new(ErrorKind::Busy, "it is being erased already, or is part of what is")
                 .hint("repeat when that erasure has ended"));
         }
-        let facts = Facts { records: hits.records() };
-        match policy::decide(target::action(&target), facts, state.env.clock.now()) {
-            Decision::Allow => target,
-            Decision::Refuse(_) | Decision::Restrict(_) => {
-                return Err(Error::new(ErrorKind::Refused, "a rule forbids this erasure"));
-            }
+        let mut ruled = rules::look(&view, &target, &hits.0)?;
+        let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref());
+        ruled.facts.approvals = approvals;
+        let settled = rules::settle(target::action(&target), target, ruled, state.env.clock.now());
+        (settled, approvers, people, hits.records())
+    };
+    let (permit, target, kept) = match settled {
+        Ok(settled) => settled,
+        Err(ground) => {
+            drop(keyring);
+            let refused = (action_of(selector), &ground);
+            rules::record_refusal(state, queue, options.actor.as_deref(), refused, (records, &people))?;
+            return Err(rules::refusal(&ground));
         }
     };
     let mut changes = Changes::new();
@@ -269,10 +297,15 @@ fn announce(
     // Who is forgotten with it is found when nobody can be named any more, see `alone`.
     let waiting = Waiting {
         reason: options.reason.clone().filter(|_| !crowded),
-        progress: Done { basis: options.basis.map_or(0, |basis| basis as u8), ..Done::default() },
+        progress: Done {
+            basis: options.basis.map_or(0, |basis| basis as u8),
+            approvers,
+            kept,
+            ..Done::default()
+        },
         ..Waiting::new(target, state.env.clock.now())
     };
-    catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
+    rules::accept(permit, &mut changes, &keyring.tree(), request, waiting)?;
     let log = keyring.head().log;
     commit::commit_locked(state, &keyring, &changes, log, |_| {})
 }

@@ -13,6 +13,7 @@ use crate::erase::details;
 use crate::erase::family;
 use crate::erase::finish;
 use crate::erase::log_key;
+use crate::erase::rules;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, PersonNumber, RequestId, SegmentId, Seq};
@@ -24,7 +25,6 @@ use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
 use crate::keyring::losses::{By, Loss};
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Keyring, Prepared, RootKey, SlotRecord, Tree};
-use crate::policy::{self, Decision, Facts};
 use crate::roll;
 use crate::state::heal::{self, GiveUp};
 use crate::state::{State, Writer, commit};
@@ -43,8 +43,23 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
         if !catalog::has_pending(&state.view.read().tree, request)? {
             return Ok(());
         }
+        let view = state.view.read();
+        let own = catalog::waiting(&view.tree)?.into_iter().find(|(id, _)| *id == request);
+        if let Some((_, own)) = own
+            && own.progress.epoch_after.0 == 0
+            && rules::is_held(&view, &own)?
+        {
+            return PassEnd::Held.went_on();
+        }
+        drop(view);
         run(state, queue)?.went_on()?;
     }
+}
+
+/// What waits and no hold keeps.
+fn waiting(state: &State) -> Result<Vec<(RequestId, Waiting)>> {
+    let view = state.view.read();
+    rules::unheld(&view, catalog::waiting(&view.tree)?)
 }
 
 /// How a pass ended.
@@ -123,7 +138,7 @@ fn unmask(state: &State) -> Result<()> {
 fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     // What can be read again, or in part, stays as far as it goes. Before anything is read of what
     // waits, for healing counts there what is gone; and before it is asked who is left alone.
-    let waiting = catalog::waiting(&state.view.read().tree)?;
+    let waiting = waiting(state)?;
     let asked = waiting.iter().find(|(_, waiting)| waiting.was_asked_for());
     match asked {
         Some((request, _)) => heal::missing(state, GiveUp::Bodies, By::Erasure(*request))?,
@@ -160,7 +175,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
     loop {
         let mut batch = {
             let keyring = state.keyring.lock();
-            let mut batch = catalog::waiting(&keyring.tree())?;
+            let mut batch = rules::unheld(&state.view.read(), catalog::waiting(&keyring.tree())?)?;
             let mut mask = Mask::default();
             let mut view = state.view.write();
             for (request, waiting) in &mut batch {
@@ -178,7 +193,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         };
         // Whoever writes a frame has finished it when this lock is ours; later drafts see the mask.
         drop(state.writer.lock());
-        let mut now = catalog::waiting(&state.keyring.lock().tree())?;
+        let mut now = waiting(state)?;
         if now.len() != batch.len() {
             continue;
         }
@@ -333,7 +348,7 @@ impl<'a> Pass<'a> {
         // From here to the end of E6 no append is admitted: whoever holds the writer's lock keeps
         // them out.
         let mut writer = state.writer.lock();
-        if self.is_held() {
+        if self.is_held(epoch) {
             keyring.discard(prepared);
             return Ok(PassEnd::Held);
         }
@@ -353,12 +368,13 @@ impl<'a> Pass<'a> {
         Ok(if self.more { PassEnd::More } else { PassEnd::Done })
     }
 
-    /// Whether a hold was placed on something of this pass since it was announced.
-    fn is_held(&self) -> bool {
+    /// Whether a hold was placed on something of this pass since it was announced. What a hold's query
+    /// would find nobody knows who can't ask it: then it is held.
+    fn is_held(&self, epoch: Epoch) -> bool {
+        let view = self.state.view.read();
         self.batch.iter().any(|(_, waiting)| {
-            let facts = Facts { records: waiting.progress.removed };
-            let now = self.state.env.clock.now();
-            policy::decide(target::action(&waiting.target), facts, now) != Decision::Allow
+            // Of what an earlier pass has met a hold comes too late.
+            waiting.progress.epoch_before == epoch && rules::is_held(&view, waiting).unwrap_or(true)
         })
     }
 

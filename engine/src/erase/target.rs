@@ -184,15 +184,13 @@ pub fn linked(view: &View, number: PersonNumber) -> Result<Vec<PersonNumber>> {
 }
 
 /// What the policy is asked.
-pub fn action(target: &Target) -> Action {
+pub const fn action(target: &Target) -> Action {
     match target {
-        Target::Persons(numbers) => {
-            Action::ErasePerson(numbers.first().copied().unwrap_or(PersonNumber::STORE))
-        }
+        Target::Persons(_) => Action::ErasePerson,
         Target::Conversation(_) => Action::EraseConversation,
-        Target::Record { .. } => Action::EraseRecord,
         Target::Audit { .. } => Action::ExpireActs,
-        Target::Records { .. } => Action::EraseRecord,
+        Target::Records { of: Target::CLASS, .. } => Action::ExpireClass,
+        Target::Record { .. } | Target::Records { .. } => Action::EraseRecord,
     }
 }
 

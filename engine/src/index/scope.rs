@@ -24,6 +24,10 @@ pub struct Mask {
     pub conversations: Zeroizing<Vec<String>>,
     /// These records.
     pub records: Vec<Seq>,
+    /// These people are restricted, and who reads holds no case: their records are hidden, but they are known.
+    pub restricted: Vec<PersonNumber>,
+    /// These conversations likewise.
+    pub restricted_conversations: Zeroizing<Vec<String>>,
     /// All details of acts: some of them name what is being erased. No query finds any, so this is for who
     /// shows them.
     pub details: bool,
@@ -32,7 +36,11 @@ pub struct Mask {
 impl Mask {
     /// Whether nothing is being erased.
     pub fn is_empty(&self) -> bool {
-        self.persons.is_empty() && self.conversations.is_empty() && self.records.is_empty()
+        self.persons.is_empty()
+            && self.conversations.is_empty()
+            && self.records.is_empty()
+            && self.restricted.is_empty()
+            && self.restricted_conversations.is_empty()
     }
 
     /// Documents of a part that it hides.
@@ -41,10 +49,10 @@ impl Mask {
     /// An index that can't be read.
     pub fn docs_in(&self, part: &dyn Part) -> Result<RoaringBitmap> {
         let mut docs = RoaringBitmap::new();
-        for person in &self.persons {
+        for person in self.persons.iter().chain(&self.restricted) {
             docs |= part.postings(&Term::person(Field::Subject, *person))?;
         }
-        for conversation in self.conversations.iter() {
+        for conversation in self.conversations.iter().chain(self.restricted_conversations.iter()) {
             let mut term = Term::conversation(conversation);
             let found = part.postings(&term);
             term.value.zeroize();

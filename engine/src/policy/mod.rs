@@ -1,10 +1,8 @@
 //! Decisions: pure functions of an action, facts and the time. Every write that removes or hides
-//! something passes [`decide`], whichever path it comes by; there is no second door.
-//!
-//! It allows everything for now. Holds, locks, consents and approvals will be facts, and their
-//! refusals will come out here and nowhere else.
+//! something passes [`ask`], whichever path it comes by: what it answers is the right to do it, and nothing
+//! else makes one.
 
-use crate::id::{Micros, PersonNumber};
+use crate::id::Micros;
 
 pub mod aggregate;
 mod basis;
@@ -14,63 +12,55 @@ pub mod selector;
 pub mod span;
 
 pub use basis::Basis;
+pub use precedence::{Action, Approvals, Decision, Facts, Ground, Held, Lock, Reach, decide};
 
-/// What somebody wants to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Action {
-    /// Erase a person.
-    ErasePerson(PersonNumber),
-    /// Erase a conversation.
-    EraseConversation,
-    /// Erase one record.
-    EraseRecord,
-    /// Let acts go, or their details, whose date has come.
-    ExpireActs,
+/// The right to do what was decided. It can't be made elsewhere, copied or kept.
+#[derive(Debug)]
+pub struct Permit(());
+
+/// Decides about an action that removes, hides or changes records.
+///
+/// ```
+/// use escrowdb::id::Micros;
+/// use escrowdb::policy::{Action, Facts, Ground, Held, Reach, ask};
+/// assert!(ask(Action::EraseRecord, &Facts::default(), Micros(0)).is_ok());
+/// let held = Held { reach: Reach::All, codes: vec!["tax".into()] };
+/// let refused = ask(Action::EraseRecord, &Facts { held, ..Facts::default() }, Micros(0));
+/// assert_eq!(refused.map(drop), Err(Ground::Hold { codes: vec!["tax".into()] }));
+/// ```
+///
+/// # Errors
+/// The ground on which it may not be done. What would be hidden in place of being done is not done either:
+/// hiding is an act of its own.
+pub fn ask(action: Action, facts: &Facts, now: Micros) -> Result<(Permit, Decision), Ground> {
+    match decide(action, facts, now) {
+        decision @ (Decision::Allow | Decision::Part { .. }) => Ok((Permit(()), decision)),
+        Decision::Restrict(ground) | Decision::Refuse(ground) => Err(ground),
+    }
 }
 
-/// What the decision rests on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Facts {
-    /// Records that would go.
-    pub records: u64,
-}
-
-/// What may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Decision {
-    /// Do it.
-    Allow,
-    /// Don't, for this reason.
-    Refuse(Ground),
-    /// Hide the records, but keep them.
-    Restrict(Ground),
-}
-
-/// Why something is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ground {
-    /// A legal hold.
-    Hold,
-    /// A retention lock.
-    Lock,
-}
-
-/// Decides about an action that removes or hides records.
-pub fn decide(_action: Action, _facts: Facts, _now: Micros) -> Decision {
-    Decision::Allow
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn allows_everything_until_rules_exist() {
-        let action = Action::ErasePerson(PersonNumber(1));
-        assert_eq!(decide(action, Facts { records: 3 }, Micros(0)), Decision::Allow);
+/// The stable name of an action, as refusals tell it.
+pub const fn name_of(action: Action) -> &'static str {
+    match action {
+        Action::ErasePerson => "erase-person",
+        Action::EraseConversation => "erase-conversation",
+        Action::EraseRecord => "erase-record",
+        Action::ExpireClass => "expire-class",
+        Action::ExpireActs => "expire-acts",
+        Action::Redact => "redact",
+        Action::Correct => "correct",
+        Action::UserDelete => "delete",
+        Action::UserErase => "delete-for-good",
+        Action::UserEdit => "edit",
+        Action::Restrict => "restrict",
+        Action::Unrestrict => "unrestrict",
+        Action::Release => "release",
+        Action::Compact => "compact",
+        Action::Link => "link",
+        Action::Unlink => "unlink",
+        Action::Rename => "rename",
+        Action::Append => "append",
+        Action::Read => "read",
+        Action::Export => "export",
     }
 }

@@ -19,6 +19,7 @@ pub mod eval;
 pub mod exec;
 pub mod explain;
 pub mod facet;
+pub(crate) mod held;
 pub mod hit;
 pub mod options;
 pub mod parse;

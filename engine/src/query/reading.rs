@@ -1,11 +1,13 @@
 //! Reading with a session: search, counts, facets, histograms, single records, people.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::People;
+use crate::index::scope::Mask;
 use crate::ingest::Queue;
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::RecordProof;
@@ -23,6 +25,7 @@ use crate::query::walk::Walk;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::Kind;
 use crate::record::time::Period;
+use crate::register::hold::{Placed, Scope};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
@@ -472,6 +475,24 @@ impl<'s> Reading<'s> {
         self.search_until(self.until(), f)
     }
 
+    /// What this reading doesn't see: what is being erased; and what is restricted, unless it is for a case
+    /// (GDPR article 18 (2)).
+    pub(crate) fn mask<'v>(&self, view: &'v View) -> Cow<'v, Mask> {
+        let holds = &view.rules().holds;
+        if self.session.case_name().is_some() || !holds.iter().any(Placed::restricts) {
+            return Cow::Borrowed(&view.mask);
+        }
+        let mut mask = view.mask.clone();
+        for placed in holds.iter().filter(|placed| placed.restricts()) {
+            match &placed.hold.scope {
+                Scope::Person(number) => mask.restricted.push(PersonNumber(*number)),
+                Scope::Conversation(name) => mask.restricted_conversations.push(name.clone()),
+                Scope::Query { .. } => {}
+            }
+        }
+        Cow::Owned(mask)
+    }
+
     /// The same, which ends at a time.
     pub(super) fn search_until<R>(
         &self,
@@ -481,7 +502,8 @@ impl<'s> Reading<'s> {
         let view = self.state.view.read();
         let shown = view.shown(None)?;
         let parts = shown.parts();
-        f(&view, &Search { parts: &parts, people: &*view, mask: &view.mask, until })
+        let mask = self.mask(&view);
+        f(&view, &Search { parts: &parts, people: &*view, mask: &mask, until })
     }
 }
 

@@ -117,7 +117,8 @@ impl<'r> Walk<'r> {
             let view = self.reading.state().view.read();
             let shown = view.shown(self.below)?;
             let parts = shown.parts();
-            let search = Search { parts: &parts, people: &*view, mask: &view.mask, until: self.until };
+            let mask = self.reading.mask(&view);
+            let search = Search { parts: &parts, people: &*view, mask: &mask, until: self.until };
             let mut is_fresh = self.begin(&search, view.generation)?;
             while page.len() < n {
                 if self.ahead.is_empty() {

@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::People;
 use crate::ingest::register::{self, Said, Who};
+use crate::query::parse;
+use crate::register::hold::{self, Hold, Scope};
 use crate::register::{Event, Registers};
 use crate::session::Session;
 use crate::store::Store;
@@ -45,6 +47,11 @@ impl Store {
     /// # Errors
     /// As of [`Store::change`].
     pub fn change_all(&self, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
+        for event in &events {
+            if let Event::Hold(hold::Event::Place(Hold { scope: Scope::Query { text, at }, .. })) = event {
+                parse::parse(text, *at)?;
+            }
+        }
         register::change(&self.state, &self.queue, session, events)
     }
 

@@ -2,4 +2,5 @@
 
 mod amended;
 mod consents;
+mod holds;
 mod versions;

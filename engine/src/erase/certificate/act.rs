@@ -1,16 +1,17 @@
 //! The record `erased`: a certificate as the log keeps it.
 //!
 //! ```text
-//! 1 or 2 ‖ what u8 ‖ varint count ‖ handle 16 each ‖ eleven varints ‖ grade ‖ origin
-//! 2 only:  file system ‖ basis u8 ‖ varint count ‖ varint approver each
+//! 1, 2 or 3 ‖ what u8 ‖ varint count ‖ handle 16 each ‖ eleven varints ‖ grade ‖ origin
+//! 2 and 3: file system ‖ basis u8 ‖ varint count ‖ varint approver each
 //!        ‖ varint count ‖ { handle 16 ‖ zigzag until } ‖ varint count ‖ { varint epoch ‖ zigzag until }
+//! 3 only:  varint records kept ‖ held u8 ‖ has a date u8 ‖ zigzag until
 //! ```
 
 use crate::codec::{Reader, Write, unzigzag, zigzag};
 use crate::erase::certificate::Certificate;
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId, Seq};
-use crate::keyring::pending::Target;
+use crate::keyring::pending::{Kept, Target};
 use crate::merkle::text::Opening;
 use crate::policy::Basis;
 use crate::record::{Kind, Stored};
@@ -20,6 +21,8 @@ use crate::view::View;
 const BEFORE_EVIDENCE: u8 = 1;
 /// Version of the body.
 const VERSION: u8 = 2;
+/// Version of one that says what rules keep: *format 4*.
+const PARTIAL: u8 = 3;
 /// What can be erased, as it stands in the body.
 pub(super) const WHAT: [(u8, &str); 7] = [
     (1, "person"),
@@ -48,7 +51,11 @@ impl Certificate {
 
     fn body(&self, with_evidence: bool) -> Vec<u8> {
         let mut body = Vec::new();
-        body.put_u8(if with_evidence { VERSION } else { BEFORE_EVIDENCE });
+        body.put_u8(match (with_evidence, self.kept) {
+            (false, _) => BEFORE_EVIDENCE,
+            (true, None) => VERSION,
+            (true, Some(_)) => PARTIAL,
+        });
         body.put_u8(WHAT.iter().find(|(_, what)| *what == self.what).map_or(0, |(code, _)| *code));
         body.put_varint(self.handles.len() as u64);
         for handle in &self.handles {
@@ -88,6 +95,12 @@ impl Certificate {
             body.put_varint(epoch.0);
             body.put_varint(zigzag(until.0));
         }
+        if let Some(kept) = &self.kept {
+            body.put_varint(kept.records);
+            body.put_u8(u8::from(kept.held));
+            body.put_u8(u8::from(kept.until.is_some()));
+            body.put_varint(zigzag(kept.until.unwrap_or_default().0));
+        }
         body
     }
 
@@ -103,9 +116,10 @@ impl Certificate {
             .and_then(RequestId::parse)
             .ok_or_else(|| Error::corrupt("an `erased` record names no request"))?;
         let mut r = Reader::new(&body);
-        let with_evidence = match r.u8()? {
-            BEFORE_EVIDENCE => false,
-            VERSION => true,
+        let (with_evidence, is_partial) = match r.u8()? {
+            BEFORE_EVIDENCE => (false, false),
+            VERSION => (true, false),
+            PARTIAL => (true, true),
             _ => return Err(Error::newer("an `erased` record has an unknown version")),
         };
         let code = r.u8()?;
@@ -146,6 +160,7 @@ impl Certificate {
             basis: None,
             approvers: Vec::new(),
             retained: Vec::new(),
+            kept: None,
             backups: Vec::new(),
             reason: None,
             evidence: None,
@@ -159,6 +174,11 @@ impl Certificate {
             this.approvers = many(&mut r, 1, |r| Ok(PersonNumber(r.varint()?)))?;
             this.retained = many(&mut r, 17, |r| Ok((Handle(r.array()?), time(r)?)))?;
             this.backups = many(&mut r, 2, |r| Ok((Epoch(r.varint()?), time(r)?)))?;
+        }
+        if is_partial {
+            let (records, held, has_date) = (r.varint()?, r.u8()? != 0, r.u8()? != 0);
+            let until = time(&mut r)?;
+            this.kept = Some(Kept { records, held, until: has_date.then_some(until) });
         }
         r.finish()?;
         Ok(this)
@@ -243,6 +263,7 @@ pub(super) mod tests {
             basis: Some(Basis::ConsentWithdrawn),
             approvers: vec![PersonNumber(3), PersonNumber(300)],
             retained: vec![(Handle([1; 16]), Micros(-1))],
+            kept: None,
             backups: vec![(Epoch(3), Micros(1_900_000_000_000_000))],
             reason: None,
             evidence: None,

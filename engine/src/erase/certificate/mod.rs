@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId};
-use crate::keyring::pending::Done;
+use crate::keyring::pending::{Done, Kept};
 use crate::merkle::text::RecordProof;
 use crate::policy::Basis;
 
@@ -82,6 +82,8 @@ pub struct Certificate {
     pub approvers: Vec<PersonNumber>,
     /// Evidence that outlives the person: handle, and when its key dies.
     pub retained: Vec<(Handle, Micros)>,
+    /// What rules keep of what was asked for; then this is a part of it only.
+    pub kept: Option<Kept>,
     /// Backups that can still read it: epoch of their key, and when that dies.
     pub backups: Vec<(Epoch, Micros)>,
     /// Reason as the caller gave it in this call; the store does not keep it.
@@ -128,6 +130,7 @@ impl Certificate {
             basis: Basis::from_code(done.basis),
             approvers: done.approvers.clone(),
             retained: done.retained.clone(),
+            kept: done.kept,
             backups: Vec::new(),
             reason: None,
             evidence: None,

@@ -74,6 +74,14 @@ impl Certificate {
         maybe(&mut s, self.basis.map(crate::policy::Basis::name));
         s.push_str(",\"approvers\":");
         list(&mut s, &self.approvers, |number| number.0.to_string());
+        if let Some(kept) = &self.kept {
+            s += &format!(
+                ",\"partial\":{{\"records_kept\":{},\"held\":{},\"until\":",
+                kept.records, kept.held
+            );
+            maybe(&mut s, kept.until.map(time::format).as_deref());
+            s.push('}');
+        }
         s.push_str(",\"reason\":");
         maybe(&mut s, self.reason.as_deref());
         s.push_str(",\"does_not_prove\":");
@@ -92,6 +100,9 @@ impl Certificate {
             "copies, exports and screenshots outside the store",
             "names that others typed into their own messages",
         ];
+        if self.kept.is_some() {
+            all.push("erasure of what a hold or a law keeps: it is restricted until it may go");
+        }
         if self.slot_grade == "C" {
             all.push(
                 "physical erasure of the slot's old sectors on flash or copy-on-write file systems (grade C)",
@@ -119,6 +130,7 @@ fn list<T>(s: &mut String, all: &[T], each: impl Fn(&T) -> String) {
 #[cfg(test)]
 mod tests {
     use crate::erase::certificate::act::tests::sample;
+    use crate::keyring::pending::Kept;
 
     #[test]
     fn it_is_json_and_says_everything() {
@@ -134,5 +146,10 @@ mod tests {
         // A file system that keeps what is overwritten is named, and what it means.
         assert_eq!(json["slot_file_system"], "btrfs");
         assert_eq!(json["does_not_prove"].as_array().unwrap().len(), 5);
+        assert_eq!(json.get("partial"), None);
+        certificate.kept = Some(Kept { records: 7, held: true, until: None });
+        let json: serde_json::Value = serde_json::from_str(&certificate.to_json()).unwrap();
+        assert_eq!(json["partial"], serde_json::json!({"records_kept": 7, "held": true, "until": null}));
+        assert_eq!(json["does_not_prove"].as_array().unwrap().len(), 6);
     }
 }

@@ -186,7 +186,7 @@ fn worlds() -> impl Strategy<Value = World> {
     (records(), mask, homes).prop_map(|(world, (masked, persons, conversation, records), homes)| {
         let conversations = if conversation { vec!["c3".to_owned()] } else { Vec::new() };
         let mask = if masked {
-            Mask { persons, conversations: conversations.into(), records, details: false }
+            Mask { persons, conversations: conversations.into(), records, ..Mask::default() }
         } else {
             Mask::default()
         };

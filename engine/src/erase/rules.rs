@@ -1,0 +1,260 @@
+//! The choke point: what rules say of an erasure before it is accepted, and once more before it can't be
+//! undone. Whoever accepts one needs a [`Permit`], and only [`policy::ask`] makes those.
+
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::erase::{EraseOptions, Selector, certificate, target};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Handle, Micros, PersonNumber, RequestId, Seq};
+use crate::index::{People, Term};
+use crate::ingest::{Acts, Queue, register};
+use crate::keyring::pending::{Kept, Pending, Target, Waiting};
+use crate::keyring::{Changes, Tree, catalog};
+use crate::policy::{self, Action, Approvals, Decision, Facts, Ground, Held, Permit, Reach};
+use crate::query::held::Standing;
+use crate::receipts::{Act, Deed};
+use crate::record::{Kind, Stored};
+use crate::register::hold::{self, Effect, Hold, Scope};
+use crate::register::{Event, request};
+use crate::session::Session;
+use crate::state::State;
+use crate::view::View;
+
+/// What rules are asked of an erasure.
+pub struct Ruled {
+    /// What the decision rests on.
+    pub facts: Facts,
+    /// Log positions of the records that nothing keeps, ascending.
+    pub rest: Vec<Seq>,
+    /// What is kept.
+    pub kept: Kept,
+}
+
+/// Looks up what holds and locks say of what an erasure takes; `hits` are its documents, part by part.
+/// That somebody is known by a name is kept with whatever is kept of her.
+///
+/// # Errors
+/// *Corrupt* where registers can't be read: what they hold is not known then.
+pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap]) -> Result<Ruled> {
+    if view.rules().unread > 0 {
+        return Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
+            "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
+        ));
+    }
+    let standing = Standing::of(view)?;
+    let mut codes = Vec::new();
+    let mut whole = false;
+    if let Target::Persons(numbers) = target {
+        for code in numbers.iter().flat_map(|number| standing.on_person(*number)) {
+            whole = true;
+            codes.push(code.to_owned());
+        }
+    }
+    let (mut held, mut all) = (0, 0);
+    let mut rest = Vec::new();
+    for (part, hits) in view.parts().into_iter().zip(hits) {
+        let content = hits - part.postings(&Term::kind(Kind::Person))?;
+        all += content.len();
+        let mut kept = RoaringBitmap::new();
+        if !standing.is_empty() {
+            kept = standing.docs(part, &content, &mut codes)? & &content;
+            held += kept.len();
+        }
+        rest.extend(part.seqs(&(content - kept))?);
+    }
+    rest.sort_unstable();
+    let reach = |some: u64| match some {
+        0 => Reach::None,
+        some if some < all => Reach::Part,
+        _ => Reach::All,
+    };
+    let held_reach = if whole { Reach::All } else { reach(held) };
+    let kept = Kept {
+        records: if whole { all } else { all - rest.len() as u64 },
+        held: held_reach > Reach::None,
+        until: None,
+    };
+    let facts = Facts { held: Held { reach: held_reach, codes }, ..Facts::default() };
+    Ok(Ruled { facts, rest, kept })
+}
+
+/// Whether a standing hold keeps something of what waits. Dates that have come are asked too, but nothing
+/// holds acts.
+///
+/// # Errors
+/// Unreadable files.
+pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
+    if matches!(waiting.target, Target::Audit { .. }) {
+        return Ok(false);
+    }
+    let standing = Standing::of(view)?;
+    if standing.is_empty() {
+        return Ok(false);
+    }
+    if let Target::Persons(numbers) = &waiting.target
+        && numbers.iter().any(|number| standing.on_person(*number).next().is_some())
+    {
+        return Ok(true);
+    }
+    for part in view.parts() {
+        let docs = target::doomed_in(part, waiting)?;
+        if !docs.is_empty() && !standing.docs(part, &docs, &mut Vec::new())?.is_disjoint(&docs) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Those of what waits that no hold keeps. One that went on already is not held any more: what a hold
+/// could keep of it is gone.
+///
+/// # Errors
+/// Unreadable files.
+pub fn unheld(view: &View, waiting: Vec<(RequestId, Waiting)>) -> Result<Vec<(RequestId, Waiting)>> {
+    let mut left = Vec::with_capacity(waiting.len());
+    for (request, waiting) in waiting {
+        if waiting.progress.epoch_after.0 > 0 || !is_held(view, &waiting)? {
+            left.push((request, waiting));
+        }
+    }
+    Ok(left)
+}
+
+/// Who agreed to the erasure of a request of the register, and who must.
+pub fn approvals(view: &View, request: Option<&str>) -> (Approvals, Vec<PersonNumber>) {
+    let rules = view.rules();
+    let of = request.and_then(|code| rules.requests.get(code));
+    let of = of.filter(|of| of.kind == request::Kind::Erasure);
+    let approvers: Vec<_> =
+        of.iter().flat_map(|of| of.approvers.iter().copied().filter(|by| *by != of.requester)).collect();
+    let needed = u32::from(rules.settings.four_eyes);
+    let given = u32::try_from(approvers.len()).unwrap_or(u32::MAX);
+    (Approvals { needed, given, by_requester: false }, approvers)
+}
+
+/// Accepts an erasure: from here on it stands in the key tree, and goes on after a crash. There is no other
+/// way into it.
+///
+/// # Errors
+/// A selector that is too long.
+pub fn accept(
+    _permit: Permit,
+    changes: &mut Changes,
+    tree: &Tree,
+    request: RequestId,
+    waiting: Waiting,
+) -> Result<()> {
+    if let Target::Records { seqs, .. } = &waiting.target {
+        catalog::put_chosen(changes, tree, request, seqs)?;
+    }
+    catalog::put_pending(changes, request, &Pending::Waiting(waiting))
+}
+
+/// What the target is once a rule has left a part of it.
+pub fn part_of(target: &Target, rest: Vec<Seq>) -> Target {
+    Target::Records { of: target.what(), seqs: rest }
+}
+
+/// The refusal as its caller gets it.
+pub fn refusal(ground: &Ground) -> Error {
+    let refused = |message: String| Error::new(ErrorKind::Refused, message);
+    match ground {
+        Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
+            .hint("`escrow hold list` says what for; it can go once the hold is lifted"),
+        Ground::Lock { until } => {
+            refused(format!("kept by law until {}", crate::record::time::format(*until)))
+        }
+        Ground::Approval { .. } => refused("somebody else must approve it".to_owned())
+            .hint("`escrow request` plans it and has it approved"),
+        other => refused(format!("a rule forbids it: {}", other.name())),
+    }
+}
+
+/// Every refusal is a record: who wanted what, of whom, and why not.
+///
+/// # Errors
+/// Trouble with the store.
+pub fn record_refusal(
+    state: &Arc<State>,
+    queue: &Queue,
+    actor: Option<&str>,
+    refused: (Action, &Ground),
+    (records, people): (u64, &[PersonNumber]),
+) -> Result<()> {
+    if !state.view.read().tree.head().has_rules() {
+        return Ok(());
+    }
+    let (action, ground) = refused;
+    let body = serde_json::json!({
+        "action": policy::name_of(action),
+        "ground": ground.name(),
+        "holds": match ground {
+            Ground::Hold { codes } => codes.clone(),
+            _ => Vec::new(),
+        },
+    });
+    let persons = state.audit_persons()?;
+    let mark = Handle(state.env.random(b"refusal")?);
+    let act = Act::new(Deed::Refused, records).of(people.iter().copied());
+    let record = Stored {
+        subjects: vec![persons.acts],
+        body: body.to_string(),
+        ..act.to_record(format!("refused/{mark}"), state.env.clock.now())
+    };
+    let generation = state.view.read().generation;
+    let actor = actor.map(str::to_owned);
+    queue.append_acts(state, Acts { actor, generation, records: vec![record] }).map(drop)
+}
+
+/// What a decision leaves of a target, with the right to take it.
+///
+/// # Errors
+/// The ground on which nothing of it may go.
+pub fn settle(
+    action: Action,
+    target: Target,
+    ruled: Ruled,
+    now: Micros,
+) -> std::result::Result<(Permit, Target, Option<Kept>), Ground> {
+    match policy::ask(action, &ruled.facts, now)? {
+        (permit, Decision::Part { .. }) => Ok((permit, part_of(&target, ruled.rest), Some(ruled.kept))),
+        (permit, _) => Ok((permit, target, None)),
+    }
+}
+
+/// What rules keep of a person whose erasure was asked for is restricted until it may go (GDPR article 18):
+/// seen by who holds a case, and by nobody else. A repeated request finds that it is.
+///
+/// # Errors
+/// Trouble with the store.
+pub fn restrict_what_is_kept(
+    state: &Arc<State>,
+    queue: &Queue,
+    selector: &Selector,
+    (options, request): (&EraseOptions, RequestId),
+) -> Result<()> {
+    let number = {
+        let view = state.view.read();
+        let kept = certificate::find(&view, request)?.is_some_and(|certificate| certificate.kept.is_some());
+        match selector {
+            Selector::Person(identifier) if kept => view.number(&crate::text::nfc(identifier))?,
+            _ => None,
+        }
+    };
+    let Some(number) = number else { return Ok(()) };
+    let hold = Hold {
+        code: format!("kept-{request}"),
+        effect: Effect::Restrict,
+        scope: Scope::Person(number.0),
+        matter: "erasure that was done in part".into(),
+        ground: "GDPR 18 (1) (c)".into(),
+        review: None,
+    };
+    if state.view.read().rules().holds.get(&hold.code).is_some() {
+        return Ok(());
+    }
+    let session = options.actor.iter().fold(Session::new(), |session, actor| session.actor(actor));
+    register::change(state, queue, &session, vec![Event::Hold(hold::Event::Place(hold))]).map(drop)
+}

@@ -1,0 +1,217 @@
+//! What a hold keeps nobody removes, whichever way he tries; every refusal is a record.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't go on is a failed test")]
+
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use escrowdb::ErrorKind;
+use escrowdb::id::{Micros, RequestId};
+use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::request::{self, Kind, Step};
+use escrowdb::register::{Event, settings};
+use escrowdb::session::Session;
+use escrowdb::store::{ActOptions, EraseOptions, Record, SearchOptions, Selector, Store};
+use escrowdb::vfs::{MemoryVfs, Vfs};
+use escrowdb_tests::call::{Aim, Call, Class};
+use escrowdb_tests::clock::ManualClock;
+use escrowdb_tests::entropy::SeededEntropy;
+use escrowdb_tests::recording_vfs::RecordingVfs;
+
+const START: i64 = 1_767_225_600_000_000;
+
+fn store() -> Store {
+    store_on(Arc::new(MemoryVfs::new()))
+}
+
+fn store_on(disk: Arc<dyn Vfs>) -> Store {
+    let store = Store::builder("/s")
+        .vfs(disk)
+        .clock(Arc::new(ManualClock::new(Micros(START))))
+        .entropy(Arc::new(SeededEntropy::new(1)))
+        .background(false)
+        .create()
+        .unwrap();
+    let say = |id: &str, who: &str, conversation: &str, body: &str| {
+        Record::new(conversation, who, Micros(START), body).id(id)
+    };
+    let records = [
+        say("a1", "anna", "c1", "the lamp flickers"),
+        say("a2", "anna", "c2", "the contract was never signed"),
+        say("b1", "ben", "c1", "which lamp"),
+        say("b2", "ben", "c3", "hello"),
+    ];
+    assert_eq!(store.append(&records).unwrap().len(), 4);
+    store.roll().unwrap();
+    store
+}
+
+fn dana() -> Session {
+    Session::new().actor("dana").purpose("test")
+}
+
+fn place(store: &Store, code: &str, effect: Effect, scope: Scope) {
+    let (code, matter, ground) = (code.to_owned(), "Meyer v. Shop".to_owned(), "claim".to_owned());
+    let hold = Hold { code, effect, scope, matter, ground, review: None };
+    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
+}
+
+fn release(store: &Store, code: &str) {
+    let release = hold::Event::Release { code: code.into(), reason: "settled".into() };
+    store.change(&dana(), Event::Hold(release)).unwrap();
+}
+
+fn person(store: &Store, name: &str) -> Scope {
+    Scope::Person(store.number_of(name).unwrap().0)
+}
+
+fn query(text: &str) -> Scope {
+    Scope::Query { text: text.into(), at: Micros(START) }
+}
+
+/// Ids of all messages, by who sees them.
+fn ids(store: &Store, session: Session) -> Vec<String> {
+    let hits = store.session(session).search("*", &SearchOptions::new().limit(100)).unwrap();
+    let mut ids: Vec<_> = hits.into_iter().map(|hit| hit.id).collect();
+    ids.sort();
+    ids
+}
+
+fn selectors() -> [(Selector, &'static str); 4] {
+    let record = |id: &str| Selector::Record { id: id.into(), conversation: None };
+    [
+        (Selector::Person("anna".into()), "anna"),
+        (Selector::Conversation("c1".into()), "c1"),
+        (Selector::Conversation("c2".into()), "c2"),
+        (record("a2"), "a2"),
+    ]
+}
+
+fn erase(store: &Store, selector: &Selector) -> Result<escrowdb::store::Certificate, escrowdb::Error> {
+    let options = EraseOptions { actor: Some("kim".into()), ..EraseOptions::default() };
+    store.erase(selector, &options)
+}
+
+#[test]
+fn a_person_who_is_held_stays_whole_and_who_tried_is_on_record() {
+    let store = store();
+    place(&store, "m1", Effect::Hold, person(&store, "anna"));
+    let before = (ids(&store, dana()), store.key_status().epoch);
+    let mut refused = 0;
+    for (selector, name) in selectors() {
+        match erase(&store, &selector) {
+            Err(e) => {
+                assert_eq!((e.kind(), e.to_string().as_str()), (ErrorKind::Refused, "held: m1"), "{name}");
+                refused += 1;
+            }
+            // Ben's part of their conversation may go.
+            Ok(certificate) => {
+                assert_eq!((name, certificate.kept.unwrap().records), ("c1", 1));
+            }
+        }
+    }
+    assert_eq!(refused, 3);
+    assert_eq!(ids(&store, dana()), ["a1", "a2", "b2"]);
+    assert!(before.0.len() == 4 && store.key_status().epoch > before.1);
+    let found = store.session(dana()).acts("kind:refused author:kim", &ActOptions::new()).unwrap();
+    assert_eq!(found.len(), 3);
+    release(&store, "m1");
+    erase(&store, &Selector::Person("anna".into())).unwrap();
+    assert_eq!(ids(&store, dana()), ["b2"]);
+}
+
+#[test]
+fn nothing_changes_where_all_is_held() {
+    for scope in [Scope::Conversation("c2".into()), query("contract"), query("tag:none OR conversation:c2")] {
+        let store = store();
+        place(&store, "m1", Effect::Hold, scope);
+        let before = (ids(&store, dana()), store.key_status().epoch);
+        for selector in [Selector::Conversation("c2".into()), selectors()[3].0.clone()] {
+            assert_eq!(erase(&store, &selector).err().unwrap().kind(), ErrorKind::Refused);
+        }
+        assert_eq!((ids(&store, dana()), store.key_status().epoch), before);
+    }
+}
+
+#[test]
+fn what_is_held_of_a_person_is_restricted_and_the_rest_dies() {
+    let store = store();
+    place(&store, "m1", Effect::Hold, query("contract"));
+    let request = RequestId([7; 16]);
+    let options = EraseOptions { request: Some(request), ..EraseOptions::default() };
+    let certificate = store.erase(&Selector::Person("anna".into()), &options).unwrap();
+    let kept = certificate.kept.unwrap();
+    assert_eq!((certificate.what, kept.records, kept.held, kept.until), ("person", 1, true, None));
+    assert!(certificate.to_json().contains("\"partial\":{\"records_kept\":1,\"held\":true,\"until\":null}"));
+    // Who holds a case sees it, and nobody else.
+    assert_eq!(ids(&store, dana()), ["b1", "b2"]);
+    assert_eq!(ids(&store, dana().case("m1")), ["a2", "b1", "b2"]);
+    assert_eq!(store.session(dana()).count("contract").unwrap(), 0);
+    assert_eq!(store.session(dana().case("m1")).count("contract").unwrap(), 1);
+    assert_eq!(store.session(dana().case("m1")).count("flickers").unwrap(), 0, "it is gone for everybody");
+    // The same request is answered with the same certificate.
+    let again = store.erase(&Selector::Person("anna".into()), &options);
+    assert!(again.is_err(), "she is alive, in part: whoever names her means the rest");
+    assert!(store.certificate(request, None).unwrap().kept == certificate.kept);
+    release(&store, "m1");
+    let rest = erase(&store, &Selector::Person("anna".into())).unwrap();
+    assert!(rest.kept.is_none());
+    assert_eq!(ids(&store, dana().case("m1")), ["b1", "b2"]);
+    assert!(store.number_of("anna").is_err());
+}
+
+#[test]
+fn two_must_agree_where_the_store_says_so() {
+    let store = store();
+    let four = settings::Event { four_eyes: Some(true), ..settings::Event::default() };
+    store.change(&dana(), Event::Settings(four)).unwrap();
+    let anna = Selector::Person("anna".into());
+    assert_eq!(erase(&store, &anna).err().unwrap().kind(), ErrorKind::Refused);
+    let number = store.number_of("anna").unwrap();
+    let step = |actor: &str, step| {
+        let event = request::Event { request: "r1".into(), event: step };
+        store.change(&Session::new().actor(actor), Event::Request(event))
+    };
+    let received = Micros(START - 1);
+    let receive = Step::Receive { kind: Kind::Erasure, person: number, received, channel: "mail".into() };
+    step("dana", receive).unwrap();
+    step("dana", Step::Identify { method: "passport".into() }).unwrap();
+    let hash = "ab".repeat(32);
+    step("dana", Step::Plan { hash: hash.clone() }).unwrap();
+    let options = EraseOptions { approved: Some("r1".into()), ..EraseOptions::default() };
+    assert_eq!(store.erase(&anna, &options).err().unwrap().kind(), ErrorKind::Refused);
+    assert_eq!(step("dana", Step::Approve { hash: hash.clone() }).unwrap_err().kind(), ErrorKind::Refused);
+    step("kim", Step::Approve { hash }).unwrap();
+    let certificate = store.erase(&anna, &options).unwrap();
+    assert_eq!(certificate.approvers, [store.number_of("kim").unwrap()]);
+}
+
+/// A hold that comes while the new index is on its way to the disk: the pass ends, nothing is gone, and the
+/// erasure waits until it is lifted.
+#[test]
+fn a_hold_that_is_placed_while_an_erasure_runs_wins_until_the_last_look() {
+    let disk = RecordingVfs::new();
+    let store = store_on(Arc::new(disk.clone()));
+    let scope = query("contract");
+    let gate = disk.block(Aim::at(Class::Index, Call::Sync), 0);
+    let request = RequestId([9; 16]);
+    let options = EraseOptions { request: Some(request), ..EraseOptions::default() };
+    thread::scope(|s| {
+        let erasing = s.spawn(|| store.erase(&Selector::Person("anna".into()), &options));
+        assert!(gate.reached(Duration::from_secs(20)), "the erasure writes an index");
+        place(&store, "m1", Effect::Hold, scope);
+        gate.open();
+        assert_eq!(erasing.join().unwrap().err().unwrap().kind(), ErrorKind::Refused);
+    });
+    assert_eq!(ids(&store, dana()), ["a1", "a2", "b1", "b2"]);
+    // Others are erased meanwhile.
+    store.erase(&Selector::Person("ben".into()), &EraseOptions::default()).unwrap();
+    assert_eq!(ids(&store, dana()), ["a1", "a2"]);
+    let held = store.erase(&Selector::Person("anna".into()), &options);
+    assert_eq!(held.err().unwrap().kind(), ErrorKind::Refused);
+    release(&store, "m1");
+    let certificate = store.erase(&Selector::Person("anna".into()), &options).unwrap();
+    assert_eq!((certificate.request, certificate.kept), (request, None));
+    assert!(ids(&store, dana()).is_empty());
+}
