@@ -16,25 +16,35 @@ mod certificate;
 mod checkpoint;
 mod compact;
 mod completions;
+mod consent;
 mod conversation;
 mod correct;
 mod count;
 mod demo;
+mod disclosure;
 mod erase;
 mod evidence;
 mod export;
 mod facet;
+mod gate;
 mod get;
 mod histogram;
+mod hold;
 mod import;
 mod init;
 mod key;
 mod lines;
 mod man;
+mod notice;
 mod proof;
+mod purpose;
+mod register;
+mod request;
+mod restrict;
 mod resume;
 mod roll;
 mod search;
+mod settings;
 mod shell;
 mod stats;
 mod subject;
@@ -99,6 +109,33 @@ pub(crate) enum Command {
     /// leaves; at level `all` searches too. Acts name people by number. What was typed stands in details,
     /// which die on their date and are shown for a purpose.
     Audit(audit::Args),
+    /// What people are told before they are asked.
+    #[command(subcommand)]
+    Notice(notice::Command),
+    /// What records are kept and read for, and the law that rests on.
+    #[command(subcommand)]
+    Purpose(purpose::Command),
+    /// What people were asked, what they said, and the proof of it.
+    #[command(subcommand)]
+    Consent(consent::Command),
+    /// Which purposes the people of a record must allow for it to be taken in.
+    #[command(subcommand)]
+    Gate(gate::Command),
+    /// What the store does of itself.
+    #[command(subcommand)]
+    Settings(settings::Command),
+    /// What must stay, whatever else says that it goes.
+    #[command(subcommand)]
+    Hold(hold::Command),
+    /// What is hidden from all but holders of a case.
+    #[command(subcommand)]
+    Restrict(restrict::Command),
+    /// What people ask for, by when it must be answered, and what becomes of it.
+    #[command(subcommand)]
+    Request(request::Command),
+    /// What was given to others, and whether they were told of an erasure.
+    #[command(subcommand)]
+    Disclosure(disclosure::Command),
     /// Check the store.
     Verify(verify::Args),
     /// Sign the head of the log. Keep it elsewhere: it shows later what was taken away or put back.
@@ -203,6 +240,15 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Certificate(_)
         | Command::Audit(_)
         | Command::Proof(_) => Answer::Data,
+        Command::Notice(command) if command.reads() => Answer::Data,
+        Command::Purpose(command) if command.reads() => Answer::Data,
+        Command::Consent(command) if command.reads() => Answer::Data,
+        Command::Gate(command) if command.reads() => Answer::Data,
+        Command::Settings(command) if command.reads() => Answer::Data,
+        Command::Hold(command) if command.reads() => Answer::Data,
+        Command::Request(command) if command.reads() => Answer::Data,
+        Command::Restrict(command) if command.reads() => Answer::Data,
+        Command::Disclosure(command) if command.reads() => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
         Command::Erase(_) => Answer::Erasure,
         Command::Verify(_)
@@ -217,7 +263,16 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Shell(_)
         | Command::Completions(_)
         | Command::Man(_) => Answer::Report,
-        Command::Import(_)
+        Command::Notice(_)
+        | Command::Purpose(_)
+        | Command::Consent(_)
+        | Command::Gate(_)
+        | Command::Settings(_)
+        | Command::Hold(_)
+        | Command::Request(_)
+        | Command::Restrict(_)
+        | Command::Disclosure(_)
+        | Command::Import(_)
         | Command::Add
         | Command::Tag(_)
         | Command::Correct(_)
@@ -251,6 +306,15 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Export(args) => export::run(&args, global, out),
         Command::Compact => compact::run(global, out),
         Command::Audit(args) => audit::run(&args, global, out),
+        Command::Notice(command) => notice::run(&command, global, out),
+        Command::Purpose(command) => purpose::run(&command, global, out),
+        Command::Consent(command) => consent::run(&command, global, out),
+        Command::Gate(command) => gate::run(&command, global, out),
+        Command::Settings(command) => settings::run(&command, global, out),
+        Command::Hold(command) => hold::run(&command, global, out),
+        Command::Request(command) => request::run(&command, global, out),
+        Command::Restrict(command) => restrict::run(&command, global, out),
+        Command::Disclosure(command) => disclosure::run(&command, global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Checkpoint(args) => checkpoint::run(&args, global, out),
         Command::Proof(args) => proof::run(&args, global, out),

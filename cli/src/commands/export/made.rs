@@ -27,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) proof: Option<u64>,
     /// Positions of the log that the checkpoint counts, if one was signed.
     pub(crate) size: Option<u64>,
+    /// Code under which it is registered, if it is given to somebody.
+    pub(crate) disclosure: Option<String>,
 }
 
 impl Made {
@@ -41,6 +43,9 @@ impl Made {
             .raw("size", &null(self.size))
             .raw("proof_bytes", &null(self.proof));
         self.put_terms(&mut line);
+        if let Some(code) = &self.disclosure {
+            line.text("disclosure", code);
+        }
         line.finish()
     }
 
@@ -67,6 +72,9 @@ impl Made {
                 package.own, package.of_others, package.withheld
             );
         }
+        if let Some(code) = &self.disclosure {
+            text += &format!("; registered as disclosure {code}");
+        }
         text
     }
 
@@ -86,7 +94,7 @@ impl Made {
         }
     }
 
-    fn sha256(&self) -> String {
+    pub(super) fn sha256(&self) -> String {
         self.digest.sha256.iter().map(|b| format!("{b:02x}")).collect()
     }
 }

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use escrowdb::export::{Asked, Others};
-use escrowdb::id::Handle;
+use escrowdb::id::{Handle, Micros};
 use escrowdb::record::Kind;
 
 use crate::args::Global;
 use crate::commands::export::access::Access;
 use crate::commands::export::crypt::Recipients;
 use crate::commands::export::write::{Each, Job, Records};
+use crate::commands::register;
 use crate::engine::{self, Exported, Reading};
 use crate::exit::Failure;
 use crate::out::Out;
@@ -21,6 +22,7 @@ pub(crate) mod crypt;
 mod csv;
 mod foreword;
 mod form;
+mod given;
 mod html;
 mod made;
 mod vcon;
@@ -67,6 +69,13 @@ pub(crate) struct Args {
     /// Encrypt to the public keys in a file, one a line.
     #[arg(long, value_name = "FILE")]
     to_file: Vec<PathBuf>,
+    /// Register that it is given to somebody: `escrow disclosure list` shows it, and so do plans of later
+    /// erasures.
+    #[arg(long, value_name = "R")]
+    recipient: Option<String>,
+    /// When the recipient must have destroyed it.
+    #[arg(long, value_name = "DATE", value_parser = register::instant)]
+    expires: Option<Micros>,
     /// The file; FILE.manifest.json and FILE.proof are written beside it, with
     /// which `escrow verify-export` checks it.
     #[arg(long, value_name = "FILE")]
@@ -96,6 +105,14 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     } else {
         Target::sealed(&args.output, place)?
     };
+    if args.expires.is_some() && args.recipient.is_none() {
+        return Err(Failure::usage("--expires is about what is given away").hint("use it with --recipient R"));
+    }
+    if args.recipient.as_ref().is_some_and(|who| who.trim().is_empty())
+        || args.expires.is_some_and(|at| at <= register::now())
+    {
+        return Err(Failure::usage("a recipient has a name, and destroys what she got in time to come"));
+    }
     let made = make(args, global, &target, &recipients)?;
     let line = if out.json() { made.to_json(target.path()) } else { made.to_text(target.path()) };
     Ok(out.line(&line)?)
@@ -125,11 +142,16 @@ fn make(args: &Args, global: &Global, target: &Target, recipients: &Recipients) 
         if is_package { package(source, &query, each) } else { records(args, source, by_conversation, each) }
     };
     let job = Job { target, format: &args.format, asked, handle, access, recipients };
-    if args.unsigned {
-        write::unsigned(job, &reading, &mut each)
+    let mut made = if args.unsigned {
+        write::unsigned(job, &reading, &mut each)?
     } else {
-        write::signed(job, &reading, &mut each)
+        write::signed(job, &reading, &mut each)?
+    };
+    if let Some(recipient) = &args.recipient {
+        let people = given::people(args, &reading, &query)?;
+        made.disclosure = Some(given::register(&store, global, &made, people, (recipient, args.expires))?);
     }
+    Ok(made)
 }
 
 /// What is asked for, as the manifest says it; people by their handle too.

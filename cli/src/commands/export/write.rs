@@ -67,6 +67,7 @@ impl Job<'_> {
             },
             proof: None,
             size: None,
+            disclosure: None,
         }
     }
 }
