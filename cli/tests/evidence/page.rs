@@ -1,113 +1,10 @@
-//! What docs/EVIDENCE.md shows is what the program prints: its transcripts run in one folder, line after
-//! line. In what is shown, `…` stands for anything in a line, and a line of `…` for any lines.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+//! What docs/EVIDENCE.md shows is what the program prints.
 
-use std::path::Path;
-use std::process::Command;
-
-use crate::support::Sandbox;
-
-/// A command and what is shown below it.
-struct Shown {
-    command: String,
-    output: Vec<String>,
-}
-
-/// Every command of the page's `console` blocks.
-fn transcripts(page: &str) -> Vec<Shown> {
-    let mut all: Vec<Shown> = Vec::new();
-    let mut inside = false;
-    for line in page.lines() {
-        match (inside, line) {
-            (false, "```console") => inside = true,
-            (true, "```") => inside = false,
-            (true, line) => match line.strip_prefix("$ ") {
-                Some(command) => all.push(Shown { command: command.to_owned(), output: Vec::new() }),
-                None => all.last_mut().unwrap().output.push(line.to_owned()),
-            },
-            (false, _) => {}
-        }
-    }
-    all
-}
-
-/// Whether a line is as shown.
-fn fits(line: &str, shown: &str) -> bool {
-    let mut parts = shown.split('…');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = line.strip_prefix(first) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    true
-}
-
-/// Whether what was printed is as shown.
-fn is_as_shown(printed: &[&str], shown: &[String]) -> bool {
-    match shown.split_first() {
-        None => printed.is_empty(),
-        Some((any, rest)) if any == "…" => (0..=printed.len()).any(|n| is_as_shown(&printed[n..], rest)),
-        Some((line, rest)) => {
-            printed.split_first().is_some_and(|(p, behind)| fits(p, line) && is_as_shown(behind, rest))
-        }
-    }
-}
+use crate::support::page;
 
 #[test]
 fn the_page_shows_what_is_printed() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/EVIDENCE.md");
-    let transcripts = transcripts(&std::fs::read_to_string(page).unwrap());
-    assert!(transcripts.len() > 15, "{} commands", transcripts.len());
-    let sandbox = Sandbox::new();
-    let programs = Path::new(env!("CARGO_BIN_EXE_escrow")).parent().unwrap();
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
-    // What a shell would remember.
-    let mut remembered = String::new();
-    for Shown { command, output } in &transcripts {
-        let assigned = command.split_once('=').map(|(name, _)| name).filter(|name| {
-            let name = name.strip_prefix("export ").unwrap_or(name);
-            name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        });
-        // What a variable got stays, as in a shell.
-        let script = match assigned {
-            Some(name) => {
-                let bare = name.strip_prefix("export ").unwrap_or(name);
-                format!("{remembered}{command}\nprintf '%s' \"${bare}\"")
-            }
-            None => format!("{remembered}{command}"),
-        };
-        let run = Command::new("sh")
-            .args(["-c", &script])
-            .current_dir(&sandbox.folder)
-            .env("PATH", &path)
-            .env_remove("ESCROW_SLOT")
-            .output()
-            .unwrap();
-        let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
-        if let Some(name) = assigned {
-            assert!(run.status.success() && !out.contains('\''), "$ {command}\n{out}{err}");
-            remembered += &format!("{name}='{out}'\n");
-            continue;
-        }
-        let printed: Vec<&str> = out.lines().chain(err.lines()).collect();
-        assert!(
-            is_as_shown(&printed, output),
-            "$ {command}\nprinted (exit {:?}):\n{}\nbut the page shows:\n{}",
-            run.status.code(),
-            printed.join("\n"),
-            output.join("\n")
-        );
-    }
+    page::check("EVIDENCE.md", 16);
 }
 
 #[test]
@@ -124,6 +21,6 @@ fn shown_lines_fit_what_they_say_and_nothing_else() {
         ("a1b2c", "a…b…c", true),
         ("a1b2d", "a…b…c", false),
     ] {
-        assert_eq!(fits(line, shown), is, "{line} {shown}");
+        assert_eq!(page::fits(line, shown), is, "{line} {shown}");
     }
 }

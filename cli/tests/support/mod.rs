@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
+pub(crate) mod page;
+
 /// A temporary folder that goes with its owner.
 pub(crate) struct Sandbox {
     pub(crate) folder: PathBuf,

@@ -1,0 +1,11 @@
+//! Rules from the command line: notices and consents, holds, requests, disclosures, and the page that leads
+//! through them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod consents;
+mod disclosures;
+mod holds;
+mod page;
+mod requests;
