@@ -78,9 +78,13 @@ fn what_drifted_or_is_held_is_not_done() {
         let code = format!("h{}", place.len());
         let (held, _) = plan(&sandbox, "r1");
         assert_eq!(held["plan"]["holds"], json!([code]), "{place}");
-        let refused = sandbox.run("--json --as dana request run r1 --yes").exits(7);
-        assert!(refused.error()["message"].as_str().unwrap().contains(&code), "{place}");
-        assert_eq!(sandbox.count("subject:anna@example.org"), 3);
+        // Of the last one a part only is held: that is another end.
+        if !place.starts_with("--query") {
+            let refused = sandbox.run("--json --as dana request run r1 --yes").exits(7);
+            assert!(refused.error()["message"].as_str().unwrap().contains(&code), "{place}");
+            assert_eq!(one(&sandbox, "request show r1")["state"], "planned", "{place}");
+            assert_eq!(sandbox.count("subject:anna@example.org"), 3);
+        }
         sandbox.run(&format!("hold release {code} --reason settled")).ok();
     }
     sandbox.run("hold place other --conversation c2 --matter M --ground claims").ok();

@@ -25,7 +25,7 @@ pub(super) struct Canonical {
     /// SHA-256 of it, lower-case hexadecimal.
     pub(super) hash: String,
     /// Codes of holds that keep something of it.
-    pub(super) holds: Vec<String>,
+    holds: Vec<String>,
     /// Of an erasure, what the engine planned.
     erasure: Option<Plan>,
 }
@@ -211,7 +211,7 @@ fn print(plan: &Canonical, out: &mut Out) -> Result<(), Failure> {
         out.line(&format!("beside it {details} details of acts would go; segments re-keyed: {segments}"))?;
     }
     if !plan.holds.is_empty() {
-        out.line(&format!("held by {}: it will be refused", plan.holds.join(" ")))?;
+        out.line(&format!("held by {}: what that keeps stays", plan.holds.join(" ")))?;
     }
     Ok(out.line(&format!("SHA-256 {}", plan.hash))?)
 }

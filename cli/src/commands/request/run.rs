@@ -24,11 +24,11 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
             .hint("see what would go by `escrow request plan`, then give --yes"));
     }
     // The process may have ended between the erasure and the record that it is done.
-    if request.state == State::Running && store.erasure(id(&args.code, &request))?.is_some() {
-        return fulfil_erasure(&store, args, &request, global, out);
-    }
     if request.state.is_answered() {
         return Err(refused("the request is answered"));
+    }
+    if request.kind == Kind::Erasure && store.erasure(id(&args.code, &request))?.is_some() {
+        return fulfil_erasure(&store, args, &request, global, out);
     }
     let Some(agreed) = &request.plan else {
         return Err(refused_with("nothing is planned yet", "`escrow request plan` makes a plan"));
@@ -40,13 +40,8 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
             "plan anew, and have that approved: `escrow request plan`",
         ));
     }
-    if !now.holds.is_empty() {
-        return Err(refused_with(
-            &format!("held by {}", now.holds.join(" ")),
-            "`escrow hold list` shows them",
-        ));
-    }
-    if request.state != State::Running {
+    // An erasure asks the rules itself, and leaves the request as it is where they refuse it.
+    if request.state != State::Running && request.kind != Kind::Erasure {
         super::step(&store, global, &args.code, Step::Run)?;
     }
     match request.kind {
@@ -90,7 +85,13 @@ fn fulfil_erasure(
     let disclosures = plan::disclosures(store, request.person.0);
     let certificate = match store.name_of(request.person)? {
         Some(name) => {
-            let options = EraseOptions { basis: args.basis, request: Some(id), ..EraseOptions::default() };
+            let options = EraseOptions {
+                basis: args.basis,
+                request: Some(id),
+                actor: global.actor.clone(),
+                approved: Some(args.code.clone()),
+                ..EraseOptions::default()
+            };
             store.erase(&Selector::Person(name), &options)?
         }
         None => store.certificate(id, None)?,
@@ -101,8 +102,14 @@ fn fulfil_erasure(
     if !disclosures.is_empty() {
         note(&format!("still to be told (GDPR article 19): {}", disclosures.join(" ")));
     }
-    let done = Step::Fulfil { partly: None, reference: id.to_string() };
-    super::step(store, global, &args.code, done)?;
+    let partly =
+        certificate.kept.as_ref().map(|kept| if kept.held { "held" } else { "kept by law" }.to_owned());
+    let mut steps = Vec::new();
+    if request.state != State::Running {
+        steps.push(super::event(&args.code, Step::Run));
+    }
+    steps.push(super::event(&args.code, Step::Fulfil { partly, reference: id.to_string() }));
+    store.change_all(&engine::as_named(global), steps)?;
     Ok(())
 }
 
