@@ -21,6 +21,8 @@ use crate::register::Registers;
 
 mod rules;
 
+use rules::Said;
+
 mod overlays;
 
 use overlays::Overlays;
@@ -83,6 +85,7 @@ pub struct View {
     /// nobody else, though the tree may not know them any more.
     pub leaving: Vec<Vec<u8>>,
     rules: Arc<Registers>,
+    said: Mutex<Said>,
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
@@ -152,6 +155,7 @@ impl View {
             mask: Mask::default(),
             leaving: Vec::new(),
             rules: Arc::default(),
+            said: Mutex::default(),
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
@@ -385,6 +389,7 @@ impl View {
     /// Drops whatever was decoded for speed.
     pub fn clear_caches(&self) {
         *self.names.lock() = Names::default();
+        *self.said.lock() = Said::default();
         for segment in &self.segments {
             segment.part.clear();
         }

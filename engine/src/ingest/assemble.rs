@@ -149,7 +149,9 @@ impl<'a, 'r> Draft<'a, 'r> {
         }
         match self.try_add(record, asked) {
             Ok(outcome) => Ok(outcome),
-            Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Invalid) => Ok(Outcome::Rejected(e)),
+            Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Invalid | ErrorKind::Refused) => {
+                Ok(Outcome::Rejected(e))
+            }
             Err(e) => Err(e),
         }
     }
@@ -221,6 +223,11 @@ impl<'a, 'r> Draft<'a, 'r> {
             None if subjects.is_empty() && !record.is_made_join() => self.implied_subjects(record)?,
             of_target => of_target.filter(|_| subjects.is_empty()),
         };
+        match &implied {
+            Some(numbers) => self.pass_gate(record, numbers.iter().copied().map(Some))?,
+            None if subjects.is_empty() => self.pass_gate(record, std::iter::once(*author))?,
+            None => self.pass_gate(record, subjects.iter().copied())?,
+        }
         let author = self.given_or_birth(*author, &record.author)?;
         let subjects = match implied {
             Some(numbers) => Subjects::from(numbers),

@@ -475,22 +475,31 @@ impl<'s> Reading<'s> {
         self.search_until(self.until(), f)
     }
 
-    /// What this reading doesn't see: what is being erased; and what is restricted, unless it is for a case
-    /// (GDPR article 18 (2)).
-    pub(crate) fn mask<'v>(&self, view: &'v View) -> Cow<'v, Mask> {
-        let holds = &view.rules().holds;
-        if self.session.case_name().is_some() || !holds.iter().any(Placed::restricts) {
-            return Cow::Borrowed(&view.mask);
+    /// What this reading doesn't see: what is being erased; what is restricted, unless it is for a case
+    /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
+    pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
+        let rules = view.rules();
+        let restricts = self.session.case_name().is_none() && rules.holds.iter().any(Placed::restricts);
+        let purpose = self.session.purpose_name().and_then(|code| rules.purposes.get(code));
+        let purpose = purpose.filter(|purpose| purpose.needs_consent);
+        if !restricts && purpose.is_none() {
+            return Ok(Cow::Borrowed(&view.mask));
         }
         let mut mask = view.mask.clone();
-        for placed in holds.iter().filter(|placed| placed.restricts()) {
+        if let Some(purpose) = purpose {
+            mask.restricted = view.without_consent(&purpose.code, self.state.env.clock.now())?;
+        }
+        if !restricts {
+            return Ok(Cow::Owned(mask));
+        }
+        for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
             match &placed.hold.scope {
                 Scope::Person(number) => mask.restricted.push(PersonNumber(*number)),
                 Scope::Conversation(name) => mask.restricted_conversations.push(name.clone()),
                 Scope::Query { .. } => {}
             }
         }
-        Cow::Owned(mask)
+        Ok(Cow::Owned(mask))
     }
 
     /// The same, which ends at a time.
@@ -502,7 +511,7 @@ impl<'s> Reading<'s> {
         let view = self.state.view.read();
         let shown = view.shown(None)?;
         let parts = shown.parts();
-        let mask = self.mask(&view);
+        let mask = self.mask(&view)?;
         f(&view, &Search { parts: &parts, people: &*view, mask: &mask, until })
     }
 }

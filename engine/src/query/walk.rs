@@ -117,7 +117,7 @@ impl<'r> Walk<'r> {
             let view = self.reading.state().view.read();
             let shown = view.shown(self.below)?;
             let parts = shown.parts();
-            let mask = self.reading.mask(&view);
+            let mask = self.reading.mask(&view)?;
             let search = Search { parts: &parts, people: &*view, mask: &mask, until: self.until };
             let mut is_fresh = self.begin(&search, view.generation)?;
             while page.len() < n {

@@ -123,6 +123,10 @@ impl Settings {
         for (field, span) in [("keep_evidence", &event.keep_evidence), ("grace", &event.grace)] {
             span.as_deref().map(Span::parse).transpose().map_err(|e| e.context(field))?;
         }
+        if event.gate == Some(Gate::Quarantine) {
+            return Err(Error::newer("a gate that takes records and hides them until there is a consent")
+                .hint("`refuse` keeps them out, and tells which"));
+        }
         if *event == Event::default() {
             return Err(Error::invalid("nothing is to be changed"));
         }

@@ -1,11 +1,13 @@
 //! What rules say in the moment that a reader sees: registers as their records make them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Result};
-use crate::id::{Handle, PersonNumber, Seq};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Field, Term};
 use crate::keyring::catalog;
 use crate::record::{Kind, Stored, StoredRef};
@@ -13,7 +15,47 @@ use crate::register::consent::Consents;
 use crate::register::{Event, Registers, Stamp};
 use crate::view::View;
 
+/// People whose consents are kept at hand, at most.
+const AT_HAND_MAX: usize = 100_000;
+
+/// What people said of purposes, as far as it was asked for since the last erasure.
+#[derive(Default)]
+pub(super) struct Said {
+    /// Who stands for the evidence about whom. Once it is so it stays so until an erasure.
+    evidence: HashMap<PersonNumber, PersonNumber>,
+    /// What was said, by who stands for the evidence.
+    consents: HashMap<PersonNumber, Arc<Consents>>,
+}
+
 impl View {
+    /// What a living person said of purposes; `None` if nothing is known.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn consents_of(&self, person: PersonNumber) -> Result<Option<Arc<Consents>>> {
+        let known = {
+            let said = self.said.lock();
+            let evidence = said.evidence.get(&person).copied();
+            evidence.map(|evidence| (evidence, said.consents.get(&evidence).cloned()))
+        };
+        let evidence = match known {
+            Some((_, Some(consents))) => return Ok(Some(consents)),
+            Some((evidence, None)) => evidence,
+            None => match self.evidence_number(person)? {
+                Some(evidence) => evidence,
+                None => return Ok(None),
+            },
+        };
+        let consents = Arc::new(self.consents(evidence)?);
+        let mut said = self.said.lock();
+        if said.consents.len() >= AT_HAND_MAX {
+            *said = Said::default();
+        }
+        said.evidence.insert(person, evidence);
+        said.consents.insert(evidence, Arc::clone(&consents));
+        Ok(Some(consents))
+    }
+
     /// The state of every register but consents.
     pub const fn rules(&self) -> &Arc<Registers> {
         &self.rules
@@ -22,6 +64,8 @@ impl View {
     /// Applies a record that was just written.
     pub(super) fn apply_rule(&mut self, stored: &StoredRef<'_>, seq: Seq) -> Result<()> {
         if stored.kind == Kind::Consent {
+            let said = self.said.get_mut();
+            stored.subjects.iter().for_each(|number| drop(said.consents.remove(number)));
             return Ok(());
         }
         if let Some(event) = Event::parse(stored.kind, stored.body)? {
@@ -71,6 +115,30 @@ impl View {
         }
         self.rules = Arc::new(rules);
         Ok(())
+    }
+
+    /// Subjects of records who have not consented to a purpose, or not any more, ascending.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn without_consent(&self, purpose: &str, now: Micros) -> Result<Vec<PersonNumber>> {
+        let mut people = BTreeSet::new();
+        for part in self.parts() {
+            for (value, _) in part.terms(Field::Subject)? {
+                if let Ok(bytes) = <[u8; 8]>::try_from(value.as_slice()) {
+                    people.insert(PersonNumber(u64::from_be_bytes(bytes)));
+                }
+            }
+        }
+        people.remove(&PersonNumber::STORE);
+        let mut without = Vec::new();
+        for number in people {
+            let consents = self.consents_of(number)?;
+            if !consents.is_some_and(|consents| consents.holds(purpose, &self.rules.notices, now)) {
+                without.push(number);
+            }
+        }
+        Ok(without)
     }
 
     /// A person's random handle, from the key tree or from the record that made her known.

@@ -17,7 +17,7 @@ use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
 
-const START: i64 = 1_767_225_600_000_000;
+pub(crate) const START: i64 = 1_767_225_600_000_000;
 
 fn builder(disk: &MemoryVfs, clock: &Arc<ManualClock>, seed: u64) -> Builder {
     Store::builder("/s")
@@ -27,12 +27,12 @@ fn builder(disk: &MemoryVfs, clock: &Arc<ManualClock>, seed: u64) -> Builder {
         .background(false)
 }
 
-fn dana() -> Session {
+pub(crate) fn dana() -> Session {
     Session::new().actor("dana")
 }
 
 /// A store with two purposes and a published notice.
-fn store() -> (MemoryVfs, Arc<ManualClock>, Store) {
+pub(crate) fn store() -> (MemoryVfs, Arc<ManualClock>, Store) {
     let (disk, clock) = (MemoryVfs::new(), Arc::new(ManualClock::new(Micros(START))));
     let store = builder(&disk, &clock, 1).create().unwrap();
     for code in ["support", "offers"] {
@@ -70,7 +70,7 @@ fn publish(store: &Store, version: u32, material: bool) {
     store.change(&dana(), Event::Notice(publish)).unwrap();
 }
 
-fn event(deed: Deed, person: &str, purpose: &str, version: u32) -> Event {
+pub(crate) fn event(deed: Deed, person: &str, purpose: &str, version: u32) -> Event {
     Event::Consent(consent::Event {
         event: deed,
         person: person.into(),

@@ -2,5 +2,6 @@
 
 mod amended;
 mod consents;
+mod gate;
 mod holds;
 mod versions;
