@@ -32,6 +32,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
     ("state", "roll", "the committer publishes what a roll built"),
     ("state", "view", "the open store holds the view that readers share"),
     ("state", "receipts", "whose keys seal acts, and when they die, is settled under the committer's lock"),
+    (
+        "ingest",
+        "query",
+        "whether a hold's query finds what an edit is about, is asked while the edit comes in",
+    ),
     ("query", "ingest", "what a reading does is appended before its answer leaves"),
     ("erase", "ingest", "an erasure is itself a record that is appended"),
     (

@@ -399,11 +399,12 @@ impl<'a, 'r> Draft<'a, 'r> {
             entry.record().subjects.to_vec()
         } else if let Some(past) = self.past.record(conversation, id) {
             Old::Past(past).subjects().to_vec()
-        } else if let Some((_, seq, stored)) = self.find(conversation, id, &Asked::not_yet(identity))? {
+        } else if let Some((place, seq, stored)) = self.find(conversation, id, &Asked::not_yet(identity))? {
             let stored = Zeroizing::new(stored);
             if self.view.hides(&stored, seq) {
                 return Err(busy());
             }
+            self.ask_holds(record, place)?;
             stored.subjects.clone()
         } else {
             return Ok(None);

@@ -1,12 +1,18 @@
-//! The gate: what is kept for a purpose that needs consent is taken only where there is one.
+//! The gate: what is kept for a purpose that needs consent is taken only where there is one, and what is
+//! said of a held record only where that leaves it as it is.
+
+use roaring::RoaringBitmap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
 use crate::ingest::assemble::Draft;
 use crate::policy::selector::RecordFacts;
-use crate::policy::{self, Action, Facts, Ground};
-use crate::record::Record;
+use crate::policy::{self, Action, Facts, Ground, Held, Reach};
+use crate::query::held::Standing;
+use crate::record::stored::REMOVED;
+use crate::record::{Kind, Record};
 use crate::register::settings::Gate;
+use crate::view::Place;
 
 impl Draft<'_, '_> {
     /// Asks whether a record may be kept: each of its subjects must have consented to every purpose that it
@@ -55,6 +61,37 @@ impl Draft<'_, '_> {
             )
             .hint("`escrow consent give` notes one; `escrow gate show` says what is asked of which records")),
             Err(other) => Err(Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name()))),
+        }
+    }
+
+    /// Asks whether what is said of a record may be: holds keep it from being hidden and from being changed.
+    ///
+    /// # Errors
+    /// *Refused*; the message names the holds.
+    pub(super) fn ask_holds(&self, record: &Record, about: Place<'_>) -> Result<()> {
+        let action = match record.kind {
+            Kind::Edit => Action::UserEdit,
+            Kind::Delete => Action::UserDelete,
+            Kind::Tag if record.extra.iter().any(|(name, _)| name == REMOVED) => Action::Correct,
+            // A reaction, or a tag more, changes nothing that is there.
+            _ => return Ok(()),
+        };
+        let standing = Standing::of(self.view)?;
+        if standing.is_empty() {
+            return Ok(());
+        }
+        let (doc, mut codes) = (RoaringBitmap::from([about.doc]), Vec::new());
+        standing.docs(about.part, &doc, &mut codes)?;
+        let reach = if codes.is_empty() { Reach::None } else { Reach::All };
+        let facts = Facts { held: Held { reach, codes }, ..Facts::default() };
+        match policy::ask(action, &facts, self.env.clock.now()) {
+            Err(Ground::Hold { codes }) => {
+                Err(Error::new(ErrorKind::Refused, format!("held: {}", codes.join(", "))).hint(
+                    "what is held is neither hidden nor changed; give it again once the hold is lifted",
+                ))
+            }
+            Err(other) => Err(Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name()))),
+            Ok(_) => Ok(()),
         }
     }
 

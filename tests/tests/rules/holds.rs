@@ -12,7 +12,7 @@ use escrowdb::register::hold::{self, Effect, Hold, Scope};
 use escrowdb::register::request::{self, Kind, Step};
 use escrowdb::register::{Event, settings};
 use escrowdb::session::Session;
-use escrowdb::store::{ActOptions, EraseOptions, Record, SearchOptions, Selector, Store};
+use escrowdb::store::{ActOptions, EraseOptions, Outcome, Record, SearchOptions, Selector, Store};
 use escrowdb::vfs::{MemoryVfs, Vfs};
 use escrowdb_tests::call::{Aim, Call, Class};
 use escrowdb_tests::clock::ManualClock;
@@ -131,6 +131,36 @@ fn nothing_changes_where_all_is_held() {
             assert_eq!(erase(&store, &selector).err().unwrap().kind(), ErrorKind::Refused);
         }
         assert_eq!((ids(&store, dana()), store.key_status().epoch), before);
+    }
+}
+
+#[test]
+fn what_is_held_is_neither_hidden_nor_changed() {
+    for scope in [Scope::Conversation("c2".into()), query("contract")] {
+        let store = store();
+        place(&store, "m1", Effect::Hold, scope);
+        let about = |kind, id: &str, target: &str, conversation: &str| {
+            let record = Record::new(conversation, "anna", Micros(START + 1), "x").id(id);
+            store.append(&[record.kind(kind).target(target)]).unwrap().remove(0)
+        };
+        use escrowdb::record::Kind;
+        for kind in [Kind::Edit, Kind::Delete] {
+            match about(kind, "e1", "a2", "c2") {
+                Outcome::Rejected(e) => assert_eq!(e.to_string(), "held: m1"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(about(Kind::Reaction, "r1", "a2", "c2"), Outcome::Added(_)));
+        assert!(matches!(about(Kind::Edit, "e2", "a1", "c1"), Outcome::Added(_)));
+        let tags = ["later".to_owned()];
+        store.tag(&dana(), "a2", None, &tags, &[]).unwrap();
+        assert_eq!(store.tag(&dana(), "a2", None, &[], &tags).unwrap_err().kind(), ErrorKind::Refused);
+        let correct = |id: &str| store.correct(&dana(), id, None, "another", None).map(drop);
+        assert_eq!(correct("a2").unwrap_err().kind(), ErrorKind::Refused);
+        correct("a1").unwrap();
+        release(&store, "m1");
+        correct("a2").unwrap();
+        assert!(matches!(about(Kind::Delete, "d1", "a2", "c2"), Outcome::Added(_)));
     }
 }
 
