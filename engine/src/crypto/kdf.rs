@@ -39,11 +39,13 @@ pub enum Label {
     RecordId,
     /// Id of a join that the store makes.
     JoinId,
+    /// Mark of a conversation in a register.
+    ConversationMark,
 }
 
 impl Label {
     /// Every label.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::KeyringPage,
         Self::KeyringRoot,
         Self::KeyringFree,
@@ -58,6 +60,7 @@ impl Label {
         Self::Cursor,
         Self::RecordId,
         Self::JoinId,
+        Self::ConversationMark,
     ];
 
     /// A hasher in `derive_key` mode. The key of a context is hashed once a process.
@@ -88,6 +91,7 @@ impl Label {
             Self::Cursor => "EscrowDB 2026-11-24 cursor v1",
             Self::RecordId => "EscrowDB 2026-11-24 record id v1",
             Self::JoinId => "EscrowDB 2026-11-24 join id v1",
+            Self::ConversationMark => "EscrowDB 2026-11-30 mark of a conversation v1",
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod log_key;
 pub mod pass;
 pub mod plan;
+pub mod retention;
 pub mod rules;
 pub mod target;
 

@@ -48,6 +48,8 @@ pub struct Numbered<'r> {
     pub author: PersonNumber,
     /// Numbers of the subjects, ascending.
     pub subjects: Subjects,
+    /// Number of its retention class; 0 for none.
+    pub class: u32,
 }
 
 impl BatchEntry<'_> {
@@ -83,7 +85,7 @@ impl Numbered<'_> {
             body: &record.body,
             reply_to: record.reply_to.as_deref(),
             target: record.target.as_deref(),
-            class: 0,
+            class: self.class,
             policy: 0,
             person: None,
             extra: &record.extra,

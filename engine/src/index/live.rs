@@ -308,6 +308,11 @@ impl Part for LiveIndex {
         Ok(self.lists.values(field))
     }
 
+    fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
+        let docs = self.docs.iter().zip(0..).filter(|(d, _)| d.class == class).map(|(_, n)| n);
+        RoaringBitmap::from_sorted_iter(docs).map_err(|_| Error::corrupt("live documents are not in order"))
+    }
+
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
         let within = |key: SortKey| from <= key.time && key.time < before;
         let docs = self.docs.iter().zip(0..).filter(|(d, _)| within(d.key)).map(|(_, n)| n);

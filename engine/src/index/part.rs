@@ -161,6 +161,8 @@ pub trait Part: Send + Sync {
     fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// At most `k` of `docs` with keys above `above`, ascending.
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
+    /// Documents of a retention class.
+    fn class_docs(&self, class: u32) -> Result<RoaringBitmap>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
     /// What the leaf of a document commits to.

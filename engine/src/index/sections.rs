@@ -469,6 +469,11 @@ impl Places {
         blocks.iter().zip(slots.iter()).map(place).collect()
     }
 
+    /// The block of every document.
+    pub fn blocks(&self) -> impl Iterator<Item = u64> + '_ {
+        self.blocks.iter()
+    }
+
     /// Where a document stands.
     pub fn get(&self, doc: u32) -> Option<Location> {
         let block = u32::try_from(self.blocks.get(doc)?).ok()?;

@@ -258,11 +258,12 @@ impl<'a, 'r> Draft<'a, 'r> {
                 (Cow::Owned(id), hashed)
             }
         };
+        let class = self.rules.classes.of(&record.into());
         for (number, name) in participants.iter().zip(&record.participants) {
             let number = self.given_or_birth(*number, name)?;
-            self.join(record, number, &subjects)?;
+            self.join(record, number, (&subjects, class))?;
         }
-        let numbered = Numbered { record, id, author, subjects };
+        let numbered = Numbered { record, id, author, subjects, class };
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
 
@@ -347,7 +348,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         let same = match (author, numbers) {
             (Some(author), Some(numbers)) => {
                 let (id, subjects) = (Cow::Borrowed(id), Subjects::from(numbers).sorted());
-                old.equals(&Numbered { record, id, author, subjects }.record())
+                old.equals(&Numbered { record, id, author, subjects, class: 0 }.record())
             }
             _ => false,
         };
@@ -468,8 +469,13 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     /// Records that a person took part, once a conversation and set of subjects. The join goes with
-    /// whoever's erasure takes the record that named her.
-    fn join(&mut self, record: &Record, person: PersonNumber, naming: &Subjects) -> Result<()> {
+    /// whoever's erasure takes the record that named her, and is of that record's retention class.
+    fn join(
+        &mut self,
+        record: &Record,
+        person: PersonNumber,
+        (naming, class): (&Subjects, u32),
+    ) -> Result<()> {
         let subjects = made::join_subjects(naming, person);
         let mark = made::join_mark(self.view.tagger(), &record.conversation, person, &subjects);
         if self.past.joined.contains(&mark) {
@@ -495,6 +501,7 @@ impl<'a, 'r> Draft<'a, 'r> {
                 time: record.time,
                 channel: record.channel.clone(),
                 kind: Kind::Join,
+                class,
                 ..Stored::default()
             })?;
         }

@@ -22,7 +22,8 @@ pub fn repeated(
     author: Option<PersonNumber>,
 ) -> String {
     let subjects = subjects.iter().copied().collect::<Subjects>().sorted();
-    let nobody = Numbered { record, id: Cow::Borrowed(""), author: PersonNumber::STORE, subjects };
+    // The class is left out too: one may be defined between the first time and the next.
+    let nobody = Numbered { record, id: Cow::Borrowed(""), author: PersonNumber::STORE, subjects, class: 0 };
     let content = Zeroizing::new(nobody.record().encode());
     let author = author.map(|number| number.0.to_be_bytes());
     let author = author.as_ref().map_or(&[][..], |bytes| bytes);

@@ -106,9 +106,10 @@ impl Old<'_> {
     }
 }
 
-/// What must be equal of equal records. A join that the store makes has time and channel of
-/// whichever record named the person first, here or in another store.
+/// What must be equal of equal records. Its class is what was defined when it came. A join that the store
+/// makes has time and channel of whichever record named the person first, here or in another store.
 fn comparable(record: StoredRef<'_>) -> StoredRef<'_> {
+    let record = StoredRef { class: 0, ..record };
     if record.kind == Kind::Join && record.id.starts_with(JOIN_PREFIX) {
         return StoredRef { time: Micros::default(), channel: "", ..record };
     }

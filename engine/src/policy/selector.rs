@@ -5,7 +5,7 @@
 //! in, and must not depend on what was opened, on who is whose, or on the clock.
 
 use crate::error::{Error, Result};
-use crate::record::Kind;
+use crate::record::{Kind, Record};
 use crate::text::nfc;
 
 /// Longest text of a condition, bytes.
@@ -26,6 +26,18 @@ pub struct RecordFacts<'a> {
     pub channel: &'a str,
     /// Tags.
     pub tags: &'a [String],
+}
+
+impl<'a> From<&'a Record> for RecordFacts<'a> {
+    fn from(record: &'a Record) -> Self {
+        Self {
+            kind: record.kind,
+            conversation: &record.conversation,
+            author: &record.author,
+            channel: &record.channel,
+            tags: &record.tags,
+        }
+    }
 }
 
 /// A condition on a record.

@@ -4,9 +4,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::policy::selector::Condition;
+use crate::id::Micros;
+use crate::policy::selector::{Condition, RecordFacts};
 use crate::policy::span::Span;
-use crate::register::form::{check_code, check_text};
+use crate::register::form::{check_code, check_text, instant};
 
 /// From when the time of a record runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,9 @@ pub enum Event {
         code: String,
         /// In which conversation, by the store's keyed mark of its name.
         mark: String,
+        /// When, in the time that the store believes. A clock that was set back begins nothing early.
+        #[serde(with = "instant")]
+        at: Micros,
     },
 }
 
@@ -102,7 +106,7 @@ pub struct Kept {
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
     all: Vec<Kept>,
-    begun: std::collections::BTreeMap<(u32, String), crate::id::Micros>,
+    begun: std::collections::BTreeMap<(u32, String), Micros>,
 }
 
 impl Classes {
@@ -126,8 +130,14 @@ impl Classes {
         self.all.iter().find(|kept| kept.class.number == number)
     }
 
+    /// The number of the class that takes a record that comes in: the first that fits. 0 if none does.
+    pub fn of(&self, record: &RecordFacts<'_>) -> u32 {
+        let fits = |kept: &&Kept| kept.active && kept.condition.holds(record);
+        self.all.iter().find(fits).map_or(0, |kept| kept.class.number)
+    }
+
     /// When the time of a conversation began in a class.
-    pub fn begun(&self, number: u32, mark: &str) -> Option<crate::id::Micros> {
+    pub fn begun(&self, number: u32, mark: &str) -> Option<Micros> {
         self.begun.get(&(number, mark.to_owned())).copied()
     }
 
@@ -176,7 +186,7 @@ impl Classes {
                 Some(kept) if kept.active => Ok(()),
                 _ => Err(no_such()),
             },
-            Event::Begin { code, mark } => match self.by_code(code) {
+            Event::Begin { code, mark, .. } => match self.by_code(code) {
                 None => Err(no_such()),
                 Some(kept) if kept.class.start != Start::Event => {
                     Err(Error::invalid("the time of this class begins with no event"))
@@ -190,7 +200,7 @@ impl Classes {
     }
 
     /// What an event does.
-    pub fn apply(&mut self, event: Event, at: crate::id::Micros) {
+    pub fn apply(&mut self, event: Event, at: Micros) {
         match event {
             Event::Define(class) => {
                 if self.by_number(class.number).is_none() {
@@ -198,24 +208,24 @@ impl Classes {
                 }
             }
             Event::Lengthen { code, lock } => {
-                if let (Some(kept), Ok(span)) = (self.of(&code), Span::parse(&lock)) {
+                if let (Some(kept), Ok(span)) = (self.named(&code), Span::parse(&lock)) {
                     (kept.lock, kept.class.lock) = (Some(span), Some(lock));
                 }
             }
             Event::Retire { code } => {
-                if let Some(kept) = self.of(&code) {
+                if let Some(kept) = self.named(&code) {
                     kept.active = false;
                 }
             }
-            Event::Begin { code, mark } => {
+            Event::Begin { code, mark, at: begun } => {
                 if let Some(number) = self.by_code(&code).map(|kept| kept.class.number) {
-                    self.begun.entry((number, mark)).or_insert(at);
+                    self.begun.entry((number, mark)).or_insert(begun.max(at));
                 }
             }
         }
     }
 
-    fn of(&mut self, code: &str) -> Option<&mut Kept> {
+    fn named(&mut self, code: &str) -> Option<&mut Kept> {
         self.all.iter_mut().find(|kept| kept.class.code == code)
     }
 }
@@ -240,7 +250,6 @@ fn no_such() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Micros;
 
     fn class(code: &str, number: u32, lock: Option<&str>, maximum: Option<&str>) -> Class {
         Class {

@@ -165,6 +165,11 @@ fn derivations_never_change() {
             "EscrowDB 2026-11-24 join id v1",
             "b854c7e5991300183d6c8413d088f669e2539aaf01e4723040405212e863028dc59ea367628baaa90411a26830779688b60a8b28a4a8749e41b492ff5169a94671202759e3eefdea893f8db5",
         ),
+        (
+            Label::ConversationMark,
+            "EscrowDB 2026-11-30 mark of a conversation v1",
+            "5d72de9604abc85fe003fe806c91d17c5383b505cb80a59648444fe37a5cb6f5c9ab4c1fc77e99f3c23839a1b2bcebcbccccdbf05a77ad53db3c6d62098c5c2bb1f278aa9a1f426720272769",
+        ),
     ];
     assert_eq!(pinned.len(), Label::ALL.len());
     for (label, context, expected) in pinned {

@@ -4,4 +4,5 @@ mod amended;
 mod consents;
 mod gate;
 mod holds;
+mod retention;
 mod versions;

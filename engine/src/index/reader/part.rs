@@ -142,6 +142,27 @@ impl Part for Segment {
         walk().map_err(|e| self.sections.index.at(Section::Dictionary, e))
     }
 
+    fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
+        let blocks = self.sections.blocks()?;
+        let of_class: Vec<bool> = blocks.iter().map(|block| block.class == class).collect();
+        // Most often all records are of one class, and none is looked at.
+        if !of_class.contains(&true) {
+            return Ok(RoaringBitmap::new());
+        }
+        let mut docs = RoaringBitmap::new();
+        if !of_class.contains(&false) {
+            docs.insert_range(..self.doc_count());
+            return Ok(docs);
+        }
+        let places = self.sections.places()?;
+        for (doc, block) in (0..self.doc_count()).zip(places.blocks()) {
+            if usize::try_from(block).ok().and_then(|n| of_class.get(n)) == Some(&true) {
+                docs.insert(doc);
+            }
+        }
+        Ok(docs)
+    }
+
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
         let mut docs = RoaringBitmap::new();
         if let Some(range) = self.time_range(from, before)?.filter(|r| !r.is_empty()) {

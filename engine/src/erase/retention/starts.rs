@@ -1,0 +1,162 @@
+//! From when the time of each record runs.
+
+use std::collections::{HashMap, HashSet};
+
+use roaring::RoaringBitmap;
+
+use crate::crypto::kdf::Label;
+use crate::error::Result;
+use crate::id::{Handle, Micros};
+use crate::index::{Field, Part, Term};
+use crate::keyring::catalog::Tagger;
+use crate::register::class::{Kept, Start};
+use crate::view::View;
+
+/// The store's keyed mark of a conversation, as registers hold it.
+pub fn mark_of(tagger: &Tagger, conversation: &[u8]) -> String {
+    Handle(mark(tagger, conversation)).to_string()
+}
+
+fn mark(tagger: &Tagger, conversation: &[u8]) -> [u8; 16] {
+    tagger.mark(Label::ConversationMark, &[conversation])
+}
+
+/// When the time of a class' records began.
+pub enum Starts {
+    /// With each record's own time.
+    Own,
+    /// Those of a conversation together, but none before its own time; for each part of the view.
+    Together(Vec<Vec<Group>>),
+}
+
+/// Records of a class that stand in one conversation.
+pub struct Group {
+    docs: RoaringBitmap,
+    start: Micros,
+}
+
+impl Starts {
+    /// Finds out when; `of_class` are the documents of the class, part by part.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn of(view: &View, class: &Kept, parts: &[&dyn Part], of_class: &[RoaringBitmap]) -> Result<Self> {
+        if class.class.start == Start::Time || class.maximum.is_none() {
+            return Ok(Self::Own);
+        }
+        let tagger = view.tagger();
+        let mut found: Vec<Vec<([u8; 16], RoaringBitmap)>> = Vec::with_capacity(parts.len());
+        for (part, of_class) in parts.iter().zip(of_class) {
+            let mut groups = Vec::new();
+            if !of_class.is_empty() {
+                for (name, _) in part.terms(Field::Conversation)? {
+                    let docs = part.postings(&Term { field: Field::Conversation, value: name.clone() })?;
+                    let docs = docs & of_class;
+                    if !docs.is_empty() {
+                        groups.push((mark(tagger, &name), docs));
+                    }
+                }
+            }
+            found.push(groups);
+        }
+        let begun: HashMap<[u8; 16], Micros> = if class.class.start == Start::Event {
+            let classes = &view.rules().classes;
+            let marks = found.iter().flatten().map(|(mark, _)| *mark);
+            let begun = |mark| classes.begun(class.class.number, &Handle(mark).to_string());
+            marks.filter_map(|mark| Some((mark, begun(mark)?))).collect()
+        } else {
+            latest(tagger, parts, found.iter().flatten().map(|(mark, _)| *mark).collect())?
+        };
+        let group = |(mark, docs)| Some(Group { docs, start: *begun.get(&mark)? });
+        let all = found.into_iter().map(|groups| groups.into_iter().filter_map(group).collect());
+        Ok(Self::Together(all.collect()))
+    }
+
+    /// Those of `docs` of the `nth` part whose start satisfies `is_over`, which holds for all starts before one that
+    /// it holds for; and the earliest start of the others, as far as it is known.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn over(
+        &self,
+        part: &dyn Part,
+        nth: usize,
+        docs: &RoaringBitmap,
+        is_over: impl Fn(Micros) -> bool,
+    ) -> Result<(RoaringBitmap, Option<Micros>)> {
+        let before = first_not(&is_over);
+        let over = docs & part.in_time(Micros(i64::MIN), before)?;
+        let Self::Together(groups) = self else {
+            let rest = docs - &over;
+            let next = part.oldest(&rest, 1, None)?.first().map(|(key, _)| key.time);
+            return Ok((over, next));
+        };
+        let (mut together, mut next) = (RoaringBitmap::new(), None::<Micros>);
+        for group in groups.get(nth).into_iter().flatten() {
+            let of_group = &group.docs & docs;
+            if group.start < before {
+                together |= &of_group & &over;
+            }
+            let rest = if group.start < before { of_group - &over } else { of_group };
+            if let Some((key, _)) = part.oldest(&rest, 1, None)?.first() {
+                let start = key.time.max(group.start);
+                next = Some(next.map_or(start, |next| next.min(start)));
+            }
+        }
+        Ok((together, next))
+    }
+}
+
+/// The latest time of each of these conversations, over all parts.
+fn latest(
+    tagger: &Tagger,
+    parts: &[&dyn Part],
+    wanted: HashSet<[u8; 16]>,
+) -> Result<HashMap<[u8; 16], Micros>> {
+    let mut all: HashMap<[u8; 16], Micros> = HashMap::with_capacity(wanted.len());
+    if wanted.is_empty() {
+        return Ok(all);
+    }
+    for part in parts {
+        for (name, _) in part.terms(Field::Conversation)? {
+            let mark = mark(tagger, &name);
+            if !wanted.contains(&mark) {
+                continue;
+            }
+            let docs = part.postings(&Term { field: Field::Conversation, value: name })?;
+            if let Some((key, _)) = part.newest(&docs, 1, None)?.first() {
+                all.entry(mark).and_modify(|time| *time = key.time.max(*time)).or_insert(key.time);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The first instant that something doesn't hold for, which holds for all before one that it holds for.
+fn first_not(holds: impl Fn(Micros) -> bool) -> Micros {
+    let (mut low, mut high) = (Micros::MIN.0, Micros::MAX.0.saturating_add(1));
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if holds(Micros(middle)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    // Times before the first that a record can have are those of nobody.
+    Micros(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_not_over_is_found() {
+        for at in [Micros::MIN.0, -1, 0, 1, 77, Micros::MAX.0] {
+            assert_eq!(first_not(|start| start.0 < at), Micros(at));
+        }
+        assert_eq!(first_not(|_| false), Micros::MIN);
+        assert!(first_not(|_| true) > Micros::MAX);
+    }
+}

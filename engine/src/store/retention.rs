@@ -1,0 +1,51 @@
+//! How long records are kept: classes, and what becomes of records whose time is over.
+
+use crate::erase::retention::{self, RetentionReport, starts};
+use crate::error::Result;
+use crate::id::Seq;
+use crate::query::eval::hidden;
+use crate::receipts::when;
+use crate::register::{Event, class};
+use crate::session::Session;
+use crate::store::Store;
+
+impl Store {
+    /// Erases the records whose longest time is over, of classes that are erased then, as far as no hold and no
+    /// lock keeps them: all in one erasure, with one certificate. Of other classes it says how many are due. A dry
+    /// run answers the same and erases nothing. A run that was cut goes on with the next.
+    ///
+    /// # Errors
+    /// As [`Store::erase`]; *corrupt* while a segment or a record of a register can't be read.
+    pub fn retention(&self, dry_run: bool) -> Result<RetentionReport> {
+        retention::run(&self.state, &self.queue, dry_run)
+    }
+
+    /// Begins the time of a conversation's records in a class that waits for an event, now.
+    ///
+    /// # Errors
+    /// *Not found* for an unknown class, *invalid* for one that does not wait, *refused* if it has begun.
+    pub fn begin_class(&self, session: &Session, code: &str, conversation: &str) -> Result<Seq> {
+        let seen = self.state.look_at_clock()?;
+        let at = when::claimed(&seen, self.state.env.clock.now());
+        let mark = starts::mark_of(self.state.view.read().tagger(), conversation.as_bytes());
+        self.change(session, Event::Class(class::Event::Begin { code: code.to_owned(), mark, at }))
+    }
+
+    /// How many records are of a class, by its number.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn records_of_class(&self, number: u32) -> Result<u64> {
+        let view = self.state.view.read();
+        let mut records = 0;
+        for part in view.parts() {
+            let docs = part.class_docs(number)?;
+            records += if docs.is_empty() || view.mask.is_empty() {
+                docs.len()
+            } else {
+                (docs - hidden(part, &view.mask)?).len()
+            };
+        }
+        Ok(records)
+    }
+}
