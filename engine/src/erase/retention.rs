@@ -1,7 +1,8 @@
 //! Records whose longest time is over: counted, and erased by the way of every erasure.
 //!
 //! What is kept by whom is settled in this order: a hold, a lock, the longest time. Nothing goes early: the time
-//! is what the store believes, which never runs ahead of a clock that was set forward for less than a day.
+//! is what the store believes, which never runs ahead of a clock that was set forward for less than a day,
+//! and never later than the clock.
 
 pub mod starts;
 
@@ -18,7 +19,6 @@ use crate::ingest::Queue;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::policy::Basis;
-use crate::query::eval::hidden;
 use crate::register::class::{Kept, Then};
 use crate::register::hold::{Placed, Scope};
 use crate::state::{State, beside_erasures, commit};
@@ -78,7 +78,7 @@ pub struct ClassReport {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetentionReport {
-    /// The time that the store believes.
+    /// The time that the store believes, or that of the clock where that is earlier.
     pub at: Micros,
     /// Every class in order, as it was before the run.
     pub classes: Vec<ClassReport>,
@@ -101,7 +101,9 @@ struct Due {
 /// not known then. As of every erasure.
 pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<RetentionReport> {
     state.check_writable()?;
-    let at = state.look_at_clock()?.believed;
+    // Where the clock is behind, nothing goes before it is put right: one that was set back and then forward
+    // again has the store believe in years that never were.
+    let at = state.look_at_clock()?.believed.min(state.env.clock.now());
     let first = {
         let view = state.view.read();
         if !view.missing.is_empty() {
@@ -190,7 +192,7 @@ fn look(view: &View, at: Micros) -> Result<Due> {
         for part in &parts {
             let mut docs = part.class_docs(class.class.number)?;
             if !docs.is_empty() && !view.mask.is_empty() {
-                docs -= hidden(*part, &view.mask)?;
+                docs -= view.mask.docs_in(*part)?;
             }
             report.records += docs.len();
             of_class.push(docs);

@@ -3,7 +3,6 @@
 use crate::erase::retention::{self, RetentionReport, starts};
 use crate::error::Result;
 use crate::id::Seq;
-use crate::query::eval::hidden;
 use crate::receipts::when;
 use crate::register::{Event, class};
 use crate::session::Session;
@@ -43,7 +42,7 @@ impl Store {
             records += if docs.is_empty() || view.mask.is_empty() {
                 docs.len()
             } else {
-                (docs - hidden(part, &view.mask)?).len()
+                (docs - view.mask.docs_in(part)?).len()
             };
         }
         Ok(records)

@@ -362,12 +362,19 @@ fn no_clock_makes_anything_end_early() {
     assert_eq!(due(&made, on(1)), 0);
     assert_eq!(due(&made, on(29)), 0);
     assert_eq!(due(&made, on(30)), 1);
-    // Ten years behind: time goes on from where it was.
+    // Ten years behind: nothing goes, however long that lasts, and what is due goes when it is put right.
     let made = begin();
-    for day in 0..30 {
+    for day in 0..40 {
         assert_eq!(due(&made, on(day - 3_650)), 0, "day {day}");
     }
-    assert_eq!(due(&made, on(30 - 3_650)), 1);
+    assert_eq!(due(&made, on(30)), 1);
+    // Behind for a moment, and put right for days: what the store believes is ten years ahead then.
+    let made = begin();
+    assert_eq!(
+        (due(&made, on(-3_650)), due(&made, on(1)), due(&made, on(3)), due(&made, on(29))),
+        (0, 0, 0, 0)
+    );
+    assert_eq!(due(&made, on(30)), 1);
     // Back and forth within a day.
     let made = begin();
     for hour in 0..48 {
@@ -381,10 +388,13 @@ fn no_clock_makes_anything_end_early() {
     made.live_until(20);
     made.clock.set(on(-3_650));
     made.store.begin_class(&dana(), "end", "c1").unwrap();
-    made.clock.set(on(20));
-    made.store.retention(true).unwrap();
-    made.clock.set(on(21));
-    assert_eq!(of(&run(&made.store), "end").due, 0);
+    assert_eq!((due_of_end(&made, 20), due_of_end(&made, 21), due_of_end(&made, 49)), (0, 0, 0));
+    assert_eq!(due_of_end(&made, 50), 1);
+}
+
+fn due_of_end(made: &Made, day: i64) -> u64 {
+    made.clock.set(on(day));
+    of(&run(&made.store), "end").due
 }
 
 /// A store in whose segments and journal half of the records are due.

@@ -72,8 +72,8 @@ impl Starts {
         Ok(Self::Together(all.collect()))
     }
 
-    /// Those of `docs` of the `nth` part whose start satisfies `is_over`, which holds for all starts before one that
-    /// it holds for; and the earliest start of the others, as far as it is known.
+    /// Those of `docs` of the `nth` part whose start satisfies `is_over`, which holds for all starts some days
+    /// before one that it holds for ([`NEAR`]); and the earliest start of the others, as far as it is known.
     ///
     /// # Errors
     /// Unreadable files.
@@ -84,8 +84,14 @@ impl Starts {
         docs: &RoaringBitmap,
         is_over: impl Fn(Micros) -> bool,
     ) -> Result<(RoaringBitmap, Option<Micros>)> {
-        let before = first_not(&is_over);
-        let over = docs & part.in_time(Micros(i64::MIN), before)?;
+        let near = first_not(&is_over);
+        let (from, before) = (Micros(near.0 - NEAR), Micros(near.0 + NEAR));
+        let mut over = docs & part.in_time(Micros(i64::MIN), from)?;
+        for doc in docs & part.in_time(from, before)? {
+            if is_over(part.key(doc)?.time) {
+                over.insert(doc);
+            }
+        }
         let Self::Together(groups) = self else {
             let rest = docs - &over;
             let next = part.oldest(&rest, 1, None)?.first().map(|(key, _)| key.time);
@@ -94,10 +100,13 @@ impl Starts {
         let (mut together, mut next) = (RoaringBitmap::new(), None::<Micros>);
         for group in groups.get(nth).into_iter().flatten() {
             let of_group = &group.docs & docs;
-            if group.start < before {
-                together |= &of_group & &over;
+            let mut rest = of_group;
+            if is_over(group.start) {
+                let with_it = part.in_time(Micros(i64::MIN), Micros(group.start.0.saturating_add(1)))?;
+                let gone = &rest & (with_it | &over);
+                rest -= &gone;
+                together |= gone;
             }
-            let rest = if group.start < before { of_group - &over } else { of_group };
             if let Some((key, _)) = part.oldest(&rest, 1, None)?.first() {
                 let start = key.time.max(group.start);
                 next = Some(next.map_or(start, |next| next.min(start)));
@@ -132,7 +141,12 @@ fn latest(
     Ok(all)
 }
 
-/// The first instant that something doesn't hold for, which holds for all before one that it holds for.
+/// How near to each other starts are of which a later one may be over and an earlier one not: a month from the
+/// evening of the 28 January ends behind one from the morning of the 31st. More than those three days.
+const NEAR: i64 = 5 * Micros::DAY;
+
+/// An instant that something doesn't hold for and right before which it holds: near to every other such, see
+/// [`NEAR`].
 fn first_not(holds: impl Fn(Micros) -> bool) -> Micros {
     let (mut low, mut high) = (Micros::MIN.0, Micros::MAX.0.saturating_add(1));
     while low < high {

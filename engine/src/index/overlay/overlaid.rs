@@ -95,6 +95,10 @@ impl Part for Overlaid<'_> {
         self.part.time_span()
     }
 
+    fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
+        self.part.class_docs(class)
+    }
+
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
         self.part.in_time(from, before)
     }
