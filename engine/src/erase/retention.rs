@@ -11,14 +11,15 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::erase::retention::starts::Starts;
-use crate::erase::{Certificate, certificate, pass, target};
-use crate::error::{Error, Result};
+use crate::erase::{Certificate, certificate, pass, rules, target};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, RequestId, Seq};
 use crate::index::{Part, Term};
 use crate::ingest::Queue;
-use crate::keyring::pending::{Done, Pending, Target, Waiting};
+use crate::keyring::pending::{Done, Target, Waiting};
 use crate::keyring::{Changes, catalog};
-use crate::policy::Basis;
+use crate::policy::{self, Action, Basis, Facts};
+use crate::query::held::Standing;
 use crate::register::class::{Kept, Then};
 use crate::register::hold::{Placed, Scope};
 use crate::state::{State, beside_erasures, commit};
@@ -118,7 +119,11 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     // One that waits already, for room or for a hold, is gone on with first.
     let waiting = catalog::waiting(&state.view.read().tree)?;
     for (request, _) in waiting.iter().filter(|(_, waiting)| is_of_class(waiting)) {
-        report.certificates.extend(finish(state, queue, *request)?);
+        match finish(state, queue, *request) {
+            // It is completed when the hold is lifted, and keeps nothing else.
+            Err(e) if e.kind() == ErrorKind::Refused => {}
+            done => report.certificates.extend(done?),
+        }
     }
     if let Some(request) = announce(state, at)? {
         report.certificates.extend(finish(state, queue, request)?);
@@ -140,12 +145,16 @@ fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
     }
     let request = RequestId(state.env.random(b"request")?);
     let mut changes = Changes::new();
-    catalog::put_chosen(&mut changes, &tree, request, &erase)?;
+    let now = state.env.clock.now();
     let waiting = Waiting {
         progress: Done { basis: Basis::Retention as u8, ..Done::default() },
-        ..Waiting::new(Target::Records { of: Target::CLASS, seqs: erase }, state.env.clock.now())
+        ..Waiting::new(Target::Records { of: Target::CLASS, seqs: erase }, now)
     };
-    catalog::put_pending(&mut changes, request, &Pending::Waiting(waiting))?;
+    // What holds, locks and restrictions keep was left out record by record.
+    let facts = Facts { past_maximum: true, ..Facts::default() };
+    let asked = policy::ask(Action::ExpireClass, &facts, now);
+    let (permit, _) = asked.map_err(|ground| rules::refusal(&ground))?;
+    rules::accept(permit, &mut changes, &tree, request, waiting)?;
     commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
     Ok(Some(request))
 }
@@ -168,16 +177,17 @@ fn finish(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Optio
 
 /// Every class, and what is due of it at an instant.
 fn look(view: &View, at: Micros) -> Result<Due> {
-    let rules = view.rules();
-    if rules.unread > 0 {
+    let registers = view.rules();
+    if registers.unread > 0 {
         return Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
             "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
         ));
     }
     let parts = view.parts();
     let mut due = Due { classes: Vec::new(), erase: Vec::new() };
+    let standing = Standing::of(view)?;
     let mut kept: Vec<Option<RoaringBitmap>> = vec![None; parts.len()];
-    for class in rules.classes.iter() {
+    for class in registers.classes.iter() {
         let mut report = ClassReport {
             code: class.class.code.clone(),
             active: class.active,
@@ -210,7 +220,7 @@ fn look(view: &View, at: Micros) -> Result<Due> {
             }
             let kept = match kept {
                 Some(kept) => kept,
-                None => kept.insert(kept_in(view, *part)?),
+                None => kept.insert(kept_in(view, &standing, *part)?),
             };
             report.held += (&over & &*kept).len();
             let free = over - &*kept;
@@ -229,19 +239,17 @@ fn look(view: &View, at: Micros) -> Result<Due> {
 
 /// Documents of a part that stay, whatever their class: what is held, and what a person had restricted
 /// (GDPR article 18 (2)).
-fn kept_in(view: &View, part: &dyn Part) -> Result<RoaringBitmap> {
-    let mut docs = RoaringBitmap::new();
-    for Placed { hold, .. } in view.rules().holds.iter().filter(|placed| placed.holds() || placed.restricts())
-    {
+fn kept_in(view: &View, standing: &Standing<'_>, part: &dyn Part) -> Result<RoaringBitmap> {
+    let mut docs = standing.docs(part, &RoaringBitmap::new(), &mut Vec::new())?;
+    let restricted = view.rules().holds.iter().filter(|placed| placed.restricts());
+    for Placed { hold, .. } in restricted {
         match &hold.scope {
             Scope::Person(number) => {
                 docs |= target::of_subjects(part, &target::linked(view, PersonNumber(*number))?)?;
             }
             Scope::Conversation(name) => docs |= part.postings(&Term::conversation(name))?,
-            // What it finds or will find: nothing goes while it stands.
-            Scope::Query { .. } => {
-                docs.insert_range(..part.doc_count());
-            }
+            // Queries are held, not restricted.
+            Scope::Query { .. } => {}
         }
     }
     Ok(docs)
