@@ -160,12 +160,13 @@ fn purposes_keep_their_ground_and_settings_what_is_not_named() {
     sandbox.run("gate rule add --when kind:message --for support").ok();
     sandbox.run("gate rule add --when * --for support").ok();
     sandbox.run("gate rule add --when * --for offers").exits(3);
-    sandbox.run("gate set --mode quarantine").ok();
+    sandbox.run("gate set --mode quarantine").exits(1);
+    sandbox.run("gate set --mode refuse").ok();
     let gate = one(&sandbox, "gate show");
-    assert_eq!((&gate["mode"], &gate["rules"][1]["when"]), (&json!("quarantine"), &json!("*")));
+    assert_eq!((&gate["mode"], &gate["rules"][1]["when"]), (&json!("refuse"), &json!("*")));
     assert!(sandbox.run("gate show").ok().out.contains("kind:message"));
     sandbox.run("gate rule clear").ok();
-    assert_eq!(one(&sandbox, "gate show"), json!({"mode": "quarantine", "rules": []}));
+    assert_eq!(one(&sandbox, "gate show"), json!({"mode": "refuse", "rules": []}));
     sandbox.run("settings set").exits(2);
     sandbox.run("settings set --keep-evidence long").exits(2);
     sandbox.run("settings set --four-eyes on --keep-evidence 30d --grace 7d --deletion erase").ok();

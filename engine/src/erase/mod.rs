@@ -239,6 +239,7 @@ fn announce(
 ) -> Result<()> {
     let keyring = state.keyring.lock();
     let accepted = catalog::pending(&keyring.tree())?.into_iter().find(|(id, _)| *id == request);
+    let now = state.env.clock.now();
     let (settled, approvers, people, records) = {
         let view = state.view.read();
         let mut target = target::resolve(&view, selector);
@@ -277,10 +278,10 @@ fn announce(
             return Err(Error::new(ErrorKind::Busy, "it is being erased already, or is part of what is")
                 .hint("repeat when that erasure has ended"));
         }
-        let mut ruled = rules::look(&view, &target, &hits.0)?;
+        let mut ruled = rules::look(&view, &target, &hits.0, now)?;
         let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref());
         ruled.facts.approvals = approvals;
-        let settled = rules::settle(target::action(&target), target, ruled, state.env.clock.now());
+        let settled = rules::settle(target::action(&target), target, ruled, now);
         (settled, approvers, people, hits.records())
     };
     let (permit, target, kept) = match settled {

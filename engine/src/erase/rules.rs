@@ -8,11 +8,11 @@ use roaring::RoaringBitmap;
 use crate::erase::{EraseOptions, Selector, certificate, target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, RequestId, Seq};
-use crate::index::{People, Term};
+use crate::index::{Part, People, Term};
 use crate::ingest::{Acts, Queue, register};
 use crate::keyring::pending::{Kept, Pending, Target, Waiting};
 use crate::keyring::{Changes, Tree, catalog};
-use crate::policy::{self, Action, Approvals, Decision, Facts, Ground, Held, Permit, Reach};
+use crate::policy::{self, Action, Approvals, Decision, Facts, Ground, Held, Lock, Permit, Reach};
 use crate::query::held::Standing;
 use crate::receipts::{Act, Deed};
 use crate::record::{Kind, Stored};
@@ -37,7 +37,7 @@ pub struct Ruled {
 ///
 /// # Errors
 /// *Corrupt* where registers can't be read: what they hold is not known then.
-pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap]) -> Result<Ruled> {
+pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -> Result<Ruled> {
     if view.rules().unread > 0 {
         return Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
             "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
@@ -52,7 +52,8 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap]) -> Result<Rule
             codes.push(code.to_owned());
         }
     }
-    let (mut held, mut all) = (0, 0);
+    let (mut held, mut locked, mut all) = (0, 0, 0);
+    let mut until: Option<Micros> = None;
     let mut rest = Vec::new();
     for (part, hits) in view.parts().into_iter().zip(hits) {
         let content = hits - part.postings(&Term::kind(Kind::Person))?;
@@ -62,6 +63,9 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap]) -> Result<Rule
             kept = standing.docs(part, &content, &mut codes)? & &content;
             held += kept.len();
         }
+        let locks = locked_in(view, part, &content, now, &mut until)?;
+        locked += locks.len();
+        kept |= locks;
         rest.extend(part.seqs(&(content - kept))?);
     }
     rest.sort_unstable();
@@ -76,8 +80,35 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap]) -> Result<Rule
         held: held_reach > Reach::None,
         until: None,
     };
-    let facts = Facts { held: Held { reach: held_reach, codes }, ..Facts::default() };
+    let lock = until.map(|until| Lock { reach: reach(locked), until });
+    let mut facts = Facts { held: Held { reach: held_reach, codes }, lock, ..Facts::default() };
+    if all > 0 && rest.is_empty() && held_reach == Reach::Part {
+        // What the holds leave the locks keep: nothing is left to go.
+        facts.held.reach = Reach::All;
+    }
     Ok(Ruled { facts, rest, kept })
+}
+
+/// Documents whose shortest time is not over, and when the last of them is.
+fn locked_in(
+    view: &View,
+    part: &dyn Part,
+    among: &RoaringBitmap,
+    now: Micros,
+    until: &mut Option<Micros>,
+) -> Result<RoaringBitmap> {
+    let mut locked = RoaringBitmap::new();
+    for kept in view.rules().classes.iter() {
+        let Some(lock) = kept.lock else { continue };
+        for doc in part.class_docs(kept.class.number)? & among {
+            let end = lock.kept_until(part.key(doc)?.time).unwrap_or(Micros::MAX);
+            if now < end {
+                locked.insert(doc);
+                *until = Some(until.unwrap_or(end).max(end));
+            }
+        }
+    }
+    Ok(locked)
 }
 
 /// Whether a standing hold keeps something of what waits. Dates that have come are asked too, but nothing

@@ -31,6 +31,9 @@ pub fn look(seen: Option<Seen>, now: Micros) -> Seen {
     } else {
         (seen.believed.0.saturating_add(seen.doubted), gone)
     };
+    // A clock that was set back and is put right leaps to where this store's time is already: of a leap only
+    // what lies ahead of that is news.
+    let gone = if gone > LEAP_MAX { gone.min(now.0.saturating_sub(base).max(0)) } else { gone };
     let (believed, doubted) = if gone <= LEAP_MAX { (base.saturating_add(gone), 0) } else { (base, gone) };
     Seen { believed: Micros(believed).min(Micros::MAX), clock: now, doubted }
 }
@@ -110,6 +113,16 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_goes_on_from_there() {
         assert_eq!(believed(&[0, 10, -9_000, -8_990, -8_980]), 30);
+    }
+
+    /// Retention is never early: the ten years that such a clock leaps were not gone through twice.
+    #[test]
+    fn a_clock_that_was_set_back_and_is_put_right_leaps_to_where_it_was() {
+        assert_eq!(believed(&[0, -3_650, 1, 2, 3]), 3);
+        assert_eq!(believed(&[0, 20, -3_650, -3_640, 25, 26]), 31);
+        // What lies ahead of it is doubted as ever.
+        assert_eq!(believed(&[0, -3_650, 3_650]), 0);
+        assert_eq!(believed(&[0, -3_650, 3_650, 3_651]), 3_651);
     }
 
     #[test]
