@@ -2,9 +2,12 @@
 
 use clap::ValueEnum;
 use escrowdb::merkle::signer::is_name;
+use escrowdb::register::class::{self, Class, Start, Then};
+use escrowdb::register::{Event, settings};
+use escrowdb::session::Session;
 
 use crate::args::Global;
-use crate::engine::{self, Preset};
+use crate::engine::{self, Preset, Store};
 use crate::exit::Failure;
 use crate::json::Object;
 use crate::out::{Out, note};
@@ -20,6 +23,16 @@ pub(crate) struct Args {
     /// Whose a record is if it names no subjects. Default: peer.
     #[arg(long, value_enum)]
     preset: Option<PresetName>,
+    /// How long records are kept. Default: for ever, unless `class define` says something else.
+    #[arg(long, value_enum)]
+    retention: Option<RetentionName>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum RetentionName {
+    /// Chats for 180 days, context such as addresses and devices for 30 days, evidence of consents for three
+    /// years behind an erasure, acts for six years.
+    Minimal,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -56,7 +69,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     if let Some(region) = &args.region {
         builder = builder.region(region);
     }
-    builder.create()?.close()?;
+    let store = builder.create()?;
+    if let Some(RetentionName::Minimal) = args.retention {
+        keep_little(&store, &engine::as_named(global))?;
+    }
+    store.close()?;
     let (folder, slot) = (folder.display().to_string(), slot.display().to_string());
     if out.json() {
         out.line(&Object::new().text("store", &folder).text("slot", &format!("file:{slot}")).finish())?;
@@ -68,3 +85,33 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     Ok(())
 }
+
+/// Classes and settings of `--retention minimal`.
+fn keep_little(store: &Store, session: &Session) -> Result<(), Failure> {
+    let class = |code: &str, number, title: &str, selector: &str, maximum: &str| {
+        Event::Class(class::Event::Define(Class {
+            code: code.to_owned(),
+            number,
+            title: title.to_owned(),
+            start: Start::Time,
+            lock: None,
+            maximum: Some(maximum.to_owned()),
+            then: Then::Erase,
+            // No longer than is needed.
+            ground: "GDPR 5 (1) (e)".to_owned(),
+            selector: selector.to_owned(),
+        }))
+    };
+    let evidence = settings::Event { keep_evidence: Some("3y".to_owned()), ..settings::Event::default() };
+    let events = vec![
+        class("context", 1, "Addresses and devices", "kind:context", "30d"),
+        class("chat", 2, "Chats", "*", "180d"),
+        Event::Settings(evidence),
+    ];
+    store.change_all(session, events)?;
+    let rules = store.audit_rules()?;
+    Ok(store.set_audit_rules(session, &rules.keep_acts(ACTS_DAYS))?)
+}
+
+/// Six years, two of them leap years at most.
+const ACTS_DAYS: u32 = 2_192;

@@ -14,6 +14,7 @@ mod around;
 mod audit;
 mod certificate;
 mod checkpoint;
+mod class;
 mod compact;
 mod completions;
 mod consent;
@@ -42,6 +43,7 @@ mod register;
 mod request;
 mod restrict;
 mod resume;
+mod retention;
 mod roll;
 mod search;
 mod settings;
@@ -99,6 +101,12 @@ pub(crate) enum Command {
     Erase(erase::Args),
     /// Print the certificate of an erasure once more, or prove it in a later checkpoint.
     Certificate(certificate::Args),
+    /// Say what is kept how long, and show it.
+    #[command(subcommand)]
+    Class(class::Command),
+    /// Erase what was kept long enough, and show what is due.
+    #[command(subcommand)]
+    Retention(retention::Command),
     /// Write records to a file.
     Export(export::Args),
     /// Merge small segments and give back the space of what was erased.
@@ -277,6 +285,8 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Tag(_)
         | Command::Correct(_)
         | Command::Compact
+        | Command::Class(_)
+        | Command::Retention(_)
         | Command::Checkpoint(_)
         | Command::Key(_)
         | Command::Upgrade
@@ -303,6 +313,8 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Stats => stats::run(global, out),
         Command::Erase(args) => erase::run(&args, global, out),
         Command::Certificate(args) => certificate::run(&args, global, out),
+        Command::Class(command) => class::run(&command, global, out),
+        Command::Retention(command) => retention::run(&command, global, out),
         Command::Export(args) => export::run(&args, global, out),
         Command::Compact => compact::run(global, out),
         Command::Audit(args) => audit::run(&args, global, out),

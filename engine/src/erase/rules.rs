@@ -78,7 +78,7 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -
     let kept = Kept {
         records: if whole { all } else { all - rest.len() as u64 },
         held: held_reach > Reach::None,
-        until: None,
+        until,
     };
     let lock = until.map(|until| Lock { reach: reach(locked), until });
     let mut facts = Facts { held: Held { reach: held_reach, codes }, lock, ..Facts::default() };

@@ -245,3 +245,43 @@ fn a_hold_that_is_placed_while_an_erasure_runs_wins_until_the_last_look() {
     assert_eq!((certificate.request, certificate.kept), (request, None));
     assert!(ids(&store, dana()).is_empty());
 }
+
+/// A law that demands that records are kept goes before who asks for their erasure, until its date.
+#[test]
+fn what_a_law_locks_stays_until_its_date() {
+    use escrowdb::register::class::{self, Class, Start, Then};
+    let clock = Arc::new(ManualClock::new(Micros(START)));
+    let disk = MemoryVfs::new();
+    let store = Store::builder("/s")
+        .vfs(Arc::new(disk))
+        .clock(Arc::clone(&clock) as Arc<dyn escrowdb::clock::Clock>)
+        .entropy(Arc::new(SeededEntropy::new(1)))
+        .background(false)
+        .create()
+        .unwrap();
+    let class = Class {
+        code: "orders".into(),
+        number: 1,
+        title: "Orders".into(),
+        start: Start::Time,
+        lock: Some("30d".into()),
+        maximum: Some("60d".into()),
+        then: Then::Erase,
+        ground: "a law".into(),
+        selector: "channel:phone".into(),
+    };
+    store.change(&dana(), Event::Class(class::Event::Define(class))).unwrap();
+    let say = |id: &str, who: &str, channel: &str| {
+        Record::new("c1", who, Micros(START), "x").id(id).channel(channel)
+    };
+    store.append(&[say("a1", "anna", "phone"), say("a2", "anna", "web"), say("b1", "ben", "phone")]).unwrap();
+    let ben = erase(&store, &Selector::Person("ben".into()));
+    assert_eq!(ben.err().unwrap().to_string(), "kept by law until 2026-02-01T00:00:00Z");
+    let part = erase(&store, &Selector::Person("anna".into())).unwrap();
+    let kept = part.kept.unwrap();
+    assert_eq!((kept.records, kept.held, kept.until), (1, false, Some(Micros(START + 31 * Micros::DAY))));
+    assert_eq!(ids(&store, dana().case("tax")), ["a1", "b1"]);
+    clock.set(Micros(START + 31 * Micros::DAY));
+    assert!(erase(&store, &Selector::Person("anna".into())).unwrap().kept.is_none());
+    assert_eq!(ids(&store, dana()), ["b1"]);
+}

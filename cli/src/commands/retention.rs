@@ -1,0 +1,97 @@
+//! `retention`: what becomes of records whose time is over.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use escrowdb::record::time;
+
+use crate::args::Global;
+use crate::commands::class;
+use crate::durable::DurableFile;
+use crate::engine::{self, ClassReport, RetentionReport};
+use crate::exit::Failure;
+use crate::json::{Object, array};
+use crate::out::{Out, note};
+use crate::outside::Outside;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Erase the records whose longest time is over, and which no hold and no lock keeps.
+    Run {
+        /// Say what would go, and erase nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Write the certificate to this file.
+        #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
+        certificate: Option<PathBuf>,
+    },
+    /// Show for each class how many records are due, and when the next will be.
+    Status,
+}
+
+pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let Command::Run { dry_run, certificate } = command else {
+        return print(&engine::open(global)?.retention(true)?, out);
+    };
+    let place = certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
+    let store = engine::open(global)?;
+    // Before anything is destroyed: is there a place for the certificate?
+    let mut file = place.as_ref().map(DurableFile::create).transpose()?;
+    let report = store.retention(*dry_run)?;
+    for certificate in &report.certificates {
+        if let Some(file) = &mut file {
+            let written = writeln!(file, "{}", certificate.to_json());
+            written.map_err(|e| Failure::io("write the certificate", e))?;
+        }
+        note(&format!("erased; certificate: escrow certificate {}", certificate.request));
+    }
+    file.map(DurableFile::commit).transpose()?;
+    print(&report, out)?;
+    Ok(store.close()?)
+}
+
+fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
+    if out.json() {
+        let classes: Vec<String> = report.classes.iter().map(line).collect();
+        let requests: Vec<String> = report.certificates.iter().map(|one| one.request.to_string()).collect();
+        let all = Object::new()
+            .text("at", &time::format(report.at))
+            .raw("classes", &array(&classes))
+            .texts("requests", &requests)
+            .finish();
+        return Ok(out.line(&all)?);
+    }
+    if report.classes.is_empty() {
+        return Ok(out.line("no classes are defined: everything is kept")?);
+    }
+    let head = ["class", "records", "due", "then", "held", "locked", "next due"].map(str::to_owned).to_vec();
+    let row = |class: &ClassReport| {
+        let next = class.next.map_or_else(|| "-".to_owned(), time::format);
+        let number = |n: u64| n.to_string();
+        vec![
+            class.code.clone(),
+            number(class.records),
+            number(class.due),
+            class::then_name(class.then).to_owned(),
+            number(class.held),
+            number(class.locked),
+            next,
+        ]
+    };
+    let rows: Vec<_> = std::iter::once(head).chain(report.classes.iter().map(row)).collect();
+    Ok(out.table(&rows)?)
+}
+
+fn line(class: &ClassReport) -> String {
+    Object::new()
+        .text("class", &class.code)
+        .flag("active", class.active)
+        .text("then", class::then_name(class.then))
+        .number("records", class.records)
+        .number("due", class.due)
+        .number("held", class.held)
+        .number("locked", class.locked)
+        .maybe("next", class.next.map(time::format).as_deref())
+        .finish()
+}
