@@ -9,3 +9,4 @@ mod disclosures;
 mod holds;
 mod page;
 mod requests;
+mod retention;

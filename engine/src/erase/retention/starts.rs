@@ -73,7 +73,7 @@ impl Starts {
     }
 
     /// Those of `docs` of the `nth` part whose start satisfies `is_over`, which holds for all starts some days
-    /// before one that it holds for ([`NEAR`]); and the earliest start of the others, as far as it is known.
+    /// before one that it holds for (`NEAR`); and the earliest start of the others, as far as it is known.
     ///
     /// # Errors
     /// Unreadable files.

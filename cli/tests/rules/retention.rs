@@ -2,10 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where it stands")]
 
-#[allow(dead_code, reason = "each program of tests uses a part of it")]
-mod support;
-
-use support::Sandbox;
+use crate::support::{self, Sandbox};
 
 #[test]
 fn what_is_over_goes_and_the_certificate_says_so() {
@@ -43,7 +40,7 @@ fn what_is_over_goes_and_the_certificate_says_so() {
     assert_eq!(would[0]["classes"], did[0]["classes"]);
     let due = did[0]["classes"][0]["due"].as_u64().unwrap();
     assert_eq!(sandbox.count("kind:message"), records - due);
-    assert_eq!(sandbox.has("c.json"), true);
+    assert!(sandbox.has("c.json"));
     assert_eq!(did[0]["requests"].as_array().unwrap().len(), usize::from(due > 0));
     sandbox.run("class lengthen chat --lock 200d").exits(2);
     sandbox.run("class retire chat").ok();
