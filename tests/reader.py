@@ -162,9 +162,9 @@ def read_head(folder, epoch, store, root):
         text = unseal("head", [root], page[48:80], page[:80], page[80:])
         sequence = int.from_bytes(page[40:48], "little")
         # What is only needed to write (120..124) doesn't stop a reader. Bits of what is needed: 0 words (format 2),
-        # 1 evidence (format 3).
+        # 1 evidence (format 3), 2 rules (format 4).
         if text:
-            need(not any(page[10:16] + bytes([text[116] & ~3]) + text[117:120] + text[124:]),
+            need(not any(page[10:16] + bytes([text[116] & ~7]) + text[117:120] + text[124:]),
                  "the store needs what this reader doesn't know")
         if text and (best is None or sequence > best["sequence"]):
             best = {"sequence": sequence, "root_page": int.from_bytes(text[:4], "little"), "root_salt": text[4:36],
