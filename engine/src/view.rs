@@ -23,7 +23,7 @@ mod rules;
 
 use rules::Said;
 
-mod overlays;
+pub(crate) mod overlays;
 
 use overlays::Overlays;
 pub use overlays::Shown;

@@ -266,14 +266,12 @@ const fn name(deed: Deed) -> &'static str {
 fn receipt(args: &Receipt, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let place = Outside::of(global, &args.output)?;
     let store = engine::open(global)?;
-    let said = store.consents(&args.whom.who()?)?;
+    let who = args.whom.who()?;
+    let said = store.consents(&who)?;
     let about = |event: &consent::Event| args.of.as_ref().is_none_or(|code| event.purposes.contains(code));
     let last = said.history.iter().rev().find(|(.., event)| about(event));
     let (seq, id, ..) = last.ok_or_else(|| Failure::not_found("the person said nothing of this"))?;
-    // In no conversation, so that no record of a chat can pass for it.
-    let proofs = engine::session(&store, global).prove(id, Some(""), None)?;
-    let proof = proofs.iter().find(|proof| proof.inclusion.index == *seq);
-    let proof = proof.ok_or_else(|| Failure::not_found("no such record"))?;
+    let proof = engine::session(&store, global).prove_said(&who, id)?;
     durable::write(&place, proof.to_text().as_bytes())?;
     let size = proof.inclusion.size;
     let line = if out.json() {

@@ -13,6 +13,9 @@ use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Facts};
 use crate::state::{State, commit};
 
+/// Periods that go with one request at most, so that an entry holds them: of evidence there is one a person.
+const TOGETHER_MAX: usize = 128;
+
 /// Destroys the keys of the periods of acts and of details whose date has come, in the time that the
 /// store believes. Answers a certificate a class; none if nothing was due.
 ///
@@ -37,23 +40,26 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
         let is_of =
             |waiting: &Waiting| matches!(&waiting.target, Target::Audit { class: of, .. } if *of == class);
         // One that waits already, for room or for a hold, is gone on with first.
-        if let Some((request, _)) = catalog::waiting(&tree)?.into_iter().find(|(_, w)| is_of(w)) {
-            requests.push(request);
+        let waiting = catalog::waiting(&tree)?.into_iter().filter(|(_, w)| is_of(w));
+        let before = requests.len();
+        requests.extend(waiting.map(|(request, _)| request));
+        if requests.len() > before {
             continue;
         }
-        if numbers.is_empty() {
-            continue;
-        }
-        let request = RequestId(state.env.random(b"request")?);
         let now = state.env.clock.now();
-        let waiting = Waiting::new(Target::Audit { class, numbers }, now);
         let mut changes = Changes::new();
-        let facts = Facts { past_maximum: true, ..Facts::default() };
-        let (permit, _) =
-            policy::ask(Action::ExpireActs, &facts, now).map_err(|ground| rules::refusal(&ground))?;
-        rules::accept(permit, &mut changes, &tree, request, waiting)?;
-        commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
-        requests.push(request);
+        for numbers in numbers.chunks(TOGETHER_MAX) {
+            let request = RequestId(state.env.random(b"request")?);
+            let waiting = Waiting::new(Target::Audit { class, numbers: numbers.to_vec() }, now);
+            let facts = Facts { past_maximum: true, ..Facts::default() };
+            let (permit, _) =
+                policy::ask(Action::ExpireActs, &facts, now).map_err(|ground| rules::refusal(&ground))?;
+            rules::accept(permit, &mut changes, &tree, request, waiting)?;
+            requests.push(request);
+        }
+        if !changes.is_empty() {
+            commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
+        }
     }
     state.forget_audit_persons();
     let mut failed = None;

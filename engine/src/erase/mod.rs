@@ -38,6 +38,7 @@ use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::policy::{Action, Basis};
+use crate::receipts::when;
 use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
@@ -238,8 +239,11 @@ fn announce(
     request: RequestId,
 ) -> Result<()> {
     let keyring = state.keyring.lock();
-    let accepted = catalog::pending(&keyring.tree())?.into_iter().find(|(id, _)| *id == request);
+    let tree = keyring.tree();
+    let accepted = catalog::pending(&tree)?.into_iter().find(|(id, _)| *id == request);
+    // A lock ends when the store believes it, and no earlier than the clock says so.
     let now = state.env.clock.now();
+    let now = when::look(catalog::seen(&tree)?, now).believed.min(now);
     let (settled, approvers, people, records) = {
         let view = state.view.read();
         let mut target = target::resolve(&view, selector);
@@ -257,7 +261,9 @@ fn announce(
                     waiting.target.what() == selector.code()
                         && match target {
                             // Of what a rule left a part of, the part is what is gone on with.
-                            Ok(_) if matches!(waiting.target, Target::Records { .. }) => true,
+                            Ok(target) if matches!(waiting.target, Target::Records { .. }) => {
+                                begun || rules::is_part_of(&view, &tree, request, &target)?
+                            }
                             Ok(target) => target::is_same(&target, &waiting.target),
                             Err(e) if e.kind() == ErrorKind::NotFound => begun,
                             Err(e) if e.kind() == ErrorKind::Invalid => false,
@@ -279,7 +285,7 @@ fn announce(
                 .hint("repeat when that erasure has ended"));
         }
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
-        let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref());
+        let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref(), &target);
         ruled.facts.approvals = approvals;
         let settled = rules::settle(target::action(&target), target, ruled, now);
         (settled, approvers, people, hits.records())
@@ -307,7 +313,7 @@ fn announce(
         },
         ..Waiting::new(target, state.env.clock.now())
     };
-    rules::accept(permit, &mut changes, &keyring.tree(), request, waiting)?;
+    rules::accept(permit, &mut changes, &tree, request, waiting)?;
     let log = keyring.head().log;
     commit::commit_locked(state, &keyring, &changes, log, |_| {})
 }

@@ -46,8 +46,7 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
         let view = state.view.read();
         let own = catalog::waiting(&view.tree)?.into_iter().find(|(id, _)| *id == request);
         if let Some((_, own)) = own
-            && own.progress.epoch_after.0 == 0
-            && rules::is_held(&view, &own)?
+            && rules::unheld(&view, vec![(request, own)])?.is_empty()
         {
             return PassEnd::Held.went_on();
         }

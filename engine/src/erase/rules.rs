@@ -1,11 +1,12 @@
 //! The choke point: what rules say of an erasure before it is accepted, and once more before it can't be
 //! undone. Whoever accepts one needs a [`Permit`], and only [`policy::ask`] makes those.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::erase::{EraseOptions, Selector, certificate, target};
+use crate::erase::{EraseOptions, Selector, certificate, family, target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, RequestId, Seq};
 use crate::index::{Part, People, Term};
@@ -74,13 +75,16 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -
         some if some < all => Reach::Part,
         _ => Reach::All,
     };
-    let held_reach = if whole { Reach::All } else { reach(held) };
+    // One record and the joins that it made are one thing.
+    let one = matches!(target, Target::Record { .. });
+    let held_reach = if whole || one && held > 0 { Reach::All } else { reach(held) };
     let kept = Kept {
         records: if whole { all } else { all - rest.len() as u64 },
         held: held_reach > Reach::None,
         until,
     };
-    let lock = until.map(|until| Lock { reach: reach(locked), until });
+    let locked = if one && locked > 0 { Reach::All } else { reach(locked) };
+    let lock = until.map(|until| Lock { reach: locked, until });
     let mut facts = Facts { held: Held { reach: held_reach, codes }, lock, ..Facts::default() };
     if all > 0 && rest.is_empty() && held_reach == Reach::Part {
         // What the holds leave the locks keep: nothing is left to go.
@@ -120,6 +124,10 @@ pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
     if matches!(waiting.target, Target::Audit { .. }) {
         return Ok(false);
     }
+    if view.rules().unread > 0 {
+        // What they said of holds is not known.
+        return Ok(true);
+    }
     let standing = Standing::of(view)?;
     if standing.is_empty() {
         return Ok(false);
@@ -144,9 +152,14 @@ pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
 /// # Errors
 /// Unreadable files.
 pub fn unheld(view: &View, waiting: Vec<(RequestId, Waiting)>) -> Result<Vec<(RequestId, Waiting)>> {
+    if view.rules().unread == 0 && Standing::of(view)?.is_empty() {
+        return Ok(waiting);
+    }
     let mut left = Vec::with_capacity(waiting.len());
     for (request, waiting) in waiting {
-        if waiting.progress.epoch_after.0 > 0 || !is_held(view, &waiting)? {
+        // Who speaks of what goes is asked about too, as at the last look: else that would end every pass.
+        let asked = Waiting { family: family::find(view, &waiting)?, ..waiting.clone() };
+        if waiting.progress.epoch_after.0 > 0 || !is_held(view, &asked)? {
             left.push((request, waiting));
         }
     }
@@ -154,10 +167,16 @@ pub fn unheld(view: &View, waiting: Vec<(RequestId, Waiting)>) -> Result<Vec<(Re
 }
 
 /// Who agreed to the erasure of a request of the register, and who must.
-pub fn approvals(view: &View, request: Option<&str>) -> (Approvals, Vec<PersonNumber>) {
+/// It counts for the person whom the request is about, as long as it is not answered for good.
+pub fn approvals(view: &View, request: Option<&str>, target: &Target) -> (Approvals, Vec<PersonNumber>) {
     let rules = view.rules();
     let of = request.and_then(|code| rules.requests.get(code));
-    let of = of.filter(|of| of.kind == request::Kind::Erasure);
+    let of = of.filter(|of| {
+        let is_open =
+            matches!(of.state, request::State::Approved | request::State::Running | request::State::Partly);
+        let is_hers = matches!(target, Target::Persons(numbers) if numbers.contains(&of.person));
+        of.kind == request::Kind::Erasure && is_open && is_hers
+    });
     let approvers: Vec<_> =
         of.iter().flat_map(|of| of.approvers.iter().copied().filter(|by| *by != of.requester)).collect();
     let needed = u32::from(rules.settings.four_eyes);
@@ -186,6 +205,23 @@ pub fn accept(
 /// What the target is once a rule has left a part of it.
 pub fn part_of(target: &Target, rest: Vec<Seq>) -> Target {
     Target::Records { of: target.what(), seqs: rest }
+}
+
+/// Whether the records that a request waits for are some of what a target takes.
+///
+/// # Errors
+/// Unreadable files.
+pub fn is_part_of(view: &View, tree: &Tree, request: RequestId, target: &Target) -> Result<bool> {
+    let waiting = catalog::waiting(tree)?.into_iter().find(|(id, _)| *id == request);
+    let Some((_, Waiting { target: Target::Records { seqs, .. }, .. })) = waiting else { return Ok(false) };
+    let mut left: BTreeSet<Seq> = seqs.into_iter().collect();
+    let any = !left.is_empty();
+    for (part, docs) in view.parts().into_iter().zip(target::matching(view, target)?.0) {
+        for seq in part.seqs(&docs)? {
+            left.remove(&seq);
+        }
+    }
+    Ok(any && left.is_empty())
 }
 
 /// The refusal as its caller gets it.

@@ -44,6 +44,8 @@ pub struct Snapshot<'s> {
     reading: &'s Reading<'s>,
     generation: u64,
     mask: Mask,
+    /// The same with what this reading doesn't see.
+    own: Mask,
     complete: bool,
     checkpoint: SignedCheckpoint,
     at: Micros,
@@ -68,13 +70,14 @@ impl<'s> Snapshot<'s> {
     /// Those of [`Store::checkpoint`](crate::Store::checkpoint).
     pub fn take(reading: &'s Reading<'s>) -> Result<Self> {
         let state = reading.state();
-        let (generation, mask, complete) = {
+        let (generation, mask, own, complete) = {
             let view = state.view.read();
-            (view.generation, view.mask.clone(), view.missing.is_empty())
+            let own = reading.mask(&view)?.into_owned();
+            (view.generation, view.mask.clone(), own, view.missing.is_empty())
         };
         let checkpoint = state.tree_to_sign()?.sign()?;
         let (at, people) = (state.env.clock.now(), RefCell::default());
-        Ok(Self { reading, generation, mask, complete, checkpoint, at, people })
+        Ok(Self { reading, generation, mask, own, complete, checkpoint, at, people })
     }
 
     /// The checkpoint that it is.
@@ -151,7 +154,7 @@ impl<'s> Snapshot<'s> {
         let mut walk = self.reading.walk(query, &options)?.below(Seq(size));
         while !walk.is_over() {
             let page = walk.page_of(PAGE, |search, found| {
-                if *search.mask != self.mask {
+                if *search.mask != self.own {
                     return Err(revoked());
                 }
                 (found.key.seq.0 < size).then(|| open(search, found)).transpose()

@@ -431,7 +431,7 @@ fn asks_for_words(ast: &Ast) -> bool {
 }
 
 /// Whether a query names a kind.
-pub(super) fn asks_for_kind(ast: &Ast, kind: Kind) -> bool {
+pub(crate) fn asks_for_kind(ast: &Ast, kind: Kind) -> bool {
     match ast {
         Ast::All => false,
         Ast::Leaf(leaf) => *leaf == Leaf::Kind(kind),

@@ -11,10 +11,14 @@ use crate::query::parse::parse;
 use crate::query::plan::Plan;
 use crate::register::hold::{Hold, Scope};
 use crate::view::View;
+use crate::view::overlays::Shown;
 
 /// Holds that stand, made ready to be asked of parts.
 pub(crate) struct Standing<'v> {
     holds: Vec<(&'v Hold, Option<Plan>)>,
+    /// The parts, and as queries see them: with later tags and wordings. None if no query asks.
+    parts: Vec<&'v dyn Part>,
+    shown: Option<Shown<'v>>,
 }
 
 impl<'v> Standing<'v> {
@@ -32,7 +36,9 @@ impl<'v> Standing<'v> {
             };
             holds.push((&placed.hold, plan));
         }
-        Ok(Self { holds })
+        let asks = holds.iter().any(|(_, plan)| plan.is_some());
+        let shown = asks.then(|| view.shown(None)).transpose()?;
+        Ok(Self { holds, parts: view.parts(), shown })
     }
 
     /// Whether there is none.
@@ -65,7 +71,16 @@ impl<'v> Standing<'v> {
                         | part.postings(&Term::person(Field::Author, number))?
                 }
                 (Scope::Conversation(name), _) => part.postings(&Term::conversation(name))?,
-                (Scope::Query { .. }, Some(plan)) => eval::matches(plan, part, &Mask::default())?,
+                // As it was written, and as it is found now: either is what was meant.
+                (Scope::Query { .. }, Some(plan)) => {
+                    let mut docs = eval::matches(plan, part, &Mask::default())?;
+                    let at = self.parts.iter().position(|of| std::ptr::addr_eq(*of, part));
+                    let shown = self.shown.as_ref().map(Shown::parts).unwrap_or_default();
+                    if let Some(shown) = at.and_then(|at| shown.get(at)) {
+                        docs |= eval::matches(plan, *shown, &Mask::default())?;
+                    }
+                    docs
+                }
                 (Scope::Query { .. }, None) => continue,
             };
             if !docs.is_disjoint(among) && !codes.contains(&hold.code) {

@@ -433,8 +433,8 @@ mod tests {
 
     #[test]
     fn versions_stand_beside_everything_else() {
-        assert_eq!(shown("a version:all"), "a version:all");
-        assert_eq!(shown("(version:first (a OR b)) c"), "(version:first (a OR b)) c");
+        assert_eq!(shown("a version:all"), "\"a\" version:all");
+        assert_eq!(shown("(version:first (a OR b)) c"), "(version:first (\"a\" OR \"b\")) \"c\"");
         assert!(refused("a OR version:all").contains("character 6: which versions"));
         assert!(refused("-version:all").contains("character 2: which versions"));
         assert!(refused("(a OR (b version:all)) c").contains("character 10: which versions"));

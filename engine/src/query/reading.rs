@@ -9,6 +9,7 @@ use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::People;
 use crate::index::scope::Mask;
 use crate::ingest::Queue;
+use crate::ingest::register::{self, Who};
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::merkle::text::RecordProof;
 use crate::query::acts;
@@ -23,8 +24,9 @@ use crate::query::prove;
 use crate::query::thread::{self, Threaded};
 use crate::query::walk::Walk;
 use crate::receipts::{Act, Deed, Detail, DetailField};
-use crate::record::Kind;
 use crate::record::time::Period;
+use crate::record::{Kind, Stored};
+use crate::register::Registers;
 use crate::register::hold::{Placed, Scope};
 use crate::session::Session;
 use crate::state::State;
@@ -308,10 +310,33 @@ impl<'s> Reading<'s> {
         conversation: Option<&str>,
         at: Option<&SignedCheckpoint>,
     ) -> Result<Vec<RecordProof>> {
+        // Details are opened as such, or not at all; evidence by whom it is about.
+        self.prove_if(id, conversation, at, |stored| !stored.kind.has_verbs_of_its_own())
+    }
+
+    /// The proof of what a person said of a purpose, by the id of its record: the receipt that she gets. Of
+    /// the erased it is found by handle.
+    ///
+    /// # Errors
+    /// As of [`Reading::prove`]; *not found* if she said no such thing.
+    pub fn prove_said(&self, who: &Who, id: &str) -> Result<RecordProof> {
+        let said = register::said(self.state, who)?;
+        let seq = said.history.iter().find(|(_, of, ..)| of == id).map(|(seq, ..)| *seq);
+        let proofs = self.prove_if(id, Some(""), None, |stored| stored.kind == Kind::Consent)?;
+        let of = |proof: &RecordProof| Some(proof.inclusion.index) == seq;
+        proofs.into_iter().find(of).ok_or_else(|| Error::not_found("the person said nothing of this"))
+    }
+
+    fn prove_if(
+        &self,
+        id: &str,
+        conversation: Option<&str>,
+        at: Option<&SignedCheckpoint>,
+        keep: impl Fn(&Stored) -> bool,
+    ) -> Result<Vec<RecordProof>> {
         let find = |search: &Search<'_>| {
             let mut found = search.by_id(id, conversation)?;
-            // Details are opened as such, or not at all.
-            found.retain(|(_, stored)| stored.kind != Kind::Detail);
+            found.retain(|(_, stored)| keep(stored));
             let people = found.iter().flat_map(|(_, stored)| stored.subjects.clone()).collect();
             let openings =
                 found.into_iter().map(|(f, _)| Ok((f.key.seq, search.parts[f.part].opening(f.doc)?)));
@@ -475,11 +500,21 @@ impl<'s> Reading<'s> {
         self.search_until(self.until(), f)
     }
 
+    /// Whether it is for a case that there is: the code or matter of a hold that stands, or the code of a request
+    /// that is open.
+    fn has_case(&self, rules: &Registers) -> bool {
+        let Some(case) = self.session.case_name() else { return false };
+        let standing = rules.holds.iter().filter(|placed| placed.released.is_none());
+        let mut names = standing.flat_map(|placed| [&placed.hold.code, &placed.hold.matter]);
+        names.any(|name| name == case)
+            || rules.requests.get(case).is_some_and(|request| !request.state.is_answered())
+    }
+
     /// What this reading doesn't see: what is being erased; what is restricted, unless it is for a case
     /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
     pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
         let rules = view.rules();
-        let restricts = self.session.case_name().is_none() && rules.holds.iter().any(Placed::restricts);
+        let restricts = rules.holds.iter().any(Placed::restricts) && !self.has_case(rules);
         let purpose = self.session.purpose_name().and_then(|code| rules.purposes.get(code));
         let purpose = purpose.filter(|purpose| purpose.needs_consent);
         if !restricts && purpose.is_none() {

@@ -10,6 +10,9 @@ use crate::id::{Micros, PersonNumber, Seq};
 use crate::policy::calendar;
 use crate::register::form::{check_code, check_text, instant, person};
 
+/// People who approve one plan at most.
+pub const APPROVERS_MAX: usize = 16;
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -270,6 +273,9 @@ impl Requests {
                 }
                 if author == PersonNumber::STORE {
                     return Err(Error::invalid("who approves must be named").hint("--as ACTOR"));
+                }
+                if request.approvers.len() >= APPROVERS_MAX && !request.approvers.contains(&author) {
+                    return Err(refused("as many have approved it as can"));
                 }
                 if author == request.requester {
                     return Err(refused("who took a request in can't approve it too"));

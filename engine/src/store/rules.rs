@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::People;
 use crate::ingest::register::{self, Said, Who};
+use crate::query::acts::asks_for_kind;
 use crate::query::parse;
+use crate::record::Kind;
 use crate::register::hold::{self, Hold, Scope};
 use crate::register::{Event, Registers};
 use crate::session::Session;
@@ -49,7 +51,11 @@ impl Store {
     pub fn change_all(&self, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
         for event in &events {
             if let Event::Hold(hold::Event::Place(Hold { scope: Scope::Query { text, at }, .. })) = event {
-                parse::parse(text, *at)?;
+                let ast = parse::parse(text, *at)?;
+                let own = Kind::ALL.into_iter().filter(|kind| kind.is_internal());
+                if own.into_iter().any(|kind| asks_for_kind(&ast, kind)) {
+                    return Err(Error::invalid("chats are held, not the store's own records"));
+                }
             }
         }
         register::change(&self.state, &self.queue, session, events)

@@ -206,3 +206,47 @@ fn who_has_consented_is_not_forgotten_with_the_last_of_her_chats() {
     store.erase(&Selector::Conversation("c1".into()), &EraseOptions::default()).unwrap();
     assert_eq!(state(&store, &anna(), "support"), Some(State::Given));
 }
+
+/// Each of many had an entry of its own in one request, which no entry of the key tree could hold: the store
+/// was poisoned, and every opening of it.
+#[test]
+fn evidence_about_many_who_were_erased_in_one_day_goes_on_one_date() {
+    let (disk, clock, store) = store();
+    let short = settings::Event { keep_evidence: Some("30d".into()), ..Default::default() };
+    store.change(&dana(), Event::Settings(short)).unwrap();
+    let names: Vec<String> = (0..700).map(|n| format!("person{n}")).collect();
+    let given = names.iter().map(|name| event(Deed::Give, name, "support", 1)).collect();
+    store.change_all(&dana(), given).unwrap();
+    for group in names.chunks(16) {
+        for name in &group[1..] {
+            store.link(&group[0], name).unwrap();
+        }
+    }
+    let handle = store.consents(&Who::Identifier(names[699].clone())).unwrap().handle;
+    for group in names.chunks(16) {
+        let certificate = store.erase(&Selector::Person(group[0].clone()), &EraseOptions::default()).unwrap();
+        assert_eq!(certificate.retained.len(), group.len());
+    }
+    assert!(store.consents(&Who::Handle(handle)).is_ok());
+    store.close().unwrap();
+    clock.set(Micros(START + 31 * Micros::DAY));
+    let store = builder(&disk, &clock, 5).open().unwrap();
+    store.expire_acts().unwrap();
+    assert!(store.consents(&Who::Handle(handle)).is_err());
+}
+
+#[test]
+fn evidence_is_proved_to_who_names_whom_it_is_about() {
+    let (_disk, _clock, store) = store();
+    store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
+    let said = store.consents(&anna()).unwrap();
+    let id = said.history[0].1.clone();
+    let reading = store.session(dana());
+    assert!(reading.prove(&id, Some(""), None).unwrap().is_empty());
+    assert!(reading.prove_said(&anna(), &id).is_ok());
+    // She stood in the journal only: her evidence gets its date all the same.
+    let certificate = store.erase(&Selector::Person("anna".into()), &EraseOptions::default()).unwrap();
+    assert_eq!(certificate.retained.len(), 1);
+    assert!(reading.prove(&id, None, None).unwrap().is_empty());
+    assert!(reading.prove_said(&Who::Handle(said.handle), &id).is_ok());
+}

@@ -15,6 +15,7 @@ use crate::keyring::pending::{Pending, Target, Waiting};
 use crate::keyring::{Changes, Keyring, LogHead, Prepared, Tree};
 use crate::log::Log;
 use crate::merkle::hash::Hash;
+use crate::receipts::when;
 use crate::state::keys::ContentKeys;
 use crate::state::{State, commit, journal_name};
 use crate::view::Rolled;
@@ -43,6 +44,7 @@ impl Pass<'_> {
                 handles.push((*number, person.handle, true));
                 catalog::remove_person(&mut changes, tree, &tagger, *number)?;
             } else if let Some(handle) = self.handle_in_journal(*number) {
+                self.keep_evidence(&mut changes, tree, (*number, handle), &mut retained)?;
                 handles.push((*number, handle, false));
             }
         }
@@ -145,9 +147,13 @@ impl Pass<'_> {
         if self.dead.contains(&evidence) {
             return Ok(());
         }
-        let from = self.state.env.clock.now();
+        let now = self.state.env.clock.now();
+        let seen = when::look(catalog::seen(tree)?, now);
+        let from = when::claimed(&seen, now);
         let keep = self.state.view.read().rules().settings.keep_evidence;
+        // What is doubted is added once it is believed, as of every period.
         let until = keep.kept_until(from).unwrap_or(Micros::MAX);
+        let until = Micros(until.0.saturating_sub(seen.doubted)).min(Micros::MAX);
         let period = AuditPeriod { class: Class::Evidence, from, until };
         catalog::put_audit_period(changes, evidence, &period)?;
         let of = self.batch.iter().find(|(_, waiting)| match &waiting.target {
