@@ -164,10 +164,10 @@ mod tests {
     fn each_place_has_its_own() {
         let (_store, completion) = completion();
         for (text, expected) in [
-            ("se", &["search"][..]),
+            ("sea", &["search"][..]),
             ("hi", &["histogram"]),
             ("qu", &["quit"]),
-            ("co", &["count", "conversation", "correct", "compact", "conversation:"]),
+            ("co", &["count", "conversation", "correct", "compact", "consent", "conversation:"]),
             ("tag:dept:", &["tag:dept:billing", "tag:dept:sales"]),
             ("(-tag:dept:s", &["(-tag:dept:sales"]),
             ("tag:x cha", &["tag:x channel:"]),
@@ -183,7 +183,10 @@ mod tests {
             ("erase --su", &["erase --subject"]),
             ("erase --subject ta", &[]),
             ("search * --sl", &[]),
-            ("subject ", &["subject show", "subject link", "subject help"]),
+            (
+                "subject ",
+                &["subject show", "subject link", "subject unlink", "subject add-identifier", "subject help"],
+            ),
             ("subject show ta", &[]),
             ("help sea", &["help search"]),
             ("--json cou", &["--json count"]),
@@ -207,7 +210,11 @@ mod tests {
         let (store, completion) = completion();
         for field in FIELDS {
             let query = format!("{field}:2026");
-            let known = if field == "kind" { "kind:message" } else { &*query };
+            let known = match field {
+                "kind" => "kind:message",
+                "version" => "version:all",
+                _ => &*query,
+            };
             store.check_query(known).unwrap();
             assert!(lines(&completion, field).iter().any(|line| *line == format!("{field}:")));
         }
