@@ -150,14 +150,14 @@ fn a_killed_upgrade_is_finished_by_the_next() {
             sandbox.run(&format!("erase --subject {PERSON} --yes")).ok();
         }
         let line = sandbox.run("--json upgrade").ok().lines().remove(0);
-        assert_eq!((&line["format"], &line["damaged"]), (&json!(3), &json!(0)), "{told}");
+        assert_eq!((&line["format"], &line["damaged"]), (&json!(4), &json!(0)), "{told}");
         assert!(versions(&sandbox).iter().all(|v| *v == 2), "{told}");
         assert_eq!(
             answers(&sandbox, &QUERIES),
             if erased { found_without.clone() } else { found.clone() },
             "{told}"
         );
-        assert_eq!(sandbox.run("upgrade").ok().out, "format 3: nothing to do\n");
+        assert_eq!(sandbox.run("upgrade").ok().out, "format 4: nothing to do\n");
         let report: Value = sandbox.run("--json verify --read-data").ok().lines().remove(0);
         assert_eq!(report["damage"], json!([]), "{told}");
     }

@@ -45,7 +45,9 @@ pub(crate) fn every_kind() -> String {
     add(0, "message", json!({"channel": "web", "tags": ["dept:sales", "vip", "a:b:c"], "reply_to": "k9"}));
     add(1, "edit", json!({"target": "k0", "body": "better"}));
     add(2, "delete", json!({"target": "k0", "body": ""}));
-    add(3, "reaction", json!({"target": "k0", "body": "👍🏽", "reply_to": "k0"}));
+    // Of what is there, and so of the same people.
+    let subjects = ["p0@example.org", "Zoë"];
+    add(3, "reaction", json!({"target": "k0", "body": "👍🏽", "reply_to": "k0", "subjects": subjects}));
     add(4, "join", json!({"body": "", "subjects": ["p0@example.org"]}));
     add(5, "leave", json!({"body": "bye"}));
     add(6, "file", json!({"body": "invoice.pdf", "size": 1234, "sha": {"a": [1, 2.5e3, null, "\u{e9}"]}}));
