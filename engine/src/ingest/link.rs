@@ -27,6 +27,10 @@ pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
     let names = [text::nfc(a), text::nfc(b)];
     let names = names.each_ref().map(|name| &**name);
     with_rolled(state, names, |keyring, [a, b]| {
+        if a == b {
+            // Nobody is linked to herself.
+            return Ok(());
+        }
         let tree = keyring.tree();
         let mut group = vec![a, b];
         let mut next = 0;
