@@ -176,10 +176,10 @@ fn an_upgrade_gives_words_to_every_index() {
     let indexes = versions(&disk).len() as u64 + 1;
     let mut steps = 0;
     let report = store.upgrade(|_| steps += 1).unwrap();
-    assert_eq!((report.from, report.to, report.damaged, report.left), (1, 3, 0, 0));
+    assert_eq!((report.from, report.to, report.damaged, report.left), (1, 4, 0, 0));
     assert_eq!((report.rebuilt, steps), (indexes, indexes + 1));
     let same = |store: &Store| {
-        assert_eq!(store.format(), 3);
+        assert_eq!(store.format(), 4);
         assert!(records(store) == before);
         has_words(store, &wanted);
         is_whole(store);
@@ -200,14 +200,14 @@ fn an_upgrade_gives_words_to_every_index() {
     store.append(&[late(3)]).unwrap();
     store.close().unwrap();
     let store = open_in(&disk);
-    assert_eq!((store.format(), count(&store, "\"parcel 3\"")), (3, 1));
+    assert_eq!((store.format(), count(&store, "\"parcel 3\"")), (4, 1));
     assert!(versions(&disk).iter().all(|version| *version == 2));
     is_whole(&store);
 }
 
-/// Opening leaves a store of format 2 one, and nothing of it is written anew to make it one of format 3.
+/// Opening leaves a store of format 2 one, and nothing of it is written anew to make it one of today's.
 #[test]
-fn a_store_of_format_2_becomes_one_of_3_by_one_commit() {
+fn a_store_of_format_2_becomes_one_of_today_by_one_commit() {
     let disk = MemoryVfs::from_files(fixture_of(2));
     let store = open_in(&disk);
     store.append(&[late(0)]).unwrap();
@@ -216,11 +216,11 @@ fn a_store_of_format_2_becomes_one_of_3_by_one_commit() {
     let before = records(&store);
     let mut steps = 0;
     let report = store.upgrade(|_| steps += 1).unwrap();
-    assert_eq!((report.from, report.to, report.rebuilt, report.left, steps), (2, 3, 0, 0, 1));
-    assert_eq!(store.upgrade(|_| panic!("nothing to do")).unwrap().from, 3);
+    assert_eq!((report.from, report.to, report.rebuilt, report.left, steps), (2, 4, 0, 0, 1));
+    assert_eq!(store.upgrade(|_| panic!("nothing to do")).unwrap().from, 4);
     store.close().unwrap();
     let store = open_in(&disk);
-    assert_eq!(store.format(), 3);
+    assert_eq!(store.format(), 4);
     assert!(records(&store) == before);
     is_whole(&store);
 }
@@ -270,7 +270,7 @@ impl Killed {
         drop(store);
         let store = open(Arc::clone(goes_on));
         let report = store.upgrade(|_| ()).unwrap();
-        assert_eq!((report.to, report.left, report.damaged), (3, 0, 0), "{what}");
+        assert_eq!((report.to, report.left, report.damaged), (4, 0, 0), "{what}");
         self.is_done(&store, what);
         store.close().unwrap();
     }
@@ -383,7 +383,7 @@ fn a_damaged_segment_is_left_alone() {
     let store = open_in(&disk);
     let all = count(&store, "*");
     let report = store.upgrade(|_| ()).unwrap();
-    assert_eq!((report.to, report.damaged, report.left), (3, 1, 0));
+    assert_eq!((report.to, report.damaged, report.left), (4, 1, 0));
     assert!(report.rebuilt > 0);
     assert!(refuses_words(&store));
     assert_eq!(count(&store, "*"), all);
