@@ -19,6 +19,7 @@ use crate::keyring::entry::Segment as SegmentEntry;
 use crate::record::{Kind, PersonFields, Stored};
 use crate::register::Registers;
 
+mod named;
 mod rules;
 
 use rules::Said;

@@ -64,12 +64,7 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
     state.forget_audit_persons();
     let mut failed = None;
     for request in &requests {
-        let done = state.reserve.retry(
-            &state.env,
-            || !state.is_poisoned(),
-            || pass::run_until_done(state, queue, *request),
-        );
-        state.keep_reserve();
+        let done = pass::run_with_room(state, queue, *request);
         // What keeps one class need not keep the other.
         failed = failed.or(done.err());
     }

@@ -30,15 +30,14 @@ pub mod target;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::RequestId;
+use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
 use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::policy::{Action, Basis};
-use crate::receipts::when;
+use crate::policy::Basis;
 use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
@@ -221,14 +220,6 @@ fn is_alive(view: &View, selector: &Selector) -> Result<bool> {
     }
 }
 
-const fn action_of(selector: &Selector) -> Action {
-    match selector {
-        Selector::Person(_) => Action::ErasePerson,
-        Selector::Conversation(_) => Action::EraseConversation,
-        Selector::Record { .. } => Action::EraseRecord,
-    }
-}
-
 /// E0: the request is in the key tree from here on; a crash does not lose it. One that is there
 /// already goes on.
 fn announce(
@@ -238,13 +229,15 @@ fn announce(
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
+    // A lock ends when the store believes it, and no earlier than the clock says so. Where nothing is locked
+    // nobody need look.
+    let has_locks = state.view.read().rules().classes.iter().any(|kept| kept.lock.is_some());
+    let believed = if has_locks { state.look_at_clock()?.believed } else { Micros::MAX };
+    let now = state.env.clock.now().min(believed);
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
     let accepted = catalog::pending(&tree)?.into_iter().find(|(id, _)| *id == request);
-    // A lock ends when the store believes it, and no earlier than the clock says so.
-    let now = state.env.clock.now();
-    let now = when::look(catalog::seen(&tree)?, now).believed.min(now);
-    let (settled, approvers, people, records) = {
+    let (settled, action, approvers, (records, people)) = {
         let view = state.view.read();
         let mut target = target::resolve(&view, selector);
         if let (true, Ok(Target::Persons(numbers))) = (options.with_evidence, &mut target) {
@@ -287,15 +280,15 @@ fn announce(
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
         let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref(), &target);
         ruled.facts.approvals = approvals;
-        let settled = rules::settle(target::action(&target), target, ruled, now);
-        (settled, approvers, people, hits.records())
+        let action = target::action(&target);
+        (rules::settle(action, target, ruled, now), action, approvers, (hits.records(), people))
     };
     let (permit, target, kept) = match settled {
         Ok(settled) => settled,
         Err(ground) => {
             drop(keyring);
-            let refused = (action_of(selector), &ground);
-            rules::record_refusal(state, queue, options.actor.as_deref(), refused, (records, &people))?;
+            let actor = options.actor.as_deref();
+            rules::record_refusal(state, queue, actor, (action, &ground), (records, &people))?;
             return Err(rules::refusal(&ground));
         }
     };

@@ -55,6 +55,14 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
     }
 }
 
+/// The same with the room that is kept for erasures, for what comes on its date: damage is not mended for it.
+pub fn run_with_room(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<()> {
+    let done =
+        state.reserve.retry(&state.env, || !state.is_poisoned(), || run_until_done(state, queue, request));
+    state.keep_reserve();
+    done
+}
+
 /// What waits and no hold keeps.
 fn waiting(state: &State) -> Result<Vec<(RequestId, Waiting)>> {
     let view = state.view.read();

@@ -12,7 +12,7 @@ use roaring::RoaringBitmap;
 
 use crate::erase::retention::starts::Starts;
 use crate::erase::{Certificate, certificate, pass, rules, target};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, RequestId, Seq};
 use crate::index::{Part, Term};
 use crate::ingest::Queue;
@@ -160,13 +160,7 @@ fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
 }
 
 fn finish(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Option<Certificate>> {
-    let done = state.reserve.retry(
-        &state.env,
-        || !state.is_poisoned(),
-        || pass::run_until_done(state, queue, request),
-    );
-    state.keep_reserve();
-    done?;
+    pass::run_with_room(state, queue, request)?;
     let mut found = certificate::find(&state.view.read(), request)?;
     if let Some(certificate) = &mut found {
         // It is erased, whatever keeps the log from being signed.
@@ -178,11 +172,7 @@ fn finish(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Optio
 /// Every class, and what is due of it at an instant.
 fn look(view: &View, at: Micros) -> Result<Due> {
     let registers = view.rules();
-    if registers.unread > 0 {
-        return Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
-            "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
-        ));
-    }
+    rules::check_read(view)?;
     let parts = view.parts();
     let mut due = Due { classes: Vec::new(), erase: Vec::new() };
     let standing = Standing::of(view)?;

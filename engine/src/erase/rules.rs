@@ -33,17 +33,26 @@ pub struct Ruled {
     pub kept: Kept,
 }
 
+/// Refuses where records of registers can't be read: what they say of holds is not known.
+///
+/// # Errors
+/// *Corrupt* then.
+pub fn check_read(view: &View) -> Result<()> {
+    if view.rules().unread == 0 {
+        return Ok(());
+    }
+    Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
+        "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
+    ))
+}
+
 /// Looks up what holds and locks say of what an erasure takes; `hits` are its documents, part by part.
 /// That somebody is known by a name is kept with whatever is kept of her.
 ///
 /// # Errors
 /// *Corrupt* where registers can't be read: what they hold is not known then.
 pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -> Result<Ruled> {
-    if view.rules().unread > 0 {
-        return Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
-            "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
-        ));
-    }
+    check_read(view)?;
     let standing = Standing::of(view)?;
     let mut codes = Vec::new();
     let mut whole = false;
@@ -121,6 +130,10 @@ fn locked_in(
 /// # Errors
 /// Unreadable files.
 pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
+    is_held_by(view, &Standing::of(view)?, waiting)
+}
+
+fn is_held_by(view: &View, standing: &Standing<'_>, waiting: &Waiting) -> Result<bool> {
     if matches!(waiting.target, Target::Audit { .. }) {
         return Ok(false);
     }
@@ -128,7 +141,6 @@ pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
         // What they said of holds is not known.
         return Ok(true);
     }
-    let standing = Standing::of(view)?;
     if standing.is_empty() {
         return Ok(false);
     }
@@ -152,14 +164,18 @@ pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
 /// # Errors
 /// Unreadable files.
 pub fn unheld(view: &View, waiting: Vec<(RequestId, Waiting)>) -> Result<Vec<(RequestId, Waiting)>> {
-    if view.rules().unread == 0 && Standing::of(view)?.is_empty() {
+    let standing = Standing::of(view)?;
+    if view.rules().unread == 0 && standing.is_empty() {
         return Ok(waiting);
     }
     let mut left = Vec::with_capacity(waiting.len());
     for (request, waiting) in waiting {
-        // Who speaks of what goes is asked about too, as at the last look: else that would end every pass.
-        let asked = Waiting { family: family::find(view, &waiting)?, ..waiting.clone() };
-        if waiting.progress.epoch_after.0 > 0 || !is_held(view, &asked)? {
+        let is_held = waiting.progress.epoch_after.0 == 0 && {
+            // Who speaks of what goes is asked about too, as at the last look: else that would end every pass.
+            let asked = Waiting { family: family::find(view, &waiting)?, ..waiting.clone() };
+            is_held_by(view, &standing, &asked)?
+        };
+        if !is_held {
             left.push((request, waiting));
         }
     }
@@ -177,8 +193,7 @@ pub fn approvals(view: &View, request: Option<&str>, target: &Target) -> (Approv
         let is_hers = matches!(target, Target::Persons(numbers) if numbers.contains(&of.person));
         of.kind == request::Kind::Erasure && is_open && is_hers
     });
-    let approvers: Vec<_> =
-        of.iter().flat_map(|of| of.approvers.iter().copied().filter(|by| *by != of.requester)).collect();
+    let approvers: Vec<_> = of.iter().flat_map(|of| of.other_approvers()).collect();
     let needed = u32::from(rules.settings.four_eyes);
     let given = u32::try_from(approvers.len()).unwrap_or(u32::MAX);
     (Approvals { needed, given, by_requester: false }, approvers)
@@ -255,7 +270,7 @@ pub fn record_refusal(
     }
     let (action, ground) = refused;
     let body = serde_json::json!({
-        "action": policy::name_of(action),
+        "action": action.name(),
         "ground": ground.name(),
         "holds": match ground {
             Ground::Hold { codes } => codes.clone(),

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
-use crate::index::{Field, IdQuery, Mask, Part, People, Term};
+use crate::index::{Field, Mask, Part, People, Term};
 use crate::keyring::catalog;
 use crate::keyring::pending::{JOINS_MAX, Target, Waiting};
 use crate::policy::Action;
@@ -97,28 +97,9 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
             Ok(target)
         }
         Selector::Record { id, conversation } => {
-            let mut found = None;
-            let named = IdQuery::new(id, conversation.as_deref());
-            for part in view.parts() {
-                for doc in part.id_candidates(&named)? {
-                    let stored = part.record(doc)?;
-                    let wanted = stored.id == *id
-                        && !stored.conversation.is_empty()
-                        && conversation.as_ref().is_none_or(|c| *c == stored.conversation);
-                    if !wanted {
-                        continue;
-                    }
-                    let seq = part.key(doc)?.seq;
-                    let joins = joins_of(view, &stored, seq)?;
-                    let target =
-                        Target::Record { conversation: stored.conversation, id: stored.id, seq, joins };
-                    if found.replace(target).is_some() {
-                        return Err(Error::invalid("the id stands in several conversations")
-                            .hint("name the conversation too"));
-                    }
-                }
-            }
-            found.ok_or_else(|| Error::not_found("no such record"))
+            let (seq, stored) = view.named(id, conversation.as_deref(), |_, _| true)?;
+            let joins = joins_of(view, &stored, seq)?;
+            Ok(Target::Record { conversation: stored.conversation.clone(), id: id.clone(), seq, joins })
         }
     }
 }

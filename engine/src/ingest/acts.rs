@@ -28,21 +28,22 @@ impl Zeroize for Acts {
 }
 
 impl Draft<'_, '_> {
+    /// The number of who does something, who gets one like an author does; that of the store if nobody is named.
+    pub(super) fn actor(&mut self, name: Option<&str>) -> Result<PersonNumber> {
+        let Some(name) = name else { return Ok(PersonNumber::STORE) };
+        check_identifier("actor", name)?;
+        let name = text::nfc(name);
+        match self.number(&name)? {
+            Some(number) if self.view.mask.hides(number) => Err(busy()),
+            Some(number) => Ok(number),
+            None => self.birth(&name),
+        }
+    }
+
     /// Adds acts. Their details are left out while an erasure runs, and if one has ended since they
     /// were made: what they name may be what is gone.
     pub fn add_acts(&mut self, acts: &Acts) -> Result<Vec<Outcome>> {
-        let author = match &acts.actor {
-            None => PersonNumber::STORE,
-            Some(name) => {
-                check_identifier("actor", name)?;
-                let name = text::nfc(name);
-                match self.number(&name)? {
-                    Some(number) if self.view.mask.hides(number) => return Err(busy()),
-                    Some(number) => number,
-                    None => self.birth(&name)?,
-                }
-            }
-        };
+        let author = self.actor(acts.actor.as_deref())?;
         let with_details = self.view.mask.is_empty() && self.view.generation == acts.generation;
         let mut outcomes = Vec::with_capacity(acts.records.len());
         for stored in &acts.records {

@@ -7,14 +7,12 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Seq;
-use crate::index::IdQuery;
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Outcome, Queue};
 use crate::record::stored::{REASON, REMOVED};
-use crate::record::{Kind, Record, Stored};
+use crate::record::{Kind, Record};
 use crate::session::Session;
 use crate::state::State;
-use crate::view::View;
 
 /// Characters of a reason at most.
 const REASON_MAX: usize = 512;
@@ -93,7 +91,10 @@ fn say(
         .actor_name()
         .ok_or_else(|| Error::invalid("nobody is named who says this").hint("name who acts: `--as ACTOR`"))?;
     let _no_erasure = state.pass.lock();
-    let about = Zeroizing::new(find(&state.view.read(), of)?);
+    let about = {
+        let view = state.view.read();
+        view.named(of.id, of.conversation, |stored, seq| !view.hides(stored, seq))?.1
+    };
     if kind == Kind::Edit && !about.kind.is_default() && about.kind != Kind::Edit {
         return Err(Error::invalid("only messages, actions, files and calls are corrected"));
     }
@@ -104,24 +105,4 @@ fn say(
         Some(Outcome::Rejected(error)) => Err(error),
         None => Err(Error::new(ErrorKind::Busy, "the store gave no answer for the record")),
     }
-}
-
-/// The record that is meant. Acts and people's own records are in no conversation, and nobody's to amend.
-fn find(view: &View, of: Named<'_>) -> Result<Stored> {
-    let wanted = IdQuery::new(of.id, of.conversation);
-    let mut found = None;
-    for part in view.parts() {
-        for doc in part.id_candidates(&wanted)? {
-            let stored = part.record(doc)?;
-            let is_wanted = stored.id == of.id
-                && !stored.conversation.is_empty()
-                && of.conversation.is_none_or(|conversation| conversation == stored.conversation)
-                && !view.hides(&stored, part.key(doc)?.seq);
-            if is_wanted && found.replace(stored).is_some() {
-                return Err(Error::invalid("the id stands in several conversations")
-                    .hint("name the conversation too"));
-            }
-        }
-    }
-    found.ok_or_else(|| Error::not_found("no such record"))
 }

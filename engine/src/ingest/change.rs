@@ -10,11 +10,9 @@ use crate::error::{Error, Result};
 use crate::id::{Handle, PersonNumber};
 use crate::ingest::assemble::{Draft, Outcome, busy};
 use crate::receipts::{Act, Deed};
-use crate::record::input::check_identifier;
 use crate::record::{Kind, Stored};
 use crate::register::consent::Consents;
 use crate::register::{Event, Stamp};
-use crate::text;
 
 /// Changes that one actor makes together.
 #[derive(Clone)]
@@ -55,23 +53,9 @@ impl Draft<'_, '_> {
         Ok(Vec::new())
     }
 
-    /// Adds changes: all of them, or none.
+    /// Adds changes: all of them, or none. The store's format has registers: that was asked before.
     pub(super) fn add_changes(&mut self, changes: &Changes) -> Result<Vec<Outcome>> {
-        if !self.view.tree.head().has_rules() {
-            return Err(Error::newer("a store of this format has no registers").hint("`escrow upgrade`"));
-        }
-        let author = match &changes.actor {
-            None => PersonNumber::STORE,
-            Some(name) => {
-                check_identifier("actor", name)?;
-                let name = text::nfc(name);
-                match self.number(&name)? {
-                    Some(number) if self.view.mask.hides(number) => return Err(busy()),
-                    Some(number) => number,
-                    None => self.birth(&name)?,
-                }
-            }
-        };
+        let author = self.actor(changes.actor.as_deref())?;
         let mut consents: HashMap<PersonNumber, Consents> = HashMap::new();
         let mut outcomes = Vec::with_capacity(changes.events.len());
         for About { event, person } in &changes.events {

@@ -44,6 +44,10 @@ pub struct Said {
 pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
     state.check_writable()?;
     check_format(state)?;
+    if events.iter().any(|event| matches!(event, Event::Class(_))) {
+        // From now on it is known how far the clock went on.
+        state.look_at_clock()?;
+    }
     let mut people = Vec::new();
     for event in &events {
         people.push(match event {

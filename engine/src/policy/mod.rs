@@ -38,29 +38,3 @@ pub fn ask(action: Action, facts: &Facts, now: Micros) -> Result<(Permit, Decisi
         Decision::Restrict(ground) | Decision::Refuse(ground) => Err(ground),
     }
 }
-
-/// The stable name of an action, as refusals tell it.
-pub const fn name_of(action: Action) -> &'static str {
-    match action {
-        Action::ErasePerson => "erase-person",
-        Action::EraseConversation => "erase-conversation",
-        Action::EraseRecord => "erase-record",
-        Action::ExpireClass => "expire-class",
-        Action::ExpireActs => "expire-acts",
-        Action::Redact => "redact",
-        Action::Correct => "correct",
-        Action::UserDelete => "delete",
-        Action::UserErase => "delete-for-good",
-        Action::UserEdit => "edit",
-        Action::Restrict => "restrict",
-        Action::Unrestrict => "unrestrict",
-        Action::Release => "release",
-        Action::Compact => "compact",
-        Action::Link => "link",
-        Action::Unlink => "unlink",
-        Action::Rename => "rename",
-        Action::Append => "append",
-        Action::Read => "read",
-        Action::Export => "export",
-    }
-}

@@ -92,6 +92,32 @@ impl Action {
         Self::Read,
         Self::Export,
     ];
+
+    /// The stable name, as refusals tell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ErasePerson => "erase-person",
+            Self::EraseConversation => "erase-conversation",
+            Self::EraseRecord => "erase-record",
+            Self::ExpireClass => "expire-class",
+            Self::ExpireActs => "expire-acts",
+            Self::Redact => "redact",
+            Self::Correct => "correct",
+            Self::UserDelete => "delete",
+            Self::UserErase => "delete-for-good",
+            Self::UserEdit => "edit",
+            Self::Restrict => "restrict",
+            Self::Unrestrict => "unrestrict",
+            Self::Release => "release",
+            Self::Compact => "compact",
+            Self::Link => "link",
+            Self::Unlink => "unlink",
+            Self::Rename => "rename",
+            Self::Append => "append",
+            Self::Read => "read",
+            Self::Export => "export",
+        }
+    }
 }
 
 /// How many of an action's records something is about.

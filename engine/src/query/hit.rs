@@ -1,13 +1,10 @@
 //! A record as a search shows it, and a person.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Field, Term};
-use crate::keyring::catalog;
 use crate::query::exec::{Found, Search};
 use crate::query::snippet::Snippet;
 use crate::record::{Kind, Stored, jsonl};
-use crate::view::View;
 
 /// A record that was found, with people by name.
 #[derive(Clone, PartialEq)]
@@ -126,21 +123,4 @@ pub(crate) fn as_written(search: &Search<'_>, found: Found, stored: Stored) -> R
         extra: stored.extra,
         cursor: String::new(),
     })
-}
-
-/// Handle of a person, from the key tree or from the record that made her known.
-pub(super) fn handle(view: &View, number: PersonNumber) -> Result<Handle> {
-    if let Some(person) = catalog::person(&view.tree, number)? {
-        return Ok(person.handle);
-    }
-    let kind = Term::kind(Kind::Person);
-    let subject = Term::person(Field::Subject, number);
-    for part in view.parts() {
-        for doc in part.postings(&kind)? & part.postings(&subject)? {
-            if let Some(person) = part.record(doc)?.person {
-                return Ok(person.handle);
-            }
-        }
-    }
-    Err(Error::not_found("no such person"))
 }

@@ -17,7 +17,7 @@ use crate::query::around::{self, Around};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Order, Search};
 use crate::query::facet::By;
-use crate::query::hit::{Hit, PersonView, handle, named};
+use crate::query::hit::{Hit, PersonView, named};
 use crate::query::options::{SearchOptions, all_in};
 use crate::query::parse;
 use crate::query::prove;
@@ -430,7 +430,7 @@ impl<'s> Reading<'s> {
             };
             Ok(PersonView {
                 number,
-                handle: handle(view, number)?,
+                handle: view.handle(number)?.ok_or_else(|| Error::not_found("no such person"))?,
                 identifiers: view.identifiers(number)?,
                 linked,
                 records: search.count(&subject)?,

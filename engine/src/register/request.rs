@@ -208,9 +208,9 @@ impl Request {
         !self.state.is_answered() && calendar::is_overdue(self.received, self.extended, now)
     }
 
-    /// How many people agreed besides the one who took it in.
-    pub fn other_approvers(&self) -> usize {
-        self.approvers.iter().filter(|number| **number != self.requester).count()
+    /// Who agreed besides the one who took it in.
+    pub fn other_approvers(&self) -> impl Iterator<Item = PersonNumber> {
+        self.approvers.iter().copied().filter(|number| *number != self.requester)
     }
 }
 
@@ -283,7 +283,7 @@ impl Requests {
                 Ok(())
             }
             Step::Run => {
-                let approved = !four_eyes || request.other_approvers() > 0;
+                let approved = !four_eyes || request.other_approvers().next().is_some();
                 if request.plan.is_none() {
                     return Err(refused("nothing is planned yet"));
                 }
@@ -408,6 +408,25 @@ mod tests {
         assert_eq!(play(done(Some("hold m1")), DANA).unwrap(), State::Partly);
         assert_eq!(play(done(None), DANA).unwrap(), State::Fulfilled);
         assert!(play(done(None), DANA).is_err());
+    }
+
+    /// An entry of the key tree names so many approvers; one that named more could not be read again.
+    #[test]
+    fn no_more_approve_than_an_erasure_can_name() {
+        let mut requests = Requests::default();
+        let mut play = |of, author| step(&mut requests, of, author, received());
+        let (kind, channel) = (Kind::Erasure, "mail".to_owned());
+        let receive = Step::Receive { kind, person: PersonNumber(9), received: received(), channel };
+        play(receive, DANA).unwrap();
+        play(Step::Identify { method: "passport".into() }, DANA).unwrap();
+        let hash = "1".repeat(64);
+        play(Step::Plan { hash: hash.clone() }, DANA).unwrap();
+        for number in 100..116 {
+            play(Step::Approve { hash: hash.clone() }, PersonNumber(number)).unwrap();
+        }
+        let one_more = play(Step::Approve { hash: hash.clone() }, PersonNumber(116));
+        assert_eq!(one_more.unwrap_err().kind(), ErrorKind::Refused);
+        play(Step::Approve { hash }, PersonNumber(100)).unwrap();
     }
 
     #[test]

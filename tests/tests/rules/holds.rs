@@ -287,6 +287,10 @@ fn what_a_law_locks_stays_until_its_date() {
     assert_eq!((kept.records, kept.held, kept.until), (1, false, Some(Micros(START + 31 * Micros::DAY))));
     assert_eq!(ids(&store, dana().case("tax")), ["b1"], "there is no such case");
     assert_eq!(ids(&store, dana().case(format!("kept-{}", part.request))), ["a1", "b1"]);
+    // A clock that leaps ten years is not believed at once.
+    clock.set(Micros(START + 3_650 * Micros::DAY));
+    let ben = erase(&store, &Selector::Person("ben".into()));
+    assert_eq!(ben.err().unwrap().kind(), ErrorKind::Refused);
     clock.set(Micros(START + 31 * Micros::DAY));
     assert!(erase(&store, &Selector::Person("anna".into())).unwrap().kept.is_none());
     assert_eq!(ids(&store, dana()), ["b1"]);
@@ -347,4 +351,27 @@ fn an_export_goes_on_beside_a_restriction() {
     };
     snapshot.each("*", each).unwrap();
     assert_eq!(ids, ["b1", "b2"]);
+}
+
+/// The part that a hold left waits under a request id; it answers for nobody else.
+#[test]
+fn a_request_id_of_a_part_stands_for_what_it_is_a_part_of() {
+    let disk = RecordingVfs::new();
+    let store = store_on(Arc::new(disk.clone()));
+    place(&store, "m1", Effect::Hold, query("contract"));
+    let late = query("flickers");
+    let gate = disk.block(Aim::at(Class::Index, Call::Sync), 0);
+    let options = EraseOptions { request: Some(RequestId([5; 16])), ..EraseOptions::default() };
+    let erase = |who: &str| store.erase(&Selector::Person(who.into()), &options);
+    thread::scope(|s| {
+        let erasing = s.spawn(|| erase("anna"));
+        assert!(gate.reached(Duration::from_secs(20)), "the erasure writes an index");
+        place(&store, "m2", Effect::Hold, late);
+        gate.open();
+        assert_eq!(erasing.join().unwrap().err().unwrap().kind(), ErrorKind::Refused);
+    });
+    assert_eq!(erase("ben").err().unwrap().kind(), ErrorKind::Invalid);
+    release(&store, "m2");
+    assert_eq!(erase("anna").unwrap().kept.unwrap().records, 1);
+    assert_eq!(ids(&store, dana()), ["b1", "b2"]);
 }

@@ -35,11 +35,6 @@ impl Person {
     /// may outlive her.
     pub const EVIDENCE: u8 = 2;
 
-    /// Whether it stands for a period of acts.
-    pub const fn is_audit(&self) -> bool {
-        self.state == Self::AUDIT
-    }
-
     /// Whether it stands for evidence about somebody.
     pub const fn is_evidence(&self) -> bool {
         self.state == Self::EVIDENCE
