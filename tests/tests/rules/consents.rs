@@ -214,7 +214,7 @@ fn evidence_about_many_who_were_erased_in_one_day_goes_on_one_date() {
     let (disk, clock, store) = store();
     let short = settings::Event { keep_evidence: Some("30d".into()), ..Default::default() };
     store.change(&dana(), Event::Settings(short)).unwrap();
-    let names: Vec<String> = (0..700).map(|n| format!("person{n}")).collect();
+    let names: Vec<String> = (0..1_008).map(|n| format!("person{n}")).collect();
     let given = names.iter().map(|name| event(Deed::Give, name, "support", 1)).collect();
     store.change_all(&dana(), given).unwrap();
     for group in names.chunks(16) {
@@ -222,7 +222,7 @@ fn evidence_about_many_who_were_erased_in_one_day_goes_on_one_date() {
             store.link(&group[0], name).unwrap();
         }
     }
-    let handle = store.consents(&Who::Identifier(names[699].clone())).unwrap().handle;
+    let handle = store.consents(&Who::Identifier(names[1_007].clone())).unwrap().handle;
     for group in names.chunks(16) {
         let certificate = store.erase(&Selector::Person(group[0].clone()), &EraseOptions::default()).unwrap();
         assert_eq!(certificate.retained.len(), group.len());
