@@ -257,7 +257,9 @@ impl Done {
             out.put_varint(kept.records);
             out.put_u8(u8::from(kept.held));
             out.put_u8(u8::from(kept.until.is_some()));
-            out.put_varint(zigzag(kept.until.unwrap_or_default().0));
+            if let Some(until) = kept.until {
+                out.put_varint(zigzag(until.0));
+            }
         }
     }
 
@@ -270,9 +272,9 @@ impl Done {
             self.approvers.push(PersonNumber(r.varint()?));
         }
         if flag(r)? {
-            let (records, held, has_date) = (r.varint()?, flag(r)?, flag(r)?);
-            let until = Micros(unzigzag(r.varint()?));
-            self.kept = Some(Kept { records, held, until: has_date.then_some(until) });
+            let (records, held) = (r.varint()?, flag(r)?);
+            let until = if flag(r)? { Some(Micros(unzigzag(r.varint()?))) } else { None };
+            self.kept = Some(Kept { records, held, until });
         }
         if self.version() == WITH_RULES { Ok(()) } else { Err(unknown("form")) }
     }
@@ -441,5 +443,15 @@ mod tests {
         for at in 1..bytes.len() {
             assert!(Pending::decode(&bytes[..at]).is_err());
         }
+    }
+
+    /// A fuzzer found one that says that nothing locks what is kept, with a date all the same: it was read,
+    /// and written without the date. Where there is no date there is no place for one.
+    #[test]
+    fn without_a_lock_there_is_no_date() {
+        let found = [3, 1, 1, 1, 1, 1, 0, 149, 34, 14, 0, 1, 1, 1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 1, 0, 0, 0, 48];
+        assert!(Pending::decode(&found).is_err());
+        let dateless = Pending::decode(&found[..found.len() - 1]).unwrap();
+        assert_eq!(*dateless.encode().unwrap(), found[..found.len() - 1]);
     }
 }
