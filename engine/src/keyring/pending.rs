@@ -449,7 +449,8 @@ mod tests {
     /// and written without the date. Where there is no date there is no place for one.
     #[test]
     fn without_a_lock_there_is_no_date() {
-        let found = [3, 1, 1, 1, 1, 1, 0, 149, 34, 14, 0, 1, 1, 1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 1, 0, 0, 0, 48];
+        let found =
+            [3, 1, 1, 1, 1, 1, 0, 149, 34, 14, 0, 1, 1, 1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 1, 0, 0, 0, 48];
         assert!(Pending::decode(&found).is_err());
         let dateless = Pending::decode(&found[..found.len() - 1]).unwrap();
         assert_eq!(*dateless.encode().unwrap(), found[..found.len() - 1]);

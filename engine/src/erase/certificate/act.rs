@@ -99,7 +99,9 @@ impl Certificate {
             body.put_varint(kept.records);
             body.put_u8(u8::from(kept.held));
             body.put_u8(u8::from(kept.until.is_some()));
-            body.put_varint(zigzag(kept.until.unwrap_or_default().0));
+            if let Some(until) = kept.until {
+                body.put_varint(zigzag(until.0));
+            }
         }
         body
     }
@@ -177,8 +179,8 @@ impl Certificate {
         }
         if is_partial {
             let (records, held, has_date) = (r.varint()?, r.u8()? != 0, r.u8()? != 0);
-            let until = time(&mut r)?;
-            this.kept = Some(Kept { records, held, until: has_date.then_some(until) });
+            let until = if has_date { Some(time(&mut r)?) } else { None };
+            this.kept = Some(Kept { records, held, until });
         }
         r.finish()?;
         Ok(this)
