@@ -485,7 +485,8 @@ def manifest(text, policy):
     _, signed = note(f"escrowdb/export/v1\n{body}}}\n\n{lines}", policy.logs)
     origin = says["checkpoint"].partition("\n")[0]
     need(any(key in signed and key.name == origin for key in policy.logs), "the key of the log did not sign it")
-    need(says["version"] == (3 if "package" in says else 2) and says["signed"] is True, "another version")
+    version = 2 if "package" not in says else 4 if "told" in (says["package"] or {}) else 3
+    need(says["version"] == version and says["signed"] is True, "another version")
     return says
 
 
@@ -513,7 +514,7 @@ def check_export(args, policy):
         form = lines[2].split(" ")
         need(form[:2] == ["form", says["format"]] and len(form) in (3, 4) and a_number(form[2]) > 0, "another form")
         need(len(form) == 3 or len(unbase64(form[3])) == 16, "not a salt")
-    leaves, names, records, nodes, people, words, opened = {}, {}, [], [], 0, 0, set()
+    leaves, names, records, nodes, people, words, told, opened = {}, {}, [], [], 0, 0, [], set()
 
     def known(seq, leaf):
         need(leaves.setdefault(seq, leaf) == leaf and seq < head["size"], "a position that can't be")
@@ -521,6 +522,7 @@ def check_export(args, policy):
     for line in lines[3 if of_form else 2:]:
         kind, *fields = line.split(" ")
         need(kind == "n" or not nodes, "a line behind the nodes")
+        need(kind in "ns" or not told, "a record behind what is told")
         if kind == "n" and len(fields) == 1:
             nodes.append(a_hash(fields[0]))
         elif kind == "p" and len(fields) == 3:
@@ -541,6 +543,8 @@ def check_export(args, policy):
         elif kind == "x" and len(fields) == 1 and of_form:
             records.append({"seq": None, "word": unbase64(fields[0])})
             words += 1
+        elif kind == "s" and len(fields) == 1 and of_form:
+            told.append(unbase64(fields[0]))
         elif kind == "r" and len(fields) in (6, 7) and has_lines:
             subjects = [] if fields[5] == "-" else [a_number(n) for n in fields[5].split(",")]
             need(sorted(set(subjects)) == subjects, "subjects don't ascend")
@@ -553,6 +557,9 @@ def check_export(args, policy):
             raise Bad("not a line of a proof")
     need(len({r["seq"] for r in records if "mark" in r}) == len(records) - words, "a position twice")
     need(len(names) - people == says["proof"]["named"] and people == says["proof"]["people"], "other people")
+    sections = [json.loads(line)["section"] + "s" for line in told]
+    counts = (says.get("package") or {}).get("told") or {}
+    need(all(sections.count(name) == n for name, n in counts.items()) and sum(counts.values()) == len(told), "not as much told as was signed")
     nodes.reverse()
     root = fold(0, head["size"], sorted(leaves.items()), nodes) if head["size"] else hashlib.sha256().digest()
     need(root == head["root"] and not nodes, "the proof does not lead to the checkpoint")
@@ -560,7 +567,9 @@ def check_export(args, policy):
         need(len(opened) + words == says["count"], "not as many records as were signed")
         return {**found, "proved": len(opened), "people": people, "words": words}
     texts = data.split(b"\n")
-    need(texts.pop() == b"" and len(texts) == len(records) == says["count"], "not as many lines as records")
+    need(texts.pop() == b"" and len(texts) == len(records) + len(told) and len(records) == says["count"],
+         "not as many lines as records")
+    need(texts[len(records):] == told, "something else is told than was exported")
     for text, r in zip(texts, records):
         if "word" in r:
             need(text == r["word"], "another line than was exported")

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as
 use std::path::{Path, PathBuf};
 
 use escrowdb::Error;
+use escrowdb::export::Statement;
 use escrowdb::record::{Record, jsonl};
 
 use crate::args::Global;
@@ -124,7 +125,7 @@ pub(crate) fn import<R: BufRead>(
 ) -> Result<Counts, Failure> {
     // What an earlier import of this file took in stands in the store: to this one, duplicates.
     let noted = resume.as_ref().map(|r| r.noted());
-    let mut counts = Counts { imported: 0, duplicates: noted.map_or(0, |n| n.records) };
+    let mut counts = Counts { duplicates: noted.map_or(0, |n| n.records), ..Counts::default() };
     let mut offset = noted.map_or(0, |n| n.offset);
     let mut batch = Batch::default();
     while let Some((number, line, bytes)) = lines.next().map_err(|e| Failure::io("read input", e))? {
@@ -138,6 +139,11 @@ pub(crate) fn import<R: BufRead>(
             Line::Whole(line) if line.iter().all(|b| b" \t\r".contains(b)) => continue,
             Line::Whole(line) => line,
         };
+        if Statement::read(&line).is_some() {
+            // What an access package says beside its records is none.
+            counts.statements += 1;
+            continue;
+        }
         match jsonl::parse(&line, lenient) {
             Ok(record) => batch.push(number, twins.number(record), bytes),
             Err(error) => rejects.add(number, &error)?,
@@ -178,6 +184,8 @@ pub(crate) struct Counts {
     pub(crate) imported: u64,
     /// Records that stood in the store already.
     pub(crate) duplicates: u64,
+    /// Statements of an access package, which are no records and were left out.
+    pub(crate) statements: u64,
 }
 
 impl Counts {
@@ -186,14 +194,21 @@ impl Counts {
             let mut line = Object::new();
             line.number("imported", self.imported).number("duplicates", self.duplicates);
             line.number("rejected", rejected);
+            if self.statements > 0 {
+                line.number("statements", self.statements);
+            }
             if dry_run {
                 line.flag("dry_run", true);
             }
             return out.line(&line.finish());
         }
         let would = if dry_run { "would be " } else { "" };
+        let more = match self.statements {
+            0 => String::new(),
+            n => format!(", {n} statements left out: they are no records"),
+        };
         out.line(&format!(
-            "{} {would}imported, {} duplicates, {rejected} rejected",
+            "{} {would}imported, {} duplicates, {rejected} rejected{more}",
             self.imported, self.duplicates
         ))
     }

@@ -171,7 +171,7 @@ fn print(
     }
     if manifest.proof.is_some() {
         let lines = match made {
-            None | Some(Again::Lines) => format!("{} of {} lines", report.proved, report.lines),
+            None | Some(Again::Lines) => format!("{} of {} lines", report.proved, report.lines - report.told),
             _ => format!("{} of {} records", report.proved, manifest.count),
         };
         out.line(&format!(
@@ -186,6 +186,12 @@ fn print(
                 "not proved: that the file shows these records; another version of the program wrote it, and signed it",
             )?,
             _ => {}
+        }
+        if report.told > 0 {
+            out.line(&format!(
+                "not proved: {} statements beside the records are the signer's word; a receipt proves a consent",
+                report.told
+            ))?;
         }
         if report.shown > 0 {
             out.line(&format!("not proved: {} records are the signer's word; {WHY_UNPROVED}", report.shown))?;
@@ -247,6 +253,9 @@ fn json(manifest: &Manifest, report: &Report, made: Option<Again>, witnesses: &s
         line.text("others", package.others.name()).number("own", package.own);
         line.number("of_others", package.of_others).number("withheld", package.withheld);
         line.number("shown", report.shown);
+        if package.told.is_some() {
+            line.number("told", report.told);
+        }
     }
     line.number("faults", report.faults).raw("first", &array(&faults));
     line.finish()

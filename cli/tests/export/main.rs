@@ -13,4 +13,5 @@ mod forms;
 mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
+mod told;
 mod vcon;

@@ -13,14 +13,14 @@ pub(crate) const EVERY: &str = "* OR kind:edit OR kind:delete OR kind:reaction O
 /// Lines of a set of real chats that are looked at.
 const OF_A_SET: usize = 400;
 
-fn schema(name: &str) -> Validator {
+pub(crate) fn schema(name: &str) -> Validator {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/schema").join(name);
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     jsonschema::draft202012::meta::validate(&schema).unwrap();
     jsonschema::draft202012::new(&schema).unwrap()
 }
 
-fn is(schema: &Validator, file: &str) -> usize {
+pub(crate) fn is(schema: &Validator, file: &str) -> usize {
     for line in file.lines() {
         let value: Value = serde_json::from_str(line).unwrap();
         if let Err(e) = schema.validate(&value) {

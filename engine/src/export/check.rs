@@ -20,6 +20,7 @@ use crate::export::form::FormLine;
 use crate::export::line::{HEADER, HEADER_OF_FORM, Line, Mark, mark, person};
 use crate::export::lines::{Lines, Records};
 use crate::export::manifest::{Digest, Manifest};
+use crate::export::statement::{Statement, Told};
 use crate::id::{PersonNumber, Seq};
 use crate::merkle::hash::Hash;
 use crate::merkle::multi;
@@ -78,6 +79,8 @@ pub struct Report {
     pub proved: u64,
     /// Records without a proof of their own, as an access package has them of others: the signer's word.
     pub shown: u64,
+    /// What it says beside the records: the signer's word.
+    pub told: u64,
     /// People of whom is proved who they are.
     pub people: u64,
     /// People whom the signer names without a proof; he says that their own records are lost.
@@ -122,9 +125,12 @@ pub fn check(
                     report.lines(&marks, &known, file, source)?;
                 } else {
                     (report.report.proved, report.report.shown) = (known.opened, known.shown);
+                    report.report.told = known.told.all();
                 }
             }
-            if known.fault.is_none() && known.records() != manifest.count {
+            let told = manifest.terms.package.as_ref().and_then(|package| package.told).unwrap_or_default();
+            let is_whole = known.records() == manifest.count && known.told == told;
+            if known.fault.is_none() && !is_whole {
                 report.fault(What::File, 0, None, None);
             }
         }
@@ -165,6 +171,7 @@ impl Reporter {
                             self.report.proved += 1;
                         }
                         Some(Line::Shown(word)) if word.as_bytes() == text => self.report.shown += 1,
+                        Some(Line::Told(word)) if word.as_bytes() == text => self.report.told += 1,
                         _ => self.fault(What::Unproved, line, seq(made), None),
                     }
                 }
@@ -194,6 +201,8 @@ struct Known {
     /// Records that the proof holds, and those that it shows without proof.
     opened: u64,
     shown: u64,
+    /// What it says beside them.
+    told: Told,
     names: HashMap<PersonNumber, String>,
     named: u64,
     /// Positions of records.
@@ -214,6 +223,7 @@ impl Known {
             of_form: false,
             opened: 0,
             shown: 0,
+            told: Told::default(),
             names: HashMap::new(),
             named: 0,
             places: RoaringTreemap::new(),
@@ -255,7 +265,7 @@ impl Known {
 
     /// How many records it is about.
     fn records(&self) -> u64 {
-        if self.has_lines { self.marks.len() as u64 } else { self.opened + self.shown }
+        if self.has_lines { self.marks.len() as u64 - self.told.all() } else { self.opened + self.shown }
     }
 
     /// How many people nobody names.
@@ -269,6 +279,9 @@ impl Known {
     fn take(&mut self, line: &[u8], leaves: &mut Vec<(Seq, Hash)>, nodes: &mut Vec<Hash>) -> bool {
         let Ok(line) = Line::parse(line) else { return false };
         if !nodes.is_empty() && !matches!(line, Line::Node(_)) {
+            return false;
+        }
+        if self.told.all() > 0 && !matches!(line, Line::Told(_) | Line::Node(_)) {
             return false;
         }
         match line {
@@ -307,6 +320,15 @@ impl Known {
                 self.seqs.push(None);
                 self.marks.push(mark(format!("{text}\n").as_bytes()));
                 self.of_form && !text.contains('\n')
+            }
+            Line::Told(text) => {
+                let Some(statement) = Statement::read(text.as_bytes()) else { return false };
+                self.told.add(statement.section());
+                if self.has_lines {
+                    self.seqs.push(None);
+                    self.marks.push(mark(format!("{text}\n").as_bytes()));
+                }
+                self.of_form
             }
             Line::Node(node) => {
                 nodes.push(node);

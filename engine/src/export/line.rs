@@ -19,6 +19,7 @@
 //! p, u, n                                      as above; r of a file with lines
 //! o SEQ SALT CANONICAL                         a record that the file shows, of one without lines
 //! x LINE                                       a record as JSON Lines show it: the signer's word
+//! s LINE                                       a statement of an access package, behind all records: likewise
 //! ```
 //!
 //! Text and no JSON: a fifth shorter, one form without a parser of its own, and nothing in it is for
@@ -85,6 +86,8 @@ pub enum Line {
     },
     /// A record of the file without proof, as a line of JSON without its end.
     Shown(String),
+    /// What the file says beside its records: a line of JSON without its end.
+    Told(String),
     /// A node over records that are not in the export.
     Node(Hash),
 }
@@ -208,6 +211,7 @@ impl Line {
             "p" => opened(fields).map(|(seq, opening)| Self::Person { seq, opening }),
             "o" => opened(fields).map(|(seq, opening)| Self::Opened { seq, opening }),
             "x" => String::from_utf8(Base64::decode_vec(fields).ok()?).ok().map(Self::Shown),
+            "s" => String::from_utf8(Base64::decode_vec(fields).ok()?).ok().map(Self::Told),
             _ => None,
         }
     }
@@ -222,6 +226,7 @@ impl fmt::Display for Line {
                 write!(f, "{kind} {seq} {} {}", Base64::encode_string(salt), Base64::encode_string(bytes))
             }
             Self::Shown(text) => write!(f, "x {}", Base64::encode_string(text.as_bytes())),
+            Self::Told(text) => write!(f, "s {}", Base64::encode_string(text.as_bytes())),
             Self::Named { number, name } => {
                 write!(f, "u {} {}", number.0, Base64::encode_string(name.as_bytes()))
             }
@@ -345,6 +350,7 @@ mod tests {
             Line::Person { seq: Seq(0), opening: opening() },
             Line::Opened { seq: Seq(8), opening: opening() },
             Line::Shown(TEXT.into()),
+            Line::Told(TEXT.into()),
             Line::Named { number: PersonNumber(3), name: "Zoë \n".into() },
             Line::Record(Box::new(line(&record("1"), false))),
             Line::Record(Box::new(line(&record("1"), true))),
@@ -378,7 +384,7 @@ mod tests {
     proptest! {
         #[test]
         fn anything_reads_and_prints_the_same_or_is_refused(
-            text in "([rpunox] )?(0?[0-9]{1,3} )?([A-Za-z0-9+/]{22}== )?([A-Za-z0-9+/]{43}= ?)?([A-Za-z0-9+/]{8} )?([0-9,-]{0,5} ?){0,2}([A-Za-z0-9+/]{4})?"
+            text in "([rpunoxs] )?(0?[0-9]{1,3} )?([A-Za-z0-9+/]{22}== )?([A-Za-z0-9+/]{43}= ?)?([A-Za-z0-9+/]{8} )?([0-9,-]{0,5} ?){0,2}([A-Za-z0-9+/]{4})?"
         ) {
             if let Ok(read) = Line::parse(text.as_bytes()) {
                 prop_assert_eq!(read.to_string(), text);

@@ -27,7 +27,7 @@ impl Lines {
     }
 }
 
-/// Records of a proof, in their order.
+/// Records of a proof, and statements behind them, in their order.
 pub(super) struct Records {
     lines: Lines,
     next: usize,
@@ -41,7 +41,7 @@ impl Records {
     /// The record of a line of the export; they are asked for in ascending order.
     pub(super) fn at(&mut self, wanted: usize) -> Result<Option<Line>> {
         while let Some(line) = self.lines.next("the proof")? {
-            if !line.starts_with(b"r ") && !line.starts_with(b"x ") {
+            if ![b"r ", b"x ", b"s "].iter().any(|kind| line.starts_with(*kind)) {
                 continue;
             }
             self.next += 1;

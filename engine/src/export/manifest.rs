@@ -29,6 +29,8 @@ pub const STATEMENT: &str = "escrowdb/export/v1";
 const VERSION: u64 = 2;
 /// Version of one that has [`Terms`].
 const VERSION_TERMS: u64 = 3;
+/// Version of one of a package that says something beside its records.
+const VERSION_TOLD: u64 = 4;
 /// What stands between the body and its signatures.
 const SIGNATURE: &str = ",\"signature\":";
 
@@ -129,7 +131,12 @@ impl Manifest {
     /// An object without its last brace.
     fn body(&self) -> String {
         let mut s = Members::new();
-        let version = if self.terms.is_empty() { VERSION } else { VERSION_TERMS };
+        let has_told = self.terms.package.as_ref().is_some_and(|package| package.told.is_some());
+        let version = match (self.terms.is_empty(), has_told) {
+            (true, _) => VERSION,
+            (false, false) => VERSION_TERMS,
+            (false, true) => VERSION_TOLD,
+        };
         s.raw("version", version).text("file", &self.file).text("format", &self.format);
         s.raw("count", self.count).digest(&self.digest).raw("signed", true).raw("complete", self.complete);
         match &self.proof {
@@ -252,7 +259,7 @@ impl SignedManifest {
         let line = file.strip_suffix("}\n").ok_or_else(|| wrong("it is not one line of JSON"))?;
         let Some((body, signature)) = line.rsplit_once(SIGNATURE) else { return Err(unsigned(line)) };
         let is_known = |version| body.starts_with(&format!("{{\"version\":{version},"));
-        if !is_known(VERSION) && !is_known(VERSION_TERMS) {
+        if ![VERSION, VERSION_TERMS, VERSION_TOLD].into_iter().any(is_known) {
             return Err(unsigned(line));
         }
         let signature: String =
@@ -309,7 +316,7 @@ fn unsigned(line: &str) -> Error {
         Some(1) => {
             Error::corrupt("the manifest is not signed, and says so").hint("export again, without --unsigned")
         }
-        Some(version) if version > VERSION_TERMS => Error::newer(format!("a manifest of version {version}")),
+        Some(version) if version > VERSION_TOLD => Error::newer(format!("a manifest of version {version}")),
         _ => Error::corrupt("it is no manifest of an export: it has no signature"),
     }
 }
@@ -318,6 +325,7 @@ fn unsigned(line: &str) -> Error {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::export::statement::Told;
     use crate::export::terms::{Others, Package};
     use crate::merkle::checkpoint::Checkpoint;
     use crate::merkle::hash::Hash;
@@ -359,8 +367,16 @@ mod tests {
             people: 1,
             unproved: 4,
             fields: 1,
+            told: None,
         };
         Terms { package: Some(package), recipients: Vec::new() }
+    }
+
+    fn told() -> Terms {
+        let mut terms = terms();
+        let told = Told { counts: [1, 2, 3, 4] };
+        terms.package = terms.package.map(|package| Package { told: Some(told), ..package });
+        terms
     }
 
     fn file(manifest: &Manifest) -> String {
@@ -381,6 +397,7 @@ mod tests {
             Manifest { asked: Asked::Subject("x".into()), proof: None, handle: None, ..manifest() },
             Manifest { asked: Asked::Conversation("\u{2028}".into()), complete: false, ..manifest() },
             Manifest { terms: terms(), ..manifest() },
+            Manifest { terms: told(), ..manifest() },
             Manifest {
                 terms: Terms { package: None, recipients: vec!["age1\"".into(), "age1x".into()] },
                 ..manifest()

@@ -18,6 +18,7 @@
 //! the people who stand in them, and no other. Leaves and nodes of others are hashes over salts that
 //! nobody outside knows: nothing can be guessed from them. `docs/FORMAT.md` §11 draws the three files.
 
+mod about;
 mod align;
 mod check;
 mod form;
@@ -28,8 +29,10 @@ mod members;
 mod prover;
 mod shown;
 mod snapshot;
+mod statement;
 mod terms;
 
+pub use about::{Whom, statements};
 pub use check::{Fault, Report, Source, What, check};
 pub use form::{FORM_SALT_LEN, FormLine};
 pub use line::{HEADER, HEADER_OF_FORM, Line, RecordLine};
@@ -37,4 +40,5 @@ pub use manifest::{Asked, Digest, Manifest, ProofFile, STATEMENT, SignedManifest
 pub use prover::{Counted, Prover};
 pub use shown::{Part, shown};
 pub use snapshot::{Exported, Snapshot};
+pub use statement::{Asking, Consent, Look, Recipient, Section, Statement, Step, Told};
 pub use terms::{Others, Package, Terms, WHY_UNPROVED};

@@ -72,6 +72,11 @@ impl<'a> Prover<'a> {
         let _ = writeln!(out, "{}", Line::Shown(line));
     }
 
+    /// Appends the line of a statement, which comes behind all records: `line` is that of JSON, without its end.
+    pub fn told(&mut self, out: &mut String, line: String) {
+        let _ = writeln!(out, "{}", Line::Told(line));
+    }
+
     /// Passes over a record that the file doesn't show.
     pub fn keep(&mut self, record: Exported) {
         for line in record.people {

@@ -7,6 +7,7 @@ use crate::export::check::Source;
 use crate::export::form::FormLine;
 use crate::export::line::{HEADER_OF_FORM, Line, names};
 use crate::export::lines::Lines;
+use crate::export::statement::Statement;
 use crate::id::{PersonNumber, Seq};
 use crate::query::hit::Hit;
 use crate::record::Stored;
@@ -18,6 +19,8 @@ pub enum Part {
     Form(FormLine),
     /// A record, people by name.
     Record(Box<Hit>),
+    /// What it says beside the records.
+    Told(Box<Statement>),
 }
 
 /// Hands out what the file beside a proof shows, in its order, until `each` answers false. Whoever makes that
@@ -46,6 +49,11 @@ pub fn shown<E: From<Error>>(
             break;
         }
         let hit = match Line::parse(text.as_bytes())? {
+            Line::Told(text) => {
+                let statement = Statement::read(text.as_bytes()).ok_or_else(none)?;
+                goes_on = each(Part::Told(Box::new(statement)))?;
+                continue;
+            }
             Line::Opened { seq, opening } => {
                 named(seq, Stored::decode(&opening.canonical).map_err(|_| none())?, &known)
             }

@@ -5,9 +5,11 @@ use std::cell::RefCell;
 use hashbrown::HashSet;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::export::about::{Whom, statements};
 use crate::export::line::{Line, RecordLine};
 use crate::export::manifest::Manifest;
 use crate::export::prover::Prover;
+use crate::export::statement::Statement;
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::Mask;
 use crate::merkle::checkpoint::SignedCheckpoint;
@@ -113,6 +115,23 @@ impl<'s> Snapshot<'s> {
     /// The same.
     pub fn each_proved(&self, query: &str, each: impl FnMut(Exported) -> bool) -> Result<()> {
         self.walk(query, |search, found| self.exported(search, found), each)
+    }
+
+    /// Calls `each` with what is said about a person beside her records, as of this moment.
+    ///
+    /// # Errors
+    /// As of [`statements`]; *revoked* if an erasure begins or ends meanwhile.
+    pub fn statements<E: From<Error>>(
+        &self,
+        whom: &Whom<'_>,
+        mut each: impl FnMut(Statement) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let below = Some(Seq(self.checkpoint.unverified().size));
+        statements(self.reading, below, whom, |statement| {
+            self.check()?;
+            each(statement)
+        })?;
+        Ok(self.check()?)
     }
 
     /// What makes the proof of records that are handed out.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::export::members::{Members, text, texts};
+use crate::export::statement::{Section, Told};
 
 /// Why records of a package have no proof of their own.
 pub const WHY_UNPROVED: &str = "their proof would open who the others are";
@@ -57,9 +58,12 @@ pub struct Package {
     pub unproved: u64,
     /// Further fields that were left out because they may tell who the others are.
     pub fields: u64,
+    /// What it says beside the records; `None` in packages that say nothing.
+    pub told: Option<Told>,
 }
 
-/// What manifests of version 3 say in addition; with none of it the version is 2.
+/// What manifests of version 3 say in addition, and those of version 4 with a package that says something beside
+/// its records; with none of it the version is 2.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Terms {
     /// Of an access package.
@@ -99,12 +103,30 @@ impl Package {
         s.raw("of_others", self.of_others).raw("withheld", self.withheld).raw("people", self.people);
         s.raw("fields", self.fields).raw("unproved", self.unproved);
         s.maybe("why", (self.unproved > 0).then_some(WHY_UNPROVED));
+        if let Some(told) = &self.told {
+            let mut counts = Members::new();
+            for section in Section::ALL {
+                counts.raw(section.name(), told.of(section));
+            }
+            s.raw("told", counts.finish());
+        }
         s.finish()
     }
 
     /// Whatever is wrong with `why` the comparison of the whole finds.
     fn of(of: &Map<String, Value>) -> Option<Self> {
         let count = |name: &str| of.get(name)?.as_u64();
+        let told = match of.get("told") {
+            None => None,
+            Some(Value::Object(of)) => {
+                let mut told = Told::default();
+                for (section, count) in Section::ALL.into_iter().zip(&mut told.counts) {
+                    *count = of.get(section.name())?.as_u64()?;
+                }
+                Some(told)
+            }
+            Some(_) => return None,
+        };
         Some(Self {
             others: Others::parse(&text(of, "others")?)?,
             names: texts(of, "names")?,
@@ -114,6 +136,7 @@ impl Package {
             people: count("people")?,
             unproved: count("unproved")?,
             fields: count("fields")?,
+            told,
         })
     }
 }

@@ -273,7 +273,10 @@ impl Known {
 
 impl View {
     /// The record at a log position; `None` if it is not there or can't be read.
-    fn record_at(&self, seq: Seq) -> Result<Option<Zeroizing<Stored>>> {
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn record_at(&self, seq: Seq) -> Result<Option<Zeroizing<Stored>>> {
         for part in self.parts() {
             let Some(doc) = part.doc_of(seq)? else { continue };
             return match part.record(doc) {

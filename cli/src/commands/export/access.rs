@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use escrowdb::export::{Others, Package};
+use escrowdb::export::{Others, Package, Statement, Told};
 
 use crate::commands::export::{every_kind, field_query};
 use crate::engine::{Hit, PersonView};
@@ -48,6 +48,7 @@ impl Access {
             people: 0,
             unproved: 0,
             fields: 0,
+            told: Some(Told::default()),
         };
         Self { own: names.into_iter().collect(), called: HashMap::new(), next: 0, package }
     }
@@ -77,17 +78,8 @@ impl Access {
         *if is_own { &mut self.package.own } else { &mut self.package.of_others } += 1;
         let mut names_others = false;
         for name in hit.author.iter_mut().chain(&mut hit.subjects) {
-            if self.own.contains(name) {
-                continue;
-            }
-            names_others = true;
-            let (own, next) = (&self.own, &mut self.next);
-            let called = self.called.entry(name.clone()).or_insert_with(|| pseudonym(own, next));
-            if self.package.others != Others::Included {
-                name.clone_from(called);
-            }
+            names_others |= self.call(name);
         }
-        self.package.people = self.called.len() as u64;
         if !names_others || self.package.others == Others::Included {
             return Shown::Whole;
         }
@@ -96,6 +88,33 @@ impl Access {
         hit.extra.clear();
         self.package.unproved += 1;
         Shown::Changed
+    }
+}
+
+impl Access {
+    /// Puts what is said beside the records as it may stand in the package, and counts it. Whoever did it is called as
+    /// in the records.
+    pub(crate) fn tell(&mut self, statement: &mut Statement) {
+        if let Some(name) = statement.by() {
+            self.call(name);
+        }
+        if let Some(told) = &mut self.package.told {
+            told.add(statement.section());
+        }
+    }
+
+    /// Calls somebody as the package does. Answers whether it is another person.
+    fn call(&mut self, name: &mut String) -> bool {
+        if self.own.contains(name) {
+            return false;
+        }
+        let (own, next) = (&self.own, &mut self.next);
+        let called = self.called.entry(name.clone()).or_insert_with(|| pseudonym(own, next));
+        if self.package.others != Others::Included {
+            name.clone_from(called);
+        }
+        self.package.people = self.called.len() as u64;
+        true
     }
 }
 

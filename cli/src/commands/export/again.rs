@@ -1,7 +1,7 @@
 //! Makes the file of an export again from the records of its proof.
 
 use escrowdb::Error;
-use escrowdb::export::{Digest, Manifest, Part, Source, shown};
+use escrowdb::export::{Digest, Manifest, Part, Source, Statement, shown};
 use sha2::{Digest as _, Sha256};
 
 use crate::commands::export::form::{self, About, Form};
@@ -48,6 +48,7 @@ pub(crate) fn again(manifest: &Manifest, proof: Source) -> Result<Again, Error> 
                 return Ok::<_, Error>(file.is_some());
             }
             Part::Record(hit) => file.iter_mut().for_each(|file| file.record(&hit)),
+            Part::Told(statement) => file.iter_mut().for_each(|file| file.told(&statement)),
         }
         Ok(true)
     })?;
@@ -75,6 +76,11 @@ impl File {
 
     fn record(&mut self, hit: &Hit) {
         self.form.record(&mut self.piece, hit);
+        self.take();
+    }
+
+    fn told(&mut self, statement: &Statement) {
+        self.form.told(&mut self.piece, statement);
         self.take();
     }
 
@@ -216,6 +222,7 @@ mod tests {
             people: 1,
             unproved: 1,
             fields: 0,
+            told: None,
         }
     }
 

@@ -5,12 +5,15 @@
 //! apostrophe; whoever drops one leading apostrophe of every cell has the exact texts again.
 //!
 //! `subjects` and `tags` are JSON arrays, `extra` is a JSON object or empty; an empty `author` is
-//! unknown, an empty `reply_to` or `target` is none. In an access package a last column says `own` or `other`.
+//! unknown, an empty `reply_to` or `target` is none. In an access package a last column says `own` or `other`; what it says
+//! beside its records are rows with the name of their section there, a few words in `body`, and all of it in `extra`.
 
+use escrowdb::export::Statement;
 use escrowdb::record::time;
 
 use crate::commands::export::access::is_own;
 use crate::commands::export::form::{self, About, Form};
+use crate::commands::export::told;
 use crate::engine::Hit;
 use crate::json::Object;
 
@@ -37,6 +40,25 @@ impl Form for Csv {
     fn begin(&mut self, out: &mut String) {
         out.push_str(HEADER);
         out.push_str(if self.own.is_some() { ",whose\r\n" } else { "\r\n" });
+    }
+
+    fn told(&mut self, out: &mut String, statement: &Statement) {
+        let (id, kind, by, channel) = match statement {
+            Statement::Consent(of) => (&of.id, "consent", of.by.as_deref(), &*of.channel),
+            Statement::Request(of) => (&of.code, "request", None, &*of.channel),
+            Statement::Look(of) => (&of.id, &*of.kind, of.by.as_deref(), ""),
+            Statement::Recipient(of) => (&of.code, "disclosure", None, ""),
+        };
+        let time = time::format(statement.time());
+        let (words, members) = (told::words(statement), told::members(statement));
+        let by = by.unwrap_or_default();
+        let cells = [id, "", by, "[]", &time, channel, kind, "[]", &words, "", &members, ""];
+        for cell in cells {
+            put_cell(out, cell);
+            out.push(',');
+        }
+        out.push_str(statement.section().name());
+        out.push_str("\r\n");
     }
 
     fn record(&mut self, out: &mut String, hit: &Hit) {

@@ -1,7 +1,7 @@
 //! What stands around the records of an access package on its page: what it is, by which right, when it was
 //! made, how others stand in it, and what was left out and why.
 
-use escrowdb::export::{Others, Package};
+use escrowdb::export::{Others, Package, Section};
 
 use crate::commands::export::html::put_named;
 
@@ -13,6 +13,13 @@ pub(super) fn put(out: &mut String, package: &Package, made: &str) {
          right to it by Article 15 of the General Data Protection Regulation, Regulation (EU) 2016/679, and by Article 20 \
          a right to take it along in a form that programs read: ask for JSON Lines, CSV or vCon.</p>\n",
     );
+    if package.told.is_some() {
+        out.push_str(
+            "<p>Behind the records stands what you consented to, what you asked for, who looked at records of yours and \
+             why, and who was given copies (Article 15(1)(c)). Whoever works here and looked is called as other people \
+             on this page are.</p>\n",
+        );
+    }
     out.push_str(&format!("<p>Made on <time datetime=\"{made}\">{day} {clock} UTC</time>.</p>\n"));
     out.push_str("<p>You stand in it as ");
     for (i, name) in package.names.iter().enumerate() {
@@ -63,6 +70,19 @@ pub(super) fn put_sums(out: &mut String, package: &Package) {
             "<p>{} without a proof of their own, for it would tell who the others are.</p>\n",
             records(package.unproved)
         ));
+    }
+    if let Some(told) = &package.told {
+        let of = |section| told.of(section);
+        out.push_str(&format!(
+            "<p>Beside them: {} about your consents, {} requests of yours, {} looks at records of yours, {} copies given \
+             to others.</p>\n<p>Not in it: what was erased, what was never kept, and what Article 15(1) has told beside \
+             the copy: periods, your rights, and the rest. Whoever gave you this page tells you that too.</p>\n</footer>\n",
+            of(Section::Consents),
+            of(Section::Requests),
+            of(Section::Looks),
+            of(Section::Recipients)
+        ));
+        return;
     }
     out.push_str(
         "<p>Not in it: what was erased, what was never kept, and what Article 15(1) has told beside the copy: purposes, \

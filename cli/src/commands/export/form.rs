@@ -1,9 +1,9 @@
 //! The forms of an exported file. Each is written record by record, in bounded memory.
 
-use escrowdb::export::{FORM_SALT_LEN, FormLine, Package};
+use escrowdb::export::{FORM_SALT_LEN, FormLine, Package, Statement};
 use escrowdb::id::Micros;
 
-use crate::commands::export::{csv::Csv, html::Html, vcon::Vcon};
+use crate::commands::export::{csv::Csv, html::Html, told, vcon::Vcon};
 use crate::engine::{self, Hit};
 use crate::json::Object;
 
@@ -47,6 +47,8 @@ pub(crate) trait Form {
     fn begin(&mut self, _out: &mut String) {}
     /// One record.
     fn record(&mut self, out: &mut String, hit: &Hit);
+    /// What an access package says beside its records, behind all of them.
+    fn told(&mut self, out: &mut String, statement: &Statement);
     /// What stands behind the last; with the numbers of an access package.
     fn end(&mut self, _out: &mut String, _package: Option<&Package>) {}
     /// What its proof says of it.
@@ -69,6 +71,11 @@ impl Form for Jsonl {
 
     fn record(&mut self, out: &mut String, hit: &Hit) {
         out.push_str(&engine::record_json(hit));
+        out.push('\n');
+    }
+
+    fn told(&mut self, out: &mut String, statement: &Statement) {
+        out.push_str(&told::line(statement));
         out.push('\n');
     }
 }

@@ -6,13 +6,14 @@
 //! can't be seen but changes what is seen (control characters, overrides of direction) is shown
 //! by its number.
 
-use escrowdb::export::Package;
+use escrowdb::export::{Package, Statement};
 use escrowdb::record::{Kind, time};
 use sha2::{Digest as _, Sha256};
 
 use crate::commands::export::access::is_own;
 use crate::commands::export::foreword;
 use crate::commands::export::form::{About, Form};
+use crate::commands::export::told::Sections;
 use crate::engine::Hit;
 
 /// A page of conversations.
@@ -22,13 +23,18 @@ pub(crate) struct Html {
     made: String,
     package: Option<Package>,
     conversation: Option<String>,
+    told: Option<Sections>,
+    /// Whether the last record stands there.
+    is_over: bool,
 }
 
 impl Html {
     /// A page about something.
     pub(crate) fn new(about: &About) -> Self {
         let (what, name) = about.title.clone();
-        Self { what, name, made: time::format(about.at), package: about.package.clone(), conversation: None }
+        let told = about.package.as_ref().and_then(|package| package.told).map(|_| Sections::default());
+        let made = time::format(about.at);
+        Self { what, name, made, package: about.package.clone(), conversation: None, told, is_over: false }
     }
 }
 
@@ -73,11 +79,18 @@ impl Form for Html {
         put_record(out, hit, self.package.as_ref());
     }
 
-    fn end(&mut self, out: &mut String, package: Option<&Package>) {
-        if self.conversation.is_none() {
-            out.push_str("<p>No records.</p>\n");
+    fn told(&mut self, out: &mut String, statement: &Statement) {
+        self.end_records(out);
+        if let Some(told) = &mut self.told {
+            told.put(out, statement);
         }
-        self.close(out);
+    }
+
+    fn end(&mut self, out: &mut String, package: Option<&Package>) {
+        self.end_records(out);
+        if let Some(told) = &mut self.told {
+            told.end(out);
+        }
         if let Some(package) = package {
             foreword::put_sums(out, package);
         }
@@ -86,6 +99,17 @@ impl Form for Html {
 }
 
 impl Html {
+    /// Once, behind the last record.
+    fn end_records(&mut self, out: &mut String) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        if self.conversation.is_none() {
+            out.push_str("<p>No records.</p>\n");
+        }
+        self.close(out);
+    }
+
     fn close(&self, out: &mut String) {
         if self.conversation.is_some() {
             out.push_str("</section>\n");

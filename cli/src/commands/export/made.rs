@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use escrowdb::export::{Asked, Digest, Terms};
+use escrowdb::export::{Asked, Digest, Section, Terms};
 use escrowdb::id::{Handle, Micros};
 
 use crate::json::Object;
@@ -71,6 +71,9 @@ impl Made {
                 ": {} by or about the person, {} of others, {} withheld",
                 package.own, package.of_others, package.withheld
             );
+            for (section, count) in Section::ALL.into_iter().zip(package.told.unwrap_or_default().counts) {
+                text += &format!(", {count} {}", section.name());
+            }
         }
         if let Some(code) = &self.disclosure {
             text += &format!("; registered as disclosure {code}");
@@ -88,6 +91,11 @@ impl Made {
                 .number("people", package.people)
                 .number("fields", package.fields)
                 .number("unproved", package.unproved);
+            if let Some(told) = &package.told {
+                for section in Section::ALL {
+                    line.number(section.name(), told.of(section));
+                }
+            }
         }
         if !self.terms.recipients.is_empty() {
             line.texts("recipients", &self.terms.recipients);

@@ -25,6 +25,7 @@ mod form;
 mod given;
 mod html;
 mod made;
+mod told;
 mod vcon;
 mod write;
 

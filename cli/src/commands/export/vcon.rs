@@ -1,17 +1,21 @@
 //! vCons, one a line: one for each conversation, by draft-ietf-vcon-vcon-core (syntax 0.4.0).
 //!
+//! What an access package says beside its records is a vCon of its own behind them, without dialogs: a report, an
+//! *analysis* of the draft that was derived from no dialog, for each section; its party is the person.
+//!
 //! A record is a text dialog; what the draft has no parameter for stands in the parameter `escrowdb` of the
 //! compatible extension of that name. Parties and uuid stand behind the dialogs, for only then they are known:
 //! a conversation is written as it is read. `docs/schema/vcon.schema.json` is the profile.
 
 use std::collections::HashMap;
 
-use escrowdb::export::{FORM_SALT_LEN, Others, Package};
+use escrowdb::export::{FORM_SALT_LEN, Others, Package, Section, Statement};
 use escrowdb::id::Micros;
 use escrowdb::record::{Kind, time};
 use sha2::{Digest as _, Sha256};
 
 use crate::commands::export::form::{About, Form, extra};
+use crate::commands::export::told;
 use crate::engine::Hit;
 use crate::json::{Object, array};
 
@@ -19,6 +23,12 @@ use crate::json::{Object, array};
 const SYNTAX: &str = "0.4.0";
 /// Name of the extension, and of its parameter.
 const EXTENSION: &str = "escrowdb";
+/// Who made a report, and what its statements are: `docs/schema/statement.schema.json`.
+const VENDOR: &str = "EscrowDB";
+const SCHEMA: &str = "urn:escrowdb:schema:statement:1";
+/// Behind the last statement of a report, and before the next one.
+const REPORT_END: &str = "]}";
+const REPORT_NEXT: &str = "]},";
 /// Before whatever a uuid is made of.
 const UUID_OF: &[u8] = b"EscrowDB 2026-11-30 uuid of a vcon";
 
@@ -28,6 +38,16 @@ pub(crate) struct Vcon {
     salt: [u8; FORM_SALT_LEN],
     others: Option<Others>,
     open: Option<Open>,
+    /// Name of the person, and the sections that were written.
+    person: String,
+    told: Option<Reports>,
+}
+
+/// What is said beside the records, while it is written.
+struct Reports {
+    next: usize,
+    any: bool,
+    hasher: Sha256,
 }
 
 /// The conversation that is being written.
@@ -42,7 +62,50 @@ struct Open {
 impl Vcon {
     pub(crate) fn new(about: &About) -> Self {
         let others = about.package.as_ref().map(|package| package.others);
-        Self { at: about.at, salt: about.salt, others, open: None }
+        let person = about.title.1.clone();
+        Self { at: about.at, salt: about.salt, others, open: None, person, told: None }
+    }
+
+    /// The first members of a vCon, without its last brace.
+    fn head(&self, subject: Option<&str>, own: &str) -> String {
+        let mut head = Object::new();
+        head.text("vcon", SYNTAX).texts("extensions", &[EXTENSION]);
+        head.text("created_at", &time::format(self.at));
+        if let Some(subject) = subject {
+            head.text("subject", subject);
+        }
+        if let Some(others) = self.others.filter(|others| *others != Others::Included) {
+            // Without a uuid: the fuller one was never made.
+            head.raw("redacted", &Object::new().text("type", &format!("others {}", others.name())).finish());
+        }
+        let head = head.raw(EXTENSION, own).finish();
+        head.strip_suffix('}').unwrap_or(&head).to_owned()
+    }
+
+    /// Begins the reports up to one, counted from 1; the conversation before them ends here. Answers what is to be
+    /// written.
+    fn report(&mut self, out: &mut String, up_to: usize) -> String {
+        self.close(out);
+        let mut text = String::new();
+        if self.told.is_none() {
+            text = self.head(None, &Object::new().text("about", "person").finish()) + ",\"analysis\":[";
+            let hasher = Sha256::new_with_prefix(UUID_OF).chain_update(self.salt);
+            self.told = Some(Reports { next: 0, any: false, hasher });
+        }
+        let Some(reports) = &mut self.told else { return text };
+        while reports.next < up_to {
+            let mut report = Object::new();
+            report
+                .text("type", "report")
+                .text("vendor", VENDOR)
+                .text("product", Section::ALL[reports.next].name());
+            report.text("schema", SCHEMA).text("mediatype", "application/json").text("encoding", "json");
+            let report = report.raw("body", "[").finish();
+            text += if reports.next > 0 { REPORT_NEXT } else { "" };
+            text += report.strip_suffix('}').unwrap_or(&report);
+            (reports.next, reports.any) = (reports.next + 1, false);
+        }
+        text
     }
 
     fn close(&mut self, out: &mut String) {
@@ -67,27 +130,9 @@ impl Form for Vcon {
     fn record(&mut self, out: &mut String, hit: &Hit) {
         if self.open.as_ref().is_none_or(|open| open.conversation != hit.conversation) {
             self.close(out);
-            let mut head = Object::new();
-            head.text("vcon", SYNTAX).texts("extensions", &[EXTENSION]);
-            head.text("created_at", &time::format(self.at));
-            if !hit.conversation.is_empty() {
-                head.text("subject", &hit.conversation);
-            }
-            if let Some(others) = self.others.filter(|others| *others != Others::Included) {
-                // Without a uuid: the fuller one was never made.
-                head.raw(
-                    "redacted",
-                    &Object::new().text("type", &format!("others {}", others.name())).finish(),
-                );
-            }
-            let mut own = Object::new();
-            own.text("conversation", &hit.conversation);
-            head.raw(EXTENSION, &own.finish());
-            let head = head.finish();
-            let head = format!(
-                "{},\"analysis\":[],\"attachments\":[],\"dialog\":[",
-                head.trim_end_matches('}').to_owned() + "}"
-            );
+            let subject = Some(&*hit.conversation).filter(|name| !name.is_empty());
+            let head = self.head(subject, &Object::new().text("conversation", &hit.conversation).finish());
+            let head = format!("{head},\"analysis\":[],\"attachments\":[],\"dialog\":[");
             out.push_str(&head);
             let hasher = Sha256::new_with_prefix(UUID_OF).chain_update(self.salt).chain_update(&head);
             let (parties, places) = (Vec::new(), HashMap::new());
@@ -102,8 +147,31 @@ impl Form for Vcon {
         out.push_str(&text);
     }
 
-    fn end(&mut self, out: &mut String, _package: Option<&Package>) {
+    fn told(&mut self, out: &mut String, statement: &Statement) {
+        let mut text = self.report(out, statement.section() as usize + 1);
+        let Some(reports) = &mut self.told else { return };
+        if std::mem::replace(&mut reports.any, true) {
+            text.push(',');
+        }
+        text += &told::line(statement);
+        reports.hasher.update(text.as_bytes());
+        out.push_str(&text);
+    }
+
+    fn end(&mut self, out: &mut String, package: Option<&Package>) {
         self.close(out);
+        if package.is_none_or(|package| package.told.is_none()) {
+            return;
+        }
+        let mut rest = self.report(out, Section::ALL.len());
+        let Some(mut reports) = self.told.take() else { return };
+        rest += &format!(
+            "{REPORT_END}],\"attachments\":[],\"dialog\":[],\"parties\":{}",
+            array(&[party(Some(&self.person))])
+        );
+        reports.hasher.update(rest.as_bytes());
+        let uuid = uuid(self.at, &reports.hasher.finalize());
+        out.push_str(&format!("{rest},\"uuid\":\"{uuid}\"}}\n"));
     }
 }
 

@@ -9,7 +9,7 @@ use escrowdb::clock::{Clock as _, SystemClock};
 use escrowdb::crypto::{Entropy as _, OsEntropy};
 use escrowdb::export::{
     Asked, Digest, Exported, FORM_SALT_LEN, HEADER, HEADER_OF_FORM, Manifest, ProofFile, Prover, Snapshot,
-    Terms,
+    Statement, Terms, Whom, statements,
 };
 use escrowdb::id::{Handle, Micros, Seq};
 use sha2::{Digest as _, Sha256};
@@ -140,6 +140,18 @@ impl Records<'_> {
         Ok(first)
     }
 
+    /// What is said about somebody beside her records.
+    fn statements(
+        &self,
+        whom: &Whom,
+        each: impl FnMut(Statement) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self {
+            Self::Now(reading) => statements(reading, None, whom, each),
+            Self::Snapshot { of, .. } => of.statements(whom, each),
+        }
+    }
+
     fn each_until(
         &self,
         query: &str,
@@ -258,8 +270,7 @@ pub(super) fn unsigned(mut job: Job, reading: &Reading, source: &mut Source) -> 
     let mut manifest = Hashed::create(&target.manifest, job.recipients)?;
     let at = SystemClock.now();
     let mut form = job.form(at)?;
-    let count =
-        fill(&mut file, &mut *form, &Records::Now(reading), &mut job.access, source, |_, _, _| Ok(()))?;
+    let count = fill(&mut file, &mut *form, &Records::Now(reading), &mut job.access, source, |_| Ok(()))?;
     let (file, digest) = file.sync()?;
     let made = job.made(count, digest, at);
     manifest.put(&(made.unsigned(&target.name(&target.file)) + "\n"))?;
@@ -286,9 +297,16 @@ pub(super) fn signed(mut job: Job, reading: &Reading, source: &mut Source) -> Re
     lines.put(&if is_plain { prover.head() } else { prover.head_of(&form.line()) })?;
     let records = Records::Snapshot { reading, of: &snapshot };
     let mut text = String::new();
-    let count = fill(&mut file, &mut *form, &records, &mut job.access, source, |item, shown, piece| {
-        let Item::Proved(exported) = item else { return Ok(()) };
+    let count = fill(&mut file, &mut *form, &records, &mut job.access, source, |put| {
         text.clear();
+        let (item, shown, piece) = match put {
+            Put::Record(item, shown, piece) => (*item, shown, piece),
+            Put::Told(statement) => {
+                prover.told(&mut text, statement.to_line()?);
+                return lines.put(&text);
+            }
+        };
+        let Item::Proved(exported) = item else { return Ok(()) };
         prove(&mut prover, &mut text, *exported, shown, has_lines.then_some(piece))?;
         lines.put(&text)
     })?;
@@ -365,15 +383,23 @@ fn remove_stale(proof: &Outside) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the records that `source` hands over; `each` takes each of them, with what becomes of it and how
-/// it stands in the file.
+/// What was written of an export.
+enum Put<'a> {
+    /// A record, what became of it, and how it stands in the file.
+    Record(Box<Item>, Shown, &'a str),
+    /// What an access package says beside them.
+    Told(&'a Statement),
+}
+
+/// Writes the records that `source` hands over, and what an access package says beside them; `each` takes each
+/// of them.
 fn fill(
     file: &mut Hashed,
     form: &mut dyn Form,
     records: &Records,
     access: &mut Option<Access>,
     source: &mut Source,
-    mut each: impl FnMut(Item, Shown, &str) -> Result<(), Failure>,
+    mut each: impl FnMut(Put) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let (mut piece, mut count) = (String::new(), 0);
     form.begin(&mut piece);
@@ -385,9 +411,21 @@ fn fill(
             form.record(&mut piece, item.hit());
             count += 1;
         }
-        each(item, shown, &piece)?;
+        each(Put::Record(Box::new(item), shown, &piece))?;
         file.put(&piece)
     })?;
+    if let Some(access) = access {
+        let names = access.package().names.clone();
+        let conversations = records.reading().facet(&access.own_query(), "conversation")?;
+        let conversations = conversations.into_iter().map(|(name, _)| name).collect();
+        records.statements(&Whom { names: &names, conversations: &conversations }, |mut statement| {
+            access.tell(&mut statement);
+            piece.clear();
+            form.told(&mut piece, &statement);
+            each(Put::Told(&statement))?;
+            file.put(&piece)
+        })?;
+    }
     piece.clear();
     form.end(&mut piece, access.as_ref().map(Access::package));
     file.put(&piece)?;
