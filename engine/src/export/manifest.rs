@@ -453,7 +453,7 @@ mod tests {
         assert!(Checkpoint::from_text(&manifest().to_statement()).is_err());
         let kind = |text: &str| SignedManifest::parse(text.as_bytes()).unwrap_err().kind();
         assert_eq!(kind("{\"version\":1,\"signed\":false}\n"), ErrorKind::Corrupt);
-        assert_eq!(kind("{\"version\":4,\"signature\":\"\"}\n"), ErrorKind::Unsupported);
+        assert_eq!(kind("{\"version\":5,\"signature\":\"\"}\n"), ErrorKind::Unsupported);
         assert_eq!(kind("{}\n"), ErrorKind::Corrupt);
     }
 }
