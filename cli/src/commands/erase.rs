@@ -183,8 +183,8 @@ fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
 fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
     if out.json() {
         let mentions: Vec<String> = plan.mentions.iter().map(engine::stored_json).collect();
-        let line = Object::new()
-            .text("what", plan.what)
+        let mut line = Object::new();
+        line.text("what", plan.what)
             .number("records", plan.records)
             .number("details", plan.details)
             .number("segments", plan.segments)
@@ -192,9 +192,12 @@ fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
             .number("people", plan.people)
             .number("others_affected", plan.others_affected)
             .number("mention_total", plan.mention_total)
-            .raw("mentions", &array(&mentions))
-            .finish();
-        return Ok(out.line(&line)?);
+            .raw("mentions", &array(&mentions));
+        if let Some(kept) = &plan.kept {
+            line.number("records_kept", kept.records).texts("holds", &plan.holds);
+            line.maybe("kept_until", kept.until.map(time::format).as_deref()).maybe("refused", plan.refused);
+        }
+        return Ok(out.line(&line.finish())?);
     }
     out.table(&plan_rows(plan))?;
     if plan.mention_total > 0 {
@@ -208,7 +211,7 @@ fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
 
 fn plan_rows(plan: &Plan) -> Vec<Vec<String>> {
     let row = |name: &str, value: String| vec![name.to_owned(), value];
-    vec![
+    let mut rows = vec![
         row("would erase", plan.what.to_owned()),
         row("records", plan.records.to_string()),
         row("details of acts", plan.details.to_string()),
@@ -217,5 +220,12 @@ fn plan_rows(plan: &Plan) -> Vec<Vec<String>> {
         row("journal re-keyed", if plan.journal { "yes" } else { "no" }.to_owned()),
         row("other people's records among them", plan.others_affected.to_string()),
         row("likely mentions by others", plan.mention_total.to_string()),
-    ]
+    ];
+    if let Some(kept) = &plan.kept {
+        rows.push(row("kept by rules", kept.records.to_string()));
+        rows.push(row("holds among them", plan.holds.join(", ")));
+        rows.push(row("locked until", kept.until.map_or_else(|| "-".to_owned(), time::format)));
+        rows.push(row("may go now", if plan.refused.is_some() { "nothing" } else { "the rest" }.to_owned()));
+    }
+    rows
 }

@@ -74,11 +74,6 @@ pub(crate) fn table(out: &mut Out, headings: &[&str], rows: Vec<Vec<String>>) ->
     Ok(out.table(&all)?)
 }
 
-/// What a field of a query finds.
-pub(crate) fn term(field: &str, value: &str) -> String {
-    format!("{field}:\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

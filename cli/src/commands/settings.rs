@@ -31,7 +31,8 @@ pub(crate) struct Set {
     /// What a user's deletion does: hide, or hide and be erased by the next run of retention.
     #[arg(long, value_enum)]
     deletion: Option<Deletion>,
-    /// Whether somebody else than who took a request in must approve what is done for it.
+    /// Whether somebody else than who took a request in must approve what is done for it. It takes two
+    /// people to switch it off.
     #[arg(long, value_enum)]
     four_eyes: Option<Switch>,
     /// How long evidence outlives an erased person: 3y, 30d.
@@ -90,14 +91,20 @@ fn show(global: &Global, out: &mut Out) -> Result<(), Failure> {
         let mut line = Object::new();
         line.text("gate", gate::mode(settings.gate)).text("deletion", deletion);
         line.flag("four_eyes", settings.four_eyes).text("keep_evidence", &kept);
+        line.flag("four_eyes_end_asked", settings.ends_four_eyes.is_some());
         line.maybe("grace", grace.as_deref());
         return Ok(out.line(&line.finish())?);
     }
+    let four_eyes = match (settings.four_eyes, settings.ends_four_eyes) {
+        (false, _) => "off",
+        (true, None) => "on",
+        (true, Some(_)) => "on; one person wants them off, a second must say so too",
+    };
     let row = |name: &str, value: &str| vec![name.to_owned(), value.to_owned()];
     Ok(out.table(&[
         row("gate", gate::mode(settings.gate)),
         row("deletion", deletion),
-        row("four eyes", if settings.four_eyes { "on" } else { "off" }),
+        row("four eyes", four_eyes),
         row("keep evidence", &kept),
         row("grace", grace.as_deref().unwrap_or("-")),
     ])?)

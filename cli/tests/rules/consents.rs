@@ -172,7 +172,7 @@ fn purposes_keep_their_ground_and_settings_what_is_not_named() {
     sandbox.run("settings set --four-eyes on --keep-evidence 30d --grace 7d --deletion erase").ok();
     assert_eq!(
         one(&sandbox, "settings show"),
-        json!({"gate": "refuse", "deletion": "erase", "four_eyes": true, "keep_evidence": "30d",
+        json!({"gate": "refuse", "deletion": "erase", "four_eyes": true, "four_eyes_end_asked": false, "keep_evidence": "30d",
             "grace": "7d"})
     );
     assert!(sandbox.run("settings show").ok().out.contains("four eyes      on"));

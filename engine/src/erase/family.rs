@@ -8,13 +8,13 @@
 use std::collections::{BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
-use zeroize::Zeroizing;
 
 use crate::erase::target;
 use crate::error::{ErrorKind, Result};
 use crate::id::Seq;
-use crate::index::{Field, IdHash, Part, Term};
+use crate::index::{Field, Part, Term};
 use crate::keyring::pending::{Target, Waiting};
+use crate::query::held::Keeps;
 use crate::record::Kind;
 use crate::view::View;
 
@@ -28,9 +28,9 @@ fn speaking(part: &dyn Part) -> Result<RoaringBitmap> {
     kinds().try_fold(RoaringBitmap::new(), |docs, kind| Ok(docs | part.postings(&Term::kind(kind))?))
 }
 
-/// Log positions, ascending, of what goes with an erasure because it speaks of what goes; with those that
-/// are noted already.
-pub fn find(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
+/// Log positions, ascending, of what goes with an erasure because it speaks of what goes, and is not kept by
+/// a rule of its own; with those that are noted already.
+pub(crate) fn find(view: &View, waiting: &Waiting, keeps: &Keeps<'_>) -> Result<Vec<Seq>> {
     let mut family: BTreeSet<Seq> = waiting.family.iter().copied().collect();
     let whole = matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. });
     let parts = view.parts();
@@ -55,19 +55,8 @@ pub fn find(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
         }
         for doc in here - gone_here {
             let seq = part.key(doc)?.seq;
-            let stored = match part.record(doc) {
-                Ok(stored) => Zeroizing::new(stored),
-                Err(e) if e.kind() == ErrorKind::Corrupt => {
-                    next.push(seq);
-                    continue;
-                }
-                Err(e) => return Err(e),
-            };
-            let Some(target) = &stored.target else { continue };
-            let identity = IdHash::of(target, &stored.conversation);
-            match view.find_hashed(&gates, &stored.conversation, target, identity) {
-                Ok(Some((place, of, found))) => {
-                    drop(Zeroizing::new(found));
+            match view.spoken_of(&gates, *part, doc) {
+                Ok(Some((place, of))) => {
                     let at = parts.iter().position(|part| std::ptr::addr_eq(*part, place.part));
                     let goes = at.and_then(|at| gone.get(at)).is_some_and(|docs| docs.contains(place.doc));
                     if goes { next.push(seq) } else { heirs.entry(of).or_default().push(seq) }
@@ -82,7 +71,28 @@ pub fn find(view: &View, waiting: &Waiting) -> Result<Vec<Seq>> {
         family.insert(seq);
         next.extend(heirs.remove(&seq).into_iter().flatten());
     }
+    if !family.is_empty() && !keeps.is_idle() {
+        leave_kept(&parts, &mut family, keeps)?;
+    }
     Ok(family.into_iter().collect())
+}
+
+/// Somebody's reaction may be held where what it is a reaction to is not.
+fn leave_kept(parts: &[&dyn Part], family: &mut BTreeSet<Seq>, keeps: &Keeps<'_>) -> Result<()> {
+    let mut docs = vec![RoaringBitmap::new(); parts.len()];
+    for seq in family.iter() {
+        for (part, docs) in parts.iter().zip(&mut docs) {
+            docs.extend(part.doc_of(*seq)?);
+        }
+    }
+    let found = keeps.among(&docs)?;
+    for (nth, part) in parts.iter().enumerate() {
+        let [held, _, locked] = found.parted(nth);
+        for seq in part.seqs(&(held | locked))? {
+            family.remove(&seq);
+        }
+    }
+    Ok(())
 }
 
 /// Conversations of documents of these parts.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::erase::certificate::{Certificate, Destruction};
 use crate::erase::log_key;
+use crate::erase::rules;
 use crate::error::Result;
 use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
@@ -51,6 +52,12 @@ pub fn record_and_clear(
     // The act must be durable before what it is written from leaves the tree. Where an append syncs
     // it is; a journal that was frozen meanwhile was synced then.
     state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
+    // Before it leaves the tree, so that no crash leaves open what is kept of somebody.
+    for (request, done) in &done {
+        if let Some(number) = done.restricts {
+            rules::restrict(state, queue, number, *request)?;
+        }
+    }
     let mut changes = Changes::new();
     for (request, _) in &done {
         catalog::remove_pending(&mut changes, *request);

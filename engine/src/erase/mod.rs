@@ -32,12 +32,13 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
+use crate::ingest::refused::{self, Refusal};
 use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
-use crate::policy::Basis;
+use crate::policy::{Basis, Ground};
 use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
@@ -147,7 +148,11 @@ pub fn erase(
             || !state.is_poisoned(),
             || {
                 announce(state, queue, selector, options, request)?;
-                pass::run_until_done(state, queue, request)
+                let done = pass::run_until_done(state, queue, request);
+                if done.as_ref().is_err_and(|e| e.kind() == ErrorKind::Refused) && !state.is_poisoned() {
+                    record_late(state, queue, options.actor.as_deref(), request)?;
+                }
+                done
             },
         )
     };
@@ -160,11 +165,23 @@ pub fn erase(
     }
     state.keep_reserve();
     erased?;
-    rules::restrict_what_is_kept(state, queue, selector, (options, request))?;
     let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
         Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
     })?;
     Ok(signed(state, certificate, options))
+}
+
+/// A refusal of what was accepted before, and waits: a hold came in between.
+fn record_late(state: &Arc<State>, queue: &Queue, actor: Option<&str>, request: RequestId) -> Result<()> {
+    let waiting = catalog::waiting(&state.view.read().tree)?.into_iter().find(|(id, _)| *id == request);
+    let Some((_, Waiting { target, .. })) = waiting else { return Ok(()) };
+    let people = match &target {
+        Target::Persons(numbers) => numbers.as_slice(),
+        _ => &[],
+    };
+    let ground = Ground::Hold { codes: Vec::new() };
+    let refusal = Refusal { action: target::action(&target), ground, records: 0, people: people.to_vec() };
+    refused::record(state, queue, actor, &refusal)
 }
 
 /// The certificate as this call is answered. It is erased, whatever keeps the log from being signed: then
@@ -288,13 +305,15 @@ fn announce(
         Err(ground) => {
             drop(keyring);
             let actor = options.actor.as_deref();
-            rules::record_refusal(state, queue, actor, (action, &ground), (records, &people))?;
-            return Err(rules::refusal(&ground));
+            let refusal = Refusal { action, ground, records, people };
+            refused::record(state, queue, actor, &refusal)?;
+            return Err(rules::refusal(&refusal.ground));
         }
     };
     let mut changes = Changes::new();
     // An entry has room for long texts or for many joins.
     let crowded = matches!(&target, Target::Record { joins, .. } if joins.len() > 16);
+    let restricts = people.first().copied().filter(|_| kept.is_some_and(|kept| kept.records > 0));
     // Who is forgotten with it is found when nobody can be named any more, see `alone`.
     let waiting = Waiting {
         reason: options.reason.clone().filter(|_| !crowded),
@@ -302,6 +321,7 @@ fn announce(
             basis: options.basis.map_or(0, |basis| basis as u8),
             approvers,
             kept,
+            restricts,
             ..Done::default()
         },
         ..Waiting::new(target, state.env.clock.now())

@@ -25,6 +25,7 @@ use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
 use crate::keyring::losses::{By, Loss};
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Keyring, Prepared, RootKey, SlotRecord, Tree};
+use crate::query::held::{Keeps, Standing};
 use crate::roll;
 use crate::state::heal::{self, GiveUp};
 use crate::state::{State, Writer, commit};
@@ -46,7 +47,7 @@ pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> 
         let view = state.view.read();
         let own = catalog::waiting(&view.tree)?.into_iter().find(|(id, _)| *id == request);
         if let Some((_, own)) = own
-            && rules::unheld(&view, vec![(request, own)])?.is_empty()
+            && rules::free(state, &view, vec![(request, own)])?.is_empty()
         {
             return PassEnd::Held.went_on();
         }
@@ -66,7 +67,7 @@ pub fn run_with_room(state: &Arc<State>, queue: &Queue, request: RequestId) -> R
 /// What waits and no hold keeps.
 fn waiting(state: &State) -> Result<Vec<(RequestId, Waiting)>> {
     let view = state.view.read();
-    rules::unheld(&view, catalog::waiting(&view.tree)?)
+    rules::free(state, &view, catalog::waiting(&view.tree)?)
 }
 
 /// How a pass ended.
@@ -182,7 +183,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
     loop {
         let mut batch = {
             let keyring = state.keyring.lock();
-            let mut batch = rules::unheld(&state.view.read(), catalog::waiting(&keyring.tree())?)?;
+            let mut batch = rules::free(state, &state.view.read(), catalog::waiting(&keyring.tree())?)?;
             let mut mask = Mask::default();
             let mut view = state.view.write();
             for (request, waiting) in &mut batch {
@@ -206,10 +207,14 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         }
         // Whoever speaks of what goes is masked too; a frame that was on its way may do so.
         let mut is_whole = true;
-        for (request, waiting) in &batch {
-            let family = family::find(&state.view.read(), waiting)?;
-            is_whole &= family == waiting.family;
-            families.insert(*request, family);
+        {
+            let view = state.view.read();
+            let keeps = Keeps::of(&view, rules::believed(state, &view.tree)?)?;
+            for (request, waiting) in &batch {
+                let family = family::find(&view, waiting, &keeps)?;
+                is_whole &= family == waiting.family;
+                families.insert(*request, family);
+            }
         }
         if !is_whole {
             continue;
@@ -241,7 +246,8 @@ fn find_alone(
     let view = state.view.read();
     let parts = view.parts();
     let mut gone = vec![RoaringBitmap::new(); parts.len()];
-    let mut dead = Vec::new();
+    // Who is held stays known, whatever is left of him.
+    let mut dead: Vec<_> = Standing::of(&view)?.people().collect();
     for (_, waiting) in batch {
         dead.extend(&waiting.forgotten);
         if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
@@ -355,7 +361,7 @@ impl<'a> Pass<'a> {
         // From here to the end of E6 no append is admitted: whoever holds the writer's lock keeps
         // them out.
         let mut writer = state.writer.lock();
-        if self.is_held(epoch) {
+        if self.is_kept(epoch) {
             keyring.discard(prepared);
             return Ok(PassEnd::Held);
         }
@@ -375,14 +381,13 @@ impl<'a> Pass<'a> {
         Ok(if self.more { PassEnd::More } else { PassEnd::Done })
     }
 
-    /// Whether a hold was placed on something of this pass since it was announced. What a hold's query
-    /// would find nobody knows who can't ask it: then it is held.
-    fn is_held(&self, epoch: Epoch) -> bool {
-        let view = self.state.view.read();
-        self.batch.iter().any(|(_, waiting)| {
-            // Of what an earlier pass has met a hold comes too late.
-            waiting.progress.epoch_before == epoch && rules::is_held(&view, waiting).unwrap_or(true)
-        })
+    /// Whether a rule came to keep something of this pass since it was announced. What a hold's query
+    /// would find nobody knows who can't ask it: then it is kept.
+    fn is_kept(&self, epoch: Epoch) -> bool {
+        // Of what an earlier pass has met a hold comes too late.
+        let first = |waiting: &Waiting| waiting.progress.epoch_before == epoch;
+        let batch = self.batch.iter().map(|(_, waiting)| waiting).filter(|waiting| first(waiting));
+        rules::are_any_kept(self.state, batch).unwrap_or(true)
     }
 
     /// E7: handles, caches and views of the old tree end here.

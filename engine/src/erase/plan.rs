@@ -10,12 +10,14 @@ use zeroize::Zeroizing;
 use crate::erase::alone;
 use crate::erase::details;
 use crate::erase::family;
+use crate::erase::rules;
 use crate::erase::target::{self, Selector};
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::{Field, Part, People, Segment, SortKey, Term};
-use crate::keyring::pending::{Target, Waiting};
+use crate::keyring::pending::{Kept, Target, Waiting};
 use crate::query::exec::{Found, Search};
+use crate::query::held::Keeps;
 use crate::query::hit::{self, Hit};
 use crate::receipts::Detail;
 use crate::record::Kind;
@@ -50,6 +52,12 @@ pub struct Plan {
     pub mentions: Vec<Hit>,
     /// How many such records there are.
     pub mention_total: u64,
+    /// What rules keep of it; none of that is counted above.
+    pub kept: Option<Kept>,
+    /// Codes of the holds among these rules.
+    pub holds: Vec<String>,
+    /// On what ground nothing of it may go now, if so: `hold`, `lock`. That somebody must approve is not asked here.
+    pub refused: Option<&'static str>,
 }
 
 /// What a plan is to leave behind.
@@ -65,7 +73,10 @@ pub struct Own<'a> {
 pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
     let _no_erasure = state.pass.lock();
     let actor = own.as_ref().and_then(|own| own.actor);
-    let (mut waiting, others_affected) = asked(&state.view.read(), selector, actor)?;
+    let (mut waiting, asked) = {
+        let view = state.view.read();
+        ask(&view, selector, actor, rules::believed(state, &view.tree)?)?
+    };
     let own_going = details::look_ahead(state, &mut waiting, own.map(|own| own.details))?;
     let (mut plan, mut mentions) = {
         let view = state.view.read();
@@ -73,9 +84,8 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
         for part in view.parts() {
             hits.push(target::doomed_in(part, &waiting)?);
         }
-        let plan = Plan { others_affected, ..count(&view, selector, &waiting, &hits)? };
         let mut names = Vec::new();
-        for number in asked_for(&waiting.target) {
+        for number in &asked.people {
             names.extend(view.identifiers(*number)?);
         }
         let mut mentions =
@@ -83,6 +93,7 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
         for (part, skip) in view.parts().into_iter().zip(&hits).skip(view.segments.len()) {
             mentions.read(part, skip, &view)?;
         }
+        let plan = count(&view, selector, &waiting, asked, &hits)?;
         mentions.later = view.segments.iter().map(|s| s.part.clone()).zip(hits).collect();
         (plan, mentions)
     };
@@ -97,33 +108,73 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
     Ok((plan, own_going))
 }
 
-/// What an erasure would note of what is asked for, in the way of a pass, and how many others it concerns.
-fn asked(view: &View, selector: &Selector, actor: Option<&str>) -> Result<(Waiting, u64)> {
+/// What is asked for, and what rules say of it.
+struct Asked {
+    /// Whom it names.
+    people: Vec<PersonNumber>,
+    /// How many others it concerns.
+    others: u64,
+    kept: Option<Kept>,
+    holds: Vec<String>,
+    refused: Option<&'static str>,
+}
+
+/// What an erasure would note of what is asked for, in the way of a pass: what rules leave of it.
+fn ask(view: &View, selector: &Selector, actor: Option<&str>, now: Micros) -> Result<(Waiting, Asked)> {
     let parts = view.parts();
-    let mut waiting = Waiting::new(target::resolve(view, selector)?, Micros(0));
-    waiting.family = family::find(view, &waiting)?;
-    let hits = parts.iter().map(|part| target::doomed_in(*part, &waiting)).collect::<Result<Vec<_>>>()?;
-    let people = asked_for(&waiting.target).to_vec();
-    let actor = actor.map(|name| view.number(&text::nfc(name))).transpose()?.flatten();
-    let stay: Vec<_> = people.iter().copied().chain(actor).collect();
-    waiting.forgotten = alone::left_alone(view, &parts, &hits, &stay)?;
+    let target = target::resolve(view, selector)?;
+    let people = match &target {
+        Target::Persons(numbers) => numbers.clone(),
+        _ => Vec::new(),
+    };
+    let ruled = rules::look(view, &target, &target::matching(view, &target)?.0, now)?;
+    let (holds, all) = (ruled.facts.held.codes.clone(), ruled.kept);
+    let nothing = rules::part_of(&target, Vec::new());
+    let (target, kept, refused) = match rules::settle(target::action(&target), target, ruled, now) {
+        Ok((_, target, kept)) => (target, kept, None),
+        Err(ground) => (nothing, Some(all), Some(ground.name())),
+    };
+    let mut waiting = Waiting::new(target, Micros(0));
+    let (mut forgotten, mut hits) = (Vec::new(), Vec::new());
+    if refused.is_none() {
+        let keeps = Keeps::of(view, now)?;
+        waiting.family = family::find(view, &waiting, &keeps)?;
+        hits = parts.iter().map(|part| target::doomed_in(*part, &waiting)).collect::<Result<Vec<_>>>()?;
+        let actor = actor.map(|name| view.number(&text::nfc(name))).transpose()?.flatten();
+        let stay: Vec<_> = people.iter().copied().chain(actor).chain(keeps.people()).collect();
+        forgotten = alone::left_alone(view, &parts, &hits, &stay)?;
+    }
+    waiting.forgotten = forgotten;
     let others = others(&parts, &hits, &people)?;
-    Ok((waiting, others))
+    Ok((waiting, Asked { people, others, kept, holds, refused }))
 }
 
 /// Counts as a pass does, so that the certificate says the same; `hits` are the documents of each part that go.
-fn count(view: &View, selector: &Selector, waiting: &Waiting, hits: &[RoaringBitmap]) -> Result<Plan> {
+fn count(
+    view: &View,
+    selector: &Selector,
+    waiting: &Waiting,
+    asked: Asked,
+    hits: &[RoaringBitmap],
+) -> Result<Plan> {
     let going: u64 = hits.iter().map(RoaringBitmap::len).sum();
+    let whole = match &waiting.target {
+        Target::Persons(numbers) => numbers.len(),
+        _ => 0,
+    };
     let mut plan = Plan {
         what: selector.what(),
         records: going.saturating_sub(waiting.further.len() as u64),
         details: waiting.further.len() as u64,
         segments: 0,
         journal: false,
-        people: (asked_for(&waiting.target).len() + waiting.forgotten.len()) as u64,
-        others_affected: 0,
+        people: (whole + waiting.forgotten.len()) as u64,
+        others_affected: asked.others,
         mentions: Vec::new(),
         mention_total: 0,
+        kept: asked.kept,
+        holds: asked.holds,
+        refused: asked.refused,
     };
     for (i, part) in view.parts().into_iter().enumerate() {
         let touched = target::touches(part, waiting)?;
@@ -131,13 +182,6 @@ fn count(view: &View, selector: &Selector, waiting: &Waiting, hits: &[RoaringBit
         plan.journal |= touched && i >= view.segments.len();
     }
     Ok(plan)
-}
-
-fn asked_for(target: &Target) -> &[PersonNumber] {
-    match target {
-        Target::Persons(numbers) => numbers,
-        _ => &[],
-    }
 }
 
 /// Mentions found so far: the newest of them, and how many there are.

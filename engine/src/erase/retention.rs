@@ -4,24 +4,20 @@
 //! is what the store believes, which never runs ahead of a clock that was set forward for less than a day,
 //! and never later than the clock.
 
-pub mod starts;
-
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::erase::retention::starts::Starts;
-use crate::erase::{Certificate, certificate, pass, rules, target};
+use crate::erase::{Certificate, certificate, pass, rules};
 use crate::error::{ErrorKind, Result};
-use crate::id::{Micros, PersonNumber, RequestId, Seq};
-use crate::index::{Part, Term};
+use crate::id::{Micros, RequestId, Seq};
+use crate::index::{Mask, Part};
 use crate::ingest::Queue;
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Basis, Facts};
-use crate::query::held::Standing;
+use crate::query::held::{Keeps, Starts};
 use crate::register::class::{Kept, Then};
-use crate::register::hold::{Placed, Scope};
 use crate::state::{State, beside_erasures, commit};
 use crate::view::View;
 
@@ -87,6 +83,9 @@ pub struct RetentionReport {
     pub certificates: Vec<Certificate>,
 }
 
+/// How often a run chooses anew before it leaves the rest to the next.
+const ATTEMPTS: u32 = 5;
+
 /// Records whose time is over, as far as nothing keeps them.
 struct Due {
     classes: Vec<ClassReport>,
@@ -110,23 +109,28 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
         if !view.missing.is_empty() {
             return Err(pass::waits());
         }
-        look(&view, at)?
+        look(&view, &Keeps::of(&view, at)?, at, &view.mask)?
     };
     let mut report = RetentionReport { at, classes: first.classes, certificates: Vec::new() };
     if dry_run {
         return Ok(report);
     }
-    // One that waits already, for room or for a hold, is gone on with first.
+    // One that has begun is gone on with first. One that has not, for want of room or since a rule kept
+    // some of it, is chosen anew.
     let waiting = catalog::waiting(&state.view.read().tree)?;
-    for (request, _) in waiting.iter().filter(|(_, waiting)| is_of_class(waiting)) {
-        match finish(state, queue, *request) {
-            // It is completed when the hold is lifted, and keeps nothing else.
-            Err(e) if e.kind() == ErrorKind::Refused => {}
-            done => report.certificates.extend(done?),
-        }
+    for (request, _) in waiting.iter().filter(|(_, waiting)| is_of_class(waiting) && has_begun(waiting)) {
+        report.certificates.extend(finish(state, queue, *request)?);
     }
-    if let Some(request) = announce(state, at)? {
-        report.certificates.extend(finish(state, queue, request)?);
+    // A hold that is placed meanwhile ends a pass; what it leaves is chosen then.
+    for attempt in 1.. {
+        let Some(request) = announce(state, at)? else { break };
+        match finish(state, queue, request) {
+            Err(e) if e.kind() == ErrorKind::Refused && attempt < ATTEMPTS => {}
+            done => {
+                report.certificates.extend(done?);
+                break;
+            }
+        }
     }
     Ok(report)
 }
@@ -135,16 +139,34 @@ const fn is_of_class(waiting: &Waiting) -> bool {
     matches!(waiting.target, Target::Records { of: Target::CLASS, .. })
 }
 
-/// What is due goes into the key tree: from here on a crash does not lose it. `None` if nothing is.
+const fn has_begun(waiting: &Waiting) -> bool {
+    waiting.progress.epoch_after.0 > 0
+}
+
+/// What is due goes into the key tree, in the place of what was chosen before: from here on a crash does not
+/// lose it. `None` if nothing is.
 fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
+    let _no_pass = state.pass.lock();
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
-    let erase = look(&state.view.read(), at)?.erase;
+    let mut changes = Changes::new();
+    for (request, waiting) in catalog::waiting(&tree)? {
+        if is_of_class(&waiting) && !has_begun(&waiting) {
+            catalog::remove_pending(&mut changes, request);
+            catalog::put_chosen(&mut changes, &tree, request, &[])?;
+        }
+    }
+    let erase = {
+        let view = state.view.read();
+        look(&view, &Keeps::of(&view, at)?, at, &view.mask)?.erase
+    };
     if erase.is_empty() {
+        if !changes.is_empty() {
+            commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
+        }
         return Ok(None);
     }
     let request = RequestId(state.env.random(b"request")?);
-    let mut changes = Changes::new();
     let now = state.env.clock.now();
     let waiting = Waiting {
         progress: Done { basis: Basis::Retention as u8, ..Done::default() },
@@ -169,14 +191,21 @@ fn finish(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Optio
     Ok(found)
 }
 
-/// Every class, and what is due of it at an instant.
-fn look(view: &View, at: Micros) -> Result<Due> {
+/// Whether records that were chosen are due: a conversation may have gone on since.
+///
+/// # Errors
+/// Unreadable files.
+pub(crate) fn are_due(view: &View, keeps: &Keeps<'_>, seqs: &[Seq], at: Micros) -> Result<bool> {
+    let due = look(view, keeps, at, &Mask::default())?.erase;
+    Ok(seqs.iter().all(|seq| due.binary_search(seq).is_ok()))
+}
+
+/// Every class, and what is due of it at an instant, but for what `mask` hides.
+fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> {
     let registers = view.rules();
     rules::check_read(view)?;
     let parts = view.parts();
     let mut due = Due { classes: Vec::new(), erase: Vec::new() };
-    let standing = Standing::of(view)?;
-    let mut kept: Vec<Option<RoaringBitmap>> = vec![None; parts.len()];
     for class in registers.classes.iter() {
         let mut report = ClassReport {
             code: class.class.code.clone(),
@@ -191,34 +220,25 @@ fn look(view: &View, at: Micros) -> Result<Due> {
         let mut of_class = Vec::with_capacity(parts.len());
         for part in &parts {
             let mut docs = part.class_docs(class.class.number)?;
-            if !docs.is_empty() && !view.mask.is_empty() {
-                docs -= view.mask.docs_in(*part)?;
+            if !docs.is_empty() && !mask.is_empty() {
+                docs -= mask.docs_in(*part)?;
             }
             report.records += docs.len();
             of_class.push(docs);
         }
-        let starts = Starts::of(view, class, &parts, &of_class)?;
-        for (((part, docs), kept), nth) in parts.iter().zip(&of_class).zip(&mut kept).zip(0..) {
-            if docs.is_empty() || class.maximum.is_none() {
-                continue;
-            }
-            let (over, next) = starts.over(*part, nth, docs, |start| is_past(class, start, at))?;
-            let next = next.and_then(|start| class.maximum?.after(start));
-            report.next = [report.next, next].into_iter().flatten().min();
-            if over.is_empty() {
-                continue;
-            }
-            let kept = match kept {
-                Some(kept) => kept,
-                None => kept.insert(kept_in(view, &standing, *part)?),
-            };
-            report.held += (&over & &*kept).len();
-            let free = over - &*kept;
-            let (unlocked, _) = starts.over(*part, nth, &free, |start| is_unlocked(class, start, at))?;
-            report.locked += free.len() - unlocked.len();
-            report.due += unlocked.len();
-            if class.class.then == Then::Erase {
-                due.erase.extend(part.seqs(&unlocked)?);
+        if class.maximum.is_some() {
+            let over = over(view, class, (&parts, &of_class), at, &mut report)?;
+            let found = keeps.among(&over)?;
+            for (nth, (part, over)) in parts.iter().zip(over).enumerate() {
+                let [held, restricted, locked] = found.parted(nth);
+                let held = held | restricted;
+                report.held += held.len();
+                report.locked += (&locked - &held).len();
+                let free = over - held - locked;
+                report.due += free.len();
+                if class.class.then == Then::Erase {
+                    due.erase.extend(part.seqs(&free)?);
+                }
             }
         }
         due.classes.push(report);
@@ -227,31 +247,26 @@ fn look(view: &View, at: Micros) -> Result<Due> {
     Ok(due)
 }
 
-/// Documents of a part that stay, whatever their class: what is held, and what a person had restricted
-/// (GDPR article 18 (2)).
-fn kept_in(view: &View, standing: &Standing<'_>, part: &dyn Part) -> Result<RoaringBitmap> {
-    let mut docs = standing.docs(part, &RoaringBitmap::new(), &mut Vec::new())?;
-    let restricted = view.rules().holds.iter().filter(|placed| placed.restricts());
-    for Placed { hold, .. } in restricted {
-        match &hold.scope {
-            Scope::Person(number) => {
-                docs |= target::of_subjects(part, &target::linked(view, PersonNumber(*number))?)?;
-            }
-            Scope::Conversation(name) => docs |= part.postings(&Term::conversation(name))?,
-            // Queries are held, not restricted.
-            Scope::Query { .. } => {}
-        }
+/// Those documents of a class whose longest time is over, part by part.
+fn over(
+    view: &View,
+    class: &Kept,
+    (parts, of_class): (&[&dyn Part], &[RoaringBitmap]),
+    at: Micros,
+    report: &mut ClassReport,
+) -> Result<Vec<RoaringBitmap>> {
+    let starts = Starts::of(view, class, parts, of_class)?;
+    let mut all = Vec::with_capacity(parts.len());
+    for (nth, (part, docs)) in parts.iter().zip(of_class).enumerate() {
+        let (over, next) = starts.over(*part, nth, docs, |start| is_past(class, start, at))?;
+        let next = next.and_then(|start| class.maximum?.after(start));
+        report.next = [report.next, next].into_iter().flatten().min();
+        all.push(over);
     }
-    Ok(docs)
+    Ok(all)
 }
 
 /// Whether the longest time is over that began at `start`.
 fn is_past(class: &Kept, start: Micros, at: Micros) -> bool {
     class.maximum.and_then(|maximum| maximum.after(start)).is_some_and(|end| end <= at)
-}
-
-/// Whether the shortest time is over. It is kept to the end of its day, so it may outlast a longest time that is as
-/// long.
-fn is_unlocked(class: &Kept, start: Micros, at: Micros) -> bool {
-    class.lock.is_none_or(|lock| lock.kept_until(start).is_some_and(|end| end <= at))
 }

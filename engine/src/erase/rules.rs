@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
-use crate::erase::{EraseOptions, Selector, certificate, family, target};
+use crate::erase::{family, retention, target};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Handle, Micros, PersonNumber, RequestId, Seq};
-use crate::index::{Part, People, Term};
-use crate::ingest::{Acts, Queue, register};
+use crate::id::{Micros, PersonNumber, RequestId, Seq};
+use crate::index::{Field, Part, Term};
+use crate::ingest::{Queue, register};
 use crate::keyring::pending::{Kept, Pending, Target, Waiting};
 use crate::keyring::{Changes, Tree, catalog};
 use crate::policy::{self, Action, Approvals, Decision, Facts, Ground, Held, Lock, Permit, Reach};
-use crate::query::held::Standing;
-use crate::receipts::{Act, Deed};
-use crate::record::{Kind, Stored};
+use crate::query::held::{Found, Keeps};
+use crate::receipts::when;
+use crate::record::Kind;
 use crate::register::hold::{self, Effect, Hold, Scope};
 use crate::register::{Event, request};
 use crate::session::Session;
@@ -46,55 +46,80 @@ pub fn check_read(view: &View) -> Result<()> {
     ))
 }
 
-/// Looks up what holds and locks say of what an erasure takes; `hits` are its documents, part by part.
+/// What the store believes of the time, and no later than the clock: one that was set forward ends no lock.
+///
+/// # Errors
+/// An unreadable key tree.
+pub fn believed(state: &State, tree: &Tree) -> Result<Micros> {
+    let now = state.env.clock.now();
+    Ok(when::look(catalog::seen(tree)?, now).believed.min(now))
+}
+
+/// Looks up what rules say of what an erasure takes; `hits` are its documents, part by part.
 /// That somebody is known by a name is kept with whatever is kept of her.
 ///
 /// # Errors
 /// *Corrupt* where registers can't be read: what they hold is not known then.
 pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -> Result<Ruled> {
     check_read(view)?;
-    let standing = Standing::of(view)?;
-    let mut codes = Vec::new();
+    let keeps = Keeps::of(view, now)?;
+    let parts = view.parts();
+    let mut content = Vec::with_capacity(parts.len());
+    for (part, hits) in parts.iter().zip(hits) {
+        content.push(hits - part.postings(&Term::kind(Kind::Person))?);
+    }
+    let found = keeps.among(&content)?;
+    let may_take_restricted = takes_restricted(target);
+    let mut codes = found.holds.clone();
+    if !may_take_restricted {
+        codes.extend(found.restrictions.iter().cloned());
+    }
     let mut whole = false;
+    let mut written = Found::default();
     if let Target::Persons(numbers) = target {
-        for code in numbers.iter().flat_map(|number| standing.on_person(*number)) {
-            whole = true;
-            codes.push(code.to_owned());
+        let on_person: Vec<_> = numbers.iter().flat_map(|number| keeps.on_person(*number)).collect();
+        whole = !on_person.is_empty();
+        // Whoever goes leaves the records that he wrote without an author: that changes them.
+        written = keeps.among(&authored(&parts, numbers)?)?;
+        for code in on_person.into_iter().map(str::to_owned).chain(written.holds.iter().cloned()) {
+            if !codes.contains(&code) {
+                codes.push(code);
+            }
         }
     }
     let (mut held, mut locked, mut all) = (0, 0, 0);
-    let mut until: Option<Micros> = None;
     let mut rest = Vec::new();
-    for (part, hits) in view.parts().into_iter().zip(hits) {
-        let content = hits - part.postings(&Term::kind(Kind::Person))?;
+    for (nth, (part, content)) in parts.iter().zip(&content).enumerate() {
+        let [in_holds, in_restrictions, in_locks] = found.parted(nth);
+        let in_holds = if may_take_restricted { in_holds } else { in_holds | in_restrictions };
         all += content.len();
-        let mut kept = RoaringBitmap::new();
-        if !standing.is_empty() {
-            kept = standing.docs(part, &content, &mut codes)? & &content;
-            held += kept.len();
-        }
-        let locks = locked_in(view, part, &content, now, &mut until)?;
-        locked += locks.len();
-        kept |= locks;
-        rest.extend(part.seqs(&(content - kept))?);
+        held += in_holds.len();
+        locked += in_locks.len();
+        rest.extend(part.seqs(&(content - (in_holds | in_locks)))?);
     }
     rest.sort_unstable();
-    let reach = |some: u64| match some {
+    let reach = |some: u64, of_written: bool| match some {
+        // Nothing of his own goes, but then nothing may.
+        0 if of_written && all == 0 => Reach::All,
+        0 if of_written => Reach::Part,
         0 => Reach::None,
         some if some < all => Reach::Part,
         _ => Reach::All,
     };
     // One record and the joins that it made are one thing.
     let one = matches!(target, Target::Record { .. });
-    let held_reach = if whole || one && held > 0 { Reach::All } else { reach(held) };
+    let held_reach = if whole || one && held > 0 { Reach::All } else { reach(held, written.holds_some()) };
+    let until = found.until.max(written.until);
     let kept = Kept {
         records: if whole { all } else { all - rest.len() as u64 },
         held: held_reach > Reach::None,
-        until,
+        until: until.filter(|until| *until < Micros::MAX),
     };
-    let locked = if one && locked > 0 { Reach::All } else { reach(locked) };
+    let locked = if one && locked > 0 { Reach::All } else { reach(locked, written.until.is_some()) };
     let lock = until.map(|until| Lock { reach: locked, until });
-    let mut facts = Facts { held: Held { reach: held_reach, codes }, lock, ..Facts::default() };
+    let asked_by_person = matches!(target, Target::Persons(_));
+    let mut facts =
+        Facts { held: Held { reach: held_reach, codes }, lock, asked_by_person, ..Facts::default() };
     if all > 0 && rest.is_empty() && held_reach == Reach::Part {
         // What the holds leave the locks keep: nothing is left to go.
         facts.held.reach = Reach::All;
@@ -102,38 +127,43 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -
     Ok(Ruled { facts, rest, kept })
 }
 
-/// Documents whose shortest time is not over, and when the last of them is.
-fn locked_in(
-    view: &View,
-    part: &dyn Part,
-    among: &RoaringBitmap,
-    now: Micros,
-    until: &mut Option<Micros>,
-) -> Result<RoaringBitmap> {
-    let mut locked = RoaringBitmap::new();
-    for kept in view.rules().classes.iter() {
-        let Some(lock) = kept.lock else { continue };
-        for doc in part.class_docs(kept.class.number)? & among {
-            let end = lock.kept_until(part.key(doc)?.time).unwrap_or(Micros::MAX);
-            if now < end {
-                locked.insert(doc);
-                *until = Some(until.unwrap_or(end).max(end));
-            }
-        }
-    }
-    Ok(locked)
+/// Whether what somebody had restricted may go: where she asks for it herself (GDPR article 18 (2)). Who is
+/// erased asks, and so does whoever asks for a part of her.
+const fn takes_restricted(target: &Target) -> bool {
+    matches!(target, Target::Persons(_) | Target::Records { of: 1, .. })
 }
 
-/// Whether a standing hold keeps something of what waits. Dates that have come are asked too, but nothing
-/// holds acts.
+/// Documents that any of these people wrote.
+fn authored(parts: &[&dyn Part], people: &[PersonNumber]) -> Result<Vec<RoaringBitmap>> {
+    let mut all = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut docs = RoaringBitmap::new();
+        for number in people {
+            docs |= part.postings(&Term::person(Field::Author, *number))?;
+        }
+        all.push(docs);
+    }
+    Ok(all)
+}
+
+/// Whether a rule keeps something of any of what waits: asked last before it can't be undone.
 ///
 /// # Errors
 /// Unreadable files.
-pub fn is_held(view: &View, waiting: &Waiting) -> Result<bool> {
-    is_held_by(view, &Standing::of(view)?, waiting)
+pub fn are_any_kept<'a>(state: &State, batch: impl Iterator<Item = &'a Waiting>) -> Result<bool> {
+    let view = state.view.read();
+    let now = believed(state, &view.tree)?;
+    let keeps = Keeps::of(&view, now)?;
+    for waiting in batch {
+        if is_kept_by(&view, &keeps, waiting, now)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn is_held_by(view: &View, standing: &Standing<'_>, waiting: &Waiting) -> Result<bool> {
+/// Dates of acts that have come are asked too, but nothing keeps acts.
+fn is_kept_by(view: &View, keeps: &Keeps<'_>, waiting: &Waiting, now: Micros) -> Result<bool> {
     if matches!(waiting.target, Target::Audit { .. }) {
         return Ok(false);
     }
@@ -141,41 +171,48 @@ fn is_held_by(view: &View, standing: &Standing<'_>, waiting: &Waiting) -> Result
         // What they said of holds is not known.
         return Ok(true);
     }
-    if standing.is_empty() {
-        return Ok(false);
-    }
-    if let Target::Persons(numbers) = &waiting.target
-        && numbers.iter().any(|number| standing.on_person(*number).next().is_some())
+    let parts = view.parts();
+    if let Target::Records { of: Target::CLASS, seqs } = &waiting.target
+        && !retention::are_due(view, keeps, seqs, now)?
     {
         return Ok(true);
     }
-    for part in view.parts() {
-        let docs = target::doomed_in(part, waiting)?;
-        if !docs.is_empty() && !standing.docs(part, &docs, &mut Vec::new())?.is_disjoint(&docs) {
+    if keeps.is_idle() {
+        return Ok(false);
+    }
+    if let Target::Persons(numbers) = &waiting.target {
+        let is_held = numbers.iter().any(|number| keeps.on_person(*number).next().is_some());
+        if is_held || !keeps.among(&authored(&parts, numbers)?)?.is_empty(true) {
             return Ok(true);
         }
     }
-    Ok(false)
+    let doomed: Vec<_> = parts.iter().map(|part| target::doomed_in(*part, waiting)).collect::<Result<_>>()?;
+    Ok(!keeps.among(&doomed)?.is_empty(takes_restricted(&waiting.target)))
 }
 
-/// Those of what waits that no hold keeps. One that went on already is not held any more: what a hold
+/// Those of what waits that no rule keeps. One that went on already is not kept any more: what a hold
 /// could keep of it is gone.
 ///
 /// # Errors
 /// Unreadable files.
-pub fn unheld(view: &View, waiting: Vec<(RequestId, Waiting)>) -> Result<Vec<(RequestId, Waiting)>> {
-    let standing = Standing::of(view)?;
-    if view.rules().unread == 0 && standing.is_empty() {
+pub fn free(
+    state: &State,
+    view: &View,
+    waiting: Vec<(RequestId, Waiting)>,
+) -> Result<Vec<(RequestId, Waiting)>> {
+    if waiting.is_empty() {
         return Ok(waiting);
     }
+    let now = believed(state, &view.tree)?;
+    let keeps = Keeps::of(view, now)?;
     let mut left = Vec::with_capacity(waiting.len());
     for (request, waiting) in waiting {
-        let is_held = waiting.progress.epoch_after.0 == 0 && {
+        let is_kept = waiting.progress.epoch_after.0 == 0 && {
             // Who speaks of what goes is asked about too, as at the last look: else that would end every pass.
-            let asked = Waiting { family: family::find(view, &waiting)?, ..waiting.clone() };
-            is_held_by(view, &standing, &asked)?
+            let family = family::find(view, &waiting, &keeps)?;
+            is_kept_by(view, &keeps, &Waiting { family, ..waiting.clone() }, now)?
         };
-        if !is_held {
+        if !is_kept {
             left.push((request, waiting));
         }
     }
@@ -245,6 +282,10 @@ pub fn refusal(ground: &Ground) -> Error {
     match ground {
         Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
             .hint("`escrow hold list` says what for; it can go once the hold is lifted"),
+        Ground::Lock { until: Micros::MAX } => {
+            refused("kept by law, until a date that is not known".to_owned())
+                .hint("`escrow class list` says by what; it may run from an event that has not come")
+        }
         Ground::Lock { until } => {
             refused(format!("kept by law until {}", crate::record::time::format(*until)))
         }
@@ -252,42 +293,6 @@ pub fn refusal(ground: &Ground) -> Error {
             .hint("`escrow request` plans it and has it approved"),
         other => refused(format!("a rule forbids it: {}", other.name())),
     }
-}
-
-/// Every refusal is a record: who wanted what, of whom, and why not.
-///
-/// # Errors
-/// Trouble with the store.
-pub fn record_refusal(
-    state: &Arc<State>,
-    queue: &Queue,
-    actor: Option<&str>,
-    refused: (Action, &Ground),
-    (records, people): (u64, &[PersonNumber]),
-) -> Result<()> {
-    if !state.view.read().tree.head().has_rules() {
-        return Ok(());
-    }
-    let (action, ground) = refused;
-    let body = serde_json::json!({
-        "action": action.name(),
-        "ground": ground.name(),
-        "holds": match ground {
-            Ground::Hold { codes } => codes.clone(),
-            _ => Vec::new(),
-        },
-    });
-    let persons = state.audit_persons()?;
-    let mark = Handle(state.env.random(b"refusal")?);
-    let act = Act::new(Deed::Refused, records).of(people.iter().copied());
-    let record = Stored {
-        subjects: vec![persons.acts],
-        body: body.to_string(),
-        ..act.to_record(format!("refused/{mark}"), state.env.clock.now())
-    };
-    let generation = state.view.read().generation;
-    let actor = actor.map(str::to_owned);
-    queue.append_acts(state, Acts { actor, generation, records: vec![record] }).map(drop)
 }
 
 /// What a decision leaves of a target, with the right to take it.
@@ -307,25 +312,11 @@ pub fn settle(
 }
 
 /// What rules keep of a person whose erasure was asked for is restricted until it may go (GDPR article 18):
-/// seen by who holds a case, and by nobody else. A repeated request finds that it is.
+/// seen by who holds a case, and by nobody else. Where it is so already nothing is done.
 ///
 /// # Errors
 /// Trouble with the store.
-pub fn restrict_what_is_kept(
-    state: &Arc<State>,
-    queue: &Queue,
-    selector: &Selector,
-    (options, request): (&EraseOptions, RequestId),
-) -> Result<()> {
-    let number = {
-        let view = state.view.read();
-        let kept = certificate::find(&view, request)?.is_some_and(|certificate| certificate.kept.is_some());
-        match selector {
-            Selector::Person(identifier) if kept => view.number(&crate::text::nfc(identifier))?,
-            _ => None,
-        }
-    };
-    let Some(number) = number else { return Ok(()) };
+pub fn restrict(state: &Arc<State>, queue: &Queue, number: PersonNumber, request: RequestId) -> Result<()> {
     let hold = Hold {
         code: format!("kept-{request}"),
         effect: Effect::Restrict,
@@ -337,6 +328,9 @@ pub fn restrict_what_is_kept(
     if state.view.read().rules().holds.get(&hold.code).is_some() {
         return Ok(());
     }
-    let session = options.actor.iter().fold(Session::new(), |session, actor| session.actor(actor));
-    register::change(state, queue, &session, vec![Event::Hold(hold::Event::Place(hold))]).map(drop)
+    match register::change(state, queue, &Session::new(), vec![Event::Hold(hold::Event::Place(hold))]) {
+        // She is erased since.
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        done => done.map(drop),
+    }
 }

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::{Field, Mask, Part, People, Term};
-use crate::keyring::catalog;
 use crate::keyring::pending::{JOINS_MAX, Target, Waiting};
 use crate::policy::Action;
 use crate::record::input::JOIN_PREFIX;
@@ -87,7 +86,7 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
                 .number(&identifier)?
                 .filter(|n| *n != PersonNumber::STORE)
                 .ok_or_else(|| Error::not_found("no such person"))?;
-            Ok(Target::Persons(linked(view, number)?))
+            Ok(Target::Persons(view.linked(number)?))
         }
         Selector::Conversation(name) => {
             let target = Target::Conversation(name.clone());
@@ -146,22 +145,6 @@ fn joins_of(view: &View, record: &Stored, seq: Seq) -> Result<Vec<Seq>> {
     joins.truncate(JOINS_MAX);
     joins.sort_unstable();
     Ok(joins)
-}
-
-/// A person and everybody linked to her, ascending.
-pub fn linked(view: &View, number: PersonNumber) -> Result<Vec<PersonNumber>> {
-    let mut all = vec![number];
-    let mut next = 0;
-    while let Some(n) = all.get(next).copied() {
-        next += 1;
-        for other in catalog::links(&view.tree, n)? {
-            if !all.contains(&other) {
-                all.push(other);
-            }
-        }
-    }
-    all.sort_unstable();
-    Ok(all)
 }
 
 /// What the policy is asked.

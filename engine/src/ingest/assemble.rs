@@ -2,6 +2,7 @@
 //! refused. Nothing here changes the store; a draft is dropped if its frame can't be written.
 
 use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ use crate::ingest::asked::{self, Asked};
 use crate::ingest::frame::Records;
 use crate::ingest::made;
 use crate::ingest::past::{Old, Oldest, Past};
-use crate::record::{Kind, PersonFields, Record, Stored, Subjects};
+use crate::ingest::refused::Refusal;
+use crate::query::held::Keeps;
+use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
 use crate::register::Registers;
 use crate::state::Preset;
 use crate::text;
@@ -51,6 +54,20 @@ pub struct Draft<'a, 'r> {
     /// Places of entries by their identity hash.
     ids: HashTable<usize>,
     hasher: DefaultHashBuilder,
+    /// What holds keep, once somebody asks.
+    pub(super) keeps: OnceCell<Keeps<'a>>,
+    /// What rules forbade.
+    pub(super) refusals: RefCell<Vec<Refusal>>,
+}
+
+/// What a record is about.
+pub(super) enum About<'x> {
+    /// Something that stands in the store.
+    There(Place<'x>),
+    /// Something that comes with it.
+    Drafted(StoredRef<'x>),
+    /// Something that did not come yet.
+    Unknown,
 }
 
 /// What is known of a record whose id is derived.
@@ -84,6 +101,8 @@ impl<'a, 'r> Draft<'a, 'r> {
             known: Vec::new(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            keeps: OnceCell::new(),
+            refusals: RefCell::default(),
         }
     }
 
@@ -219,9 +238,11 @@ impl<'a, 'r> Draft<'a, 'r> {
                 Derived::Unclear => {}
             }
         }
-        let implied = match self.subjects_of_target(record, subjects)? {
+        let of_target = self.of_target(record, *author, subjects)?;
+        let class_of_target = of_target.as_ref().map(|(_, class)| *class);
+        let implied = match of_target {
             None if subjects.is_empty() && !record.is_made_join() => self.implied_subjects(record)?,
-            of_target => of_target.filter(|_| subjects.is_empty()),
+            of_target => of_target.map(|(subjects, _)| subjects).filter(|_| subjects.is_empty()),
         };
         match &implied {
             Some(numbers) => self.pass_gate(record, numbers.iter().copied().map(Some))?,
@@ -258,7 +279,7 @@ impl<'a, 'r> Draft<'a, 'r> {
                 (Cow::Owned(id), hashed)
             }
         };
-        let class = self.rules.classes.of(&record.into());
+        let class = class_of_target.unwrap_or_else(|| self.rules.classes.of(&record.into()));
         for (number, name) in participants.iter().zip(&record.participants) {
             let number = self.given_or_birth(*number, name)?;
             self.join(record, number, (&subjects, class))?;
@@ -386,35 +407,52 @@ impl<'a, 'r> Draft<'a, 'r> {
         Ok(Some(subjects))
     }
 
-    /// Subjects of the record that another is about, if that is there: they are that one's too, for whoever
-    /// may have the one erased may have erased what was said of it.
-    fn subjects_of_target(
+    /// What a record is about, wherever that stands.
+    pub(super) fn about(&self, conversation: &str, id: &str) -> Result<About<'_>> {
+        let identity = IdHash::of(id, conversation);
+        if let Some(entry) = self.entry(conversation, id, identity) {
+            return Ok(About::Drafted(entry.record()));
+        }
+        let found = self.find(conversation, id, &Asked::not_yet(identity))?;
+        Ok(found.map_or(About::Unknown, |(place, _, stored)| {
+            drop(Zeroizing::new(stored));
+            About::There(place)
+        }))
+    }
+
+    /// Subjects and class of the record that another is about, if that is there: they are that one's too. Whoever
+    /// may have the one erased may have erased what was said of it, and it is kept as long.
+    fn of_target(
         &self,
         record: &Record,
+        author: Option<PersonNumber>,
         named: &[Option<PersonNumber>],
-    ) -> Result<Option<Vec<PersonNumber>>> {
+    ) -> Result<Option<(Vec<PersonNumber>, u32)>> {
         let Some(id) = &record.target else { return Ok(None) };
         let conversation = &record.conversation;
         let identity = IdHash::of(id, conversation);
-        let subjects = if let Some(entry) = self.entry(conversation, id, identity) {
-            entry.record().subjects.to_vec()
+        let of_target = if let Some(entry) = self.entry(conversation, id, identity) {
+            let target = entry.record();
+            self.ask_holds(record, author, &About::Drafted(target))?;
+            (target.subjects.to_vec(), target.class)
         } else if let Some(past) = self.past.record(conversation, id) {
-            Old::Past(past).subjects().to_vec()
+            (Old::Past(past).subjects().to_vec(), 0)
         } else if let Some((place, seq, stored)) = self.find(conversation, id, &Asked::not_yet(identity))? {
             let stored = Zeroizing::new(stored);
             if self.view.hides(&stored, seq) {
                 return Err(busy());
             }
-            self.ask_holds(record, place)?;
-            stored.subjects.clone()
+            self.ask_holds(record, author, &About::There(place))?;
+            (stored.subjects.clone(), stored.class)
         } else {
+            self.ask_holds(record, author, &About::Unknown)?;
             return Ok(None);
         };
-        if !named.is_empty() && !subjects.iter().all(|number| named.contains(&Some(*number))) {
+        if !named.is_empty() && !of_target.0.iter().all(|number| named.contains(&Some(*number))) {
             return Err(Error::invalid("subjects: a record about another has the subjects of that one")
                 .hint("leave them out"));
         }
-        Ok(Some(subjects))
+        Ok(Some(of_target))
     }
 
     fn oldest_in(&self, entries: &[BatchEntry<'_>], conversation: &str) -> Result<Option<Oldest>> {

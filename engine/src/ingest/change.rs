@@ -61,7 +61,8 @@ impl Draft<'_, '_> {
         for About { event, person } in &changes.events {
             let at = self.env.clock.now();
             let own = match person {
-                Some((number, _)) if self.view.mask.hides(*number) => return Err(busy()),
+                // A hold that comes before the last look keeps her.
+                Some((number, _)) if self.view.mask.hides(*number) && !event.is_hold() => return Err(busy()),
                 Some((number, _)) if !self.view.knows(*number)? => {
                     return Err(Error::not_found("no such person"));
                 }

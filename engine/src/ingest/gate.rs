@@ -1,18 +1,19 @@
 //! The gate: what is kept for a purpose that needs consent is taken only where there is one, and what is
 //! said of a held record only where that leaves it as it is.
 
-use roaring::RoaringBitmap;
-
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
-use crate::ingest::assemble::Draft;
+use crate::ingest::assemble::{About, Draft};
+use crate::ingest::refused::Refusal;
 use crate::policy::selector::RecordFacts;
 use crate::policy::{self, Action, Facts, Ground, Held, Reach};
-use crate::query::held::Standing;
+use crate::query::held::Keeps;
 use crate::record::stored::REMOVED;
 use crate::record::{Kind, Record};
 use crate::register::settings::Gate;
-use crate::view::Place;
+
+/// Records of one batch, each about the next, that are asked about; of more any hold is taken to keep one.
+const CHAIN_MAX: usize = 64;
 
 impl Draft<'_, '_> {
     /// Asks whether a record may be kept: each of its subjects must have consented to every purpose that it
@@ -53,22 +54,41 @@ impl Draft<'_, '_> {
             }
         }
         let facts = Facts { missing_consents: missing, ..Facts::default() };
-        match policy::ask(Action::Append, &facts, now) {
-            Ok(_) => Ok(()),
-            Err(Ground::Consent { missing }) => Err(Error::new(
-                ErrorKind::Refused,
-                format!("there is no consent for: {}", missing.join(", ")),
-            )
-            .hint("`escrow consent give` notes one; `escrow gate show` says what is asked of which records")),
-            Err(other) => Err(Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name()))),
-        }
+        self.decide(Action::Append, &facts)
+    }
+
+    /// Asks about one record. A refusal is noted, to become a record itself.
+    fn decide(&self, action: Action, facts: &Facts) -> Result<()> {
+        let ground = match policy::ask(action, facts, self.env.clock.now()) {
+            Ok(_) => return Ok(()),
+            Err(ground) => ground,
+        };
+        let refused = |message: String| Error::new(ErrorKind::Refused, message);
+        let error = match &ground {
+            Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
+                .hint("what is held is neither hidden nor changed; give it again once the hold is lifted"),
+            Ground::Consent { missing } => {
+                refused(format!("there is no consent for: {}", missing.join(", "))).hint(
+                    "`escrow consent give` notes one; `escrow gate show` says what is asked of which records",
+                )
+            }
+            other => refused(format!("a rule forbids it: {}", other.name())),
+        };
+        let refusal = Refusal { action, ground, records: 1, people: Vec::new() };
+        refusal.join(&mut self.refusals.borrow_mut());
+        Err(error)
     }
 
     /// Asks whether what is said of a record may be: holds keep it from being hidden and from being changed.
     ///
     /// # Errors
     /// *Refused*; the message names the holds.
-    pub(super) fn ask_holds(&self, record: &Record, about: Place<'_>) -> Result<()> {
+    pub(super) fn ask_holds(
+        &self,
+        record: &Record,
+        author: Option<PersonNumber>,
+        about: &About<'_>,
+    ) -> Result<()> {
         let action = match record.kind {
             Kind::Edit => Action::UserEdit,
             Kind::Delete => Action::UserDelete,
@@ -76,23 +96,55 @@ impl Draft<'_, '_> {
             // A reaction, or a tag more, changes nothing that is there.
             _ => return Ok(()),
         };
-        let standing = Standing::of(self.view)?;
-        if standing.is_empty() {
+        if self.view.rules().holds.standing().next().is_none() {
             return Ok(());
         }
-        let (doc, mut codes) = (RoaringBitmap::from([about.doc]), Vec::new());
-        standing.docs(about.part, &doc, &mut codes)?;
+        let codes = self.codes_on(record, author, about)?;
         let reach = if codes.is_empty() { Reach::None } else { Reach::All };
         let facts = Facts { held: Held { reach, codes }, ..Facts::default() };
-        match policy::ask(action, &facts, self.env.clock.now()) {
-            Err(Ground::Hold { codes }) => {
-                Err(Error::new(ErrorKind::Refused, format!("held: {}", codes.join(", "))).hint(
-                    "what is held is neither hidden nor changed; give it again once the hold is lifted",
-                ))
+        self.decide(action, &facts)
+    }
+
+    /// Codes of holds on what a record is about.
+    fn codes_on(
+        &self,
+        record: &Record,
+        author: Option<PersonNumber>,
+        about: &About<'_>,
+    ) -> Result<Vec<String>> {
+        let keeps = match self.keeps.get() {
+            Some(keeps) => keeps,
+            None => {
+                let keeps = Keeps::holding(self.view)?;
+                self.keeps.get_or_init(|| keeps)
             }
-            Err(other) => Err(Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name()))),
-            Ok(_) => Ok(()),
+        };
+        let mut codes: Vec<String> = Vec::new();
+        let mut drafted = match about {
+            About::There(place) => return keeps.on(place.part, place.doc),
+            About::Drafted(stored) => *stored,
+            // It may come yet. What its words will be nobody knows, but where it will stand, and whose it is.
+            About::Unknown => {
+                let people: Vec<_> = author.into_iter().collect();
+                codes.extend(keeps.standing().on_any(&record.conversation, &people).map(str::to_owned));
+                return Ok(codes);
+            }
+        };
+        // What is on its way with it may be about another in its turn.
+        for _ in 0..CHAIN_MAX {
+            codes.extend(keeps.standing().on_record(&drafted)?.into_iter().map(str::to_owned));
+            let Some(target) = drafted.target else { return Ok(codes) };
+            match self.about(drafted.conversation, target)? {
+                About::Drafted(next) => drafted = next,
+                About::There(place) => {
+                    codes.extend(keeps.on(place.part, place.doc)?);
+                    return Ok(codes);
+                }
+                About::Unknown => return Ok(codes),
+            }
         }
+        codes.extend(keeps.standing().codes().map(str::to_owned));
+        Ok(codes)
     }
 
     fn all_consent(

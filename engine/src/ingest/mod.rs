@@ -12,6 +12,7 @@ pub mod link;
 pub mod made;
 pub mod past;
 pub mod queue;
+pub mod refused;
 pub mod register;
 pub mod rehearse;
 

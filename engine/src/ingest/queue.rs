@@ -24,6 +24,7 @@ use crate::ingest::acts::Acts;
 use crate::ingest::assemble::{Draft, Outcome};
 use crate::ingest::bell::Bell;
 use crate::ingest::change::Changes;
+use crate::ingest::refused::{self, Refusal};
 use crate::journal::FrameKind;
 use crate::record::{Record, Stored};
 use crate::state::{Durability, State, Writer, commit};
@@ -42,6 +43,8 @@ pub struct Queue {
     inner: Mutex<Inner>,
     /// Signalled when fewer bytes wait.
     room: Condvar,
+    /// Refusals of records that are not on record yet.
+    refusals: Mutex<Vec<Refusal>>,
 }
 
 #[derive(Default)]
@@ -137,7 +140,17 @@ impl Queue {
             return Ok(Vec::new());
         }
         let bytes = records.iter().map(size_of_record).sum();
-        self.run(state, Input::Records(Cow::Borrowed(records)), bytes, when_full)
+        let outcomes = self.run(state, Input::Records(Cow::Borrowed(records)), bytes, when_full)?;
+        let refusals = std::mem::take(&mut *self.refusals.lock());
+        for (at, refusal) in refusals.iter().enumerate() {
+            if refused::record(state, self, None, refusal).is_err() {
+                // What was written is written: the next append tries again.
+                let left = refusals.iter().skip(at).cloned();
+                left.for_each(|refusal| refusal.join(&mut self.refusals.lock()));
+                break;
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Appends records of the store's own.
@@ -202,7 +215,7 @@ impl Queue {
             inner.led = true;
             drop(inner);
             let leader = Leader { queue: self, state, group: Vec::new(), bell: None, bytes };
-            let (_, answer) = try_write(state, &[&input]);
+            let (_, answer) = try_write(self, state, &[&input]);
             drop(leader);
             commit::roll_if_due(state);
             return answer.map(|mut answers| answers.pop().unwrap_or_default());
@@ -271,7 +284,7 @@ impl Leader<'_> {
         let mut rest = &*self.group;
         while !rest.is_empty() {
             let inputs: Vec<&Input<'_>> = one_frame(rest).iter().map(|t| &t.input).collect();
-            let (count, answers) = try_write(self.state, &inputs);
+            let (count, answers) = try_write(self.queue, self.state, &inputs);
             let (written, later) = rest.split_at(count.min(rest.len()));
             match answers {
                 Ok(answers) => {
@@ -389,7 +402,7 @@ fn draft<'a, 'r>(
 }
 
 /// Writes the first batches of a group as one frame. Answers how many batches this answers, and what.
-fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> (usize, Result<Vec<Vec<Outcome>>>) {
+fn try_write(queue: &Queue, state: &Arc<State>, group: &[&Input<'_>]) -> (usize, Result<Vec<Vec<Outcome>>>) {
     let all = group.len();
     if let Err(e) = commit::wait_for_room(state) {
         return (all, Err(e));
@@ -404,6 +417,9 @@ fn try_write(state: &Arc<State>, group: &[&Input<'_>]) -> (usize, Result<Vec<Vec
         Err(e) => return (1, Err(e)),
     };
     let count = answers.len();
+    for refusal in draft.refusals.take() {
+        refusal.join(&mut queue.refusals.lock());
+    }
     let batch = draft.finish();
     drop(view);
     let written = batch.and_then(|(batch, seq, person)| write_frame(state, &mut writer, batch, seq, person));

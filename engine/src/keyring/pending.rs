@@ -101,6 +101,8 @@ pub struct Done {
     pub approvers: Vec<PersonNumber>,
     /// What rules keep of it.
     pub kept: Option<Kept>,
+    /// Who is to be restricted for what they keep of her.
+    pub restricts: Option<PersonNumber>,
 }
 
 /// An erasure that waits for its pass, or for its next one.
@@ -260,6 +262,7 @@ impl Done {
             if let Some(until) = kept.until {
                 out.put_varint(zigzag(until.0));
             }
+            out.put_varint(self.restricts.map_or(0, |number| number.0));
         }
     }
 
@@ -275,6 +278,7 @@ impl Done {
             let (records, held) = (r.varint()?, flag(r)?);
             let until = if flag(r)? { Some(Micros(unzigzag(r.varint()?))) } else { None };
             self.kept = Some(Kept { records, held, until });
+            self.restricts = Some(PersonNumber(r.varint()?)).filter(|number| *number != PersonNumber::STORE);
         }
         if self.version() == WITH_RULES { Ok(()) } else { Err(unknown("form")) }
     }
@@ -436,6 +440,7 @@ mod tests {
             retained: vec![(Handle([7; 16]), Micros(-3))],
             approvers: vec![PersonNumber(6)],
             kept: Some(Kept { records: 300, held: true, until: Some(Micros(9)) }),
+            restricts: Some(PersonNumber(8)),
             ..based
         });
         let bytes = ruled.encode().unwrap().to_vec();
@@ -451,8 +456,9 @@ mod tests {
     fn without_a_lock_there_is_no_date() {
         let found =
             [3, 1, 1, 1, 1, 1, 0, 149, 34, 14, 0, 1, 1, 1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 1, 0, 0, 0, 48];
-        assert!(Pending::decode(&found).is_err());
-        let dateless = Pending::decode(&found[..found.len() - 1]).unwrap();
-        assert_eq!(*dateless.encode().unwrap(), found[..found.len() - 1]);
+        assert!(Pending::decode(&[&found[..], &[1]].concat()).is_err());
+        let mut dateless = found.to_vec();
+        *dateless.last_mut().unwrap() = 5;
+        assert_eq!(*Pending::decode(&dateless).unwrap().encode().unwrap(), dateless);
     }
 }

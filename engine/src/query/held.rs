@@ -1,93 +1,167 @@
-//! What holds keep: the documents of a part that each standing hold is about.
+//! What holds keep, and restrictions: the documents of each part that they are about.
+//!
+//! A record and its edits are one thing: where a hold is about one of them it keeps all. What else speaks of
+//! a record that is kept, a deletion, reaction or tag, is kept with it.
+
+mod kept;
+mod speaking;
+mod starts;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
-use crate::error::Result;
-use crate::id::PersonNumber;
+use crate::error::{Error, Result};
+use crate::id::{PersonNumber, Seq};
+use crate::index::live::Held;
 use crate::index::scope::Mask;
-use crate::index::{Field, Part, Term};
+use crate::index::{Field, IdHash, LiveIndex, Part, Term};
 use crate::query::eval;
 use crate::query::parse::parse;
 use crate::query::plan::Plan;
-use crate::register::hold::{Hold, Scope};
+use crate::record::StoredRef;
+use crate::register::hold::{Effect, Hold, Placed, Scope};
 use crate::view::View;
 use crate::view::overlays::Shown;
 
+pub(crate) use kept::{Found, Keeps};
+pub(crate) use starts::{Starts, mark_of};
+
+/// Bytes of a salt, which stands before a record wherever it lies.
+const SALT: usize = 16;
+
 /// Holds that stand, made ready to be asked of parts.
 pub(crate) struct Standing<'v> {
-    holds: Vec<(&'v Hold, Option<Plan>)>,
-    /// The parts, and as queries see them: with later tags and wordings. None if no query asks.
+    holds: Vec<Ready<'v>>,
     parts: Vec<&'v dyn Part>,
+    /// The parts as queries see them: with later tags and wordings. None if no query asks.
     shown: Option<Shown<'v>>,
 }
 
+/// One that stands.
+struct Ready<'v> {
+    hold: &'v Hold,
+    /// The person it is about and those linked to her.
+    people: Vec<PersonNumber>,
+    /// What its query means.
+    plan: Option<Plan>,
+}
+
 impl<'v> Standing<'v> {
-    /// Those of a moment. A query means what it meant when it was typed; people in it who are unknown by
-    /// now have no records.
+    /// Those of a moment that keep. A query means what it meant when it was typed; people in it who are
+    /// unknown by now have no records.
     ///
     /// # Errors
-    /// A query that is not well formed any more.
+    /// A query that is not well formed any more, or an unreadable key tree.
     pub(crate) fn of(view: &'v View) -> Result<Self> {
+        Self::gather(view, view.rules().holds.standing())
+    }
+
+    /// Those of a moment that hide.
+    fn restricting(view: &'v View) -> Result<Self> {
+        Self::gather(view, view.rules().holds.iter().filter(|placed| placed.restricts()))
+    }
+
+    fn gather(view: &'v View, placed: impl Iterator<Item = &'v Placed>) -> Result<Self> {
         let mut holds = Vec::new();
-        for placed in view.rules().holds.standing() {
-            let plan = match &placed.hold.scope {
-                Scope::Query { text, at } => Some(Plan::new(&parse(text, *at)?, view, &Mask::default())?),
-                Scope::Person(_) | Scope::Conversation(_) => None,
+        for Placed { hold, .. } in placed {
+            let (people, plan) = match &hold.scope {
+                Scope::Query { text, at } => {
+                    (Vec::new(), Some(Plan::new(&parse(text, *at)?, view, &Mask::default())?))
+                }
+                Scope::Person(number) => (view.linked(PersonNumber(*number))?, None),
+                Scope::Conversation(_) => (Vec::new(), None),
             };
-            holds.push((&placed.hold, plan));
+            holds.push(Ready { hold, people, plan });
         }
-        let asks = holds.iter().any(|(_, plan)| plan.is_some());
+        let asks = holds.iter().any(|ready| ready.plan.is_some());
         let shown = asks.then(|| view.shown(None)).transpose()?;
         Ok(Self { holds, parts: view.parts(), shown })
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.holds.is_empty()
+    /// Codes of all of them.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &'v str> {
+        self.holds.iter().map(|ready| ready.hold.code.as_str())
     }
 
     /// Codes of holds that are about a person as a whole.
     pub(crate) fn on_person(&self, number: PersonNumber) -> impl Iterator<Item = &'v str> {
-        let of = self.holds.iter().filter(move |(hold, _)| hold.scope == Scope::Person(number.0));
-        of.map(|(hold, _)| hold.code.as_str())
+        let of = self.holds.iter().filter(move |ready| ready.people.contains(&number));
+        of.map(|ready| ready.hold.code.as_str())
     }
 
-    /// Documents of a part that any of them keeps, and the codes of those that keep some of `among`.
+    /// Everybody whom a hold is about as a whole.
+    pub(crate) fn people(&self) -> impl Iterator<Item = PersonNumber> {
+        self.holds.iter().flat_map(|ready| ready.people.iter().copied())
+    }
+
+    /// Codes of holds that are about whatever stands in a conversation, or comes from somebody.
+    pub(crate) fn on_any(
+        &self,
+        conversation: &str,
+        people: &[PersonNumber],
+    ) -> impl Iterator<Item = &'v str> {
+        let is_about = move |ready: &&Ready<'v>| match &ready.hold.scope {
+            Scope::Conversation(name) => name == conversation,
+            _ => people.iter().any(|number| ready.people.contains(number)),
+        };
+        self.holds.iter().filter(is_about).map(|ready| ready.hold.code.as_str())
+    }
+
+    /// Codes of holds that are about a record which is on its way.
     ///
     /// # Errors
-    /// Unreadable files.
-    pub(crate) fn docs(
-        &self,
-        part: &dyn Part,
-        among: &RoaringBitmap,
-        codes: &mut Vec<String>,
-    ) -> Result<RoaringBitmap> {
-        let mut all = RoaringBitmap::new();
-        for (hold, plan) in &self.holds {
-            let docs = match (&hold.scope, plan) {
-                (Scope::Person(number), _) => {
-                    let number = PersonNumber(*number);
-                    part.postings(&Term::person(Field::Subject, number))?
-                        | part.postings(&Term::person(Field::Author, number))?
-                }
-                (Scope::Conversation(name), _) => part.postings(&Term::conversation(name))?,
-                // As it was written, and as it is found now: either is what was meant.
-                (Scope::Query { .. }, Some(plan)) => {
-                    let mut docs = eval::matches(plan, part, &Mask::default())?;
-                    let at = self.parts.iter().position(|of| std::ptr::addr_eq(*of, part));
-                    let shown = self.shown.as_ref().map(Shown::parts).unwrap_or_default();
-                    if let Some(shown) = at.and_then(|at| shown.get(at)) {
-                        docs |= eval::matches(plan, *shown, &Mask::default())?;
-                    }
-                    docs
-                }
-                (Scope::Query { .. }, None) => continue,
-            };
-            if !docs.is_disjoint(among) && !codes.contains(&hold.code) {
-                codes.push(hold.code.clone());
+    /// A record that is too long for any part.
+    pub(crate) fn on_record(&self, record: &StoredRef<'_>) -> Result<Vec<&'v str>> {
+        let mut bytes = Zeroizing::new(vec![0; SALT]);
+        record.encode_into(&mut bytes);
+        let to = u32::try_from(bytes.len()).map_err(|_| Error::invalid("a record is over 4 GiB"))?;
+        let mut live = LiveIndex::new(self.parts.iter().all(|part| part.has_words()));
+        let held = Held { bytes: live.hold(bytes)?, salt: 0, from: SALT as u32, to };
+        live.add_held(held, Seq(0), record, IdHash::of(record.id, record.conversation), true)?;
+        let mut codes = Vec::new();
+        for ready in &self.holds {
+            if !ready.docs(&live, None)?.is_empty() {
+                codes.push(ready.hold.code.as_str());
             }
-            all |= docs;
+        }
+        Ok(codes)
+    }
+
+    /// Documents that each of them is about, by hold and part; a record and its edits together.
+    fn docs(&self, view: &View) -> Result<Vec<(&'v str, Vec<RoaringBitmap>)>> {
+        let mut all = Vec::with_capacity(self.holds.len());
+        for ready in &self.holds {
+            let mut docs = Vec::with_capacity(self.parts.len());
+            for (nth, part) in self.parts.iter().enumerate() {
+                let shown = self.shown.as_ref().and_then(|shown| shown.parts().get(nth).copied());
+                docs.push(ready.docs(*part, shown)?);
+            }
+            speaking::add_edited(view, &self.parts, &mut docs)?;
+            all.push((ready.hold.code.as_str(), docs));
         }
         Ok(all)
+    }
+}
+
+impl Ready<'_> {
+    /// Documents of a part that it is about; `shown` is the part as queries see it.
+    fn docs(&self, part: &dyn Part, shown: Option<&dyn Part>) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
+        for number in &self.people {
+            docs |= part.postings(&Term::person(Field::Subject, *number))?;
+            if self.hold.effect == Effect::Hold {
+                docs |= part.postings(&Term::person(Field::Author, *number))?;
+            }
+        }
+        if let Scope::Conversation(name) = &self.hold.scope {
+            docs |= part.postings(&Term::conversation(name))?;
+        }
+        // As it was written, and as it is found now: either is what was meant.
+        if let Some(plan) = &self.plan {
+            for part in [Some(part), shown].into_iter().flatten() {
+                docs |= eval::matches(plan, part, &Mask::default())?;
+            }
+        }
+        Ok(docs)
     }
 }

@@ -102,6 +102,18 @@ pub struct Kept {
     pub maximum: Option<Span>,
 }
 
+impl Kept {
+    /// Until when a record is kept at least whose time began at `start`. [`Micros::MAX`] is for ever, and
+    /// where its time has not begun.
+    pub fn lock_until(&self, start: Micros) -> Micros {
+        match self.lock {
+            None => Micros::MIN,
+            Some(_) if start == Micros::MAX => Micros::MAX,
+            Some(lock) => lock.kept_until(start).unwrap_or(Micros::MAX),
+        }
+    }
+}
+
 /// All classes in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Classes {

@@ -83,6 +83,11 @@ impl Event {
         }
     }
 
+    /// Whether it places a hold.
+    pub const fn is_hold(&self) -> bool {
+        matches!(self, Self::Hold(hold::Event::Place(hold::Hold { effect: hold::Effect::Hold, .. })))
+    }
+
     /// The body of its record.
     ///
     /// # Errors
@@ -165,7 +170,7 @@ impl Registers {
             Event::Hold(event) => self.holds.check(event, now),
             Event::Request(event) => self.requests.check(event, author, self.settings.four_eyes, now),
             Event::Aggregate(new) => self.aggregates.check(new),
-            Event::Settings(event) => self.settings.check(event, has_purpose),
+            Event::Settings(event) => self.settings.check(event, author, has_purpose),
             Event::Disclosure(event) => self.disclosures.check(event, now),
         }
     }
@@ -181,7 +186,7 @@ impl Registers {
             Event::Hold(event) => self.holds.apply(event, at, seq),
             Event::Request(event) => self.requests.apply(event, author, seq),
             Event::Aggregate(new) => self.aggregates.apply(*new, at, seq),
-            Event::Settings(event) => self.settings.apply(event),
+            Event::Settings(event) => self.settings.apply(event, author),
             Event::Disclosure(event) => self.disclosures.apply(event, at, seq),
         }
     }

@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::PersonNumber;
 use crate::policy::selector::Condition;
 use crate::policy::span::Span;
 use crate::register::form::check_code;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub deletion: Deletion,
     /// Whether somebody else than who asks must approve erasures.
     pub four_eyes: bool,
+    /// Who wants that to end. It takes somebody else who wants it too.
+    pub ends_four_eyes: Option<PersonNumber>,
     /// How long evidence outlives an erased person.
     pub keep_evidence: Span,
     /// How long behind the end of a hold what it kept is erased.
@@ -96,6 +99,7 @@ impl Default for Settings {
             gate_rules: Vec::new(),
             deletion: Deletion::default(),
             four_eyes: false,
+            ends_four_eyes: None,
             keep_evidence,
             grace: None,
         }
@@ -107,7 +111,22 @@ impl Settings {
     ///
     /// # Errors
     /// *Invalid* and *not found*.
-    pub fn check(&self, event: &Event, has_purpose: impl Fn(&str) -> bool) -> Result<()> {
+    pub fn check(
+        &self,
+        event: &Event,
+        author: PersonNumber,
+        has_purpose: impl Fn(&str) -> bool,
+    ) -> Result<()> {
+        if self.four_eyes && event.four_eyes == Some(false) {
+            if author == PersonNumber::STORE {
+                return Err(Error::invalid("nobody is named who ends the four eyes")
+                    .hint("name who acts: `--as ACTOR`"));
+            }
+            if self.ends_four_eyes == Some(author) {
+                return Err(Error::new(ErrorKind::Refused, "somebody else must say so too")
+                    .hint("what two must agree to takes two to be switched off"));
+            }
+        }
         for rule in event.gate_rules.iter().flatten() {
             Condition::parse(&rule.when).map_err(|e| e.context("when"))?;
             if rule.purposes.is_empty() {
@@ -133,11 +152,18 @@ impl Settings {
         Ok(())
     }
 
-    /// What a change does.
-    pub fn apply(&mut self, event: Event) {
+    /// What a change does. Four eyes end when a second person says so.
+    pub fn apply(&mut self, event: Event, author: PersonNumber) {
         self.gate = event.gate.unwrap_or(self.gate);
         self.deletion = event.deletion.unwrap_or(self.deletion);
-        self.four_eyes = event.four_eyes.unwrap_or(self.four_eyes);
+        match event.four_eyes {
+            Some(true) => (self.four_eyes, self.ends_four_eyes) = (true, None),
+            Some(false) if self.four_eyes && self.ends_four_eyes.is_none_or(|one| one == author) => {
+                self.ends_four_eyes = Some(author);
+            }
+            Some(false) => (self.four_eyes, self.ends_four_eyes) = (false, None),
+            None => {}
+        }
         if let Some(rules) = event.gate_rules {
             let read = |rule: GateRule| Some((Condition::parse(&rule.when).ok()?, rule));
             self.gate_rules = rules.into_iter().filter_map(read).collect();
@@ -152,6 +178,8 @@ impl Settings {
 mod tests {
     use super::*;
 
+    const DANA: PersonNumber = PersonNumber(7);
+
     #[test]
     fn what_is_left_out_stays() {
         let mut settings = Settings::default();
@@ -163,9 +191,9 @@ mod tests {
             gate_rules: Some(vec![rule("kind:message", "support")]),
             ..Event::default()
         };
-        settings.check(&event, has).unwrap();
-        settings.apply(event);
-        settings.apply(Event { four_eyes: Some(true), ..Event::default() });
+        settings.check(&event, DANA, has).unwrap();
+        settings.apply(event, DANA);
+        settings.apply(Event { four_eyes: Some(true), ..Event::default() }, DANA);
         assert_eq!((settings.gate, settings.gate_rules.len(), settings.four_eyes), (Gate::Refuse, 1, true));
         for wrong in [
             Event::default(),
@@ -173,7 +201,27 @@ mod tests {
             Event { gate_rules: Some(vec![rule("*", "ads")]), ..Event::default() },
             Event { grace: Some("a week".into()), ..Event::default() },
         ] {
-            assert!(settings.check(&wrong, has).is_err());
+            assert!(settings.check(&wrong, DANA, has).is_err());
         }
+    }
+
+    #[test]
+    fn four_eyes_are_ended_by_two() {
+        let mut settings = Settings::default();
+        let switch = |on: bool| Event { four_eyes: Some(on), ..Event::default() };
+        let has = |_: &str| false;
+        settings.apply(switch(true), DANA);
+        assert_eq!(
+            settings.check(&switch(false), PersonNumber::STORE, has).unwrap_err().kind(),
+            ErrorKind::Invalid
+        );
+        settings.check(&switch(false), DANA, has).unwrap();
+        settings.apply(switch(false), DANA);
+        assert_eq!((settings.four_eyes, settings.ends_four_eyes), (true, Some(DANA)));
+        assert_eq!(settings.check(&switch(false), DANA, has).unwrap_err().kind(), ErrorKind::Refused);
+        settings.apply(switch(false), DANA);
+        assert!(settings.four_eyes, "one is one");
+        settings.apply(switch(false), PersonNumber(8));
+        assert_eq!((settings.four_eyes, settings.ends_four_eyes), (false, None));
     }
 }

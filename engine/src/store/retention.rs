@@ -1,8 +1,9 @@
 //! How long records are kept: classes, and what becomes of records whose time is over.
 
-use crate::erase::retention::{self, RetentionReport, starts};
+use crate::erase::retention::{self, RetentionReport};
 use crate::error::Result;
 use crate::id::Seq;
+use crate::query::held;
 use crate::receipts::when;
 use crate::register::{Event, class};
 use crate::session::Session;
@@ -26,7 +27,7 @@ impl Store {
     pub fn begin_class(&self, session: &Session, code: &str, conversation: &str) -> Result<Seq> {
         let seen = self.state.look_at_clock()?;
         let at = when::claimed(&seen, self.state.env.clock.now());
-        let mark = starts::mark_of(self.state.view.read().tagger(), conversation.as_bytes());
+        let mark = held::mark_of(self.state.view.read().tagger(), conversation.as_bytes());
         self.change(session, Event::Class(class::Event::Begin { code: code.to_owned(), mark, at }))
     }
 

@@ -17,7 +17,7 @@ use crate::id::{FileId, Seq};
 use crate::index::overlay::{Event, Ledger, Mark, Overlaid, Overlay, Spoken, Texts};
 use crate::index::{IdHash, LiveIndex, Mask, Part, Term};
 use crate::record::Stored;
-use crate::view::View;
+use crate::view::{Gates, Place, View};
 
 /// What is known of who speaks of whom.
 #[derive(Default)]
@@ -84,6 +84,36 @@ impl View {
             self.pieces().into_iter().map(&mut of).collect::<Result<_>>()?
         };
         Ok(Shown { parts, over })
+    }
+
+    /// The record that each of these edits, deletions and tags is about in the end, as far as that is there.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn roots(&self, events: &[Seq]) -> Result<Vec<Option<Seq>>> {
+        let mut known = self.overlays.0.lock();
+        known.look(self)?;
+        Ok(events.iter().map(|event| known.ledger.root_of(*event)).collect())
+    }
+
+    /// What a record speaks of by its own words, if it does and that is there.
+    ///
+    /// # Errors
+    /// *Corrupt* if the one or the other can't be read.
+    pub fn spoken_of<'v>(
+        &'v self,
+        gates: &Gates<'v>,
+        part: &dyn Part,
+        doc: u32,
+    ) -> Result<Option<(Place<'v>, Seq)>> {
+        let stored = Zeroizing::new(part.record(doc)?);
+        let Some(target) = &stored.target else { return Ok(None) };
+        let identity = IdHash::of(target, &stored.conversation);
+        let found = self.find_hashed(gates, &stored.conversation, target, identity)?;
+        Ok(found.map(|(place, seq, found)| {
+            drop(Zeroizing::new(found));
+            (place, seq)
+        }))
     }
 
     /// Forgets what was said by, or of, records that are gone, and wipes it.

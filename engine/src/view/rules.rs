@@ -160,6 +160,25 @@ impl View {
         Ok(None)
     }
 
+    /// A person and everybody linked to her, ascending.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn linked(&self, number: PersonNumber) -> Result<Vec<PersonNumber>> {
+        let mut all = vec![number];
+        let mut next = 0;
+        while let Some(n) = all.get(next).copied() {
+            next += 1;
+            for other in catalog::links(&self.tree, n)? {
+                if !all.contains(&other) {
+                    all.push(other);
+                }
+            }
+        }
+        all.sort_unstable();
+        Ok(all)
+    }
+
     /// Who stands for the evidence about a living person, if there is some.
     ///
     /// # Errors

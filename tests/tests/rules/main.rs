@@ -4,5 +4,6 @@ mod amended;
 mod consents;
 mod gate;
 mod holds;
+mod kept;
 mod retention;
 mod versions;

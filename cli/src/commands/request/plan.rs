@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use escrowdb::register::hold::Scope;
+use escrowdb::record::time;
 use escrowdb::register::request::{Kind, Request, Step};
 use escrowdb::store::Who;
 use sha2::{Digest as _, Sha256};
@@ -95,9 +95,9 @@ pub(super) fn make(
     match request.kind {
         Kind::Erasure => {
             let planned = store.plan_as(&engine::as_named(global), &Selector::Person(name.clone()))?;
-            holds = standing(store, global, &name)?;
+            holds.clone_from(&planned.holds);
             put_erasure(&mut plan, &planned);
-            plan.texts("holds", &holds).texts("disclosures", &disclosures(store, request.person.0));
+            plan.texts("disclosures", &disclosures(store, request.person.0));
             plan.put("evidence", evidence(store, &name, request)?);
             erasure = Some(planned);
         }
@@ -131,42 +131,20 @@ fn put_erasure(plan: &mut Sorted, planned: &Plan) {
     let mentions: Vec<String> = planned.mentions.iter().map(mention).collect();
     plan.text("what", planned.what).number("records", planned.records).number("people", planned.people);
     plan.number("others_affected", planned.others_affected).number("mention_total", planned.mention_total);
-    plan.put("mentions", array(&mentions));
+    plan.put("mentions", array(&mentions)).texts("holds", &planned.holds);
+    if let Some(kept) = &planned.kept {
+        plan.number("kept", kept.records);
+        if let Some(until) = kept.until {
+            plan.text("kept_until", &time::format(until));
+        }
+    }
+    if let Some(ground) = planned.refused {
+        plan.text("refused", ground);
+    }
 }
 
 /// Columns of text shown of a mention.
 const SNIPPET_COLUMNS: usize = 96;
-
-/// Codes of the holds that keep something of a person's, or of those linked to her.
-fn standing(store: &Store, global: &Global, name: &str) -> Result<Vec<String>, Failure> {
-    let registers = store.registers();
-    if registers.holds.standing().next().is_none() {
-        return Ok(Vec::new());
-    }
-    let reading = engine::session(store, global);
-    let person = reading.person(name)?;
-    let (mut numbers, mut terms) = (Vec::new(), Vec::new());
-    for name in person.identifiers.iter().chain(&person.linked) {
-        numbers.push(store.number_of(name)?.0);
-        terms.push(register::term("subject", name));
-    }
-    let hers = format!("({})", terms.join(" OR "));
-    let mut codes = Vec::new();
-    for placed in registers.holds.standing() {
-        let keeps = match &placed.hold.scope {
-            Scope::Person(number) => numbers.contains(number),
-            Scope::Conversation(name) => {
-                let name = register::term("conversation", name);
-                reading.count(&format!("version:all {hers} {name}"))? > 0
-            }
-            Scope::Query { text, .. } => reading.count(&format!("version:all {hers} ({text})"))? > 0,
-        };
-        if keeps {
-            codes.push(placed.hold.code.clone());
-        }
-    }
-    Ok(codes)
-}
 
 /// Codes of what was given away, may hold records of hers, and may still be there (article 19).
 pub(super) fn disclosures(store: &Store, number: u64) -> Vec<String> {

@@ -124,6 +124,11 @@ impl Ledger {
         self.events.contains_key(&event)
     }
 
+    /// The record that all of it is about which this one speaks of, if that is there.
+    pub fn root_of(&self, event: Seq) -> Option<Seq> {
+        self.events.get(&event).and_then(|event| event.root.or(event.parent))
+    }
+
     /// The last that was learned.
     pub fn last(&self) -> Option<Seq> {
         self.events.last_key_value().map(|(seq, _)| *seq)

@@ -13,7 +13,7 @@ use crate::register::class::{Kept, Start};
 use crate::view::View;
 
 /// The store's keyed mark of a conversation, as registers hold it.
-pub fn mark_of(tagger: &Tagger, conversation: &[u8]) -> String {
+pub(crate) fn mark_of(tagger: &Tagger, conversation: &[u8]) -> String {
     Handle(mark(tagger, conversation)).to_string()
 }
 
@@ -22,7 +22,7 @@ fn mark(tagger: &Tagger, conversation: &[u8]) -> [u8; 16] {
 }
 
 /// When the time of a class' records began.
-pub enum Starts {
+pub(crate) enum Starts {
     /// With each record's own time.
     Own,
     /// Those of a conversation together, but none before its own time; for each part of the view.
@@ -30,7 +30,7 @@ pub enum Starts {
 }
 
 /// Records of a class that stand in one conversation.
-pub struct Group {
+pub(crate) struct Group {
     docs: RoaringBitmap,
     start: Micros,
 }
@@ -40,8 +40,13 @@ impl Starts {
     ///
     /// # Errors
     /// Unreadable files.
-    pub fn of(view: &View, class: &Kept, parts: &[&dyn Part], of_class: &[RoaringBitmap]) -> Result<Self> {
-        if class.class.start == Start::Time || class.maximum.is_none() {
+    pub(crate) fn of(
+        view: &View,
+        class: &Kept,
+        parts: &[&dyn Part],
+        of_class: &[RoaringBitmap],
+    ) -> Result<Self> {
+        if class.class.start == Start::Time || (class.maximum.is_none() && class.lock.is_none()) {
             return Ok(Self::Own);
         }
         let tagger = view.tagger();
@@ -77,7 +82,7 @@ impl Starts {
     ///
     /// # Errors
     /// Unreadable files.
-    pub fn over(
+    pub(crate) fn over(
         &self,
         part: &dyn Part,
         nth: usize,
@@ -113,6 +118,25 @@ impl Starts {
             }
         }
         Ok((together, next))
+    }
+
+    /// The latest start of `docs` of the `nth` part; that of one whose time has not begun is
+    /// [`Micros::MAX`]. `None` of no documents.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub(crate) fn latest(&self, part: &dyn Part, nth: usize, docs: &RoaringBitmap) -> Result<Option<Micros>> {
+        let newest = part.newest(docs, 1, None)?.first().map(|(key, _)| key.time);
+        let Self::Together(groups) = self else { return Ok(newest) };
+        let (mut last, mut begun) = (newest, 0);
+        for group in groups.get(nth).into_iter().flatten() {
+            let of_group = group.docs.intersection_len(docs);
+            if of_group > 0 {
+                begun += of_group;
+                last = last.max(Some(group.start));
+            }
+        }
+        Ok(if begun < docs.len() { Some(Micros::MAX) } else { last })
     }
 }
 
