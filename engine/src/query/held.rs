@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::live::Held;
+use crate::index::overlay::Version;
 use crate::index::scope::Mask;
 use crate::index::{Field, IdHash, LiveIndex, Part, Term};
 use crate::query::eval;
@@ -42,8 +43,8 @@ struct Ready<'v> {
     hold: &'v Hold,
     /// The person it is about and those linked to her.
     people: Vec<PersonNumber>,
-    /// What its query means.
-    plan: Option<Plan>,
+    /// What its query means: as it was typed, and of every wording, also of what was taken back.
+    plans: Vec<Plan>,
 }
 
 impl<'v> Standing<'v> {
@@ -64,16 +65,22 @@ impl<'v> Standing<'v> {
     fn gather(view: &'v View, placed: impl Iterator<Item = &'v Placed>) -> Result<Self> {
         let mut holds = Vec::new();
         for Placed { hold, .. } in placed {
-            let (people, plan) = match &hold.scope {
+            let (mut people, mut plans) = (Vec::new(), Vec::new());
+            match &hold.scope {
                 Scope::Query { text, at } => {
-                    (Vec::new(), Some(Plan::new(&parse(text, *at)?, view, &Mask::default())?))
+                    let query = parse(text, *at)?;
+                    for version in [None, Some(Version::All)] {
+                        let mut plan = Plan::new(&query, view, &Mask::default())?;
+                        plan.version = version.unwrap_or(plan.version);
+                        plans.push(plan);
+                    }
                 }
-                Scope::Person(number) => (view.linked(PersonNumber(*number))?, None),
-                Scope::Conversation(_) => (Vec::new(), None),
-            };
-            holds.push(Ready { hold, people, plan });
+                Scope::Person(number) => people = view.linked(PersonNumber(*number))?,
+                Scope::Conversation(_) => {}
+            }
+            holds.push(Ready { hold, people, plans });
         }
-        let asks = holds.iter().any(|ready| ready.plan.is_some());
+        let asks = holds.iter().any(|ready| !ready.plans.is_empty());
         let shown = asks.then(|| view.shown(None)).transpose()?;
         Ok(Self { holds, parts: view.parts(), shown })
     }
@@ -157,7 +164,7 @@ impl Ready<'_> {
             docs |= part.postings(&Term::conversation(name))?;
         }
         // As it was written, and as it is found now: either is what was meant.
-        if let Some(plan) = &self.plan {
+        for plan in &self.plans {
             for part in [Some(part), shown].into_iter().flatten() {
                 docs |= eval::matches(plan, part, &Mask::default())?;
             }
