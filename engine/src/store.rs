@@ -25,14 +25,16 @@ mod acts;
 mod amend;
 mod builder;
 mod evidence;
+mod redact;
 mod retention;
 mod rules;
 
 pub use builder::Builder;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
+pub use crate::erase::redact::Plan as RedactionPlan;
 pub use crate::erase::retention::{ClassReport, RetentionReport};
-pub use crate::erase::{Certificate, EraseOptions, Plan, Selector};
+pub use crate::erase::{Certificate, EraseOptions, Plan, Redaction, Selector};
 pub use crate::ingest::register::{Said, Who};
 pub use crate::ingest::{Outcome, Rehearsal};
 pub use crate::keyring::entry::{AuditRules, Level};

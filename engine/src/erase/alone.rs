@@ -4,14 +4,17 @@
 //! Who was linked by hand stays. Each candidate costs two look-ups a part at most, and the search
 //! ends at the first part that has something else of him, newest first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roaring::RoaringBitmap;
 
+use crate::erase::target;
 use crate::error::{ErrorKind, Result};
-use crate::id::PersonNumber;
+use crate::id::{PersonNumber, RequestId};
 use crate::index::{Field, Part, Term};
 use crate::keyring::catalog;
+use crate::keyring::pending::{Target, Waiting};
+use crate::query::held::Standing;
 use crate::record::Kind;
 use crate::view::View;
 
@@ -42,6 +45,41 @@ pub fn left_alone(
         }
     }
     Ok(alone)
+}
+
+/// Whom each of these erasures forgets, besides those whom it forgets already. Who is alone in what
+/// several take goes with the last of them: one that somebody asked for, if there is any, for with such a
+/// one goes what was typed about him.
+pub fn of_batch(
+    view: &View,
+    batch: &[(RequestId, Waiting)],
+) -> Result<BTreeMap<RequestId, Vec<PersonNumber>>> {
+    let parts = view.parts();
+    let mut gone = vec![RoaringBitmap::new(); parts.len()];
+    // Who is held stays known, whatever is left of him.
+    let mut dead: Vec<_> = Standing::of(view)?.people().collect();
+    for (_, waiting) in batch {
+        dead.extend(&waiting.forgotten);
+        if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
+            dead.extend(numbers);
+        }
+    }
+    let mut all = BTreeMap::new();
+    // A record that stays without a part of it names whom it named.
+    let takes_all = |waiting: &Waiting| !matches!(waiting.target, Target::Redact { .. });
+    let mut in_order: Vec<_> = batch.iter().filter(|(_, waiting)| takes_all(waiting)).collect();
+    in_order.sort_by_key(|(_, waiting)| waiting.was_asked_for());
+    for (request, waiting) in in_order {
+        for (part, gone) in parts.iter().zip(&mut gone) {
+            *gone |= target::doomed_in(*part, waiting)?;
+        }
+        let alone = left_alone(view, &parts, &gone, &dead)?;
+        if !alone.is_empty() {
+            dead.extend(&alone);
+            all.insert(*request, alone);
+        }
+    }
+    Ok(all)
 }
 
 /// Whether a number lives whatever is in it: it stands for a period of acts or for evidence, which go on

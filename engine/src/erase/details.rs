@@ -269,7 +269,7 @@ fn names_of(view: &View, waiting: &Waiting, gone: &[RoaringBitmap]) -> Result<Na
         Target::Persons(numbers) => people.extend(numbers),
         Target::Conversation(name) => names.add_conversation(name, first(view, gone)?),
         Target::Record { id, conversation, seq, .. } => names.add_record(id, conversation, *seq),
-        Target::Records { .. } | Target::Audit { .. } => {}
+        Target::Records { .. } | Target::Audit { .. } | Target::Redact { .. } => {}
     }
     for number in people {
         for identifier in view.identifiers(number)? {

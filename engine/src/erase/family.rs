@@ -32,7 +32,9 @@ fn speaking(part: &dyn Part) -> Result<RoaringBitmap> {
 /// a rule of its own; with those that are noted already.
 pub(crate) fn find(view: &View, waiting: &Waiting, keeps: &Keeps<'_>) -> Result<Vec<Seq>> {
     let mut family: BTreeSet<Seq> = waiting.family.iter().copied().collect();
-    let whole = matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. });
+    // Whoever speaks of a record that stays without a part of it goes on speaking of it.
+    let whole =
+        matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. } | Target::Redact { .. });
     let parts = view.parts();
     let mut speaking_in = Vec::new();
     for part in &parts {

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::erase::certificate::{Certificate, Destruction};
-use crate::erase::log_key;
-use crate::erase::rules;
+use crate::erase::{log_key, redact, rules};
 use crate::error::Result;
 use crate::id::{Micros, RequestId};
 use crate::ingest::Queue;
@@ -36,6 +35,8 @@ pub fn record_and_clear(
         .map(|(request, done)| {
             let known = destroyed.filter(|(_, requests)| requests.contains(request)).map(|(at, _)| at);
             let (at, late) = (known.unwrap_or(now), known.is_none());
+            let after =
+                done.redacted.iter().find_map(|of| redact::copy_of(&state.view.read(), of).transpose());
             let lost = losses.records_of(*request);
             let destruction = Destruction {
                 at,
@@ -43,11 +44,12 @@ pub fn record_and_clear(
                 slot_grade: state.slot.grade().name(),
                 slot_file_system: state.slot.file_system(),
                 origin: &state.settings.origin,
+                after: after.transpose()?,
             };
-            Certificate::from_done(*request, done, lost, destruction).to_record(with_evidence)
+            Ok(Certificate::from_done(*request, done, lost, destruction).to_record(with_evidence))
         })
-        .chain(new_key)
-        .collect();
+        .chain(new_key.map(Ok))
+        .collect::<Result<_>>()?;
     queue.append_own(state, acts)?;
     // The act must be durable before what it is written from leaves the tree. Where an append syncs
     // it is; a journal that was frozen meanwhile was synced then.

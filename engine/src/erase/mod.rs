@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod log_key;
 pub mod pass;
 pub mod plan;
+pub mod redact;
 pub mod retention;
 pub mod rules;
 pub mod target;
@@ -44,6 +45,7 @@ use crate::view::View;
 
 pub use certificate::Certificate;
 pub use plan::Plan;
+pub use redact::Redaction;
 pub use target::Selector;
 
 /// Bytes of a reason at most.
@@ -111,9 +113,7 @@ pub fn erase(
     options: &EraseOptions,
 ) -> Result<Certificate> {
     state.check_writable()?;
-    if options.reason.as_ref().is_some_and(|r| r.len() > REASON_LEN_MAX) {
-        return Err(Error::invalid(format!("a reason has at most {REASON_LEN_MAX} bytes")));
-    }
+    check_reason(options)?;
     if options.basis.is_some() && !state.view.read().tree.head().has_evidence() {
         return Err(Error::newer("a store of this format keeps no legal ground").hint("`escrow upgrade`"));
     }
@@ -142,12 +142,37 @@ pub fn erase(
         }
         return Ok(signed(state, done, options));
     }
+    let announce = || announce(state, queue, selector, options, request);
+    run_to_the_end(state, queue, (request, options), announce)?;
+    let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(waits)?;
+    Ok(signed(state, certificate, options))
+}
+
+fn check_reason(options: &EraseOptions) -> Result<()> {
+    if options.reason.as_ref().is_some_and(|r| r.len() > REASON_LEN_MAX) {
+        return Err(Error::invalid(format!("a reason has at most {REASON_LEN_MAX} bytes")));
+    }
+    Ok(())
+}
+
+fn waits() -> Error {
+    Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
+}
+
+/// Announces a request and runs passes until it is answered, with the room that is kept for erasures. Damage that
+/// can be mended is.
+fn run_to_the_end(
+    state: &Arc<State>,
+    queue: &Queue,
+    (request, options): (RequestId, &EraseOptions),
+    announce: impl Fn() -> Result<()>,
+) -> Result<()> {
     let try_erase = || {
         state.reserve.retry(
             &state.env,
             || !state.is_poisoned(),
             || {
-                announce(state, queue, selector, options, request)?;
+                announce()?;
                 let done = pass::run_until_done(state, queue, request);
                 if done.as_ref().is_err_and(|e| e.kind() == ErrorKind::Refused) && !state.is_poisoned() {
                     record_late(state, queue, options.actor.as_deref(), request)?;
@@ -164,11 +189,15 @@ pub fn erase(
         erased = try_erase();
     }
     state.keep_reserve();
-    erased?;
-    let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(|| {
-        Error::new(ErrorKind::Busy, "the erasure is waiting").hint("repeat with the same request id")
-    })?;
-    Ok(signed(state, certificate, options))
+    erased
+}
+
+/// A lock ends when the store believes it, and no earlier than the clock says so. Where nothing is locked nobody
+/// need look.
+fn now_for_rules(state: &Arc<State>) -> Result<Micros> {
+    let has_locks = state.view.read().rules().classes.iter().any(|kept| kept.lock.is_some());
+    let believed = if has_locks { state.look_at_clock()?.believed } else { Micros::MAX };
+    Ok(state.env.clock.now().min(believed))
 }
 
 /// A refusal of what was accepted before, and waits: a hold came in between.
@@ -246,11 +275,7 @@ fn announce(
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
-    // A lock ends when the store believes it, and no earlier than the clock says so. Where nothing is locked
-    // nobody need look.
-    let has_locks = state.view.read().rules().classes.iter().any(|kept| kept.lock.is_some());
-    let believed = if has_locks { state.look_at_clock()?.believed } else { Micros::MAX };
-    let now = state.env.clock.now().min(believed);
+    let now = now_for_rules(state)?;
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
     let accepted = catalog::pending(&tree)?.into_iter().find(|(id, _)| *id == request);

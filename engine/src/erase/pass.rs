@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::MutexGuard;
-use roaring::RoaringBitmap;
 
 use crate::crypto::Keys;
 use crate::erase::alone;
@@ -13,25 +12,27 @@ use crate::erase::details;
 use crate::erase::family;
 use crate::erase::finish;
 use crate::erase::log_key;
+use crate::erase::redact;
 use crate::erase::rules;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Epoch, PersonNumber, RequestId, SegmentId, Seq};
-use crate::index::Mask;
-use crate::ingest::Queue;
+use crate::index::{Batch, Mask};
+use crate::ingest::{Queue, own};
 use crate::journal::Journal;
 use crate::keyring::catalog;
 use crate::keyring::entry::{Journal as JournalEntry, Segment as SegmentEntry};
 use crate::keyring::losses::{By, Loss};
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Keyring, Prepared, RootKey, SlotRecord, Tree};
-use crate::query::held::{Keeps, Standing};
+use crate::query::held::Keeps;
 use crate::roll;
 use crate::state::heal::{self, GiveUp};
 use crate::state::{State, Writer, commit};
 use crate::view::Rolled;
 
 mod build;
+mod redacted;
 mod tree;
 
 /// Body files of a segment from which on a rewrite gathers them in one.
@@ -133,6 +134,7 @@ fn unmask(state: &State) -> Result<()> {
             waiting.family = family::kept(&view, &waiting)?;
             target::mask(&mut mask, &waiting);
         }
+        redact::mask_copy(&view, &waiting, &mut mask)?;
     }
     if mask.persons.is_empty() {
         view.leaving.clear();
@@ -146,6 +148,7 @@ fn unmask(state: &State) -> Result<()> {
 fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
     // What can be read again, or in part, stays as far as it goes. Before anything is read of what
     // waits, for healing counts there what is gone; and before it is asked who is left alone.
+    redact::answer_due(state, queue)?;
     let waiting = waiting(state)?;
     let asked = waiting.iter().find(|(_, waiting)| waiting.was_asked_for());
     match asked {
@@ -193,6 +196,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
                     None => family::kept(&view, waiting)?,
                 };
                 target::mask(&mut mask, waiting);
+                redact::mask_copy(&view, waiting, &mut mask)?;
             }
             view.mask = mask;
             view.note_leaving()?;
@@ -224,7 +228,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         }
         // Whoever is alone in what goes is masked too, and looked for again: a frame that was on its
         // way may name him.
-        let found = find_alone(state, &now)?;
+        let found = alone::of_batch(&state.view.read(), &now)?;
         if found == alone {
             batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
             // No detail is drafted while there is a mask, and whatever was is written: the writer's lock
@@ -234,40 +238,6 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         }
         alone = found;
     }
-}
-
-/// Whom each of these erasures forgets, besides those whom it forgets already. Who is alone in what
-/// several take goes with the last of them: one that somebody asked for, if there is any, for with such a
-/// one goes what was typed about him.
-fn find_alone(
-    state: &State,
-    batch: &[(RequestId, Waiting)],
-) -> Result<BTreeMap<RequestId, Vec<PersonNumber>>> {
-    let view = state.view.read();
-    let parts = view.parts();
-    let mut gone = vec![RoaringBitmap::new(); parts.len()];
-    // Who is held stays known, whatever is left of him.
-    let mut dead: Vec<_> = Standing::of(&view)?.people().collect();
-    for (_, waiting) in batch {
-        dead.extend(&waiting.forgotten);
-        if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
-            dead.extend(numbers);
-        }
-    }
-    let mut all = BTreeMap::new();
-    let mut in_order: Vec<_> = batch.iter().collect();
-    in_order.sort_by_key(|(_, waiting)| waiting.was_asked_for());
-    for (request, waiting) in in_order {
-        for (part, gone) in parts.iter().zip(&mut gone) {
-            *gone |= target::doomed_in(*part, waiting)?;
-        }
-        let alone = alone::left_alone(&view, &parts, &gone, &dead)?;
-        if !alone.is_empty() {
-            dead.extend(&alone);
-            all.insert(*request, alone);
-        }
-    }
-    Ok(all)
 }
 
 struct Pass<'a> {
@@ -287,6 +257,8 @@ struct Pass<'a> {
     new_files: Vec<PathBuf>,
     old_files: Vec<PathBuf>,
     more: bool,
+    /// Requests for a part of a record that lives on.
+    named: Vec<RequestId>,
 }
 
 /// What a pass that touched the journal made.
@@ -331,12 +303,14 @@ impl<'a> Pass<'a> {
             new_files: Vec::new(),
             old_files: Vec::new(),
             more: false,
+            named: Vec::new(),
         })
     }
 
     fn execute(&mut self) -> Result<PassEnd> {
         self.switch_journal()?;
         self.rewrite_segments()?;
+        let forms = self.redacted_forms()?;
         self.state.env.sync_dir()?;
 
         let state = self.state;
@@ -365,13 +339,22 @@ impl<'a> Pass<'a> {
             keyring.discard(prepared);
             return Ok(PassEnd::Held);
         }
+        // What takes the place of redacted records is durable before those go; it is seen when they are gone.
+        let added = match own::write(state, &mut writer, forms) {
+            Ok(added) => added,
+            Err(e) => {
+                keyring.discard(prepared);
+                return Err(e);
+            }
+        };
         let record = SlotRecord { store: state.env.store, epoch: next_epoch, root };
         // E5. After an error nobody knows which root a restart will find: stop, and let recovery
         // decide.
         state.slot.stage(&record).map_err(|e| state.poison(e))?;
         // E6.
         state.slot.destroy_others(next_epoch).map_err(|e| state.poison(e))?;
-        self.switch_memory(&keyring, prepared, &mut writer, reopened).map_err(|e| state.poison(e))?;
+        self.switch_memory(&keyring, prepared, &mut writer, (reopened, added))
+            .map_err(|e| state.poison(e))?;
         drop(writer);
         drop(keyring);
         for file in &self.old_files {
@@ -396,7 +379,7 @@ impl<'a> Pass<'a> {
         keyring: &Keyring,
         prepared: Prepared,
         writer: &mut MutexGuard<'_, Writer>,
-        reopened: Reopened,
+        (reopened, added): (Reopened, Vec<Batch<'static>>),
     ) -> Result<()> {
         let state = self.state;
         keyring.publish(prepared)?;
@@ -417,6 +400,7 @@ impl<'a> Pass<'a> {
             }
             None => view.remove_born(|n| dead.contains(&n)),
         }
+        added.into_iter().try_for_each(|batch| view.add_batch(batch))?;
         view.settle_rules()?;
         view.settle_overlays();
         drop(view);

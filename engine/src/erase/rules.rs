@@ -222,18 +222,38 @@ pub fn free(
 /// Who agreed to the erasure of a request of the register, and who must.
 /// It counts for the person whom the request is about, as long as it is not answered for good.
 pub fn approvals(view: &View, request: Option<&str>, target: &Target) -> (Approvals, Vec<PersonNumber>) {
+    approvals_of(view, request, |of| {
+        let is_hers = matches!(target, Target::Persons(numbers) if numbers.contains(&of.person));
+        of.kind == request::Kind::Erasure && is_hers
+    })
+}
+
+fn approvals_of(
+    view: &View,
+    request: Option<&str>,
+    counts: impl Fn(&request::Request) -> bool,
+) -> (Approvals, Vec<PersonNumber>) {
     let rules = view.rules();
     let of = request.and_then(|code| rules.requests.get(code));
     let of = of.filter(|of| {
         let is_open =
             matches!(of.state, request::State::Approved | request::State::Running | request::State::Partly);
-        let is_hers = matches!(target, Target::Persons(numbers) if numbers.contains(&of.person));
-        of.kind == request::Kind::Erasure && is_open && is_hers
+        is_open && counts(of)
     });
     let approvers: Vec<_> = of.iter().flat_map(|of| of.other_approvers()).collect();
     let needed = u32::from(rules.settings.four_eyes);
     let given = u32::try_from(approvers.len()).unwrap_or(u32::MAX);
     (Approvals { needed, given, by_requester: false }, approvers)
+}
+
+/// The same of a change to a record about these people: of a request for rectification or erasure.
+pub fn approvals_by(
+    view: &View,
+    request: Option<&str>,
+    subjects: &[PersonNumber],
+) -> (Approvals, Vec<PersonNumber>) {
+    let kinds = [request::Kind::Erasure, request::Kind::Rectification];
+    approvals_of(view, request, |of| kinds.contains(&of.kind) && subjects.contains(&of.person))
 }
 
 /// Accepts an erasure: from here on it stands in the key tree, and goes on after a crash. There is no other

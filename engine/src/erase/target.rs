@@ -3,7 +3,7 @@
 use roaring::RoaringBitmap;
 use zeroize::Zeroizing;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::{Field, Mask, Part, People, Term};
 use crate::keyring::pending::{JOINS_MAX, Target, Waiting};
@@ -96,7 +96,14 @@ pub fn resolve(view: &View, selector: &Selector) -> Result<Target> {
             Ok(target)
         }
         Selector::Record { id, conversation } => {
-            let (seq, stored) = view.named(id, conversation.as_deref(), |_, _| true)?;
+            // Where a redaction was cut two records have one name for a while; the new one is out of sight.
+            let seen = view.named(id, conversation.as_deref(), |stored, seq| !view.hides(stored, seq));
+            let (seq, stored) = match seen {
+                Err(e) if e.kind() == ErrorKind::NotFound => {
+                    view.named(id, conversation.as_deref(), |_, _| true)
+                }
+                found => found,
+            }?;
             let joins = joins_of(view, &stored, seq)?;
             Ok(Target::Record { conversation: stored.conversation.clone(), id: id.clone(), seq, joins })
         }
@@ -154,6 +161,7 @@ pub const fn action(target: &Target) -> Action {
         Target::Conversation(_) => Action::EraseConversation,
         Target::Audit { .. } => Action::ExpireActs,
         Target::Records { of: Target::CLASS, .. } => Action::ExpireClass,
+        Target::Redact { .. } => Action::Redact,
         Target::Record { .. } | Target::Records { .. } => Action::EraseRecord,
     }
 }
@@ -170,6 +178,7 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
             }
             Ok(docs)
         }
+        Target::Redact { of, .. } => Ok(part.doc_of(of.seq)?.into_iter().collect()),
         Target::Record { seq, joins, .. } => {
             let mut docs = RoaringBitmap::new();
             for seq in [seq].into_iter().chain(joins) {
@@ -236,6 +245,9 @@ pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> 
         Target::Persons(numbers) | Target::Audit { numbers, .. } => numbers.iter().any(|n| mask.hides(*n)),
         Target::Conversation(name) => mask.conversations.contains(name),
         Target::Records { seqs, .. } => seqs.iter().any(|seq| mask.records.contains(seq)),
+        Target::Redact { of, .. } => {
+            mask.records.contains(&of.seq) || mask.conversations.contains(&of.conversation)
+        }
         Target::Record { conversation, seq, joins, .. } => {
             let mut seqs = [seq].into_iter().chain(joins);
             seqs.any(|seq| mask.records.contains(seq)) || mask.conversations.contains(conversation)
@@ -269,6 +281,7 @@ pub fn mask(mask: &mut Mask, waiting: &Waiting) {
         Target::Conversation(name) => mask.conversations.push(name.clone()),
         Target::Records { seqs, .. } => mask.records.extend(seqs),
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
+        Target::Redact { of, .. } => mask.records.push(of.seq),
     }
     mask.persons.extend(&waiting.forgotten);
     mask.records.extend(&waiting.family);

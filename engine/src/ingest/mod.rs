@@ -10,6 +10,7 @@ pub mod frame;
 mod gate;
 pub mod link;
 pub mod made;
+pub mod own;
 pub mod past;
 pub mod queue;
 pub mod refused;

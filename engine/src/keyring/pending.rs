@@ -10,12 +10,18 @@ use crate::id::{Epoch, Handle, Micros, PersonNumber, Seq};
 use crate::keyring::entry::{Class, Entry, Value};
 use zeroize::Zeroizing;
 
+mod redacted;
+
+pub use redacted::{Redacted, SPANS_MAX, Span};
+
 /// Version of one that says nothing of a legal ground.
 const VERSION: u8 = 1;
 /// Version of one that does: *format 3*.
 const WITH_BASIS: u8 = 2;
 /// Version of one that says what rules made of it: *format 4*.
 const WITH_RULES: u8 = 3;
+/// Version of one that overwrote a part of a record: *format 4*.
+const WITH_REDACTION: u8 = 4;
 /// Most people who approve one request.
 const APPROVERS_MAX: usize = 16;
 /// Handles of one request at most: as many as people can be linked.
@@ -56,6 +62,13 @@ pub enum Target {
         /// Their log positions, ascending. They stand in entries of their own, see
         /// [`catalog`](crate::keyring::catalog::waiting).
         seqs: Vec<Seq>,
+    },
+    /// A part of one record, which stays without it at a new position.
+    Redact {
+        /// Which record, and who wants it.
+        of: Redacted,
+        /// What of its body goes: in characters, ascending, apart from each other.
+        spans: Vec<Span>,
     },
 }
 
@@ -103,6 +116,8 @@ pub struct Done {
     pub kept: Option<Kept>,
     /// Who is to be restricted for what they keep of her.
     pub restricts: Option<PersonNumber>,
+    /// The record of which it took a part only.
+    pub redacted: Option<Redacted>,
 }
 
 /// An erasure that waits for its pass, or for its next one.
@@ -160,7 +175,8 @@ impl Target {
         }
     }
 
-    /// 1 person, 2 conversation, 3 record, 4 acts, 5 details, 6 evidence, 7 chosen records.
+    /// 1 person, 2 conversation, 3 record, 4 acts, 5 details, 6 evidence, 7 chosen records, 9 a part of a
+    /// record. What 8 is says [`Self::CLASS`].
     pub const fn code(&self) -> u8 {
         match self {
             Self::Persons(_) => 1,
@@ -170,6 +186,7 @@ impl Target {
             Self::Audit { class: Class::Details, .. } => 5,
             Self::Audit { class: Class::Evidence, .. } => 6,
             Self::Records { .. } => 7,
+            Self::Redact { .. } => 9,
         }
     }
 
@@ -182,6 +199,10 @@ impl Target {
             }
             Self::Conversation(name) => out.put_slice(name.as_bytes()),
             Self::Records { of, .. } => out.put_u8(*of),
+            Self::Redact { of, spans } => {
+                of.put(out);
+                redacted::put_spans(out, spans);
+            }
             Self::Record { conversation, id, seq, joins } => {
                 out.put_slice(conversation.as_bytes());
                 out.put_slice(id.as_bytes());
@@ -206,6 +227,7 @@ impl Target {
             5 => Ok(Self::Audit { class: Class::Details, numbers: numbers(r)? }),
             6 => Ok(Self::Audit { class: Class::Evidence, numbers: numbers(r)? }),
             7 => Ok(Self::Records { of: r.u8()?, seqs: Vec::new() }),
+            9 => Ok(Self::Redact { of: Redacted::get(r)?, spans: redacted::spans(r)? }),
             _ => Err(unknown("target")),
         }
     }
@@ -233,10 +255,15 @@ impl Done {
             WITH_BASIS => out.put_u8(self.basis),
             _ => self.put_rules(out),
         }
+        if let Some(redacted) = &self.redacted {
+            redacted.put(out);
+        }
     }
 
     const fn version(&self) -> u8 {
-        if !self.retained.is_empty() || !self.approvers.is_empty() || self.kept.is_some() {
+        if self.redacted.is_some() {
+            WITH_REDACTION
+        } else if !self.retained.is_empty() || !self.approvers.is_empty() || self.kept.is_some() {
             WITH_RULES
         } else if self.basis != 0 {
             WITH_BASIS
@@ -280,7 +307,7 @@ impl Done {
             self.kept = Some(Kept { records, held, until });
             self.restricts = Some(PersonNumber(r.varint()?)).filter(|number| *number != PersonNumber::STORE);
         }
-        if self.version() == WITH_RULES { Ok(()) } else { Err(unknown("form")) }
+        Ok(())
     }
 
     fn get(r: &mut Reader<'_>, version: u8) -> Result<Self> {
@@ -301,10 +328,13 @@ impl Done {
             basis: if version == WITH_BASIS { basis(r)? } else { 0 },
             ..Self::default()
         };
-        if version == WITH_RULES {
+        if version >= WITH_RULES {
             this.get_rules(r)?;
         }
-        Ok(this)
+        if version == WITH_REDACTION {
+            this.redacted = Some(Redacted::get(r)?);
+        }
+        if this.version() == version { Ok(this) } else { Err(unknown("form")) }
     }
 }
 
@@ -335,7 +365,7 @@ impl Entry for Pending {
     fn decode(value: &[u8]) -> Result<Self> {
         let mut r = Reader::new(value);
         let version = r.u8()?;
-        if ![VERSION, WITH_BASIS, WITH_RULES].contains(&version) {
+        if !(VERSION..=WITH_REDACTION).contains(&version) {
             return Err(unknown("version"));
         }
         let this = match r.u8()? {
@@ -387,78 +417,4 @@ fn unknown(what: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorKind;
-
-    #[test]
-    fn round_trip() {
-        let progress = Done {
-            what: 1,
-            handles: vec![Handle([4; 16])],
-            removed: 3,
-            epoch_after: Epoch(9),
-            committed: Micros(-7),
-            ..Done::default()
-        };
-        let targets = [
-            Target::Persons(vec![PersonNumber(1), PersonNumber(300)]),
-            Target::Conversation("c".into()),
-            Target::Audit { class: Class::Acts, numbers: vec![PersonNumber(3)] },
-            Target::Audit { class: Class::Details, numbers: vec![PersonNumber(4), PersonNumber(9)] },
-            Target::Audit { class: Class::Evidence, numbers: vec![PersonNumber(5)] },
-            // Their positions stand elsewhere.
-            Target::Records { of: Target::CLASS, seqs: Vec::new() },
-            Target::Record {
-                conversation: "c".into(),
-                id: "i".into(),
-                seq: Seq(5),
-                joins: vec![Seq(3), Seq(4)],
-            },
-        ];
-        for target in targets {
-            let waiting = Waiting {
-                reason: Some("r".into()),
-                progress: progress.clone(),
-                ..Waiting::new(target, Micros(1))
-            };
-            for p in [Pending::Waiting(waiting), Pending::Done(progress.clone())] {
-                let bytes = p.encode().unwrap();
-                assert!(Pending::decode(&bytes).unwrap() == p);
-                assert!(Pending::decode(&bytes[..bytes.len() - 1]).is_err());
-            }
-        }
-        assert_eq!(Pending::decode(&[4, 1]).err().unwrap().kind(), ErrorKind::Unsupported);
-        // One that rests on a law says so in a version of its own, and no version says that it rests on none.
-        let based = Pending::Done(Done { basis: 2, ..progress });
-        let mut bytes = based.encode().unwrap().to_vec();
-        assert!(bytes[0] == WITH_BASIS && Pending::decode(&bytes).unwrap() == based);
-        *bytes.last_mut().unwrap() = 0;
-        assert!(Pending::decode(&bytes).is_err());
-        let Pending::Done(based) = based else { unreachable!() };
-        let ruled = Pending::Done(Done {
-            retained: vec![(Handle([7; 16]), Micros(-3))],
-            approvers: vec![PersonNumber(6)],
-            kept: Some(Kept { records: 300, held: true, until: Some(Micros(9)) }),
-            restricts: Some(PersonNumber(8)),
-            ..based
-        });
-        let bytes = ruled.encode().unwrap().to_vec();
-        assert!(bytes[0] == WITH_RULES && Pending::decode(&bytes).unwrap() == ruled);
-        for at in 1..bytes.len() {
-            assert!(Pending::decode(&bytes[..at]).is_err());
-        }
-    }
-
-    /// A fuzzer found one that says that nothing locks what is kept, with a date all the same: it was read,
-    /// and written without the date. Where there is no date there is no place for one.
-    #[test]
-    fn without_a_lock_there_is_no_date() {
-        let found =
-            [3, 1, 1, 1, 1, 1, 0, 149, 34, 14, 0, 1, 1, 1, 0, 0, 0, 96, 0, 0, 0, 1, 0, 1, 0, 0, 0, 48];
-        assert!(Pending::decode(&[&found[..], &[1]].concat()).is_err());
-        let mut dateless = found.to_vec();
-        *dateless.last_mut().unwrap() = 5;
-        assert_eq!(*Pending::decode(&dateless).unwrap().encode().unwrap(), dateless);
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::id::{Handle, Micros, PersonNumber};
+use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::record::kind::Kind;
 
 /// Who a number is; stands in records of kind `person` only.
@@ -146,12 +146,35 @@ impl fmt::Debug for StoredRef<'_> {
 pub const REMOVED: &str = "removed";
 /// Further field of a record of kind *edit*: a text that says why a record was corrected.
 pub const REASON: &str = "reason";
+/// Key of the canonical map (an unsigned number): the log position where a record stood before a part of it was
+/// overwritten, the first of several. In whatever order records were written, that is its place.
+pub const PLACE: u64 = 21;
 
 impl Stored {
     /// Tags that a record of kind *tag* takes from another.
     pub fn removed_tags(&self) -> Vec<String> {
         let json = self.extra.iter().find(|(name, _)| name == REMOVED).map(|(_, json)| json);
         json.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    }
+}
+
+impl Stored {
+    /// Where it stood before parts of it were overwritten; `None` if none ever was.
+    pub fn place(&self) -> Option<Seq> {
+        let (_, raw) = self.unknown.iter().find(|(key, _)| *key == PLACE)?;
+        let mut decoder = minicbor::Decoder::new(raw);
+        decoder.u64().ok().map(Seq)
+    }
+
+    /// Says where it stood.
+    pub fn set_place(&mut self, place: Seq) {
+        let mut raw = Vec::new();
+        // Writing to a vector does not fail.
+        let written = minicbor::Encoder::new(&mut raw).u64(place.0).is_ok();
+        debug_assert!(written);
+        self.unknown.retain(|(key, _)| *key != PLACE);
+        let at = self.unknown.partition_point(|(key, _)| *key < PLACE);
+        self.unknown.insert(at, (PLACE, raw));
     }
 }
 
@@ -188,6 +211,16 @@ impl fmt::Debug for PersonFields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_kept_and_replaced() {
+        let mut placed = Stored { unknown: vec![(20, vec![1]), (22, vec![2])], ..Stored::default() };
+        assert_eq!(placed.place(), None);
+        placed.set_place(Seq(3));
+        placed.set_place(Seq(300));
+        let read = Stored::decode(&placed.encode()).unwrap();
+        assert!(read == placed && read.place() == Some(Seq(300)) && read.unknown.len() == 3);
+    }
 
     #[test]
     fn debug_shows_no_content() {

@@ -246,7 +246,7 @@ impl Known {
         };
         if let (Some(spoken), Some(target)) = (Spoken::of(stored.kind), &stored.target) {
             let target = IdHash::of(target, &stored.conversation);
-            self.ledger.learn(seq, Event::new(spoken, target, Texts::of(&stored)));
+            self.ledger.learn(seq, Event::new(spoken, target, Texts::of(&stored)).placed(stored.place()));
             arrived.push(target);
         }
         Ok(())

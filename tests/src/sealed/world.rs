@@ -22,6 +22,8 @@ use crate::sealed::Hunt;
 use crate::sealed::verdict::{Scene, Verdict, open, verdict};
 use crate::words::scan;
 
+mod redacted;
+
 /// Folder of the store.
 pub const DIR: &str = "/store";
 /// The slot.

@@ -67,7 +67,7 @@ pub fn class(c: char) -> Class {
         '🇦'..='🇿' => Class::Flag,
         '\u{1f3fb}'..='\u{1f3ff}' => Class::Tone,
         ZWJ | '\u{200c}' | '\u{e0020}'..='\u{e007f}' => Class::Joiner,
-        '฿' | '\u{2044}' => Class::Separator,
+        '฿' | '\u{2044}' | '█' => Class::Separator,
         c if c.is_ascii() => Class::Separator,
         '、' | '。' | '「' | '」' | '—' | '„' | '“' | '”' | '\u{2028}' => Class::Separator,
         c => panic!("no table knows U+{:04X}", c as u32),

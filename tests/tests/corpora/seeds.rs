@@ -17,7 +17,7 @@ use escrowdb::journal::parity::file_name as journal_parity_name;
 use escrowdb::keyring::entry::{self, Entry};
 use escrowdb::keyring::free;
 use escrowdb::keyring::losses::{By, Loss, Losses, What};
-use escrowdb::keyring::pending::{Done, Pending, Target, Waiting};
+use escrowdb::keyring::pending::{Done, Pending, Redacted, Target, Waiting};
 use escrowdb::keyring::{FileSlot, RootKey, Slot, SlotRecord, progress::ImportProgress};
 use escrowdb::merkle::checkpoint::{Checkpoint, SignedCheckpoint};
 use escrowdb::merkle::hash::{leaf_hash, node_hash};
@@ -122,6 +122,8 @@ fn entries() -> Vec<Seed> {
     };
     let record =
         Target::Record { conversation: "c".into(), id: "m1".into(), seq: Seq(4), joins: vec![Seq(2)] };
+    let redacted =
+        Redacted { by: PersonNumber(3), conversation: "c".into(), id: "m1".into(), seq: Seq(4), spans: 2 };
     let period =
         entry::AuditPeriod { class: entry::Class::Details, from: Micros(1 << 50), until: Micros(1 << 51) };
     vec![
@@ -147,6 +149,16 @@ fn entries() -> Vec<Seed> {
             "pending",
             "acts",
             waiting(Target::Audit { class: entry::Class::Acts, numbers: vec![PersonNumber(3)] }),
+        ),
+        (
+            "pending",
+            "redaction",
+            waiting(Target::Redact { of: redacted.clone(), spans: vec![(0, 5), (9, 12)] }),
+        ),
+        (
+            "pending",
+            "redacted",
+            Pending::Done(Done { redacted: Some(redacted), ..done.clone() }).encode().unwrap().to_vec(),
         ),
     ]
 }

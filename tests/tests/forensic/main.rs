@@ -8,6 +8,7 @@ mod acts;
 mod compact;
 mod erasures;
 mod mutants;
+mod redactions;
 
 /// How long is waited for what must come.
 const WAIT: Duration = Duration::from_secs(60);

@@ -5,5 +5,6 @@ mod consents;
 mod gate;
 mod holds;
 mod kept;
+mod redact;
 mod retention;
 mod versions;

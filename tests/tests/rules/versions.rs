@@ -13,7 +13,7 @@ use escrowdb::record::Kind;
 use escrowdb::record::time::Period;
 use escrowdb::session::Session;
 use escrowdb::store::{
-    CompactOptions, EraseOptions, Order, Outcome, Preset, Record, SearchOptions, Selector,
+    CompactOptions, EraseOptions, Order, Outcome, Preset, Record, Redaction, SearchOptions, Selector,
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::rng::Rng;
@@ -23,6 +23,8 @@ use escrowdb_tests::rng::Rng;
 struct Row {
     record: Record,
     subjects: Vec<String>,
+    /// Its position in the log, or one that counts up as those do: what ties are broken by.
+    position: usize,
 }
 
 impl Row {
@@ -209,16 +211,16 @@ fn compare(store: &Store, model: &Model, history: &str) {
                 "newest" => text.clone(),
                 _ => format!("version:{version} ({text})"),
             };
-            let mut hits: Vec<(Micros, usize, Seen)> = Vec::new();
+            let mut hits: Vec<(Micros, usize, usize, Seen)> = Vec::new();
             for at in 0..model.rows.len() {
                 if let Some(seen) = model.seen(at, version)
                     && fits(&model.rows[at].record, &seen)
                 {
-                    hits.push((model.rows[at].record.time, at, seen));
+                    hits.push((model.rows[at].record.time, model.rows[at].position, at, seen));
                 }
             }
-            hits.sort_by_key(|(time, at, _)| (*time, *at));
-            let expected: Vec<_> = hits.iter().map(|(_, at, _)| model.rows[*at].key()).collect();
+            hits.sort_by_key(|(time, position, ..)| (*time, *position));
+            let expected: Vec<_> = hits.iter().map(|(_, _, at, _)| model.rows[*at].key()).collect();
             let told = || format!("{query} in\n{history}");
             assert_eq!(reading.count(&query).unwrap(), hits.len() as u64, "count {}", told());
             assert_eq!(reading.seqs(&query, Order::Newest).unwrap().len(), hits.len(), "seqs {}", told());
@@ -248,7 +250,7 @@ fn compare(store: &Store, model: &Model, history: &str) {
             }
             for by in ["tag", "kind", "conversation", "channel"] {
                 let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-                for (_, at, seen) in &hits {
+                for (_, _, at, seen) in &hits {
                     let record = &model.rows[*at].record;
                     let values = match by {
                         "tag" => seen.tags.iter().cloned().collect(),
@@ -340,6 +342,7 @@ fn run(seed: u64, steps: usize) {
     let disk = MemoryVfs::new();
     let mut store = builder(&disk).create().unwrap();
     let mut model = Model::default();
+    let mut position = 0;
     let mut history = History { rng: Rng::new(seed), next: 0, told: format!("seed {seed}\n") };
     for _ in 0..steps {
         match history.rng.below(20) {
@@ -362,7 +365,8 @@ fn run(seed: u64, steps: usize) {
                     let found = record.target.as_ref().and_then(|t| model.at(&record.conversation, t));
                     let subjects = found
                         .map_or_else(|| vec![record.author.clone()], |at| model.rows[at].subjects.clone());
-                    model.rows.push(Row { record, subjects });
+                    position += 1;
+                    model.rows.push(Row { record, subjects, position });
                 }
             }
             12 | 13 => {
@@ -379,6 +383,19 @@ fn run(seed: u64, steps: usize) {
                 store = builder(&disk).open().unwrap();
             }
             _ if model.rows.is_empty() => {}
+            16 => {
+                let at = history.rng.below(model.rows.len());
+                let row = &mut model.rows[at];
+                let whole = row.record.body.chars().count() as u32;
+                let redaction = Redaction::new(row.id()).conversation(&row.record.conversation);
+                if whole > 0 {
+                    history.told += &format!("redact {}\n", row.id());
+                    store.redact(&redaction.span(0, whole), &EraseOptions::default()).unwrap();
+                    row.record.body = "█".into();
+                    position += 1;
+                    row.position = position;
+                }
+            }
             _ => {
                 let at = history.rng.below(model.rows.len());
                 let row = model.rows[at].clone();
@@ -419,8 +436,16 @@ fn run(seed: u64, steps: usize) {
         let record = row.subjects.iter().fold(row.record.clone(), |record, subject| record.subject(subject));
         assert!(matches!(other.append(&[record]).unwrap()[..], [Outcome::Added(_)]));
     }
+    for (position, row) in model.rows.iter_mut().enumerate() {
+        row.position = position;
+    }
     compare(&other, &model, &history.told);
-    assert_eq!(ranked(&store), ranked(&other), "{}", history.told);
+    let mut ranks = [ranked(&store), ranked(&other)];
+    if history.told.contains("redact") {
+        // Ties are broken by positions, which differ.
+        ranks.iter_mut().for_each(|ranks| ranks.sort());
+    }
+    assert_eq!(ranks[0], ranks[1], "{}", history.told);
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! The record `erased`: a certificate as the log keeps it.
 //!
 //! ```text
-//! 1, 2 or 3 ‖ what u8 ‖ varint count ‖ handle 16 each ‖ eleven varints ‖ grade ‖ origin
-//! 2 and 3: file system ‖ basis u8 ‖ varint count ‖ varint approver each
+//! 1 to 4 ‖ what u8 ‖ varint count ‖ handle 16 each ‖ eleven varints ‖ grade ‖ origin
+//! 2 to 4: file system ‖ basis u8 ‖ varint count ‖ varint approver each
 //!        ‖ varint count ‖ { handle 16 ‖ zigzag until } ‖ varint count ‖ { varint epoch ‖ zigzag until }
 //! 3 only:  varint records kept ‖ held u8 ‖ has a date u8 ‖ zigzag until
+//! 4, which has all of 2: varint position before ‖ has one after u8 ‖ varint position after ‖ varint spans
 //! ```
 
 use crate::codec::{Reader, Write, unzigzag, zigzag};
-use crate::erase::certificate::Certificate;
+use crate::erase::certificate::{Certificate, Redaction};
 use crate::error::{Error, Result};
 use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId, Seq};
 use crate::keyring::pending::{Kept, Target};
@@ -23,8 +24,12 @@ const BEFORE_EVIDENCE: u8 = 1;
 const VERSION: u8 = 2;
 /// Version of one that says what rules keep: *format 4*.
 const PARTIAL: u8 = 3;
+/// Version of one that tells of a record which stays without a part of it: *format 4*.
+const REDACTION: u8 = 4;
+/// Code of what was erased then.
+const OF_REDACTION: u8 = 9;
 /// What can be erased, as it stands in the body.
-pub(super) const WHAT: [(u8, &str); 7] = [
+pub(super) const WHAT: [(u8, &str); 8] = [
     (1, "person"),
     (2, "conversation"),
     (3, "record"),
@@ -32,6 +37,7 @@ pub(super) const WHAT: [(u8, &str); 7] = [
     (5, "details"),
     (6, "evidence"),
     (Target::CLASS, "class"),
+    (OF_REDACTION, "redaction"),
 ];
 
 const PREFIX: &str = "erased/";
@@ -42,6 +48,7 @@ impl Certificate {
         Stored {
             id: record_id(self.request),
             kind: Kind::Erased,
+            author: self.redaction.map_or(PersonNumber::STORE, |redaction| redaction.by),
             subjects: vec![PersonNumber::STORE],
             time: self.destroyed,
             body: hex(&self.body(with_evidence)),
@@ -51,10 +58,11 @@ impl Certificate {
 
     fn body(&self, with_evidence: bool) -> Vec<u8> {
         let mut body = Vec::new();
-        body.put_u8(match (with_evidence, self.kept) {
-            (false, _) => BEFORE_EVIDENCE,
-            (true, None) => VERSION,
-            (true, Some(_)) => PARTIAL,
+        body.put_u8(match (with_evidence, self.kept, self.redaction) {
+            (false, ..) => BEFORE_EVIDENCE,
+            (true, _, Some(_)) => REDACTION,
+            (true, None, None) => VERSION,
+            (true, Some(_), None) => PARTIAL,
         });
         body.put_u8(WHAT.iter().find(|(_, what)| *what == self.what).map_or(0, |(code, _)| *code));
         body.put_varint(self.handles.len() as u64);
@@ -95,7 +103,9 @@ impl Certificate {
             body.put_varint(epoch.0);
             body.put_varint(zigzag(until.0));
         }
-        if let Some(kept) = &self.kept {
+        if let Some(redaction) = &self.redaction {
+            redaction.put(&mut body);
+        } else if let Some(kept) = &self.kept {
             body.put_varint(kept.records);
             body.put_u8(u8::from(kept.held));
             body.put_u8(u8::from(kept.until.is_some()));
@@ -118,15 +128,18 @@ impl Certificate {
             .and_then(RequestId::parse)
             .ok_or_else(|| Error::corrupt("an `erased` record names no request"))?;
         let mut r = Reader::new(&body);
-        let (with_evidence, is_partial) = match r.u8()? {
-            BEFORE_EVIDENCE => (false, false),
-            VERSION => (true, false),
-            PARTIAL => (true, true),
+        let version = r.u8()?;
+        let with_evidence = match version {
+            BEFORE_EVIDENCE => false,
+            VERSION | PARTIAL | REDACTION => true,
             _ => return Err(Error::newer("an `erased` record has an unknown version")),
         };
         let code = r.u8()?;
         let what = WHAT.iter().find(|(known, _)| *known == code).map(|(_, what)| *what);
         let what = what.ok_or_else(|| Error::newer("something unknown was erased"))?;
+        if (code == OF_REDACTION) != (version == REDACTION) {
+            return Err(Error::corrupt("an `erased` record says in no known form what was erased"));
+        }
         let handles = many(&mut r, 16, |r| Ok(Handle(r.array()?)))?;
         let mut numbers = [0u64; 11];
         for n in &mut numbers {
@@ -163,6 +176,7 @@ impl Certificate {
             approvers: Vec::new(),
             retained: Vec::new(),
             kept: None,
+            redaction: None,
             backups: Vec::new(),
             reason: None,
             evidence: None,
@@ -177,7 +191,10 @@ impl Certificate {
             this.retained = many(&mut r, 17, |r| Ok((Handle(r.array()?), time(r)?)))?;
             this.backups = many(&mut r, 2, |r| Ok((Epoch(r.varint()?), time(r)?)))?;
         }
-        if is_partial {
+        if version == REDACTION {
+            this.redaction = Some(Redaction::get(&mut r, stored.author)?);
+        }
+        if version == PARTIAL {
             let (records, held, has_date) = (r.varint()?, r.u8()? != 0, r.u8()? != 0);
             let until = if has_date { Some(time(&mut r)?) } else { None };
             this.kept = Some(Kept { records, held, until });
@@ -266,6 +283,7 @@ pub(super) mod tests {
             approvers: vec![PersonNumber(3), PersonNumber(300)],
             retained: vec![(Handle([1; 16]), Micros(-1))],
             kept: None,
+            redaction: None,
             backups: vec![(Epoch(3), Micros(1_900_000_000_000_000))],
             reason: None,
             evidence: None,
@@ -285,6 +303,14 @@ pub(super) mod tests {
             ..whole.clone()
         };
         assert_eq!(Certificate::from_record(&whole.to_record(false)).unwrap(), before);
+        for after in [None, Some(Seq(0)), Some(Seq(300))] {
+            let redaction = Redaction { by: PersonNumber(4), before: Seq(200), after, spans: 2 };
+            let redacted = Certificate { what: "redaction", redaction: Some(redaction), ..whole.clone() };
+            assert_eq!(Certificate::from_record(&redacted.to_record(true)).unwrap(), redacted);
+        }
+        // What it is and how it is said belong together.
+        let wordless = Certificate { what: "redaction", ..whole };
+        assert!(Certificate::from_record(&wordless.to_record(true)).is_err());
     }
 
     #[test]

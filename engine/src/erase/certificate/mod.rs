@@ -5,16 +5,18 @@
 //! there as JSON (`print`). `signed` adds proof and signature, and checks a certificate without a store.
 
 use crate::error::{Error, Result};
-use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId};
+use crate::id::{Epoch, Handle, Micros, PersonNumber, RequestId, Seq};
 use crate::keyring::pending::{Done, Kept};
 use crate::merkle::text::RecordProof;
 use crate::policy::Basis;
 
 mod act;
 mod print;
+mod redaction;
 mod signed;
 
 pub use act::{find, record_id};
+pub use redaction::Redaction;
 pub use signed::{Evidence, sign, verify};
 
 /// Certificate of an erasure.
@@ -43,7 +45,8 @@ pub use signed::{Evidence, sign, verify};
 pub struct Certificate {
     /// Name of the request.
     pub request: RequestId,
-    /// `person`, `conversation` or `record`.
+    /// `person`, `conversation`, `record`, `redaction`, or what went on its date: `acts`, `details`, `evidence`,
+    /// `class`.
     pub what: &'static str,
     /// Random handles of the people erased; empty for conversations and records.
     pub handles: Vec<Handle>,
@@ -84,6 +87,8 @@ pub struct Certificate {
     pub retained: Vec<(Handle, Micros)>,
     /// What rules keep of what was asked for; then this is a part of it only.
     pub kept: Option<Kept>,
+    /// The record that stays, if only a part of it went.
+    pub redaction: Option<Redaction>,
     /// Backups that can still read it: epoch of their key, and when that dies.
     pub backups: Vec<(Epoch, Micros)>,
     /// Reason as the caller gave it in this call; the store does not keep it.
@@ -104,6 +109,8 @@ pub struct Destruction<'a> {
     pub slot_file_system: Option<String>,
     /// Name of the log.
     pub origin: &'a str,
+    /// Where the record stands now of which a part went.
+    pub after: Option<Seq>,
 }
 
 impl Certificate {
@@ -131,6 +138,7 @@ impl Certificate {
             approvers: done.approvers.clone(),
             retained: done.retained.clone(),
             kept: done.kept,
+            redaction: done.redacted.as_ref().map(|redacted| Redaction::of(redacted, destruction.after)),
             backups: Vec::new(),
             reason: None,
             evidence: None,

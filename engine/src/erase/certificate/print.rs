@@ -82,6 +82,15 @@ impl Certificate {
             maybe(&mut s, kept.until.map(time::format).as_deref());
             s.push('}');
         }
+        if let Some(redaction) = &self.redaction {
+            s +=
+                &format!(",\"redaction\":{{\"by\":{},\"position_before\":{}", redaction.by, redaction.before);
+            s += &redaction.after.map_or_else(
+                || ",\"position_after\":null".to_owned(),
+                |after| format!(",\"position_after\":{after}"),
+            );
+            s += &format!(",\"spans\":{}}}", redaction.spans);
+        }
         s.push_str(",\"reason\":");
         maybe(&mut s, self.reason.as_deref());
         s.push_str(",\"does_not_prove\":");
@@ -102,6 +111,11 @@ impl Certificate {
         ];
         if self.kept.is_some() {
             all.push("erasure of what a hold or a law keeps: it is restricted until it may go");
+        }
+        if self.redaction.is_some() {
+            all.push(
+                "the same words elsewhere: in other records, and in this one's id, tags and further fields",
+            );
         }
         if self.slot_grade == "C" {
             all.push(
@@ -129,7 +143,9 @@ fn list<T>(s: &mut String, all: &[T], each: impl Fn(&T) -> String) {
 
 #[cfg(test)]
 mod tests {
+    use crate::erase::certificate::Redaction;
     use crate::erase::certificate::act::tests::sample;
+    use crate::id::{PersonNumber, Seq};
     use crate::keyring::pending::Kept;
 
     #[test]
@@ -150,6 +166,13 @@ mod tests {
         certificate.kept = Some(Kept { records: 7, held: true, until: None });
         let json: serde_json::Value = serde_json::from_str(&certificate.to_json()).unwrap();
         assert_eq!(json["partial"], serde_json::json!({"records_kept": 7, "held": true, "until": null}));
+        assert_eq!(json["does_not_prove"].as_array().unwrap().len(), 6);
+        certificate.kept = None;
+        let (by, before) = (PersonNumber(3), Seq(5));
+        certificate.redaction = Some(Redaction { by, before, after: Some(Seq(9)), spans: 2 });
+        let json: serde_json::Value = serde_json::from_str(&certificate.to_json()).unwrap();
+        let said = serde_json::json!({"by": 3, "position_before": 5, "position_after": 9, "spans": 2});
+        assert_eq!(json["redaction"], said);
         assert_eq!(json["does_not_prove"].as_array().unwrap().len(), 6);
     }
 }

@@ -90,10 +90,15 @@ pub fn verify(file: &[u8], trust: &dyn Trust) -> Result<Certificate> {
     // Before anything of the record is believed, its version too.
     let origin = &proof.verify(trust)?.origin;
     let act = Stored::decode(&proof.opening.canonical)?;
+    let not_own = || wrong("what it proves is no act of the store");
     if !is_own(&act) {
-        return Err(wrong("what it proves is no act of the store"));
+        return Err(not_own());
     }
     let mut certificate = Certificate::from_record(&act)?;
+    // Only of a redaction somebody is the author.
+    if act.author != PersonNumber::STORE && certificate.redaction.is_none() {
+        return Err(not_own());
+    }
     certificate.reason = field("reason").map(str::to_owned);
     let statement = certificate.statement(&evidence.proof);
     certificate.evidence = Some(evidence);
@@ -113,12 +118,9 @@ fn unsigned() -> Error {
         .hint("`escrow certificate` and the request id print it again, signed, once the log can be signed")
 }
 
-/// Whether the store itself wrote it: nobody else's record has no author and no conversation.
+/// Whether the store itself wrote it: nobody else's record is of this kind, in no conversation, about nobody.
 fn is_own(act: &Stored) -> bool {
-    act.kind == Kind::Erased
-        && act.author == PersonNumber::STORE
-        && act.subjects == [PersonNumber::STORE]
-        && act.conversation.is_empty()
+    act.kind == Kind::Erased && act.subjects == [PersonNumber::STORE] && act.conversation.is_empty()
 }
 
 #[cfg(test)]

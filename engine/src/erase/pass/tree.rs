@@ -82,6 +82,9 @@ impl Pass<'_> {
         log_key::change(&mut changes, tree)?;
         let committed = state.env.clock.now();
         for (request, waiting) in &mut self.batch {
+            if !self.more {
+                waiting.progress.redacted = Pass::redacted(&self.named, *request, waiting);
+            }
             let progress = &mut waiting.progress;
             if let Target::Persons(numbers) = &waiting.target {
                 for (_, handle, keyed) in handles.iter().filter(|h| numbers.contains(&h.0)) {

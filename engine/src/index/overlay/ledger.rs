@@ -73,12 +73,21 @@ pub struct Event {
     parent: Option<Seq>,
     /// The record that all of it is about.
     root: Option<Seq>,
+    /// Where it stood before a part of it was overwritten: what was said later stays later.
+    place: Option<Seq>,
 }
 
 impl Event {
     /// One that speaks of the record with this identity.
     pub const fn new(spoken: Spoken, target: IdHash, texts: Texts) -> Self {
-        Self { spoken, target, texts, parent: None, root: None }
+        Self { spoken, target, texts, parent: None, root: None, place: None }
+    }
+
+    /// The same, of a record that stood elsewhere before.
+    #[must_use]
+    pub const fn placed(mut self, place: Option<Seq>) -> Self {
+        self.place = place;
+        self
     }
 }
 
@@ -316,14 +325,14 @@ impl Ledger {
     fn standings(&self, root: Seq, family: &Family, below: Option<Seq>) -> Vec<(Seq, Standing)> {
         let counts = |seq: Seq| !self.absent.contains(&seq) && below.is_none_or(|below| seq < below);
         // Whoever speaks of what is gone speaks of nothing.
-        let mut living: BTreeMap<Seq, &Event> = BTreeMap::new();
+        let mut living: BTreeMap<(Seq, Seq), &Event> = BTreeMap::new();
         let mut next = if counts(root) { vec![root] } else { Vec::new() };
         while let Some(of) = next.pop() {
             for seq in self.heirs.get(&of).into_iter().flatten().copied().filter(|seq| counts(*seq)) {
                 let Some(event) = self.events.get(&seq).filter(|event| event.root == Some(root)) else {
                     continue;
                 };
-                living.insert(seq, event);
+                living.insert((event.place.unwrap_or(seq), seq), event);
                 if event.spoken == Spoken::Edit {
                     next.push(seq);
                 }
@@ -336,7 +345,7 @@ impl Ledger {
             later.extend(event.texts.removed.iter().map(|tag| (tag.as_str(), false)));
         }
         let edits = living.iter().filter(|(_, event)| event.spoken == Spoken::Edit);
-        let edits: Vec<_> = edits.map(|(seq, event)| (*seq, &event.texts)).collect();
+        let edits: Vec<_> = edits.map(|((_, seq), event)| (*seq, &event.texts)).collect();
         let newest = edits.last().map_or(root, |(seq, _)| *seq);
 
         let mut all: BTreeMap<Seq, Standing> = BTreeMap::new();

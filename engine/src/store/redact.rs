@@ -1,0 +1,39 @@
+//! Parts of records that are overwritten for ever.
+
+use crate::erase::redact;
+use crate::error::{ErrorKind, Result};
+use crate::session::Session;
+use crate::store::{Certificate, Deed, Detail, DetailField, EraseOptions, Redaction, RedactionPlan, Store};
+
+impl Store {
+    /// Overwrites a part of a record for ever. The record stays: its place in the conversation, and what was said
+    /// of it; its leaf does not, so it stands at a new position of the log, which the certificate names. When it
+    /// returns, no byte ever written to the store together with every key that exists tells what stood there.
+    ///
+    /// # Errors
+    /// As [`Store::erase`]; *invalid* for characters outside of the body, and for words that stand nowhere in it;
+    /// *unsupported* in a store of an older format.
+    pub fn redact(&self, redaction: &Redaction, options: &EraseOptions) -> Result<Certificate> {
+        redact::redact(&self.state, &self.queue, redaction, options)
+    }
+
+    /// What a redaction would overwrite, and in which other versions of the record the same words stand. Changes
+    /// nothing; it is recorded like what is opened.
+    ///
+    /// # Errors
+    /// As [`Store::redact`].
+    pub fn plan_redaction(&self, session: &Session, redaction: &Redaction) -> Result<RedactionPlan> {
+        let detail = || {
+            let detail = Detail::new().with(DetailField::Record, &redaction.id);
+            detail.with_some(DetailField::Conversation, redaction.conversation.as_deref())
+        };
+        let ask = || match redact::plan(&self.state.view.read(), redaction) {
+            Ok(plan) => Ok((Ok(plan), 1, Vec::new())),
+            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
+                Ok((Err(e), 0, Vec::new()))
+            }
+            Err(e) => Err(e),
+        };
+        self.session(session.clone()).shown(Deed::Plan, detail, ask)?
+    }
+}
