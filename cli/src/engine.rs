@@ -15,7 +15,7 @@ use escrowdb::session::Session;
 pub(crate) use escrowdb::store::{
     ActOptions, ActView, Around, AuditRules, ClassReport, EraseOptions, Exported, GivenUpBy, Hit, Level,
     Loss, Order, Outcome, PersonView, Plan, Preset, Reading, RetentionReport, SealedObject, SearchOptions,
-    Selector, Share, Store, Threaded, VerifyOptions,
+    Selector, Share, Store, TakenBack, Threaded, VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};

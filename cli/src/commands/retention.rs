@@ -9,7 +9,7 @@ use escrowdb::record::time;
 use crate::args::Global;
 use crate::commands::class;
 use crate::durable::DurableFile;
-use crate::engine::{self, ClassReport, RetentionReport};
+use crate::engine::{self, ClassReport, RetentionReport, TakenBack};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
@@ -58,9 +58,18 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
         let all = Object::new()
             .text("at", &time::format(report.at))
             .raw("classes", &array(&classes))
+            .raw("taken_back", &report.taken_back.as_ref().map_or_else(|| "null".to_owned(), taken_back))
             .texts("requests", &requests)
             .finish();
         return Ok(out.line(&all)?);
+    }
+    if let Some(of) = &report.taken_back {
+        let next = of.next.map(|next| format!("; the grace of the next ends {}", time::format(next)));
+        let (due, held, locked, next) = (of.due, of.held, of.locked, next.unwrap_or_default());
+        out.line(&format!("taken back by users: {due} due, {held} held, {locked} locked{next}"))?;
+    }
+    if report.classes.is_empty() && report.taken_back.is_some() {
+        return Ok(());
     }
     if report.classes.is_empty() {
         return Ok(out.line("no classes are defined: everything is kept")?);
@@ -81,6 +90,15 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
     };
     let rows: Vec<_> = std::iter::once(head).chain(report.classes.iter().map(row)).collect();
     Ok(out.table(&rows)?)
+}
+
+fn taken_back(of: &TakenBack) -> String {
+    Object::new()
+        .number("due", of.due)
+        .number("held", of.held)
+        .number("locked", of.locked)
+        .maybe("next", of.next.map(time::format).as_deref())
+        .finish()
 }
 
 fn line(class: &ClassReport) -> String {

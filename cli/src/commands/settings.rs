@@ -28,7 +28,7 @@ impl Command {
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Set {
-    /// What a user's deletion does: hide, or hide and be erased by the next run of retention.
+    /// What a user's deletion does: hide, or hide and be erased by `retention run` behind the grace.
     #[arg(long, value_enum)]
     deletion: Option<Deletion>,
     /// Whether somebody else than who took a request in must approve what is done for it. It takes two
@@ -38,7 +38,7 @@ pub(crate) struct Set {
     /// How long evidence outlives an erased person: 3y, 30d.
     #[arg(long, value_name = "SPAN")]
     keep_evidence: Option<String>,
-    /// How long behind the end of a hold what it kept is erased.
+    /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
     #[arg(long, value_name = "SPAN")]
     grace: Option<String>,
 }

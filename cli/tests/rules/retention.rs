@@ -57,3 +57,28 @@ fn a_store_that_keeps_little_says_what() {
     assert_eq!(told, [(Some("context"), Some("30d")), (Some("chat"), Some("180d"))]);
     assert_eq!(sandbox.run("audit level --json").ok().lines()[0]["keep_acts"], 2_192);
 }
+
+#[test]
+fn what_users_took_back_goes_with_a_run() {
+    let sandbox = Sandbox::with_sample();
+    let line = r#"{"id":"d1","conversation":"c1","author":"anna@example.org","time":"2026-02-01T10:00:00Z","kind":"delete","target":"m1","body":""}"#;
+    sandbox.run_with("import -", line).ok();
+    let one = |line: &str| sandbox.run(&format!("--json {line}")).ok().lines().remove(0);
+    // Where deletions hide, as they do unless somebody says otherwise, nothing is told and nothing goes.
+    assert!(one("retention status")["taken_back"].is_null());
+    sandbox.run("settings set --deletion erase --grace 7d").ok();
+    let due = one("retention run --dry-run");
+    assert_eq!(due["taken_back"], serde_json::json!({"due": 1, "held": 0, "locked": 0, "next": null}));
+    assert!(
+        sandbox.run("retention status").ok().out.contains("taken back by users: 1 due, 0 held, 0 locked")
+    );
+    sandbox.run("hold place h1 --subject anna@example.org --matter M --ground G --as dana").ok();
+    assert_eq!(one("retention run")["taken_back"]["held"], 1);
+    sandbox.run("hold release h1 --reason settled --as dana").ok();
+    assert_eq!(sandbox.count("id:m1 version:all"), 1);
+    let did = one("retention run --certificate c.json");
+    assert_eq!((&did["taken_back"]["due"], did["requests"].as_array().unwrap().len()), (&1.into(), 1));
+    assert_eq!((sandbox.count("id:m1 version:all"), sandbox.count("kind:delete")), (0, 0));
+    let key = one("key public")["key"].as_str().unwrap().to_owned();
+    sandbox.args(&["verify-certificate", "c.json", "--key", &key], "").ok();
+}

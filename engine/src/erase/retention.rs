@@ -4,10 +4,13 @@
 //! is what the store believes, which never runs ahead of a clock that was set forward for less than a day,
 //! and never later than the clock.
 
+pub mod deleted;
+
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
+use crate::erase::retention::deleted::TakenBack;
 use crate::erase::{Certificate, certificate, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
@@ -79,6 +82,8 @@ pub struct RetentionReport {
     pub at: Micros,
     /// Every class in order, as it was before the run.
     pub classes: Vec<ClassReport>,
+    /// What users took back, as it was before the run; `None` where deletions hide only.
+    pub taken_back: Option<TakenBack>,
     /// One for what was due; before it, one for a run that had not come to its end. None of a dry run.
     pub certificates: Vec<Certificate>,
 }
@@ -89,6 +94,7 @@ const ATTEMPTS: u32 = 5;
 /// Records whose time is over, as far as nothing keeps them.
 struct Due {
     classes: Vec<ClassReport>,
+    taken_back: Option<TakenBack>,
     /// Those that are to be erased, ascending.
     erase: Vec<Seq>,
 }
@@ -111,7 +117,8 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
         }
         look(&view, &Keeps::of(&view, at)?, at, &view.mask)?
     };
-    let mut report = RetentionReport { at, classes: first.classes, certificates: Vec::new() };
+    let Due { classes, taken_back, .. } = first;
+    let mut report = RetentionReport { at, classes, taken_back, certificates: Vec::new() };
     if dry_run {
         return Ok(report);
     }
@@ -205,7 +212,7 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
     let registers = view.rules();
     rules::check_read(view)?;
     let parts = view.parts();
-    let mut due = Due { classes: Vec::new(), erase: Vec::new() };
+    let mut due = Due { classes: Vec::new(), taken_back: None, erase: Vec::new() };
     for class in registers.classes.iter() {
         let mut report = ClassReport {
             code: class.class.code.clone(),
@@ -243,7 +250,13 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
         }
         due.classes.push(report);
     }
+    if let Some((found, seqs)) = deleted::look(view, keeps, at, mask)? {
+        due.taken_back = Some(found);
+        due.erase.extend(seqs);
+    }
     due.erase.sort_unstable();
+    // What was taken back may be over too.
+    due.erase.dedup();
     Ok(due)
 }
 

@@ -22,7 +22,7 @@ use zeroize::Zeroize;
 use crate::error::{Error, Result};
 use crate::index::part::{Field, Term};
 
-pub use ledger::{Event, Ledger, Mark, Spoken, Texts};
+pub use ledger::{Event, Ledger, Mark, Spoken, TakenBack, Texts};
 pub use overlaid::Overlaid;
 
 /// Which versions of records a query finds.

@@ -62,7 +62,7 @@ pub struct Event {
     /// How long evidence outlives an erased person, as [`Span`] prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_evidence: Option<String>,
-    /// How long behind the end of a hold what it kept is erased.
+    /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<String>,
 }
@@ -82,7 +82,7 @@ pub struct Settings {
     pub ends_four_eyes: Option<PersonNumber>,
     /// How long evidence outlives an erased person.
     pub keep_evidence: Span,
-    /// How long behind the end of a hold what it kept is erased.
+    /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
     pub grace: Option<Span>,
 }
 

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Seq};
-use crate::index::overlay::{Event, Ledger, Mark, Overlaid, Overlay, Spoken, Texts};
+use crate::index::overlay::{Event, Ledger, Mark, Overlaid, Overlay, Spoken, TakenBack, Texts};
 use crate::index::{IdHash, LiveIndex, Mask, Part, Term};
 use crate::record::Stored;
 use crate::view::{Gates, Place, View};
@@ -114,6 +114,18 @@ impl View {
             drop(Zeroizing::new(found));
             (place, seq)
         }))
+    }
+
+    /// Records that users took back, ascending; also those that are being erased.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn taken_back(&self) -> Result<Vec<TakenBack>> {
+        let mut known = self.overlays.0.lock();
+        known.look(self)?;
+        let mut all = known.ledger.taken_back();
+        all.sort_unstable_by_key(|taken| taken.root);
+        Ok(all)
     }
 
     /// Forgets what was said by, or of, records that are gone, and wipes it.

@@ -2,6 +2,7 @@
 
 mod amended;
 mod consents;
+mod deleted;
 mod gate;
 mod holds;
 mod kept;

@@ -122,6 +122,17 @@ pub struct Ledger {
     epoch: u64,
 }
 
+/// A record that was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Where it stands in the log.
+    pub root: Seq,
+    /// Where its deletions stand.
+    pub deletions: Vec<Seq>,
+    /// Where its edits, its deletions and its tags stand.
+    pub family: Vec<Seq>,
+}
+
 impl Ledger {
     /// Whether nobody speaks of anything.
     pub fn is_empty(&self) -> bool {
@@ -270,6 +281,21 @@ impl Ledger {
             self.attach(seq, parent, default, || texts);
         }
         Ok(())
+    }
+
+    /// Records that were taken back, with the deletions that say so; also those that are being erased.
+    pub fn taken_back(&self) -> Vec<TakenBack> {
+        let mut all = Vec::new();
+        for (root, family) in &self.families {
+            let is_deletion =
+                |seq: &Seq| self.events.get(seq).is_some_and(|event| event.spoken == Spoken::Delete);
+            let deletions: Vec<Seq> = family.members.iter().copied().filter(is_deletion).collect();
+            if !deletions.is_empty() {
+                let family = family.members.iter().copied().collect();
+                all.push(TakenBack { root: *root, deletions, family });
+            }
+        }
+        all
     }
 
     /// How far whoever looks now has looked.
