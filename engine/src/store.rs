@@ -50,6 +50,7 @@ pub use crate::query::exec::Order;
 pub use crate::query::explain::Explain;
 pub use crate::query::hit::{Hit, PersonView};
 pub use crate::query::options::SearchOptions;
+pub use crate::query::publish::Published;
 pub use crate::query::reading::Reading;
 pub use crate::query::snippet::Snippet;
 pub use crate::query::thread::Threaded;

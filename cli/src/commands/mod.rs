@@ -10,6 +10,7 @@ use crate::json::Object;
 use crate::out::{Out, note};
 
 mod add;
+mod aggregate;
 mod around;
 mod audit;
 mod certificate;
@@ -144,6 +145,9 @@ pub(crate) enum Command {
     /// What was given to others, and whether they were told of an erasure.
     #[command(subcommand)]
     Disclosure(disclosure::Command),
+    /// Counts for the world that tell of nobody, and stay when the people counted are erased.
+    #[command(subcommand)]
+    Aggregate(aggregate::Command),
     /// Check the store.
     Verify(verify::Args),
     /// Sign the head of the log. Keep it elsewhere: it shows later what was taken away or put back.
@@ -257,6 +261,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Request(command) if command.reads() => Answer::Data,
         Command::Restrict(command) if command.reads() => Answer::Data,
         Command::Disclosure(command) if command.reads() => Answer::Data,
+        Command::Aggregate(command) if command.reads() => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
         Command::Erase(_) => Answer::Erasure,
         Command::Verify(_)
@@ -280,6 +285,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Request(_)
         | Command::Restrict(_)
         | Command::Disclosure(_)
+        | Command::Aggregate(_)
         | Command::Import(_)
         | Command::Add
         | Command::Tag(_)
@@ -327,6 +333,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Request(command) => request::run(&command, global, out),
         Command::Restrict(command) => restrict::run(&command, global, out),
         Command::Disclosure(command) => disclosure::run(&command, global, out),
+        Command::Aggregate(command) => aggregate::run(&command, global, out),
         Command::Verify(args) => verify::run(&args, global, out),
         Command::Checkpoint(args) => checkpoint::run(&args, global, out),
         Command::Proof(args) => proof::run(&args, global, out),

@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod aggregates;
 mod consents;
 mod disclosures;
 mod holds;

@@ -4,5 +4,5 @@ use crate::support::page;
 
 #[test]
 fn the_page_shows_what_is_printed() {
-    page::check("COMPLIANCE.md", 25);
+    page::check("COMPLIANCE.md", 60);
 }

@@ -15,7 +15,7 @@ use crate::text;
 use crate::view::View;
 
 /// Linked people at most, so that one erasure can name all of them.
-const LINKED_MAX: usize = 16;
+pub(crate) const LINKED_MAX: usize = 16;
 /// Identifiers of a person at most.
 const IDENTIFIERS_MAX: usize = 254;
 

@@ -24,8 +24,9 @@
 //! Not prevented: one of the people counted knows her own part and may take it off; the choice of
 //! what else is suppressed tells a little to who knows how it is made; sums of suppressed cells
 //! over several lines may be of one person, for that a crowd is among them is seen to line by line
-//! and for the whole, not for every choice of lines. A second table of the same
-//! records is [`again`]'s concern.
+//! and for the whole, not for every choice of lines; and whoever can still count the store may subtract
+//! that from a table, and learns what is gone since, as exactly as the table is rounded. A second table of the
+//! same records is [`again`]'s concern.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -191,6 +191,31 @@ impl<'s> Reading<'s> {
         Err(revoked())
     }
 
+    /// What is counted for the world: that it was asked, and how, is recorded wherever acts are, for what it
+    /// answers leaves for good.
+    ///
+    /// # Errors
+    /// Those of `ask`, and whatever keeps the act from being written; *revoked* if one erasure ends after the
+    /// other.
+    pub(super) fn counted_in_public<T>(
+        &self,
+        detail: impl Fn() -> Detail,
+        ask: impl Fn() -> Result<T>,
+    ) -> Result<T> {
+        for _ in 0..ATTEMPTS {
+            let generation = self.generation();
+            let answer = beside_erasures(&ask)?;
+            if self.level() < Level::Acts {
+                return Ok(answer);
+            }
+            self.leave(generation, &Act::new(Deed::Facet, 1), detail())?;
+            if self.generation() == generation {
+                return Ok(answer);
+            }
+        }
+        Err(revoked())
+    }
+
     fn record(&self, generation: u64, act: &Act, detail: Detail) -> Result<bool> {
         let state = self.shared();
         let now = state.env.clock.now();

@@ -53,7 +53,8 @@ impl By {
         })
     }
 
-    const fn field(&self) -> Field {
+    /// Its field in the index.
+    pub(super) const fn field(&self) -> Field {
         match self {
             Self::Tag | Self::TagKey(_) => Field::Tag,
             Self::Author => Field::Author,
@@ -61,6 +62,14 @@ impl By {
             Self::Conversation => Field::Conversation,
             Self::Channel => Field::Channel,
             Self::Kind => Field::Kind,
+        }
+    }
+
+    /// What its values begin with.
+    pub(super) fn prefix(&self) -> Vec<u8> {
+        match self {
+            Self::TagKey(key) => format!("{key}:").into_bytes(),
+            _ => Vec::new(),
         }
     }
 
@@ -102,7 +111,7 @@ impl Search<'_> {
     }
 
     /// A value of the index as people read it; `None` leaves it out.
-    fn shown(&self, value: Vec<u8>, by: &By) -> Result<Option<String>> {
+    pub(super) fn shown(&self, value: Vec<u8>, by: &By) -> Result<Option<String>> {
         match by {
             By::Author | By::Subject => {
                 let number = <[u8; 8]>::try_from(value).map_err(|_| bad_value())?;
@@ -124,10 +133,7 @@ impl Search<'_> {
 /// Values of a facet among `docs`; of a tag with a key only what follows the first colon.
 fn values(part: &dyn Part, docs: &RoaringBitmap, by: &By) -> Result<Vec<(Vec<u8>, u64)>> {
     let field = by.field();
-    let prefix = match by {
-        By::TagKey(key) => format!("{key}:").into_bytes(),
-        _ => Vec::new(),
-    };
+    let prefix = by.prefix();
     let whole = docs.len() == u64::from(part.doc_count());
     let mut rest = docs.len();
     let mut list = Vec::new();

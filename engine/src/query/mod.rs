@@ -1,8 +1,8 @@
 //! Queries: the language, and its execution over the searchable parts of a store.
 //!
 //! Text → tree ([`parse`], [`ast`]) → [`plan`] with people as numbers → bitmaps of each part
-//! ([`eval`]) → counts and hits ([`exec`]), facets and histograms ([`facet`]), the
-//! neighbours of a record ([`around`]). A page ends with a
+//! ([`eval`]) → counts and hits ([`exec`]), facets and histograms ([`facet`]), tables
+//! for the world ([`publish`]), the neighbours of a record ([`around`]). A page ends with a
 //! sealed [`cursor`]. The language is described in `docs/QUERY.md`.
 //!
 //! What leaves is recorded first, as far as the store records acts ([`acts`]); nothing else of a query
@@ -25,9 +25,11 @@ pub mod options;
 pub mod parse;
 pub mod plan;
 mod prove;
+pub mod publish;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;
+mod tally;
 pub mod thread;
 pub(crate) mod walk;
 pub mod words;

@@ -5,20 +5,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Micros, Seq};
+use crate::policy::aggregate::again::{Claim, may_publish};
+use crate::policy::aggregate::{Rules, Table};
 use crate::register::form::{check_code, instant};
 
-/// An aggregate as it was published.
+/// An aggregate as it was published. What was asked for is not kept: words of a query may be names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Aggregate {
     /// Its name.
     pub name: String,
-    /// The store's keyed mark of what was counted, so that it is not counted a second time. The question
-    /// itself may name people, and is not kept.
-    pub mark: String,
-    /// What it is counted by.
+    /// What it is counted by: a field, if any, and a period.
     pub by: Vec<String>,
     /// People that a cell has at least.
     pub k: u64,
@@ -30,8 +29,58 @@ pub struct Aggregate {
     /// The instant behind them: all of them are over.
     #[serde(with = "instant")]
     pub before: Micros,
-    /// The table as it was published.
-    pub table: serde_json::Value,
+    /// Periods, in order, one behind the other.
+    pub periods: Vec<String>,
+    /// Rows by name.
+    pub rows: Vec<Row>,
+    /// Sums of the periods, with what is suppressed in them.
+    pub totals: Vec<Option<u64>>,
+    /// Sum of it all.
+    pub total: Option<u64>,
+}
+
+/// A row of an aggregate. `None` is suppressed or withheld.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its name; empty if the aggregate is counted by no field.
+    pub name: String,
+    /// Records, period by period.
+    pub cells: Vec<Option<u64>>,
+    /// Its sum, with what is suppressed in it.
+    pub total: Option<u64>,
+}
+
+impl Aggregate {
+    /// A table that is to be published.
+    pub fn new(name: &str, by: Vec<String>, time: std::ops::Range<Micros>, table: Table) -> Self {
+        let row =
+            |row: crate::policy::aggregate::Row| Row { name: row.name, cells: row.cells, total: row.total };
+        Self {
+            name: name.to_owned(),
+            by,
+            k: table.rules.k(),
+            round: table.rules.round(),
+            from: time.start,
+            before: time.end,
+            periods: table.columns,
+            rows: table.rows.into_iter().map(row).collect(),
+            totals: table.totals,
+            total: table.total,
+        }
+    }
+
+    fn claim(&self) -> Claim<'_> {
+        Claim { name: &self.name, from: self.from, before: self.before }
+    }
+
+    fn has_shape(&self) -> bool {
+        let columns = self.periods.len();
+        self.from < self.before
+            && columns > 0
+            && self.totals.len() == columns
+            && self.rows.iter().all(|row| row.cells.len() == columns)
+    }
 }
 
 /// All aggregates by name.
@@ -44,30 +93,22 @@ impl Aggregates {
         self.0.values().map(|(aggregate, at, seq)| (aggregate, *at, *seq))
     }
 
-    /// One by its name.
-    pub fn get(&self, name: &str) -> Option<&Aggregate> {
-        self.0.get(name).map(|(aggregate, ..)| aggregate)
+    /// One by its name: it, when it was published, and where that stands in the log.
+    pub fn get(&self, name: &str) -> Option<(&Aggregate, Micros, Seq)> {
+        self.0.get(name).map(|(aggregate, at, seq)| (aggregate, *at, *seq))
     }
 
     /// Whether one may be published.
     ///
     /// # Errors
-    /// *Invalid*; *refused* for a name that was used, and for what was counted before over the same time.
-    pub fn check(&self, new: &Aggregate) -> Result<()> {
+    /// *Invalid*; *refused* for a name that was used, and for time of which some was counted before.
+    pub fn check(&self, new: &Aggregate, now: Micros) -> Result<()> {
         check_code("name", &new.name)?;
-        if self.get(&new.name).is_some() {
-            return Err(Error::new(ErrorKind::Refused, "an aggregate is published once: this name was used"));
+        Rules::new(new.k, new.round)?;
+        if !new.has_shape() || now < new.before {
+            return Err(Error::invalid("an aggregate is a table of periods that are over"));
         }
-        let overlaps =
-            |old: &&Aggregate| old.mark == new.mark && old.from < new.before && new.from < old.before;
-        if self.iter().map(|(old, ..)| old).any(|old| overlaps(&old)) {
-            return Err(Error::new(
-                ErrorKind::Refused,
-                "the same was published before, over some of the same time",
-            )
-            .hint("two counts of one thing tell what was erased between them: publish later periods only"));
-        }
-        Ok(())
+        may_publish(self.iter().map(|(old, ..)| old.claim()), new.claim()).map_err(|why| why.refusal())
     }
 
     /// What publishing does.
@@ -79,26 +120,55 @@ impl Aggregates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
-    #[test]
-    fn the_same_is_not_counted_twice() {
-        let of = |name: &str, mark: &str, from, before| Aggregate {
+    fn of(name: &str, from: i64, before: i64) -> Aggregate {
+        Aggregate {
             name: name.into(),
-            mark: mark.into(),
             by: vec!["month".into()],
             k: 10,
             round: 5,
             from: Micros(from),
             before: Micros(before),
-            table: serde_json::Value::Null,
-        };
-        let mut all = Aggregates::default();
-        all.check(&of("a", "x", 0, 10)).unwrap();
-        all.apply(of("a", "x", 0, 10), Micros(11), Seq(1));
-        for again in [of("a", "y", 20, 30), of("b", "x", 9, 12), of("b", "x", 0, 10)] {
-            assert_eq!(all.check(&again).unwrap_err().kind(), ErrorKind::Refused);
+            periods: vec!["2026-01".into()],
+            rows: vec![Row { name: String::new(), cells: vec![Some(25)], total: None }],
+            totals: vec![Some(25)],
+            total: None,
         }
-        all.check(&of("b", "x", 10, 20)).unwrap();
-        all.check(&of("b", "y", 0, 10)).unwrap();
+    }
+
+    #[test]
+    fn the_same_is_not_counted_twice() {
+        let (mut all, now) = (Aggregates::default(), Micros(50));
+        all.check(&of("a", 0, 10), now).unwrap();
+        all.apply(of("a", 0, 10), Micros(11), Seq(1));
+        for again in [of("a", 20, 30), of("b", 9, 12), of("b", 0, 10)] {
+            assert_eq!(all.check(&again, now).unwrap_err().kind(), ErrorKind::Refused);
+        }
+        all.check(&of("b", 10, 20), now).unwrap();
+        // A fold keeps the first of a name.
+        all.apply(of("a", 20, 30), Micros(12), Seq(2));
+        assert_eq!(all.get("a"), Some((&of("a", 0, 10), Micros(11), Seq(1))));
+    }
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        let all = Aggregates::default();
+        let kind = |change: fn(&mut Aggregate), now: i64| {
+            let mut new = of("a", 0, 10);
+            change(&mut new);
+            all.check(&new, Micros(now)).unwrap_err().kind()
+        };
+        assert_eq!(kind(|_| (), 9), ErrorKind::Invalid);
+        for change in [
+            (|a| a.name = "a b".into()) as fn(&mut Aggregate),
+            |a| a.k = 1,
+            |a| a.round = 11,
+            |a| a.before = a.from,
+            |a| a.totals.clear(),
+            |a| a.rows[0].cells.clear(),
+        ] {
+            assert_eq!(kind(change, 10), ErrorKind::Invalid);
+        }
     }
 }

@@ -169,7 +169,7 @@ impl Registers {
             Event::Class(event) => self.classes.check(event),
             Event::Hold(event) => self.holds.check(event, now),
             Event::Request(event) => self.requests.check(event, author, self.settings.four_eyes, now),
-            Event::Aggregate(new) => self.aggregates.check(new),
+            Event::Aggregate(new) => self.aggregates.check(new, now),
             Event::Settings(event) => self.settings.check(event, author, has_purpose),
             Event::Disclosure(event) => self.disclosures.check(event, now),
         }

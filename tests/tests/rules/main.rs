@@ -1,5 +1,6 @@
 //! Registers, and the rules that they make: what may be kept, read, changed and erased.
 
+mod aggregates;
 mod amended;
 mod consents;
 mod deleted;

@@ -317,29 +317,6 @@ proptest! {
         }
     }
 
-    /// An erasure between two tables would be their difference, so there is no second.
-    #[test]
-    fn a_table_after_an_erasure_is_not_published(cells in any_table(), row in 0usize..6, renamed: bool, asked: bool) {
-        let before = publish(&of(&cells), rules(3, 1), END).unwrap();
-        let mut fewer = cells.clone();
-        for cell in fewer.get_mut(row).into_iter().flatten().filter(|cell| cell.0 > 0) {
-            *cell = (cell.0 - 1, (cell.1 - 1).max(u64::from(cell.0 > 1)));
-        }
-        let after = publish(&of(&fewer), rules(3, 1), END).unwrap();
-        let scope = |table: &Table, name: &str, query| again::Scope {
-            name: name.into(),
-            query: [query; 32],
-            by: vec!["tag".into(), "month".into()],
-            rows: table.rows.iter().map(|row| row.name.clone()).collect(),
-            periods: vec![(Micros(0), END)],
-        };
-        let old = [scope(&before, "a", 1)];
-        let new = scope(&after, if renamed { "b" } else { "a" }, u8::from(!asked) + 1);
-        let answer = again::may_publish(&old, &new);
-        let in_common = before.rows.iter().any(|a| after.rows.iter().any(|b| a.name == b.name));
-        prop_assert_eq!(answer.is_err(), !renamed || asked || in_common);
-    }
-
     #[test]
     fn the_same_counts_give_the_same_table(cells in any_table(), k in 2u64..12) {
         let table = publish(&of(&cells), rules(k, 1), END).unwrap();
