@@ -63,6 +63,16 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) time_limit: Option<std::time::Duration>,
 
+    /// Where this program runs, by law: eu, de, eu-central-1. A store of another region is opened only with a
+    /// basis for that; `init` gives it to the new store. Default: wherever the store's region is.
+    #[arg(long, global = true, env = "ESCROW_REGION", hide_env_values = true, value_name = "R")]
+    pub(crate) region: Option<String>,
+
+    /// The basis on which a store is opened, or records are exported, outside of its region: "GDPR 46 (2) (c)".
+    /// Each time is a record of the log.
+    #[arg(long, global = true, env = "ESCROW_TRANSFER_BASIS", hide_env_values = true, value_name = "BASIS")]
+    pub(crate) transfer_basis: Option<String>,
+
     /// The store that a shell has open and lends to the commands of its lines.
     #[arg(skip)]
     pub(crate) lent: Lent,

@@ -131,6 +131,14 @@ pub(crate) fn builder(global: &Global) -> Result<Builder, Failure> {
     let folder = folder(global)?;
     // A command is over soon; what it began to compact would be thrown away.
     let builder = Store::builder(&folder).slot(slot(global, &folder)?).compaction(false).audit(Level::Acts);
+    let builder = match global.region.as_deref().filter(|region| !region.is_empty()) {
+        Some(region) => builder.here(region),
+        None => builder,
+    };
+    let builder = match global.transfer_basis.as_deref().filter(|basis| !basis.trim().is_empty()) {
+        Some(basis) => builder.transfer_basis(basis, &as_named(global)),
+        None => builder,
+    };
     Ok(if global.no_mmap { builder.vfs(Arc::new(UnmappedVfs)) } else { builder })
 }
 

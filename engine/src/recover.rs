@@ -9,7 +9,7 @@ use crate::crypto::{Entropy, Keys};
 use crate::env::Env;
 use crate::erase::{self, Asked, expire};
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Epoch, Handle, PersonNumber, StoreId};
+use crate::id::{Epoch, Handle, Micros, PersonNumber, StoreId};
 use crate::ingest::Queue;
 use crate::keyring::catalog::{self, JournalRole, Tagger};
 use crate::keyring::entry::{
@@ -19,6 +19,8 @@ use crate::keyring::losses::By;
 use crate::keyring::{Changes, FileSlot, Keyring, LogHead, RootKey, Slot, SlotRecord, Tree};
 use crate::log::Log;
 use crate::merkle::hash::Hash;
+use crate::policy::{self, Action, Facts, Ground};
+use crate::register::transfer;
 use crate::state::heal::{self, Found, GiveUp};
 use crate::state::keys::ContentKeys;
 use crate::state::{Parts, Reserve, Settings, State, Writer, commit, journal_name};
@@ -140,6 +142,8 @@ impl Request {
         // The record may stand in one copy or in the cache only.
         slot.heal(&record)?;
         let tree = keyring.tree();
+        let settings = self.settings_of(&tree)?;
+        check_place(&settings, self.clock.now())?;
         let keys = Keys::new();
         let subjects = ContentKeys::new(tree.clone(), self.settings.index_bytes);
         let (mut segments, mut missing) = (Vec::new(), Vec::new());
@@ -156,7 +160,6 @@ impl Request {
         let (mut log, repaired) = open_log(&env, &head.log, &segments)?;
         (0..repaired).for_each(|_| env.repairs.count());
         log.settle_parity()?;
-        let settings = self.settings_of(&tree)?;
         let mut journals = Journals::replay(&env, &tree, &keys, self.settings.accept_losses)?;
         let mut view = View::new(tree.clone(), segments, Tagger::new(&*catalog::tag_key(&tree)?));
         view.missing = missing;
@@ -294,6 +297,19 @@ impl Request {
             region: fixed.region,
             ..self.settings.clone()
         })
+    }
+}
+
+/// Refuses to open a store outside of its region, unless a basis was named for that. Nothing was written so far.
+fn check_place(settings: &Settings, now: Micros) -> Result<()> {
+    let place = settings.here.as_deref().unwrap_or(&settings.region);
+    let elsewhere = transfer::is_elsewhere(&settings.region, place) && settings.basis.is_none();
+    match policy::decide(Action::Read, &Facts { elsewhere, ..Facts::default() }, now).ground() {
+        Some(Ground::Region) => Err(Error::new(ErrorKind::Refused, "the store's region is another one")
+            .hint(
+                "open it there, or name the basis of a transfer (GDPR articles 44 to 49): --transfer-basis",
+            )),
+        _ => Ok(()),
     }
 }
 

@@ -17,9 +17,6 @@ pub(crate) struct Args {
     /// Name of the log in checkpoints. Default: `escrowdb.local/<store id>`.
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
-    /// Where the store stands, by law; kept in the store.
-    #[arg(long, value_name = "R")]
-    region: Option<String>,
     /// Whose a record is if it names no subjects. Default: peer.
     #[arg(long, value_enum)]
     preset: Option<PresetName>,
@@ -66,7 +63,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     if let Some(origin) = &args.origin {
         builder = builder.origin(origin);
     }
-    if let Some(region) = &args.region {
+    if let Some(region) = global.region.as_deref().filter(|region| !region.is_empty()) {
         builder = builder.region(region);
     }
     let store = builder.create()?;

@@ -41,7 +41,9 @@ mod notice;
 mod proof;
 mod purpose;
 mod register;
+mod report;
 mod request;
+mod residency;
 mod restrict;
 mod resume;
 mod retention;
@@ -61,6 +63,7 @@ mod verify_checkpoint;
 mod verify_export;
 mod verify_key;
 mod verify_proof;
+mod verify_residency;
 mod witness;
 
 /// What `escrow` can do.
@@ -148,6 +151,12 @@ pub(crate) enum Command {
     /// Counts for the world that tell of nobody, and stay when the people counted are erased.
     #[command(subcommand)]
     Aggregate(aggregate::Command),
+    /// Where the store says that it lives, and what happened elsewhere.
+    #[command(subcommand)]
+    Residency(residency::Command),
+    /// What is owed to an authority: the record of processing, the report of a breach.
+    #[command(subcommand)]
+    Report(report::Command),
     /// Check the store.
     Verify(verify::Args),
     /// Sign the head of the log. Keep it elsewhere: it shows later what was taken away or put back.
@@ -162,6 +171,8 @@ pub(crate) enum Command {
     VerifyCertificate(verify_certificate::Args),
     /// Check the change of a log's key. Needs no store.
     VerifyKey(verify_key::Args),
+    /// Check a report of residency. Needs no store.
+    VerifyResidency(verify_residency::Args),
     /// Check a checkpoint, and whether it continues an earlier one. Needs no store.
     VerifyCheckpoint(verify_checkpoint::Args),
     /// Be a witness for logs of others: a second machine cosigns their checkpoints, and no two that
@@ -248,6 +259,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Tag(tag::Command::Show { .. })
         | Command::Subject(_)
         | Command::Stats
+        | Command::Report(_)
         | Command::Export(_)
         | Command::Certificate(_)
         | Command::Audit(_)
@@ -268,6 +280,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::VerifyProof(_)
         | Command::VerifyCertificate(_)
         | Command::VerifyKey(_)
+        | Command::VerifyResidency(_)
         | Command::VerifyCheckpoint(_)
         | Command::Witness(_)
         | Command::VerifyExport(_)
@@ -294,6 +307,7 @@ fn kind_of(command: &Command) -> Answer {
         | Command::Class(_)
         | Command::Retention(_)
         | Command::Checkpoint(_)
+        | Command::Residency(_)
         | Command::Key(_)
         | Command::Upgrade
         | Command::Roll => Answer::Act,
@@ -339,6 +353,9 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Proof(args) => proof::run(&args, global, out),
         Command::VerifyProof(args) => verify_proof::run(&args, out),
         Command::VerifyKey(args) => verify_key::run(&args, out),
+        Command::VerifyResidency(args) => verify_residency::run(&args, out),
+        Command::Report(command) => report::run(&command, global, out),
+        Command::Residency(command) => residency::run(&command, global, out),
         Command::VerifyCertificate(args) => verify_certificate::run(&args, out),
         Command::VerifyCheckpoint(args) => verify_checkpoint::run(&args, out),
         Command::Witness(command) => witness::run(command, out),

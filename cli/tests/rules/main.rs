@@ -9,5 +9,7 @@ mod consents;
 mod disclosures;
 mod holds;
 mod page;
+mod reports;
 mod requests;
+mod residency;
 mod retention;

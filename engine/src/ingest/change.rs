@@ -106,6 +106,7 @@ const fn deed(kind: Kind) -> Deed {
         Kind::Request => Deed::Request,
         Kind::Aggregate => Deed::Aggregate,
         Kind::Disclosure => Deed::Disclosure,
+        Kind::Transfer => Deed::Transfer,
         _ => Deed::Settings,
     }
 }

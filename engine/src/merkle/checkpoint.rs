@@ -8,6 +8,9 @@
 //! — escrowdb.local/3f... Az3grlgt...
 //! ```
 //!
+//! A store that has a region says so in a fourth line, `region eu`: an extension line of C2SP, which readers
+//! who don't know it leave alone.
+//!
 //! Who keeps one outside of the store can show later that the log was cut, put back or changed: no
 //! other tree of so many leaves has that root. A log never signs two that are not one the
 //! continuation of the other.
@@ -21,6 +24,9 @@ use crate::merkle::hash::Hash;
 use crate::merkle::note::{Note, NoteSignature};
 use crate::merkle::signer::{KeyKind, Signer, VerifierKey, is_name};
 
+/// Beginning of the extension line that names a region.
+const REGION: &str = "region ";
+
 /// What a checkpoint says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -33,7 +39,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The text that is signed. Extension lines, which C2SP advises against, are not made.
+    /// The text that is signed, without extension lines.
     pub fn to_text(&self) -> String {
         format!("{}\n{}\n{}\n", self.origin, self.size, encode_hash(&self.root))
     }
@@ -121,10 +127,28 @@ impl SignedCheckpoint {
     /// # Errors
     /// *Invalid* if the key has another name than the log.
     pub fn sign(checkpoint: Checkpoint, signer: &Signer) -> Result<Self> {
+        Self::sign_in(checkpoint, "", signer)
+    }
+
+    /// The same with the region of the store, if it has one, in an extension line.
+    ///
+    /// # Errors
+    /// As of [`sign`](Self::sign).
+    pub fn sign_in(checkpoint: Checkpoint, region: &str, signer: &Signer) -> Result<Self> {
         if signer.verifier_key().name() != checkpoint.origin {
             return Err(Error::invalid("a log is signed by the key of its name"));
         }
-        Ok(Self { note: signer.sign(&checkpoint.to_text())?, checkpoint })
+        let mut text = checkpoint.to_text();
+        // A line that others could not read back is none.
+        if !region.is_empty() && !region.contains(char::is_control) {
+            text.push_str(&format!("{REGION}{region}\n"));
+        }
+        Ok(Self { note: signer.sign(&text)?, checkpoint })
+    }
+
+    /// The region that it names, if it names one. The signature covers it.
+    pub fn region(&self) -> Option<&str> {
+        self.note.text().lines().skip(3).find_map(|line| line.strip_prefix(REGION))
     }
 
     /// Reads one. Nothing is verified.
@@ -221,6 +245,19 @@ mod tests {
         let root = if size == 0 { Hash::empty_root() } else { Hash([size as u8; 32]) };
         let origin = "log.example/chats".to_owned();
         SignedCheckpoint::sign(Checkpoint { origin, size, root }, &signer()).unwrap()
+    }
+
+    #[test]
+    fn a_region_is_signed_and_left_alone_by_who_does_not_know_it() {
+        let head = signed(5).unverified().clone();
+        assert_eq!(SignedCheckpoint::sign_in(head.clone(), "", &signer()).unwrap(), signed(5));
+        let there = SignedCheckpoint::sign_in(head.clone(), "eu", &signer()).unwrap();
+        let read = SignedCheckpoint::parse(there.to_string().as_bytes()).unwrap();
+        assert_eq!(read.verify(&signer().verifier_key()).unwrap(), &head);
+        assert_eq!((read.region(), signed(5).region()), (Some("eu"), None));
+        let moved = there.to_string().replace("region eu", "region us");
+        assert!(SignedCheckpoint::parse(moved.as_bytes()).unwrap().verify(&signer().verifier_key()).is_err());
+        assert_eq!(SignedCheckpoint::sign_in(head, "e\nu", &signer()).unwrap().region(), None);
     }
 
     #[test]

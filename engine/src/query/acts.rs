@@ -6,8 +6,10 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::ingest::Acts;
+use crate::ingest::refused::{self, Refusal};
+use crate::ingest::{Acts, register};
 use crate::keyring::entry::Level;
+use crate::policy::{self, Action, Facts};
 use crate::query::ast::{Ast, Leaf};
 use crate::query::exec::{Order, Search, in_time};
 use crate::query::options::LIMIT_DEFAULT;
@@ -16,6 +18,8 @@ use crate::query::reading::{Reading, typed};
 use crate::query::words::Form;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::{Kind, Stored};
+use crate::register::Event;
+use crate::register::transfer::{self, Transfer, What};
 use crate::state::beside_erasures;
 use crate::text::Wording;
 use crate::view::View;
@@ -262,6 +266,7 @@ impl<'s> Reading<'s> {
         let at = self.now();
         let quiet = self.quietly().typing_at(at);
         quiet.parse(query, at)?;
+        self.check_transfer()?;
         let generation = self.generation();
         let (deed, detail) = match what {
             Exported::Person(identifier) => {
@@ -288,9 +293,38 @@ impl<'s> Reading<'s> {
         unknown.map_or(Ok(quiet), Err)
     }
 
+    /// Refuses an export that leaves the store's region without a basis; one that has one is a record.
+    fn check_transfer(&self) -> Result<()> {
+        let (state, settings) = (self.shared(), &self.state().settings);
+        let here = (settings.here.as_deref().unwrap_or(&settings.region), None);
+        let (place, basis) = self.destination().unwrap_or(here);
+        if !transfer::is_elsewhere(&settings.region, place) {
+            return Ok(());
+        }
+        transfer::check_region(place)?;
+        let Some(basis) = basis.or(settings.basis.as_deref()) else {
+            let facts = Facts { elsewhere: true, ..Facts::default() };
+            let now = state.env.clock.now();
+            if let Some(ground) = policy::decide(Action::Export, &facts, now).ground() {
+                let (action, ground) = (Action::Export, ground.clone());
+                let refusal = Refusal { action, ground, records: 0, people: Vec::new() };
+                refused::record(state, self.queue(), self.session().actor_name(), &refusal)?;
+            }
+            return Err(Error::new(ErrorKind::Refused, "records would leave the store's region")
+                .hint("name the basis of the transfer (GDPR articles 44 to 49): --transfer-basis"));
+        };
+        let transfer = Transfer { what: What::Exported, region: place.to_owned(), basis: basis.to_owned() };
+        let events = vec![Event::Transfer(transfer)];
+        register::change(state, self.queue(), self.session(), events).map(drop)
+    }
+
     /// Records that what a query finds is exported, unless that was recorded before.
     pub(crate) fn export_begins(&self, query: &str) -> Result<()> {
-        if self.level() < Level::Acts { Ok(()) } else { self.exporting(Exported::Query, query).map(drop) }
+        match self.level() {
+            _ if self.is_quiet() => Ok(()),
+            Level::Off => self.check_transfer(),
+            _ => self.exporting(Exported::Query, query).map(drop),
+        }
     }
 
     /// Records what an import did.

@@ -13,6 +13,7 @@ pub mod acts;
 pub mod around;
 pub(crate) mod asked;
 pub mod ast;
+pub mod breach;
 pub mod cursor;
 mod dates;
 pub mod eval;

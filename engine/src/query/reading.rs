@@ -62,6 +62,8 @@ pub struct Reading<'s> {
     quiet: bool,
     /// When whatever is asked was typed, if not when it is asked.
     typed: Option<Micros>,
+    /// Where exports go, and on which basis, if that was said.
+    destination: Option<(String, Option<String>)>,
     time_limit: Option<Duration>,
     deadline: Option<Instant>,
 }
@@ -69,18 +71,39 @@ pub struct Reading<'s> {
 impl<'s> Reading<'s> {
     /// Reads `state` with `session`.
     pub const fn new(state: &'s Arc<State>, queue: &'s Queue, session: Session) -> Self {
-        Self { state, queue, session, quiet: false, typed: None, time_limit: None, deadline: None }
+        Self {
+            state,
+            queue,
+            session,
+            quiet: false,
+            typed: None,
+            destination: None,
+            time_limit: None,
+            deadline: None,
+        }
     }
 
     /// The same of which nothing is recorded: for what was recorded already, or doesn't leave.
     pub(crate) fn quietly(&self) -> Self {
-        let session = self.session.clone();
-        Self { session, quiet: true, ..*self }
+        let (session, destination) = (self.session.clone(), self.destination.clone());
+        Self { session, destination, quiet: true, ..*self }
     }
 
     /// The same for a query that was typed at a time, and is asked several times.
     pub(super) fn typing_at(self, at: Micros) -> Self {
         Self { typed: Some(at), ..self }
+    }
+
+    /// The same of which exports go to a region. Outside of the store's it needs a basis (GDPR articles 44
+    /// to 49): one is enough for both that the store was opened elsewhere and that records go elsewhere.
+    #[must_use]
+    pub fn sending_to(mut self, region: impl Into<String>, basis: Option<&str>) -> Self {
+        self.destination = Some((region.into(), basis.map(str::to_owned)));
+        self
+    }
+
+    pub(super) fn destination(&self) -> Option<(&str, Option<&str>)> {
+        self.destination.as_ref().map(|(region, basis)| (region.as_str(), basis.as_deref()))
     }
 
     /// The same with a limit to each question: a call that takes longer fails, and is never answered

@@ -78,11 +78,13 @@ pub enum Deed {
     Settings = 88,
     /// Something was given to others.
     Disclosure = 89,
+    /// Something happened outside of the store's region.
+    Transfer = 90,
 }
 
 impl Deed {
     /// Every deed, ascending.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Record,
         Self::Around,
         Self::Conversation,
@@ -113,6 +115,7 @@ impl Deed {
         Self::Aggregate,
         Self::Settings,
         Self::Disclosure,
+        Self::Transfer,
     ];
 
     /// The stable lower-case name.
@@ -147,6 +150,7 @@ impl Deed {
             Self::Aggregate => "aggregate",
             Self::Settings => "settings",
             Self::Disclosure => "disclosure",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -163,6 +167,7 @@ impl Deed {
             Self::Aggregate => Kind::Aggregate,
             Self::Settings => Kind::Policy,
             Self::Disclosure => Kind::Disclosure,
+            Self::Transfer => Kind::Transfer,
             _ => match self as u8 {
                 0..16 => Kind::Opened,
                 16..32 => Kind::Searched,

@@ -68,11 +68,13 @@ pub enum Kind {
     Policy = 47,
     /// Register of what was given to others.
     Disclosure = 48,
+    /// Something happened outside of the store's region.
+    Transfer = 49,
 }
 
 impl Kind {
     /// Every kind, ascending by number.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Message,
         Self::Action,
         Self::Edit,
@@ -103,6 +105,7 @@ impl Kind {
         Self::Aggregate,
         Self::Policy,
         Self::Disclosure,
+        Self::Transfer,
     ];
 
     /// The kind with this lower-case name.
@@ -143,6 +146,7 @@ impl Kind {
             Self::Aggregate => "aggregate",
             Self::Policy => "policy",
             Self::Disclosure => "disclosure",
+            Self::Transfer => "transfer",
         }
     }
 
@@ -235,11 +239,12 @@ mod tests {
                 "request",
                 "aggregate",
                 "policy",
-                "disclosure"
+                "disclosure",
+                "transfer"
             ]
         );
-        assert_eq!(names(Kind::is_internal).len(), 18);
+        assert_eq!(names(Kind::is_internal).len(), 19);
         assert_eq!(names(Kind::has_target), ["edit", "delete", "reaction", "tag"]);
-        assert_eq!(names(Kind::is_register).len(), 9);
+        assert_eq!(names(Kind::is_register).len(), 10);
     }
 }

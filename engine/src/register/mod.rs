@@ -1,5 +1,5 @@
-//! Registers: notices, purposes, consents, retention classes, holds, requests, aggregates, disclosures and
-//! the store's own settings. The state of each is a pure fold of its records in the log, in the order of
+//! Registers: notices, purposes, consents, retention classes, holds, requests, aggregates, disclosures,
+//! transfers and the store's own settings. The state of each is a pure fold of its records in the log, in the order of
 //! their positions: whoever has the records has the state.
 //!
 //! An event is asked first ([`Registers::check`]), under the lock of who writes frames, so that the state
@@ -18,6 +18,7 @@ pub mod notice;
 pub mod purpose;
 pub mod request;
 pub mod settings;
+pub mod transfer;
 
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber, Seq};
@@ -31,6 +32,7 @@ use notice::Notices;
 use purpose::Purposes;
 use request::Requests;
 use settings::Settings;
+use transfer::{Transfer, Transfers};
 
 /// Something that happens to a register.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub enum Event {
     Settings(settings::Event),
     /// To something that was given away.
     Disclosure(disclosure::Event),
+    /// Something happens outside of the store's region.
+    Transfer(Transfer),
 }
 
 /// When and by whom, and where that stands.
@@ -80,6 +84,7 @@ impl Event {
             Self::Aggregate(_) => Kind::Aggregate,
             Self::Settings(_) => Kind::Policy,
             Self::Disclosure(_) => Kind::Disclosure,
+            Self::Transfer(_) => Kind::Transfer,
         }
     }
 
@@ -103,6 +108,7 @@ impl Event {
             Self::Aggregate(event) => form::print(event),
             Self::Settings(event) => form::print(event),
             Self::Disclosure(event) => form::print(event),
+            Self::Transfer(event) => form::print(event),
         }
     }
 
@@ -121,6 +127,7 @@ impl Event {
             Kind::Aggregate => Self::Aggregate(form::parse(body)?),
             Kind::Policy => Self::Settings(form::parse(body)?),
             Kind::Disclosure => Self::Disclosure(form::parse(body)?),
+            Kind::Transfer => Self::Transfer(form::parse(body)?),
             _ => return Ok(None),
         }))
     }
@@ -143,6 +150,8 @@ pub struct Registers {
     pub aggregates: Aggregates,
     /// What was given away.
     pub disclosures: Disclosures,
+    /// What happened outside of the region.
+    pub transfers: Transfers,
     /// What the store does of itself.
     pub settings: Settings,
     /// Records of registers that are there and can't be read: what they said of holds is not known.
@@ -172,6 +181,7 @@ impl Registers {
             Event::Aggregate(new) => self.aggregates.check(new, now),
             Event::Settings(event) => self.settings.check(event, author, has_purpose),
             Event::Disclosure(event) => self.disclosures.check(event, now),
+            Event::Transfer(new) => self.transfers.check(new),
         }
     }
 
@@ -188,6 +198,7 @@ impl Registers {
             Event::Aggregate(new) => self.aggregates.apply(*new, at, seq),
             Event::Settings(event) => self.settings.apply(event, author),
             Event::Disclosure(event) => self.disclosures.apply(event, at, seq),
+            Event::Transfer(new) => self.transfers.apply(new, (at, seq, author)),
         }
     }
 }

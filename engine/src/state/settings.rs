@@ -45,6 +45,10 @@ pub struct Settings {
     pub origin: String,
     /// Where the data lives, as `init` was told.
     pub region: String,
+    /// Where this program runs, as it was told; where the data lives if it was not.
+    pub here: Option<String>,
+    /// On which basis records may be where they do not live.
+    pub basis: Option<String>,
 }
 
 impl Default for Settings {
@@ -64,6 +68,8 @@ impl Default for Settings {
             preset: Preset::Peer,
             origin: String::new(),
             region: String::new(),
+            here: None,
+            basis: None,
         }
     }
 }

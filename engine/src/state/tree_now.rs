@@ -35,6 +35,8 @@ pub struct TreeNow<'a> {
     /// The key tree of that moment: who holds the log must not ask for the view.
     keys: Tree,
     name: String,
+    /// The store's, empty if it has none.
+    region: &'a str,
     /// How many of its leaves may be signed.
     noted: u64,
 }
@@ -257,7 +259,7 @@ impl TreeNow<'_> {
             return Err(Error::invalid("that many leaves are not noted as signed"));
         }
         let checkpoint = Checkpoint { origin: self.name.clone(), size: head.size(), root: head.root() };
-        SignedCheckpoint::sign(checkpoint, &self.signer()?)
+        SignedCheckpoint::sign_in(checkpoint, self.region, &self.signer()?)
     }
 }
 
@@ -366,7 +368,7 @@ impl State {
                 let keys = view.tree.clone();
                 let name = self.log_name(catalog::log_keys(&keys)?.generation);
                 drop(view);
-                return Ok(TreeNow { log, tail, keys, name, noted: size });
+                return Ok(TreeNow { log, tail, keys, name, region: &self.settings.region, noted: size });
             }
             // Appends and rolls that wait go first; a roll that publishes takes the tail's place.
             if left > 0 {

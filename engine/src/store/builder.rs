@@ -11,6 +11,9 @@ use crate::error::Result;
 use crate::id::RequestId;
 use crate::keyring::entry::Level;
 use crate::recover::{Opened, Request};
+use crate::register::Event;
+use crate::register::transfer::{self, Transfer, What};
+use crate::session::Session;
 use crate::state::{Durability, Preset, Settings};
 use crate::store::{SignedCheckpoint, Store};
 use crate::verify::interval::Sink;
@@ -43,6 +46,8 @@ pub struct Builder {
     settings: Settings,
     to_erase: Option<Asked>,
     checkpoints: Option<(Duration, Sink)>,
+    /// Who names the basis of a transfer.
+    transferring: Session,
 }
 
 impl Builder {
@@ -57,6 +62,7 @@ impl Builder {
             settings: Settings::default(),
             to_erase: None,
             checkpoints: None,
+            transferring: Session::new(),
         }
     }
 
@@ -180,7 +186,38 @@ impl Builder {
         self
     }
 
-    /// Where a new store's data lives.
+    /// Where this program runs, as whoever runs it says. A store whose region is another one is not opened,
+    /// unless [`transfer_basis`](Self::transfer_basis) names why it may be. Without this the store's own region
+    /// is believed. Nobody can check it: it keeps honest people from a mistake.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{session::Session, store::*, vfs::MemoryVfs};
+    /// let disk = Arc::new(MemoryVfs::new());
+    /// let builder = || Store::builder("/chats").vfs(disk.clone());
+    /// builder().region("eu").create()?.close()?;
+    /// assert!(builder().here("us").open().is_err());
+    /// let store = builder().here("us").transfer_basis("GDPR 46 (2) (c)", &Session::new()).open()?;
+    /// let registers = store.registers();
+    /// assert_eq!(registers.transfers.iter().map(|made| &*made.transfer.region).collect::<Vec<_>>(), ["us"]);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    #[must_use]
+    pub fn here(mut self, region: impl Into<String>) -> Self {
+        self.settings.here = Some(region.into());
+        self
+    }
+
+    /// The basis on which a store may be opened, and its records exported, outside of its region (GDPR
+    /// articles 44 to 49), and who names it. Each opening and each export there is a record of the log.
+    #[must_use]
+    pub fn transfer_basis(mut self, basis: impl Into<String>, by: &Session) -> Self {
+        self.settings.basis = Some(basis.into());
+        self.transferring = by.clone();
+        self
+    }
+
+    /// Where a new store's data lives: letters, digits, `-`, `_` and `.`. Signed heads of its log name it.
     #[must_use]
     pub fn region(mut self, region: impl Into<String>) -> Self {
         self.settings.region = region.into();
@@ -254,20 +291,32 @@ impl Builder {
     /// # Errors
     /// A folder that is not empty, a slot that exists, a slot inside the folder.
     pub fn create(self) -> Result<Store> {
+        if !self.settings.region.is_empty() {
+            transfer::check_region(&self.settings.region)?;
+        }
         self.start(Request::create)
     }
 
     /// Opens a store and brings it to order after a crash.
     ///
     /// # Errors
-    /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*.
+    /// *Unsupported* (no store, or a newer one), *locked*, *wrong key*, *corrupt*; *refused* outside of the
+    /// store's region.
     pub fn open(self) -> Result<Store> {
         self.start(Request::open)
     }
 
     fn start(mut self, opened: impl FnOnce(Request) -> Result<Opened>) -> Result<Store> {
         let checkpoints = self.checkpoints.take();
+        let by = std::mem::take(&mut self.transferring);
         let store = opened(self.request()).map(Store::from)?;
+        let settings = &store.state.settings;
+        if let (Some(region), Some(basis)) = (&settings.here, &settings.basis)
+            && transfer::is_elsewhere(&settings.region, region)
+        {
+            let transfer = Transfer { what: What::Opened, region: region.clone(), basis: basis.clone() };
+            store.change(&by, Event::Transfer(transfer))?;
+        }
         store.publish(checkpoints);
         Ok(store)
     }

@@ -7,6 +7,7 @@ use crate::log::cosigned;
 use crate::merkle::tile::Tile;
 use crate::store::{Advance, Against, Certificate, LogKeyReport, SignedCheckpoint, SignedRotation, Store};
 use crate::verify;
+use crate::verify::residency::SignedResidency;
 
 impl Store {
     /// The erasure of a request, if it is done: as the log tells it, neither proved nor signed.
@@ -33,6 +34,20 @@ impl Store {
     /// An unreadable key tree.
     pub fn verifier_key(&self) -> Result<String> {
         Ok(self.state.verifier_key()?.to_string())
+    }
+
+    /// What the store says of the place where it lives, and of what happened elsewhere, signed by the log's
+    /// key. It attests; it proves no place.
+    ///
+    /// # Errors
+    /// As of [`Store::checkpoint`].
+    pub fn residency(&self) -> Result<SignedResidency> {
+        verify::residency::report(&self.state)
+    }
+
+    /// The region that the store was made with; empty if none was named.
+    pub fn region(&self) -> &str {
+        &self.state.settings.region
     }
 
     /// Changes the key that signs the log: the old one signs that the new one follows, and dies as the key of

@@ -21,6 +21,7 @@ pub mod against;
 pub mod interval;
 pub mod probe;
 pub(crate) mod published;
+pub mod residency;
 
 pub use crate::index::Share;
 

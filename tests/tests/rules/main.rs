@@ -8,5 +8,6 @@ mod gate;
 mod holds;
 mod kept;
 mod redact;
+mod residency;
 mod retention;
 mod versions;

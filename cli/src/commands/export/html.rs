@@ -202,7 +202,7 @@ pub(super) fn put_named(out: &mut String, element: &str, text: &str) {
 }
 
 /// Escapes for content and for quoted attributes alike.
-fn put_text(out: &mut String, text: &str) {
+pub(crate) fn put_text(out: &mut String, text: &str) {
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
         match c {

@@ -30,6 +30,7 @@ mod vcon;
 mod write;
 
 pub(crate) use again::{Again, again};
+pub(crate) use html::put_text;
 pub(crate) use made::Made;
 pub(crate) use write::{Target, beside};
 
@@ -74,6 +75,10 @@ pub(crate) struct Args {
     /// erasures.
     #[arg(long, value_name = "R")]
     recipient: Option<String>,
+    /// Where it goes, by law. Outside of the store's region that needs --transfer-basis. Default: it stays where
+    /// this program runs.
+    #[arg(long, value_name = "R")]
+    to_region: Option<String>,
     /// When the recipient must have destroyed it.
     #[arg(long, value_name = "DATE", value_parser = register::instant)]
     expires: Option<Micros>,
@@ -124,7 +129,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
 fn make(args: &Args, global: &Global, target: &Target, recipients: &Recipients) -> Result<Made, Failure> {
     let store = engine::open(global)?;
     let (what, query) = wanted(args)?;
-    let reading = engine::session(&store, global);
+    let reading = match &args.to_region {
+        Some(region) => engine::session(&store, global).sending_to(region, global.transfer_basis.as_deref()),
+        None => engine::session(&store, global),
+    };
     let access = match (args.others, &args.subject) {
         (Some(others), Some(subject)) => match reading.person(subject) {
             Ok(person) => Some(Access::new(others, &person)),
