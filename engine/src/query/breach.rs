@@ -180,9 +180,13 @@ fn assess(view: &View, lost: &Lost) -> Result<Breach> {
     }
     let mut any_journal = false;
     for role in [JournalRole::Current, JournalRole::Next] {
-        let name = journal_name(catalog::journal(&view.tree, role)?.file).display().to_string();
-        any_journal |= has(&name);
-        known.insert(name);
+        let name = journal_name(catalog::journal(&view.tree, role)?.file);
+        // Parity of one page is that page.
+        for name in [name.with_extension("par"), name] {
+            let name = name.display().to_string();
+            any_journal |= has(&name);
+            known.insert(name);
+        }
     }
     if keys_readable {
         if any_journal {

@@ -50,6 +50,10 @@ impl Store {
     /// As of [`Store::change`].
     pub fn change_all(&self, session: &Session, events: Vec<Event>) -> Result<Vec<Seq>> {
         for event in &events {
+            if matches!(event, Event::Aggregate(_)) {
+                return Err(Error::invalid("an aggregate is counted where it is published")
+                    .hint("`Reading::publish` does both"));
+            }
             if let Event::Hold(hold::Event::Place(Hold { scope: Scope::Query { text, at }, .. })) = event {
                 let ast = parse::parse(text, *at)?;
                 let own = Kind::ALL.into_iter().filter(|kind| kind.is_internal());

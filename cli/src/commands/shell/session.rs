@@ -124,9 +124,9 @@ impl Session {
     /// The flags of a line before those of the shell; the store is that of the shell.
     fn global_of(&self, matches: &ArgMatches, line: &Global) -> Result<Global, Failure> {
         let typed = |flag| matches.value_source(flag) == Some(ValueSource::CommandLine);
-        if ["store", "slot", "no_mmap"].into_iter().any(typed) {
+        if ["store", "slot", "no_mmap", "region"].into_iter().any(typed) {
             return Err(Failure::usage("the shell has its store open")
-                .hint("--store, --slot and --no-mmap stand behind `escrow shell`"));
+                .hint("--store, --slot, --no-mmap and --region stand behind `escrow shell`"));
         }
         let mut global = self.global.clone();
         global.json |= line.json;
@@ -135,6 +135,7 @@ impl Session {
             ("actor", &mut global.actor, &line.actor),
             ("purpose", &mut global.purpose, &line.purpose),
             ("case", &mut global.case, &line.case),
+            ("transfer_basis", &mut global.transfer_basis, &line.transfer_basis),
         ] {
             if typed(flag) {
                 ours.clone_from(theirs);
