@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let store = engine::open(global)?;
     let breach = engine::session(&store, global).breach(&lost)?;
     if let Some(code) = breach.no_such_disclosure.first() {
-        return Err(Failure::not_found(&format!("no such disclosure: {}", clean(code))));
+        return Err(Failure::not_found(format!("no such disclosure: {}", clean(code))));
     }
     let known = args.at.unwrap_or_else(register::now);
     let deadline = Micros(known.0.saturating_add(DEADLINE));
