@@ -59,9 +59,16 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
             .text("at", &time::format(report.at))
             .raw("classes", &array(&classes))
             .raw("taken_back", &report.taken_back.as_ref().map_or_else(|| "null".to_owned(), taken_back))
+            .number("deferred", report.deferred)
             .texts("requests", &requests)
             .finish();
         return Ok(out.line(&all)?);
+    }
+    if report.deferred > 0 {
+        let people = report.deferred;
+        out.line(&format!(
+            "{people} erasures that were done in part are completed: nothing is kept any more"
+        ))?;
     }
     if let Some(of) = &report.taken_back {
         let next = of.next.map(|next| format!("; the grace of the next ends {}", time::format(next)));

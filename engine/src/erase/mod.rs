@@ -213,6 +213,17 @@ fn record_late(state: &Arc<State>, queue: &Queue, actor: Option<&str>, request: 
     refused::record(state, queue, actor, &refusal)
 }
 
+/// Does what was accepted of the store's own accord, and answers with its certificate.
+fn finish_accepted(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Option<Certificate>> {
+    pass::run_with_room(state, queue, request)?;
+    let mut found = certificate::find(&state.view.read(), request)?;
+    if let Some(certificate) = &mut found {
+        // It is erased, whatever keeps the log from being signed.
+        certificate.evidence = beside_erasures(|| certificate::sign(state, certificate, None)).ok();
+    }
+    Ok(found)
+}
+
 /// The certificate as this call is answered. It is erased, whatever keeps the log from being signed: then
 /// the certificate says that it is not signed.
 fn signed(state: &State, mut certificate: Certificate, options: &EraseOptions) -> Certificate {

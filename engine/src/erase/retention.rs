@@ -4,6 +4,7 @@
 //! is what the store believes, which never runs ahead of a clock that was set forward for less than a day,
 //! and never later than the clock.
 
+mod deferred;
 pub mod deleted;
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::erase::retention::deleted::TakenBack;
-use crate::erase::{Certificate, certificate, pass, rules};
+use crate::erase::{Certificate, finish_accepted, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
 use crate::index::{Mask, Part};
@@ -21,7 +22,7 @@ use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Basis, Facts};
 use crate::query::held::{Keeps, Starts};
 use crate::register::class::{Kept, Then};
-use crate::state::{State, beside_erasures, commit};
+use crate::state::{State, commit};
 use crate::view::View;
 
 /// What becomes of the records of a class.
@@ -84,7 +85,10 @@ pub struct RetentionReport {
     pub classes: Vec<ClassReport>,
     /// What users took back, as it was before the run; `None` where deletions hide only.
     pub taken_back: Option<TakenBack>,
-    /// One for what was due; before it, one for a run that had not come to its end. None of a dry run.
+    /// People whose erasure was done in part, and of whom nothing is kept any more: they go too.
+    pub deferred: u64,
+    /// One for what was due; before it, one for a run that had not come to its end; behind it, one for each
+    /// erasure that is completed. None of a dry run.
     pub certificates: Vec<Certificate>,
 }
 
@@ -110,15 +114,17 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     // Where the clock is behind, nothing goes before it is put right: one that was set back and then forward
     // again has the store believe in years that never were.
     let at = state.look_at_clock()?.believed.min(state.env.clock.now());
-    let first = {
+    let (first, deferred) = {
         let view = state.view.read();
         if !view.missing.is_empty() {
             return Err(pass::waits());
         }
-        look(&view, &Keeps::of(&view, at)?, at, &view.mask)?
+        (look(&view, &Keeps::of(&view, at)?, at, &view.mask)?, deferred::due(&view, at)?)
     };
     let Due { classes, taken_back, .. } = first;
-    let mut report = RetentionReport { at, classes, taken_back, certificates: Vec::new() };
+    let deferred_count = deferred.len() as u64;
+    let mut report =
+        RetentionReport { at, classes, taken_back, deferred: deferred_count, certificates: Vec::new() };
     if dry_run {
         return Ok(report);
     }
@@ -126,18 +132,21 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     // some of it, is chosen anew.
     let waiting = catalog::waiting(&state.view.read().tree)?;
     for (request, _) in waiting.iter().filter(|(_, waiting)| is_of_class(waiting) && has_begun(waiting)) {
-        report.certificates.extend(finish(state, queue, *request)?);
+        report.certificates.extend(finish_accepted(state, queue, *request)?);
     }
     // A hold that is placed meanwhile ends a pass; what it leaves is chosen then.
     for attempt in 1.. {
         let Some(request) = announce(state, at)? else { break };
-        match finish(state, queue, request) {
+        match finish_accepted(state, queue, request) {
             Err(e) if e.kind() == ErrorKind::Refused && attempt < ATTEMPTS => {}
             done => {
                 report.certificates.extend(done?);
                 break;
             }
         }
+    }
+    for deferred in &deferred {
+        report.certificates.extend(deferred::complete(state, queue, deferred, at)?);
     }
     Ok(report)
 }
@@ -186,16 +195,6 @@ fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
     rules::accept(permit, &mut changes, &tree, request, waiting)?;
     commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
     Ok(Some(request))
-}
-
-fn finish(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Option<Certificate>> {
-    pass::run_with_room(state, queue, request)?;
-    let mut found = certificate::find(&state.view.read(), request)?;
-    if let Some(certificate) = &mut found {
-        // It is erased, whatever keeps the log from being signed.
-        certificate.evidence = beside_erasures(|| certificate::sign(state, certificate, None)).ok();
-    }
-    Ok(found)
 }
 
 /// Whether records that were chosen are due: a conversation may have gone on since.

@@ -331,6 +331,19 @@ pub fn settle(
     }
 }
 
+/// How the code of a restriction begins that an erasure left.
+const RESTRICTION: &str = "kept-";
+
+/// The erasure that left a restriction, by the code of that.
+pub fn restriction_of(code: &str) -> Option<RequestId> {
+    code.strip_prefix(RESTRICTION).and_then(RequestId::parse)
+}
+
+/// Whether something would stay of what the facts are about.
+pub fn keeps_a_part(facts: &Facts) -> bool {
+    facts.held.reach > Reach::None || facts.lock.is_some()
+}
+
 /// What rules keep of a person whose erasure was asked for is restricted until it may go (GDPR article 18):
 /// seen by who holds a case, and by nobody else. Where it is so already nothing is done.
 ///
@@ -338,7 +351,7 @@ pub fn settle(
 /// Trouble with the store.
 pub fn restrict(state: &Arc<State>, queue: &Queue, number: PersonNumber, request: RequestId) -> Result<()> {
     let hold = Hold {
-        code: format!("kept-{request}"),
+        code: format!("{RESTRICTION}{request}"),
         effect: Effect::Restrict,
         scope: Scope::Person(number.0),
         matter: "erasure that was done in part".into(),

@@ -552,7 +552,7 @@ impl<'s> Reading<'s> {
         }
         for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
             match &placed.hold.scope {
-                Scope::Person(number) => mask.restricted.push(PersonNumber(*number)),
+                Scope::Person(number) => mask.restricted.extend(view.linked(PersonNumber(*number))?),
                 Scope::Conversation(name) => mask.restricted_conversations.push(name.clone()),
                 Scope::Query { .. } => {}
             }

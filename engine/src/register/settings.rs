@@ -82,7 +82,8 @@ pub struct Settings {
     pub ends_four_eyes: Option<PersonNumber>,
     /// How long evidence outlives an erased person.
     pub keep_evidence: Span,
-    /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
+    /// How long behind the end of a hold what it kept is erased by the next run of retention, and behind a deletion
+    /// what it hid; at once if nothing is said.
     pub grace: Option<Span>,
 }
 

@@ -461,6 +461,45 @@ fn no_crash_leaves_open_what_is_kept() {
     assert!(partly > 10, "{partly}");
 }
 
+/// What a hold kept of somebody goes by itself once it is lifted, behind the grace.
+#[test]
+fn what_was_kept_goes_with_a_run_once_nothing_keeps_it() {
+    let disk = MemoryVfs::new();
+    let Made { store, clock } = made_on(Arc::new(disk.clone()));
+    let grace = settings::Event { grace: Some("7d".into()), ..settings::Event::default() };
+    store.change(&dana(), Event::Settings(grace)).unwrap();
+    add(&store, &[say("m1", "anna", "c1", 0, "the contract"), say("m2", "anna", "c1", 0, "hello")]);
+    for code in ["h1", "h2"] {
+        place(&store, code, query("contract"));
+    }
+    let first = erase(&store, &of("anna")).unwrap();
+    let run = |day: i64| {
+        clock.set(Micros(START + day * DAY));
+        let would = store.retention(true).unwrap();
+        let did = store.retention(false).unwrap();
+        assert_eq!(would.deferred, did.deferred);
+        did
+    };
+    assert_eq!(run(1).deferred, 0, "it is held");
+    release(&store, "h1");
+    assert_eq!(run(10).deferred, 0, "it is held by another");
+    release(&store, "h2");
+    assert_eq!(run(16).deferred, 0, "a week is to pass");
+    assert_eq!(ids(&store, "*"), ["m1"]);
+    let report = run(17);
+    assert_eq!((report.deferred, report.certificates.len()), (1, 1));
+    let last = &report.certificates[0];
+    assert_eq!(
+        (last.what, last.kept, last.handles == first.handles),
+        ("person", None, first.handles.len() == 1)
+    );
+    assert!(store.number_of("anna").is_err() && ids(&store, "*").is_empty());
+    assert_eq!((run(18).deferred, run(18).certificates.len()), (0, 0));
+    drop(store);
+    let store = Store::builder("/s").vfs(Arc::new(disk)).open().unwrap();
+    assert_eq!(store.retention(true).unwrap().deferred, 0);
+}
+
 /// One person could switch off that two must agree.
 #[test]
 fn four_eyes_are_switched_off_by_two() {

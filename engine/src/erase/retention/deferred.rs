@@ -1,0 +1,104 @@
+//! What rules kept of people who asked to be erased goes once no rule keeps it any more: behind the grace that the
+//! store was told after a hold was lifted, or when the last lock is over.
+
+use std::sync::Arc;
+
+use crate::erase::{Certificate, certificate, finish_accepted, rules, target};
+use crate::error::{ErrorKind, Result};
+use crate::id::{Micros, PersonNumber, RequestId};
+use crate::ingest::{Queue, register};
+use crate::keyring::Changes;
+use crate::keyring::pending::{Done, Target, Waiting};
+use crate::policy::{self, Action, Facts};
+use crate::register::Event;
+use crate::register::hold::{self, Scope};
+use crate::session::Session;
+use crate::state::{State, commit};
+use crate::view::View;
+
+/// Somebody of whom a part was kept.
+pub(super) struct Deferred {
+    /// Code of the restriction of that part.
+    code: String,
+    person: PersonNumber,
+    /// Of the erasure that left it.
+    first: RequestId,
+}
+
+/// Those of whom nothing is kept any more at an instant.
+///
+/// # Errors
+/// Unreadable files.
+pub(super) fn due(view: &View, at: Micros) -> Result<Vec<Deferred>> {
+    let rules = view.rules();
+    let mut all = Vec::new();
+    for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
+        let Some(first) = rules::restriction_of(&placed.hold.code) else { continue };
+        let Scope::Person(number) = placed.hold.scope else { continue };
+        let person = PersonNumber(number);
+        let lifted = rules.holds.iter().filter_map(|hold| hold.released).filter(|at| *at >= placed.at).max();
+        let after = |lifted: Micros| rules.settings.grace.map_or(Some(lifted), |grace| grace.after(lifted));
+        let is_over = lifted.is_none_or(|lifted| after(lifted).is_some_and(|end| end <= at));
+        if is_over && view.handle(person)?.is_some() && !is_kept(view, person, at)? {
+            all.push(Deferred { code: placed.hold.code.clone(), person, first });
+        }
+    }
+    Ok(all)
+}
+
+fn is_kept(view: &View, person: PersonNumber, at: Micros) -> Result<bool> {
+    let target = Target::Persons(view.linked(person)?);
+    let hits = target::matching(view, &target)?;
+    let facts = rules::look(view, &target, &hits.0, at)?.facts;
+    Ok(policy::ask(Action::ErasePerson, &facts, at).is_err() || rules::keeps_a_part(&facts))
+}
+
+/// Erases what was kept of somebody; who approved it first, and on what law it rests, is said again.
+///
+/// # Errors
+/// As of every erasure.
+pub(super) fn complete(
+    state: &Arc<State>,
+    queue: &Queue,
+    deferred: &Deferred,
+    at: Micros,
+) -> Result<Option<Certificate>> {
+    let request = RequestId(state.env.random(b"request")?);
+    {
+        let keyring = state.keyring.lock();
+        let tree = keyring.tree();
+        let view = state.view.read();
+        if view.mask.hides(deferred.person) || is_kept(&view, deferred.person, at)? {
+            return Ok(None);
+        }
+        let first = certificate::find(&view, deferred.first)?;
+        let progress = Done {
+            basis: first.as_ref().and_then(|first| first.basis).map_or(0, |basis| basis as u8),
+            approvers: first.map(|first| first.approvers).unwrap_or_default(),
+            ..Done::default()
+        };
+        let target = Target::Persons(view.linked(deferred.person)?);
+        drop(view);
+        // Whatever keeps something was asked right before.
+        let asked =
+            policy::ask(Action::ErasePerson, &Facts { asked_by_person: true, ..Facts::default() }, at);
+        let (permit, _) = asked.map_err(|ground| rules::refusal(&ground))?;
+        let waiting = Waiting { progress, ..Waiting::new(target, state.env.clock.now()) };
+        let mut changes = Changes::new();
+        rules::accept(permit, &mut changes, &tree, request, waiting)?;
+        commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
+    }
+    let certificate = match finish_accepted(state, queue, request) {
+        // A hold came in between: it is asked again the next time.
+        Err(e) if e.kind() == ErrorKind::Refused => return Ok(None),
+        done => done?,
+    };
+    let reason = "nothing keeps it any more, and it is erased".to_owned();
+    let release = hold::Event::Release { code: deferred.code.clone(), reason };
+    match register::change(state, queue, &Session::new(), vec![Event::Hold(release)]) {
+        // What told of the restriction is gone with her.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Refused) => {}
+        done => drop(done?),
+    }
+    Ok(certificate)
+}
