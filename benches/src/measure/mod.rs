@@ -17,6 +17,7 @@ pub mod evidence;
 pub mod loading;
 pub mod opening;
 pub mod reading;
+pub mod ruling;
 pub mod single;
 pub mod witness;
 
@@ -31,7 +32,7 @@ pub struct Options {
     /// Seed of the records.
     pub seed: u64,
     /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `audit`,
-    /// `erase`, `compact`, or `evidence` or `details`, which are no part of all.
+    /// `erase`, `compact`, or `evidence`, `details` or `rules`, which are no part of all.
     pub only: Option<String>,
 }
 
@@ -62,6 +63,10 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     if options.only.as_deref() == Some("details") {
         auditing::details(&options.dir, &mut table)?;
         return Ok(table.markdown("an erasure beside what was typed"));
+    }
+    if options.only.as_deref() == Some("rules") {
+        ruling::rules(&options.dir, options.records, &mut table)?;
+        return Ok(table.markdown(&heading));
     }
     if options.wants("compact") {
         let mut workload = Workload::new(options.shape, options.records, options.seed);
