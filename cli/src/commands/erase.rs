@@ -9,10 +9,11 @@ use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::durable::DurableFile;
-use crate::engine::{self, EraseOptions, GivenUpBy, Plan, Selector};
+use crate::engine::{self, Certificate, EraseOptions, GivenUpBy, Plan, Selector, Store};
 use crate::exit::Failure;
 use crate::input;
 use crate::json::{Object, array};
+use crate::lent::Opened;
 use crate::out::{Out, note};
 use crate::outside::Outside;
 
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     if asks {
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
-    let before = args.request_id.map(|request| store.erasure(request)).transpose()?.flatten();
+    let before = done_before(&store, args.request_id)?;
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
     let options = EraseOptions {
@@ -97,12 +98,17 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         approved: args.approved.clone(),
     };
     let certificate = store.erase(&selector, &options)?;
-    if let Some(before) = before {
-        note(&format!(
-            "this request was done at {}; this is its certificate, and nothing was erased now",
-            time::format(before.destroyed)
-        ));
-    }
+    say_again(before);
+    answer(store, &certificate, file, out)
+}
+
+/// Hands a certificate out and closes the store. Names what was found lost on the way.
+pub(crate) fn answer(
+    store: Opened,
+    certificate: &Certificate,
+    file: Option<DurableFile>,
+    out: &mut Out,
+) -> Result<(), Failure> {
     let own = GivenUpBy::Erasure(certificate.request);
     for loss in store.losses()?.iter().filter(|loss| loss.by == own) {
         note(&format!("found lost on the way: {loss}"));
@@ -134,6 +140,21 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     Ok(closed?)
 }
 
+/// The certificate of a request that was done before.
+pub(crate) fn done_before(store: &Store, request: Option<RequestId>) -> Result<Option<Certificate>, Failure> {
+    Ok(request.map(|request| store.erasure(request)).transpose()?.flatten())
+}
+
+/// Says that nothing was done this time.
+pub(crate) fn say_again(before: Option<Certificate>) {
+    if let Some(before) = before {
+        note(&format!(
+            "this request was done at {}; this is its certificate, and nothing was erased now",
+            time::format(before.destroyed)
+        ));
+    }
+}
+
 fn keep(mut file: DurableFile, certificate: &str) -> Result<(), Failure> {
     writeln!(file, "{certificate}").map_err(|e| Failure::io("write the certificate", e))?;
     file.commit()
@@ -158,7 +179,8 @@ pub(crate) fn request_id(text: &str) -> Result<RequestId, String> {
     RequestId::parse(text).ok_or_else(|| "must be 32 lower-case hexadecimal digits".to_owned())
 }
 
-fn basis(text: &str) -> Result<Basis, String> {
+/// Reads the name of a legal ground.
+pub(crate) fn basis(text: &str) -> Result<Basis, String> {
     Basis::parse(text).ok_or_else(|| {
         let known: Vec<_> = Basis::ALL.into_iter().map(Basis::name).collect();
         format!("must be one of {}", known.join(", "))
@@ -170,6 +192,11 @@ fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
     for row in plan_rows(plan) {
         note(&row.join("  "));
     }
+    confirm_name(name)
+}
+
+/// Asks for a name on the terminal before what can't be undone.
+pub(crate) fn confirm_name(name: &str) -> Result<(), Failure> {
     note("This can't be undone, not even with a copy of the store. Type the name to go on:");
     let mut answer = String::new();
     let read = input::stdin().and_then(|mut stdin| stdin.read_line(&mut answer));

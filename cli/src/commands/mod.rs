@@ -40,6 +40,7 @@ mod man;
 mod notice;
 mod proof;
 mod purpose;
+mod redact;
 mod register;
 mod report;
 mod request;
@@ -103,6 +104,8 @@ pub(crate) enum Command {
     Stats,
     /// Erase a person, a conversation or a record, for good.
     Erase(erase::Args),
+    /// Overwrite a part of a record for good. The record stays, at a new position of the log.
+    Redact(redact::Args),
     /// Print the certificate of an erasure once more, or prove it in a later checkpoint.
     Certificate(certificate::Args),
     /// Say what is kept how long, and show it.
@@ -275,7 +278,8 @@ fn kind_of(command: &Command) -> Answer {
         Command::Disclosure(command) if command.reads() => Answer::Data,
         Command::Aggregate(command) if command.reads() => Answer::Data,
         Command::Erase(args) if args.plan() => Answer::Data,
-        Command::Erase(_) => Answer::Erasure,
+        Command::Redact(args) if args.plan() => Answer::Data,
+        Command::Erase(_) | Command::Redact(_) => Answer::Erasure,
         Command::Verify(_)
         | Command::VerifyProof(_)
         | Command::VerifyCertificate(_)
@@ -332,6 +336,7 @@ fn dispatch(command: Command, global: &Global, out: &mut Out) -> Result<(), Fail
         Command::Subject(command) => subject::run(&command, global, out),
         Command::Stats => stats::run(global, out),
         Command::Erase(args) => erase::run(&args, global, out),
+        Command::Redact(args) => redact::run(&args, global, out),
         Command::Certificate(args) => certificate::run(&args, global, out),
         Command::Class(command) => class::run(&command, global, out),
         Command::Retention(command) => retention::run(&command, global, out),

@@ -6,3 +6,4 @@ mod support;
 mod audit;
 mod compact;
 mod persons;
+mod redact;

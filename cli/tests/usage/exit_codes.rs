@@ -75,6 +75,8 @@ fn unknown_things_exit_with_3() {
         "erase --subject unknown --yes",
         "erase --conversation unknown --yes",
         "erase --record unknown --yes",
+        "redact unknown --word w --plan",
+        "redact unknown --word w --yes",
         "export --subject unknown --output f.jsonl",
         "export --conversation unknown --output f.jsonl",
     ] {

@@ -12,12 +12,13 @@ use std::os::unix::fs::symlink;
 use crate::support::{Sandbox, files};
 
 /// The verbs that write a file, up to its name.
-const VERBS: [&str; 6] = [
+const VERBS: [&str; 7] = [
     "export --query * --output",
     "export --subject bob@example.org --format csv --output",
     "import in.jsonl --rejects",
     "import in.jsonl --dry-run --rejects",
     "erase --subject bob@example.org --yes --certificate",
+    "redact m2 --span 0..1 --yes --certificate",
     "man --dir",
 ];
 
