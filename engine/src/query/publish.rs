@@ -70,8 +70,9 @@ impl Reading<'_> {
                         .context("nothing is published while a part of the store can't be read"));
                 }
                 unnamed(&ast, search.people)?;
-                for part in [name].into_iter().chain(division.names().iter().map(String::as_str)) {
-                    check_text(part, search.people, "the name of the aggregate, or what it is counted by")?;
+                check_text(name, search.people, "the name of the aggregate")?;
+                if let Some(key) = division.key() {
+                    check_text(key, search.people, "what the aggregate is counted by")?;
                 }
                 let linked = |person| catalog::links(&view.tree, person);
                 let Tally { counts, time, goes_on } =

@@ -51,6 +51,14 @@ impl Division {
         Ok(Self { field, period, names })
     }
 
+    /// The key of the tags that make its rows: what of it isn't a word of ours.
+    pub fn key(&self) -> Option<&str> {
+        match &self.field {
+            Some(By::TagKey(key)) => Some(key),
+            _ => None,
+        }
+    }
+
     /// As it was written: the field, if there is one, and the period.
     pub fn names(&self) -> &[String] {
         &self.names
