@@ -262,7 +262,7 @@ impl History {
         let outcomes = self.store().append(&batch).unwrap();
         for (record, outcome) in batch.iter().zip(outcomes) {
             let got = match outcome {
-                Outcome::Added(seq) => Fate::Added(seq.0),
+                Outcome::Added(seq) | Outcome::Quarantined(seq) => Fate::Added(seq.0),
                 Outcome::Duplicate(seq) => Fate::Duplicate(seq.0),
                 Outcome::Rejected(e) => {
                     assert_eq!(e.kind(), ErrorKind::Invalid);

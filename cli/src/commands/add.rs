@@ -22,16 +22,24 @@ pub(crate) fn run(global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
     let outcome = store.append(&[record])?.pop();
     store.close()?;
+    let quarantined = matches!(outcome, Some(Outcome::Quarantined(_)));
     let (seq, duplicate) = match outcome {
-        Some(Outcome::Added(seq)) => (seq, false),
+        Some(Outcome::Added(seq) | Outcome::Quarantined(seq)) => (seq, false),
         Some(Outcome::Duplicate(seq)) => (seq, true),
         Some(Outcome::Rejected(error)) => return Err(rejected(error)),
         None => return Err(Failure::failed("the store gave no answer for the record")),
     };
     if out.json() {
-        out.line(&Object::new().number("seq", seq.0).flag("duplicate", duplicate).finish())?;
+        let mut line = Object::new();
+        line.number("seq", seq.0).flag("duplicate", duplicate);
+        if quarantined {
+            line.flag("quarantined", true);
+        }
+        out.line(&line.finish())?;
     } else if duplicate {
         out.line(&format!("already there, at position {seq}"))?;
+    } else if quarantined {
+        out.line(&format!("in quarantine, at position {seq}: nobody finds it until it is released"))?;
     } else {
         out.line(&format!("added at position {seq}"))?;
     }

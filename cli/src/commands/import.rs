@@ -97,7 +97,11 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     progress.finish();
     let counts = done?;
     if !args.dry_run {
-        engine::session(&store, global).imported(counts.imported, counts.duplicates, rejects.count)?;
+        engine::session(&store, global).imported(
+            counts.imported + counts.quarantined,
+            counts.duplicates,
+            rejects.count,
+        )?;
     }
     store.close()?;
     let rejected = rejects.finish()?;
@@ -152,7 +156,7 @@ pub(crate) fn import<R: BufRead>(
             batch.append(append, rejects, &mut counts)?;
             // Behind a rejected line a repeated import must name that line again.
             if let Some(resume) = resume.as_mut().filter(|_| rejects.count == 0) {
-                resume.reached(offset, number, counts.imported + counts.duplicates)?;
+                resume.reached(offset, number, counts.imported + counts.quarantined + counts.duplicates)?;
             }
         }
     }
@@ -184,6 +188,8 @@ pub(crate) struct Counts {
     pub(crate) imported: u64,
     /// Records that stood in the store already.
     pub(crate) duplicates: u64,
+    /// Records of default kinds that were added and are in quarantine.
+    pub(crate) quarantined: u64,
     /// Statements of an access package, which are no records and were left out.
     pub(crate) statements: u64,
 }
@@ -194,6 +200,9 @@ impl Counts {
             let mut line = Object::new();
             line.number("imported", self.imported).number("duplicates", self.duplicates);
             line.number("rejected", rejected);
+            if self.quarantined > 0 {
+                line.number("quarantined", self.quarantined);
+            }
             if self.statements > 0 {
                 line.number("statements", self.statements);
             }
@@ -203,10 +212,13 @@ impl Counts {
             return out.line(&line.finish());
         }
         let would = if dry_run { "would be " } else { "" };
-        let more = match self.statements {
-            0 => String::new(),
-            n => format!(", {n} statements left out: they are no records"),
-        };
+        let mut more = String::new();
+        if self.quarantined > 0 {
+            more += &format!(", {} in quarantine", self.quarantined);
+        }
+        if self.statements > 0 {
+            more += &format!(", {} statements left out: they are no records", self.statements);
+        }
         out.line(&format!(
             "{} {would}imported, {} duplicates, {rejected} rejected{more}",
             self.imported, self.duplicates
@@ -248,6 +260,7 @@ impl Batch {
         for ((number, record), outcome) in self.numbers.iter().zip(&self.records).zip(outcomes) {
             match outcome {
                 Outcome::Added(_) => counts.imported += u64::from(record.kind.is_default()),
+                Outcome::Quarantined(_) => counts.quarantined += u64::from(record.kind.is_default()),
                 Outcome::Duplicate(_) => counts.duplicates += u64::from(record.kind.is_default()),
                 Outcome::Rejected(error) => rejects.add(*number, &error)?,
             }

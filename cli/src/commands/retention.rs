@@ -9,7 +9,7 @@ use escrowdb::record::time;
 use crate::args::Global;
 use crate::commands::class;
 use crate::durable::DurableFile;
-use crate::engine::{self, ClassReport, RetentionReport, TakenBack};
+use crate::engine::{self, ClassReport, InQuarantine, RetentionReport, TakenBack};
 use crate::exit::Failure;
 use crate::json::{Object, array};
 use crate::out::{Out, note};
@@ -60,6 +60,7 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
             .raw("classes", &array(&classes))
             .raw("taken_back", &report.taken_back.as_ref().map_or_else(|| "null".to_owned(), taken_back))
             .number("deferred", report.deferred)
+            .raw("quarantine", &report.quarantine.as_ref().map_or_else(|| "null".to_owned(), in_quarantine))
             .texts("requests", &requests)
             .finish();
         return Ok(out.line(&all)?);
@@ -75,7 +76,13 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
         let (due, held, locked, next) = (of.due, of.held, of.locked, next.unwrap_or_default());
         out.line(&format!("taken back by users: {due} due, {held} held, {locked} locked{next}"))?;
     }
-    if report.classes.is_empty() && report.taken_back.is_some() {
+    if let Some(of) = &report.quarantine {
+        let next = of.next.map(|next| format!("; the time of the next ends {}", time::format(next)));
+        let (all, due, held, locked, next) =
+            (of.records, of.due, of.held, of.locked, next.unwrap_or_default());
+        out.line(&format!("in quarantine: {all}, {due} due, {held} held, {locked} locked{next}"))?;
+    }
+    if report.classes.is_empty() && (report.taken_back.is_some() || report.quarantine.is_some()) {
         return Ok(());
     }
     if report.classes.is_empty() {
@@ -97,6 +104,16 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
     };
     let rows: Vec<_> = std::iter::once(head).chain(report.classes.iter().map(row)).collect();
     Ok(out.table(&rows)?)
+}
+
+fn in_quarantine(of: &InQuarantine) -> String {
+    Object::new()
+        .number("records", of.records)
+        .number("due", of.due)
+        .number("held", of.held)
+        .number("locked", of.locked)
+        .maybe("next", of.next.map(time::format).as_deref())
+        .finish()
 }
 
 fn taken_back(of: &TakenBack) -> String {

@@ -41,6 +41,9 @@ pub(crate) struct Set {
     /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
     #[arg(long, value_name = "SPAN")]
     grace: Option<String>,
+    /// How long records stay in quarantine at most: 30d.
+    #[arg(long, value_name = "SPAN")]
+    quarantine: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -71,6 +74,7 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
                 four_eyes: args.four_eyes.map(|switch| matches!(switch, Switch::On)),
                 keep_evidence: args.keep_evidence.clone(),
                 grace: args.grace.clone(),
+                quarantine: args.quarantine.clone(),
                 ..settings::Event::default()
             };
             register::alone(global, out, "set", Event::Settings(event))
@@ -92,7 +96,7 @@ fn show(global: &Global, out: &mut Out) -> Result<(), Failure> {
         line.text("gate", gate::mode(settings.gate)).text("deletion", deletion);
         line.flag("four_eyes", settings.four_eyes).text("keep_evidence", &kept);
         line.flag("four_eyes_end_asked", settings.ends_four_eyes.is_some());
-        line.maybe("grace", grace.as_deref());
+        line.maybe("grace", grace.as_deref()).text("quarantine", &settings.quarantine.to_string());
         return Ok(out.line(&line.finish())?);
     }
     let four_eyes = match (settings.four_eyes, settings.ends_four_eyes) {
@@ -107,5 +111,6 @@ fn show(global: &Global, out: &mut Out) -> Result<(), Failure> {
         row("four eyes", four_eyes),
         row("keep evidence", &kept),
         row("grace", grace.as_deref().unwrap_or("-")),
+        row("quarantine", &settings.quarantine.to_string()),
     ])?)
 }

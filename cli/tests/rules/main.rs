@@ -9,6 +9,7 @@ mod consents;
 mod disclosures;
 mod holds;
 mod page;
+mod quarantine;
 mod reports;
 mod requests;
 mod residency;

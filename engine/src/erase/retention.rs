@@ -6,12 +6,14 @@
 
 mod deferred;
 pub mod deleted;
+pub mod quarantine;
 
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
 
 use crate::erase::retention::deleted::TakenBack;
+use crate::erase::retention::quarantine::InQuarantine;
 use crate::erase::{Certificate, finish_accepted, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
@@ -85,6 +87,8 @@ pub struct RetentionReport {
     pub classes: Vec<ClassReport>,
     /// What users took back, as it was before the run; `None` where deletions hide only.
     pub taken_back: Option<TakenBack>,
+    /// What is in quarantine, likewise; `None` where nothing was ever put there.
+    pub quarantine: Option<InQuarantine>,
     /// People whose erasure was done in part, and of whom nothing is kept any more: they go too.
     pub deferred: u64,
     /// One for what was due; before it, one for a run that had not come to its end; behind it, one for each
@@ -99,6 +103,7 @@ const ATTEMPTS: u32 = 5;
 struct Due {
     classes: Vec<ClassReport>,
     taken_back: Option<TakenBack>,
+    quarantine: Option<InQuarantine>,
     /// Those that are to be erased, ascending.
     erase: Vec<Seq>,
 }
@@ -121,10 +126,16 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
         }
         (look(&view, &Keeps::of(&view, at)?, at, &view.mask)?, deferred::due(&view, at)?)
     };
-    let Due { classes, taken_back, .. } = first;
+    let Due { classes, taken_back, quarantine, .. } = first;
     let deferred_count = deferred.len() as u64;
-    let mut report =
-        RetentionReport { at, classes, taken_back, deferred: deferred_count, certificates: Vec::new() };
+    let mut report = RetentionReport {
+        at,
+        classes,
+        taken_back,
+        quarantine,
+        deferred: deferred_count,
+        certificates: Vec::new(),
+    };
     if dry_run {
         return Ok(report);
     }
@@ -211,7 +222,7 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
     let registers = view.rules();
     rules::check_read(view)?;
     let parts = view.parts();
-    let mut due = Due { classes: Vec::new(), taken_back: None, erase: Vec::new() };
+    let mut due = Due { classes: Vec::new(), taken_back: None, quarantine: None, erase: Vec::new() };
     for class in registers.classes.iter() {
         let mut report = ClassReport {
             code: class.class.code.clone(),
@@ -251,6 +262,10 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
     }
     if let Some((found, seqs)) = deleted::look(view, keeps, at, mask)? {
         due.taken_back = Some(found);
+        due.erase.extend(seqs);
+    }
+    if let Some((found, seqs)) = quarantine::look(view, keeps, at, mask)? {
+        due.quarantine = Some(found);
         due.erase.extend(seqs);
     }
     due.erase.sort_unstable();

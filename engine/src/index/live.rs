@@ -15,6 +15,7 @@ use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::index::probe;
 use crate::merkle::text::Opening;
+use crate::record::stored::QUARANTINED;
 use crate::record::{Kind, Stored, StoredRef, Subjects};
 
 /// A record with its position and salt, as a frame holds it.
@@ -309,7 +310,12 @@ impl Part for LiveIndex {
     }
 
     fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
-        let docs = self.docs.iter().zip(0..).filter(|(d, _)| d.class == class).map(|(_, n)| n);
+        let docs = self.docs.iter().zip(0..).filter(|(d, _)| d.class & !QUARANTINED == class).map(|(_, n)| n);
+        RoaringBitmap::from_sorted_iter(docs).map_err(|_| Error::corrupt("live documents are not in order"))
+    }
+
+    fn quarantined(&self) -> Result<RoaringBitmap> {
+        let docs = self.docs.iter().zip(0..).filter(|(d, _)| d.class & QUARANTINED > 0).map(|(_, n)| n);
         RoaringBitmap::from_sorted_iter(docs).map_err(|_| Error::corrupt("live documents are not in order"))
     }
 

@@ -161,8 +161,11 @@ pub trait Part: Send + Sync {
     fn newest(&self, docs: &RoaringBitmap, k: usize, below: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
     /// At most `k` of `docs` with keys above `above`, ascending.
     fn oldest(&self, docs: &RoaringBitmap, k: usize, above: Option<SortKey>) -> Result<Vec<(SortKey, u32)>>;
-    /// Documents of a retention class.
+    /// Documents of a retention class, in quarantine or not.
     fn class_docs(&self, class: u32) -> Result<RoaringBitmap>;
+    /// Documents in quarantine: those that came in so, but for what a part that is seen through what was said later
+    /// knows to be released.
+    fn quarantined(&self) -> Result<RoaringBitmap>;
     /// Opens the record of a document.
     fn record(&self, doc: u32) -> Result<Stored>;
     /// What the leaf of a document commits to.

@@ -28,6 +28,8 @@ pub struct Mask {
     pub restricted: Vec<PersonNumber>,
     /// These conversations likewise.
     pub restricted_conversations: Zeroizing<Vec<String>>,
+    /// What is in quarantine.
+    pub quarantine: bool,
     /// All details of acts: some of them name what is being erased. No query finds any, so this is for who
     /// shows them.
     pub details: bool,
@@ -41,6 +43,7 @@ impl Mask {
             && self.records.is_empty()
             && self.restricted.is_empty()
             && self.restricted_conversations.is_empty()
+            && !self.quarantine
     }
 
     /// Documents of a part that it hides.
@@ -57,6 +60,9 @@ impl Mask {
             let found = part.postings(&term);
             term.value.zeroize();
             docs |= found?;
+        }
+        if self.quarantine {
+            docs |= part.quarantined()?;
         }
         for seq in &self.records {
             docs.extend(part.doc_of(*seq)?);

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::Seq;
 use crate::ingest::queue::WhenFull;
 use crate::ingest::{Outcome, Queue};
-use crate::record::stored::{REASON, REMOVED};
+use crate::record::stored::{QUARANTINED, REASON, RELEASED, REMOVED};
 use crate::record::{Kind, Record};
 use crate::session::Session;
 use crate::state::State;
@@ -54,6 +54,17 @@ pub fn tag(
     })
 }
 
+/// Releases a record from quarantine: the gate is asked again, as if it came in now.
+///
+/// # Errors
+/// *Not found* if none is there; *refused* while there is no consent.
+pub fn release(state: &Arc<State>, queue: &Queue, session: &Session, of: Named<'_>) -> Result<Seq> {
+    say(state, queue, session, of, Kind::Tag, |mut record| {
+        record.tags = vec![RELEASED.to_owned()];
+        record
+    })
+}
+
 /// Puts another wording in the place of a record's: the old one is found no more unless somebody asks for it.
 ///
 /// # Errors
@@ -91,17 +102,28 @@ fn say(
         .actor_name()
         .ok_or_else(|| Error::invalid("nobody is named who says this").hint("name who acts: `--as ACTOR`"))?;
     let _no_erasure = state.pass.lock();
+    let record = Record::new("", actor, state.env.clock.now(), "").kind(kind).target(of.id);
+    let mut record = Zeroizing::new(fill(record));
     let about = {
         let view = state.view.read();
-        view.named(of.id, of.conversation, |stored, seq| !view.hides(stored, seq))?.1
+        let (seq, about) = view.named(of.id, of.conversation, |stored, seq| !view.hides(stored, seq))?;
+        // What is in quarantine is released, and else nobody finds it.
+        let releases = record.tags.iter().any(|tag| tag == RELEASED);
+        if (about.class & QUARANTINED > 0 && view.is_quarantined(seq)?) != releases {
+            return Err(Error::not_found(if releases {
+                "no such record is in quarantine"
+            } else {
+                "no such record"
+            }));
+        }
+        about
     };
     if kind == Kind::Edit && !about.kind.is_default() && about.kind != Kind::Edit {
         return Err(Error::invalid("only messages, actions, files and calls are corrected"));
     }
-    let record = Record::new(&about.conversation, actor, state.env.clock.now(), "").kind(kind).target(of.id);
-    let record = Zeroizing::new(fill(record));
+    record.conversation.clone_from(&about.conversation);
     match queue.append(state, std::slice::from_ref(&*record), WhenFull::Wait)?.pop() {
-        Some(Outcome::Added(seq) | Outcome::Duplicate(seq)) => Ok(seq),
+        Some(Outcome::Added(seq) | Outcome::Quarantined(seq) | Outcome::Duplicate(seq)) => Ok(seq),
         Some(Outcome::Rejected(error)) => Err(error),
         None => Err(Error::new(ErrorKind::Busy, "the store gave no answer for the record")),
     }

@@ -19,7 +19,8 @@ use crate::ingest::made;
 use crate::ingest::past::{Old, Oldest, Past};
 use crate::ingest::refused::Refusal;
 use crate::query::held::Keeps;
-use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects};
+use crate::record::stored::{QUARANTINED, RELEASED};
+use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects, quarantine};
 use crate::register::Registers;
 use crate::state::Preset;
 use crate::text;
@@ -30,6 +31,8 @@ use crate::view::{Gates, Place, View};
 pub enum Outcome {
     /// It was added at this log position.
     Added(Seq),
+    /// It was added at this position and is in quarantine: nobody finds it until it is released.
+    Quarantined(Seq),
     /// The same record stands at this position already.
     Duplicate(Seq),
     /// It was not added; the error says why and holds no content.
@@ -166,6 +169,11 @@ impl<'a, 'r> Draft<'a, 'r> {
         if let Err(error) = record.validate() {
             return Ok(Outcome::Rejected(error));
         }
+        if record.kind != Kind::Tag && record.tags.iter().any(|tag| tag == RELEASED) {
+            return Ok(Outcome::Rejected(Error::invalid(format!(
+                "tags: {RELEASED} is given by the gate only"
+            ))));
+        }
         match self.try_add(record, asked) {
             Ok(outcome) => Ok(outcome),
             Err(e) if matches!(e.kind(), ErrorKind::Busy | ErrorKind::Invalid | ErrorKind::Refused) => {
@@ -244,11 +252,11 @@ impl<'a, 'r> Draft<'a, 'r> {
             None if subjects.is_empty() && !record.is_made_join() => self.implied_subjects(record)?,
             of_target => of_target.map(|(subjects, _)| subjects).filter(|_| subjects.is_empty()),
         };
-        match &implied {
+        let is_quarantined = match &implied {
             Some(numbers) => self.pass_gate(record, numbers.iter().copied().map(Some))?,
             None if subjects.is_empty() => self.pass_gate(record, std::iter::once(*author))?,
             None => self.pass_gate(record, subjects.iter().copied())?,
-        }
+        };
         let author = self.given_or_birth(*author, &record.author)?;
         let subjects = match implied {
             Some(numbers) => Subjects::from(numbers),
@@ -279,12 +287,21 @@ impl<'a, 'r> Draft<'a, 'r> {
                 (Cow::Owned(id), hashed)
             }
         };
-        let class = class_of_target.unwrap_or_else(|| self.rules.classes.of(&record.into()));
+        let mut class =
+            class_of_target.unwrap_or_else(|| self.rules.classes.of(&record.into())) & !QUARANTINED;
+        if is_quarantined {
+            class |= QUARANTINED;
+        }
         for (number, name) in participants.iter().zip(&record.participants) {
             let number = self.given_or_birth(*number, name)?;
             self.join(record, number, (&subjects, class))?;
         }
         let numbered = Numbered { record, id, author, subjects, class };
+        if is_quarantined {
+            let stored = quarantine::came(numbered.record().to_stored(), self.env.clock.now());
+            let source = Source::Own(Box::new(Zeroizing::new(stored)));
+            return Ok(Outcome::Quarantined(self.push_hashed(source, identity)?));
+        }
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }
 
@@ -434,6 +451,7 @@ impl<'a, 'r> Draft<'a, 'r> {
         let of_target = if let Some(entry) = self.entry(conversation, id, identity) {
             let target = entry.record();
             self.ask_holds(record, author, &About::Drafted(target))?;
+            self.ask_release(record, Some(&target))?;
             (target.subjects.to_vec(), target.class)
         } else if let Some(past) = self.past.record(conversation, id) {
             (Old::Past(past).subjects().to_vec(), 0)
@@ -443,9 +461,11 @@ impl<'a, 'r> Draft<'a, 'r> {
                 return Err(busy());
             }
             self.ask_holds(record, author, &About::There(place))?;
+            self.ask_release(record, Some(&stored.borrowed()))?;
             (stored.subjects.clone(), stored.class)
         } else {
             self.ask_holds(record, author, &About::Unknown)?;
+            self.ask_release(record, None)?;
             return Ok(None);
         };
         if !named.is_empty() && !of_target.0.iter().all(|number| named.contains(&Some(*number))) {
@@ -531,7 +551,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             taken = true;
         }
         if !taken {
-            self.push(Stored {
+            let join = Stored {
                 id,
                 conversation: record.conversation.clone(),
                 author: person,
@@ -541,7 +561,9 @@ impl<'a, 'r> Draft<'a, 'r> {
                 kind: Kind::Join,
                 class,
                 ..Stored::default()
-            })?;
+            };
+            let is_quarantined = class & QUARANTINED > 0;
+            self.push(if is_quarantined { quarantine::came(join, self.env.clock.now()) } else { join })?;
         }
         self.past.joined.insert(mark);
         Ok(())

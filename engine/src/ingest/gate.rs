@@ -1,23 +1,31 @@
 //! The gate: what is kept for a purpose that needs consent is taken only where there is one, and what is
 //! said of a held record only where that leaves it as it is.
 
+use zeroize::Zeroizing;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::PersonNumber;
+use crate::id::{Micros, PersonNumber};
+use crate::index::People;
 use crate::ingest::assemble::{About, Draft};
 use crate::ingest::refused::Refusal;
 use crate::policy::selector::RecordFacts;
 use crate::policy::{self, Action, Facts, Ground, Held, Reach};
 use crate::query::held::Keeps;
-use crate::record::stored::REMOVED;
-use crate::record::{Kind, Record};
+use crate::record::stored::{QUARANTINED, RELEASED, REMOVED};
+use crate::record::{Kind, Record, StoredRef};
+use crate::register::Registers;
 use crate::register::settings::Gate;
+use crate::view::View;
 
 /// Records of one batch, each about the next, that are asked about; of more any hold is taken to keep one.
 const CHAIN_MAX: usize = 64;
 
 impl Draft<'_, '_> {
     /// Asks whether a record may be kept: each of its subjects must have consented to every purpose that it
-    /// is kept for and that needs it. Who is not known yet has not.
+    /// is kept for and that needs it. Who is not known yet has not. Answers whether it goes into quarantine.
+    ///
+    /// What speaks of another record is not put there apart: it would change how that one is found, or be found
+    /// without it. Only to take something back needs no consent.
     ///
     /// # Errors
     /// *Refused*; the message names the purposes, and nobody.
@@ -25,10 +33,10 @@ impl Draft<'_, '_> {
         &self,
         record: &Record,
         subjects: impl Iterator<Item = Option<PersonNumber>> + Clone,
-    ) -> Result<()> {
-        let settings = &self.rules.settings;
-        if settings.gate == Gate::Open {
-            return Ok(());
+    ) -> Result<bool> {
+        let gate = self.rules.settings.gate;
+        if gate == Gate::Open || gate == Gate::Quarantine && record.kind == Kind::Delete {
+            return Ok(false);
         }
         let facts = RecordFacts {
             kind: record.kind,
@@ -37,24 +45,34 @@ impl Draft<'_, '_> {
             channel: &record.channel,
             tags: &record.tags,
         };
-        let now = self.env.clock.now();
-        let mut missing: Vec<String> = Vec::new();
-        for (_, rule) in settings.gate_rules.iter().filter(|(condition, _)| condition.holds(&facts)) {
-            for code in rule.purposes.iter().filter(|code| !missing.contains(code)).collect::<Vec<_>>() {
-                // A purpose that was given up is none to keep anything for.
-                let needs_consent = self.rules.purposes.active(code).map(|purpose| purpose.needs_consent);
-                let is_allowed = match needs_consent {
-                    None => false,
-                    Some(false) => true,
-                    Some(true) => self.all_consent(subjects.clone(), code, now)?,
-                };
-                if !is_allowed {
-                    missing.push(code.clone());
-                }
+        let missing = missing(self.view, &self.rules, &facts, subjects, self.env.clock.now())?;
+        let facts = Facts { missing_consents: missing, ..Facts::default() };
+        if gate == Gate::Quarantine && !record.kind.has_target() {
+            let asked = policy::ask(Action::Append, &facts, self.env.clock.now());
+            if matches!(asked, Err(Ground::Consent { .. })) {
+                return Ok(true);
             }
         }
-        let facts = Facts { missing_consents: missing, ..Facts::default() };
-        self.decide(Action::Append, &facts)
+        self.decide(Action::Append, &facts).map(|()| false)
+    }
+
+    /// Asks whether a record that is said to be released from quarantine may be: as if it came in now, whatever the
+    /// gate does with others.
+    ///
+    /// # Errors
+    /// *Refused* as of [`Self::pass_gate`]; *invalid* if it is not there: whoever comes later is asked then.
+    pub(super) fn ask_release(&self, record: &Record, of: Option<&StoredRef<'_>>) -> Result<()> {
+        if record.kind != Kind::Tag || !record.tags.iter().any(|tag| tag == RELEASED) {
+            return Ok(());
+        }
+        let Some(of) = of else {
+            return Err(Error::invalid("only what came in is released from quarantine"));
+        };
+        if of.class & QUARANTINED == 0 {
+            return Ok(());
+        }
+        let missing = missing_of(self.view, &self.rules, of, self.env.clock.now())?;
+        self.decide(Action::Append, &Facts { missing_consents: missing, ..Facts::default() })
     }
 
     /// Asks about one record. A refusal is noted, to become a record itself.
@@ -146,22 +164,67 @@ impl Draft<'_, '_> {
         codes.extend(keeps.standing().codes().map(str::to_owned));
         Ok(codes)
     }
+}
 
-    fn all_consent(
-        &self,
-        subjects: impl Iterator<Item = Option<PersonNumber>>,
-        purpose: &str,
-        now: crate::id::Micros,
-    ) -> Result<bool> {
-        for subject in subjects {
-            let consents = match subject {
-                Some(number) => self.view.consents_of(number)?,
-                None => return Ok(false),
+/// Purposes that a record in the store is kept for and that one of its subjects doesn't allow.
+///
+/// # Errors
+/// Unreadable files.
+pub(crate) fn missing_of(
+    view: &View,
+    rules: &Registers,
+    of: &StoredRef<'_>,
+    now: Micros,
+) -> Result<Vec<String>> {
+    let author = Zeroizing::new(view.name(of.author)?.unwrap_or_default());
+    let (kind, conversation, channel, tags) = (of.kind, of.conversation, of.channel, of.tags);
+    let facts = RecordFacts { kind, conversation, author: &author, channel, tags };
+    missing(view, rules, &facts, of.subjects.iter().copied().map(Some), now)
+}
+
+/// Purposes that a record is kept for and that one of its subjects doesn't allow.
+///
+/// # Errors
+/// Unreadable files.
+fn missing(
+    view: &View,
+    rules: &Registers,
+    facts: &RecordFacts<'_>,
+    subjects: impl Iterator<Item = Option<PersonNumber>> + Clone,
+    now: Micros,
+) -> Result<Vec<String>> {
+    let mut missing: Vec<String> = Vec::new();
+    for (_, rule) in rules.settings.gate_rules.iter().filter(|(condition, _)| condition.holds(facts)) {
+        for code in &rule.purposes {
+            if missing.contains(code) {
+                continue;
+            }
+            // A purpose that was given up is none to keep anything for.
+            let is_allowed = match rules.purposes.active(code).map(|purpose| purpose.needs_consent) {
+                None => false,
+                Some(false) => true,
+                Some(true) => all_consent(view, rules, subjects.clone(), (code, now))?,
             };
-            if !consents.is_some_and(|consents| consents.holds(purpose, &self.rules.notices, now)) {
-                return Ok(false);
+            if !is_allowed {
+                missing.push(code.clone());
             }
         }
-        Ok(true)
     }
+    Ok(missing)
+}
+
+fn all_consent(
+    view: &View,
+    rules: &Registers,
+    subjects: impl Iterator<Item = Option<PersonNumber>>,
+    (purpose, now): (&str, Micros),
+) -> Result<bool> {
+    for subject in subjects {
+        let Some(number) = subject else { return Ok(false) };
+        let consents = view.consents_of(number)?;
+        if !consents.is_some_and(|consents| consents.holds(purpose, &rules.notices, now)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -7,7 +7,7 @@ pub mod assemble;
 pub mod bell;
 pub mod change;
 pub mod frame;
-mod gate;
+pub(crate) mod gate;
 pub mod link;
 pub mod made;
 pub mod own;

@@ -7,7 +7,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::SortKey;
 use crate::record::input::JOIN_PREFIX;
-use crate::record::stored::PLACE;
+use crate::record::stored::{CAME, PLACE};
 use crate::record::{Kind, StoredRef};
 
 /// Counters and names that go from one record to the next, and in a rehearsal from one batch to
@@ -110,8 +110,9 @@ impl Old<'_> {
 /// What must be equal of equal records. Its class is what was defined when it came. A join that the store
 /// makes has time and channel of whichever record named the person first, here or in another store.
 fn comparable(record: StoredRef<'_>) -> StoredRef<'_> {
-    // Where a record stood before a part of it was redacted no other store tells.
-    let unknown = if record.unknown.iter().all(|(key, _)| *key == PLACE) { &[] } else { record.unknown };
+    // Where a record stood before a part of it was redacted no other store tells, nor when it came into quarantine.
+    let is_own = |(key, _): &(u64, Vec<u8>)| [PLACE, CAME].contains(key);
+    let unknown = if record.unknown.iter().all(is_own) { &[] } else { record.unknown };
     let record = StoredRef { class: 0, unknown, ..record };
     if record.kind == Kind::Join && record.id.starts_with(JOIN_PREFIX) {
         return StoredRef { time: Micros::default(), channel: "", ..record };

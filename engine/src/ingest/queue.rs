@@ -181,7 +181,7 @@ impl Queue {
             state.writer.lock().active.sync().map_err(|e| state.poison(e))?;
         }
         let seq = |outcome: &Outcome| match outcome {
-            Outcome::Added(seq) | Outcome::Duplicate(seq) => Some(*seq),
+            Outcome::Added(seq) | Outcome::Quarantined(seq) | Outcome::Duplicate(seq) => Some(*seq),
             Outcome::Rejected(_) => None,
         };
         Ok(written.iter().filter_map(seq).collect())

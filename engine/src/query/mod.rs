@@ -27,6 +27,7 @@ pub mod parse;
 pub mod plan;
 mod prove;
 pub mod publish;
+pub mod quarantine;
 pub mod reading;
 pub mod relevance;
 pub mod snippet;

@@ -540,10 +540,12 @@ impl<'s> Reading<'s> {
         let restricts = rules.holds.iter().any(Placed::restricts) && !self.has_case(rules);
         let purpose = self.session.purpose_name().and_then(|code| rules.purposes.get(code));
         let purpose = purpose.filter(|purpose| purpose.needs_consent);
-        if !restricts && purpose.is_none() {
+        let quarantine = rules.settings.has_quarantine && has_quarantined(view)?;
+        if !restricts && purpose.is_none() && !quarantine {
             return Ok(Cow::Borrowed(&view.mask));
         }
         let mut mask = view.mask.clone();
+        mask.quarantine = quarantine;
         if let Some(purpose) = purpose {
             mask.restricted = view.without_consent(&purpose.code, self.state.env.clock.now())?;
         }
@@ -572,6 +574,11 @@ impl<'s> Reading<'s> {
         let mask = self.mask(&view)?;
         f(&view, &Search { parts: &parts, people: &*view, mask: &mask, until })
     }
+}
+
+/// Whether anything came into quarantine, as far as a part was not rewritten since.
+fn has_quarantined(view: &View) -> Result<bool> {
+    view.parts().into_iter().try_fold(false, |any, part| Ok(any || !part.quarantined()?.is_empty()))
 }
 
 /// Who asks for somebody unknown leaves the same act.

@@ -8,6 +8,7 @@ pub mod input;
 pub mod jsonl;
 pub mod kind;
 pub mod limits;
+pub mod quarantine;
 pub mod stored;
 pub mod subjects;
 pub mod time;

@@ -8,6 +8,16 @@ use zeroize::Zeroize;
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::record::kind::Kind;
 
+/// Bit of a record's class that says: it came in without a consent that it needed, and nobody finds it until it is
+/// released.
+pub const QUARANTINED: u32 = 1 << 31;
+
+/// Tag that a record gets when it is released from quarantine. Only the gate gives it.
+pub const RELEASED: &str = "escrow:released";
+
+/// Key of the canonical map (a signed number): when a record in quarantine came in, in microseconds.
+pub const CAME: u64 = 22;
+
 /// Who a number is; stands in records of kind `person` only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PersonFields {
@@ -130,6 +140,31 @@ impl Stored {
             person: self.person.as_ref(),
             extra: &self.extra,
             unknown: &self.unknown,
+        }
+    }
+}
+
+impl StoredRef<'_> {
+    /// The same with everything its own.
+    pub fn to_stored(&self) -> Stored {
+        let text = |text: Option<&str>| text.map(str::to_owned);
+        Stored {
+            id: self.id.to_owned(),
+            conversation: self.conversation.to_owned(),
+            author: self.author,
+            subjects: self.subjects.to_vec(),
+            time: self.time,
+            channel: self.channel.to_owned(),
+            kind: self.kind,
+            tags: self.tags.to_vec(),
+            body: self.body.to_owned(),
+            reply_to: text(self.reply_to),
+            target: text(self.target),
+            class: self.class,
+            policy: self.policy,
+            person: self.person.cloned(),
+            extra: self.extra.to_vec(),
+            unknown: self.unknown.to_vec(),
         }
     }
 }

@@ -18,7 +18,7 @@ pub enum Gate {
     Open,
     /// It is refused.
     Refuse,
-    /// It is taken and restricted until there is a consent.
+    /// It is taken, and nobody finds it until it is released, for which there must be a consent.
     Quarantine,
 }
 
@@ -65,6 +65,9 @@ pub struct Event {
     /// How long behind the end of a hold what it kept is erased, and behind a deletion what it hid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grace: Option<String>,
+    /// How long records stay in quarantine at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
 }
 
 /// The settings of today.
@@ -85,16 +88,25 @@ pub struct Settings {
     /// How long behind the end of a hold what it kept is erased by the next run of retention, and behind a deletion
     /// what it hid; at once if nothing is said.
     pub grace: Option<Span>,
+    /// How long records stay in quarantine at most.
+    pub quarantine: Span,
+    /// Whether the gate ever put records in quarantine.
+    pub has_quarantine: bool,
 }
 
 /// Three years: claims become barred then in many places, of German law by § 195 BGB; GDPR article 7 (1)
 /// asks for the proof as long as it may be asked for.
 const EVIDENCE: &str = "3y";
 
+/// A month: as long as somebody who is asked has to answer, by the measure of GDPR article 12 (3); what nobody allows
+/// until then is kept for nothing (article 5 (1) (e)).
+const QUARANTINE: &str = "30d";
+
 impl Default for Settings {
     fn default() -> Self {
         #[expect(clippy::expect_used, reason = "a constant that a test reads")]
-        let keep_evidence = Span::parse(EVIDENCE).expect("a span");
+        let [keep_evidence, quarantine] =
+            [EVIDENCE, QUARANTINE].map(|text| Span::parse(text).expect("a span"));
         Self {
             gate: Gate::default(),
             gate_rules: Vec::new(),
@@ -103,6 +115,8 @@ impl Default for Settings {
             ends_four_eyes: None,
             keep_evidence,
             grace: None,
+            quarantine,
+            has_quarantine: false,
         }
     }
 }
@@ -140,12 +154,13 @@ impl Settings {
                 }
             }
         }
-        for (field, span) in [("keep_evidence", &event.keep_evidence), ("grace", &event.grace)] {
+        let spans = [
+            ("keep_evidence", &event.keep_evidence),
+            ("grace", &event.grace),
+            ("quarantine", &event.quarantine),
+        ];
+        for (field, span) in spans {
             span.as_deref().map(Span::parse).transpose().map_err(|e| e.context(field))?;
-        }
-        if event.gate == Some(Gate::Quarantine) {
-            return Err(Error::newer("a gate that takes records and hides them until there is a consent")
-                .hint("`refuse` keeps them out, and tells which"));
         }
         if *event == Event::default() {
             return Err(Error::invalid("nothing is to be changed"));
@@ -172,6 +187,8 @@ impl Settings {
         let span = |text: Option<String>| text.and_then(|text| Span::parse(&text).ok());
         self.keep_evidence = span(event.keep_evidence).unwrap_or(self.keep_evidence);
         self.grace = span(event.grace).or(self.grace);
+        self.quarantine = span(event.quarantine).unwrap_or(self.quarantine);
+        self.has_quarantine |= self.gate == Gate::Quarantine;
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::People;
+use crate::ingest::amend::{self, Named};
 use crate::ingest::register::{self, Said, Who};
 use crate::query::acts::asks_for_kind;
 use crate::query::parse;
@@ -63,6 +64,16 @@ impl Store {
             }
         }
         register::change(&self.state, &self.queue, session, events)
+    }
+
+    /// Releases a record from quarantine: the gate is asked again, as if it came in now. It is found from then on. The
+    /// record that says so gives it the tag `escrow:released`.
+    ///
+    /// # Errors
+    /// *Not found* if none with this id is in quarantine; *refused* while somebody has not consented; *invalid* without
+    /// an actor.
+    pub fn release(&self, session: &Session, id: &str, conversation: Option<&str>) -> Result<Seq> {
+        amend::release(&self.state, &self.queue, session, Named { id, conversation })
     }
 
     /// Every register but consents, as of now.

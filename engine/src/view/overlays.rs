@@ -116,6 +116,19 @@ impl View {
         }))
     }
 
+    /// Whether the record at a log position is in quarantine.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn is_quarantined(&self, seq: Seq) -> Result<bool> {
+        for part in self.shown(None)?.parts() {
+            if let Some(doc) = part.doc_of(seq)? {
+                return Ok(part.quarantined()?.contains(doc));
+            }
+        }
+        Ok(false)
+    }
+
     /// Records that users took back, ascending; also those that are being erased.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Field, Term};
+use crate::index::{Field, People, Term};
 use crate::keyring::catalog;
 use crate::record::{Kind, Stored, StoredRef};
 use crate::register::consent::Consents;
@@ -139,6 +139,14 @@ impl View {
             }
         }
         Ok(without)
+    }
+
+    /// The identifier that is shown for a number; `None` for nobody, for the unknown, and for who is being erased.
+    ///
+    /// # Errors
+    /// An unreadable key tree.
+    pub fn shown_name(&self, number: PersonNumber) -> Result<Option<String>> {
+        if number == PersonNumber::STORE || self.mask.hides(number) { Ok(None) } else { self.name(number) }
     }
 
     /// A person's random handle, from the key tree or from the record that made her known.

@@ -138,7 +138,7 @@ impl World {
         self.facts.note(&self.disk, Fact::Tried(recs.clone()));
         let outcomes = self.store.append(&records)?;
         let acked = recs.iter().zip(outcomes).filter_map(|(rec, outcome)| match outcome {
-            Outcome::Added(_) | Outcome::Duplicate(_) => Some(rec.id.clone()),
+            Outcome::Added(_) | Outcome::Quarantined(_) | Outcome::Duplicate(_) => Some(rec.id.clone()),
             Outcome::Rejected(e) => {
                 assert_eq!(e.kind(), ErrorKind::Busy, "{e}");
                 None

@@ -19,7 +19,7 @@ use escrowdb_tests::entropy::SeededEntropy;
 
 pub(crate) const START: i64 = 1_767_225_600_000_000;
 
-fn builder(disk: &MemoryVfs, clock: &Arc<ManualClock>, seed: u64) -> Builder {
+pub(crate) fn builder(disk: &MemoryVfs, clock: &Arc<ManualClock>, seed: u64) -> Builder {
     Store::builder("/s")
         .vfs(Arc::new(disk.clone()))
         .clock(Arc::clone(clock) as Arc<dyn escrowdb::clock::Clock>)

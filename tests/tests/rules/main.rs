@@ -7,6 +7,7 @@ mod deleted;
 mod gate;
 mod holds;
 mod kept;
+mod quarantine;
 mod redact;
 mod residency;
 mod retention;

@@ -14,6 +14,7 @@ use crate::index::part::{Conjunction, Field, IdQuery, Part, SortKey, Term};
 use crate::index::phrase::{EachWord, Pattern, Phrase};
 use crate::merkle::text::Opening;
 use crate::record::Stored;
+use crate::record::stored::RELEASED;
 
 /// A part of which something is said later.
 pub struct Overlaid<'a> {
@@ -97,6 +98,15 @@ impl Part for Overlaid<'_> {
 
     fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
         self.part.class_docs(class)
+    }
+
+    fn quarantined(&self) -> Result<RoaringBitmap> {
+        let mut docs = self.part.quarantined()?;
+        let released = Term { field: Field::Tag, value: RELEASED.into() };
+        if let (false, Some([there, _])) = (docs.is_empty(), self.overlay.terms.get(&released)) {
+            docs -= there;
+        }
+        Ok(docs)
     }
 
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {

@@ -14,6 +14,7 @@ use crate::index::phrase::{EachWord, Pattern, Phrase, no_words};
 use crate::index::postings;
 use crate::index::reader::{Segment, no_document};
 use crate::merkle::text::Opening;
+use crate::record::stored::QUARANTINED;
 use crate::record::{Kind, Stored};
 
 impl Part for Segment {
@@ -143,24 +144,11 @@ impl Part for Segment {
     }
 
     fn class_docs(&self, class: u32) -> Result<RoaringBitmap> {
-        let blocks = self.sections.blocks()?;
-        let of_class: Vec<bool> = blocks.iter().map(|block| block.class == class).collect();
-        // Most often all records are of one class, and none is looked at.
-        if !of_class.contains(&true) {
-            return Ok(RoaringBitmap::new());
-        }
-        let mut docs = RoaringBitmap::new();
-        if !of_class.contains(&false) {
-            docs.insert_range(..self.doc_count());
-            return Ok(docs);
-        }
-        let places = self.sections.places()?;
-        for (doc, block) in (0..self.doc_count()).zip(places.blocks()) {
-            if usize::try_from(block).ok().and_then(|n| of_class.get(n)) == Some(&true) {
-                docs.insert(doc);
-            }
-        }
-        Ok(docs)
+        self.of_classes(|of| of & !QUARANTINED == class)
+    }
+
+    fn quarantined(&self) -> Result<RoaringBitmap> {
+        self.of_classes(|of| of & QUARANTINED > 0)
     }
 
     fn in_time(&self, from: Micros, before: Micros) -> Result<RoaringBitmap> {
@@ -262,5 +250,29 @@ impl Part for Segment {
     fn word_totals(&self) -> Result<(u64, u64)> {
         let lengths = self.sections.lengths()?;
         Ok((lengths.docs, lengths.sum))
+    }
+}
+
+impl Segment {
+    /// Documents of records whose class is one of these.
+    fn of_classes(&self, is: impl Fn(u32) -> bool) -> Result<RoaringBitmap> {
+        let blocks = self.sections.blocks()?;
+        let of_class: Vec<bool> = blocks.iter().map(|block| is(block.class)).collect();
+        // Most often all records are of one class, and none is looked at.
+        if !of_class.contains(&true) {
+            return Ok(RoaringBitmap::new());
+        }
+        let mut docs = RoaringBitmap::new();
+        if !of_class.contains(&false) {
+            docs.insert_range(..self.doc_count());
+            return Ok(docs);
+        }
+        let places = self.sections.places()?;
+        for (doc, block) in (0..self.doc_count()).zip(places.blocks()) {
+            if usize::try_from(block).ok().and_then(|n| of_class.get(n)) == Some(&true) {
+                docs.insert(doc);
+            }
+        }
+        Ok(docs)
     }
 }
