@@ -51,7 +51,7 @@ fn what_has_no_consent_is_taken_and_released_once_there_is_one() {
     );
     assert!(sandbox.run("gate quarantine list").ok().out.contains("q1"));
     assert!(!sandbox.run("gate quarantine list").ok().out.contains("quiet"));
-    assert_eq!(sandbox.run("--as dana gate release q1").exits(7).error()["kind"], "refused");
+    assert_eq!(sandbox.run("--json --as dana gate release q1").exits(7).error()["kind"], "refused");
     sandbox.run("consent give bob@example.org --for offers").ok();
     sandbox.run("--as dana gate release q2 --conversation q").ok();
     assert_eq!(
