@@ -76,6 +76,9 @@ fn publish(args: &Publish, global: &Global, out: &mut Out) -> Result<(), Failure
     let at = registers.aggregates.get(&args.name).map(|(_, at, _)| at);
     store.close()?;
     show(&done.aggregate, at.unwrap_or_else(register::now), done.seq, out)?;
+    if done.named > 0 {
+        note(&format!("{} rows are left out, for their names are those of people", done.named));
+    }
     if done.goes_on {
         note("periods that are not over are left out");
     }

@@ -26,6 +26,8 @@ pub struct Published {
     pub seq: Seq,
     /// Whether a period was left out because it is not over.
     pub goes_on: bool,
+    /// Rows of crowds that were left out because their names are identifiers of people; sums count them.
+    pub named: u64,
 }
 
 impl Reading<'_> {
@@ -51,7 +53,7 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// *Invalid* for a query or a division that is not well formed, and for more than
-    /// [`CELLS_MAX`](crate::policy::aggregate::CELLS_MAX) cells. *Refused* if the name, the query or a row would
+    /// [`CELLS_MAX`](crate::policy::aggregate::CELLS_MAX) cells. *Refused* if the name or the query would
     /// name a person, a conversation or a record; if a period was counted in public before, or the name was used;
     /// if nothing can be shown. *Corrupt* while a part of the store can't be read.
     pub fn publish(&self, name: &str, query: &str, by: &str, rules: Rules) -> Result<Published> {
@@ -80,22 +82,27 @@ impl Reading<'_> {
                 if time.is_empty() {
                     return Err(nothing_to_show(goes_on));
                 }
-                let table = aggregate::publish(&counts, rules, now)?;
-                if table.rows.is_empty() {
+                let mut table = aggregate::publish(&counts, rules, now)?;
+                let (mut rows, mut named) = (Vec::new(), 0);
+                for row in std::mem::take(&mut table.rows) {
+                    match names_a_person(&row.name, search.people)? {
+                        true => named += 1,
+                        false => rows.push(row),
+                    }
+                }
+                if rows.is_empty() {
                     return Err(nothing_to_show(goes_on));
                 }
-                for row in &table.rows {
-                    check_text(&row.name, search.people, "a row of the aggregate")?;
-                }
-                Ok((Aggregate::new(name, division.names().to_vec(), time, table), goes_on))
+                table.rows = rows;
+                Ok((Aggregate::new(name, division.names().to_vec(), time, table), goes_on, named))
             })
         };
         let detail = || typed(query, at).with(DetailField::By, by);
-        let (aggregate, goes_on) = self.counted_in_public(detail, count)?;
+        let (aggregate, goes_on, named) = self.counted_in_public(detail, count)?;
         let event = Event::Aggregate(Box::new(aggregate.clone()));
         let written = register::change(self.shared(), self.queue(), self.session(), vec![event])?;
         let seq = written.first().copied().ok_or_else(|| Error::corrupt("an aggregate was not written"))?;
-        Ok(Published { aggregate, seq, goes_on })
+        Ok(Published { aggregate, seq, goes_on, named })
     }
 }
 
@@ -129,17 +136,22 @@ fn unnamed(ast: &Ast, people: &dyn People) -> Result<()> {
     }
 }
 
-/// Refuses a text that is somebody's identifier, or has one behind a colon or between blanks.
+/// Refuses a text that names somebody.
 fn check_text(text: &str, people: &dyn People, what: &str) -> Result<()> {
+    if names_a_person(text, people)? { Err(names_somebody(what)) } else { Ok(()) }
+}
+
+/// Whether a text is somebody's identifier, or has one behind a colon or between blanks.
+fn names_a_person(text: &str, people: &dyn People) -> Result<bool> {
     let behind = text.match_indices(':').map(|(at, _)| &text[at + 1..]);
     for part in
         [text].into_iter().chain(behind).chain(text.split_whitespace()).filter(|part| !part.is_empty())
     {
         if people.number(&text::nfc(part))?.is_some() {
-            return Err(names_somebody(what));
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn names_somebody(what: &str) -> Error {
