@@ -10,8 +10,8 @@ use crate::compact::{self, Background};
 use crate::erase::keeper::Keeper;
 use crate::error::{Error, Result};
 use crate::id::{Epoch, SegmentId, Seq, StoreId};
+use crate::ingest::Queue;
 use crate::ingest::queue::WhenFull;
-use crate::ingest::{Queue, link};
 use crate::keyring::{Changes, Grade, catalog};
 use crate::query::parse;
 use crate::recover::Opened;
@@ -206,7 +206,7 @@ impl Store {
     /// # Errors
     /// *Not found* if one is unknown, *busy* while one is being erased, *invalid* over the limit.
     pub fn link(&self, a: &str, b: &str) -> Result<()> {
-        link::link(&self.state, a, b)
+        self.link_as(&Session::new(), a, b)
     }
 
     /// How far the last import came that was cut. Nothing is known after an erasure.

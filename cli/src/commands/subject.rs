@@ -51,17 +51,17 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
             }
         }
         Command::Link { a, b } => {
-            store.link(a, b)?;
+            store.link_as(&engine::as_named(global), a, b)?;
             store.close()?;
             done("linked", out)?;
         }
         Command::Unlink { a, b } => {
-            store.unlink(a, b)?;
+            store.unlink_as(&engine::as_named(global), a, b)?;
             store.close()?;
             done("unlinked", out)?;
         }
         Command::AddIdentifier { identifier, new } => {
-            store.add_identifier(identifier, new)?;
+            store.add_identifier_as(&engine::as_named(global), identifier, new)?;
             store.close()?;
             done("added", out)?;
         }

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::PersonNumber;
 use crate::index::People;
+use crate::ingest::Queue;
+use crate::ingest::refused::{self, Refusal};
 use crate::keyring::catalog;
 use crate::keyring::entry::Person;
 use crate::keyring::pending::Target;
 use crate::keyring::{Changes, Keyring, Tree};
+use crate::policy::{self, Action, Facts, Ground, Held, Permit, Reach};
+use crate::query::held::Standing;
 use crate::record::input::check_identifier;
 use crate::state::{State, commit};
 use crate::text;
@@ -19,14 +23,24 @@ pub(crate) const LINKED_MAX: usize = 16;
 /// Identifiers of a person at most.
 const IDENTIFIERS_MAX: usize = 254;
 
+/// Who wants it, and where a refusal is written.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    /// Where a refusal is written.
+    pub queue: &'a Queue,
+    /// Who it is, if he is named.
+    pub actor: Option<&'a str>,
+}
+
 /// Links the people with these identifiers.
 ///
 /// # Errors
-/// *Not found* if one of them is unknown, *busy* while one is being erased.
-pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
+/// *Not found* if one of them is unknown, *busy* while one is being erased, *refused* while a hold is about one
+/// as a person: who goes with whom changes what it keeps.
+pub fn link(state: &Arc<State>, by: By<'_>, a: &str, b: &str) -> Result<()> {
     let names = [text::nfc(a), text::nfc(b)];
     let names = names.each_ref().map(|name| &**name);
-    with_rolled(state, names, |keyring, [a, b]| {
+    with_rolled(state, (Action::Link, by), names, |keyring, [a, b]| {
         if a == b {
             // Nobody is linked to herself.
             return Ok(());
@@ -59,10 +73,10 @@ pub fn link(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
 ///
 /// # Errors
 /// As of [`link`]; *invalid* if they are not linked.
-pub fn unlink(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
+pub fn unlink(state: &Arc<State>, by: By<'_>, a: &str, b: &str) -> Result<()> {
     let names = [text::nfc(a), text::nfc(b)];
     let names = names.each_ref().map(|name| &**name);
-    with_rolled(state, names, |keyring, [a, b]| {
+    with_rolled(state, (Action::Unlink, by), names, |keyring, [a, b]| {
         if !catalog::links(&keyring.tree(), a)?.contains(&b) {
             return Err(Error::invalid("these people are not linked to each other"));
         }
@@ -74,13 +88,11 @@ pub fn unlink(state: &Arc<State>, a: &str, b: &str) -> Result<()> {
 ///
 /// # Errors
 /// *Not found* if she is unknown, *busy* while she is being erased, *invalid* if the identifier is somebody's, or
-/// if she has too many.
-pub fn add_identifier(state: &Arc<State>, of: &str, identifier: &str) -> Result<()> {
+/// if she has too many; *refused* while a hold is about her.
+pub fn add_identifier(state: &Arc<State>, by: By<'_>, of: &str, identifier: &str) -> Result<()> {
     let (of, identifier) = (text::nfc(of), text::nfc(identifier));
     check_identifier("identifier", &identifier)?;
-    with_rolled(state, [&of, &of], |keyring, [number, _]| {
-        // Nobody is born while no frame is written.
-        let writer = state.writer.lock();
+    with_rolled(state, (Action::Rename, by), [&of, &of], |keyring, [number, _]| {
         let view = state.view.read();
         if view.is_leaving(&identifier) {
             return Err(being_erased());
@@ -105,15 +117,15 @@ pub fn add_identifier(state: &Arc<State>, of: &str, identifier: &str) -> Result<
         catalog::put_person(&mut changes, view.tagger(), number, &person, &identifiers)?;
         drop(view);
         let log = keyring.head().log;
-        let done = commit::commit_locked(state, keyring, &changes, log, |_| {});
-        drop(writer);
-        done
+        commit::commit_locked(state, keyring, &changes, log, |_| {})
     })
 }
 
-/// Runs `change` with the numbers of two people who stand in the key tree, under the committer's lock.
+/// Runs `change` with the numbers of two people who stand in the key tree, under the committer's lock, unless a
+/// hold forbids it. No frame is written meanwhile: nobody is born, and no hold is placed.
 fn with_rolled(
     state: &Arc<State>,
+    (action, by): (Action, By<'_>),
     names: [&str; 2],
     change: impl FnOnce(&Keyring, [PersonNumber; 2]) -> Result<()>,
 ) -> Result<()> {
@@ -141,7 +153,45 @@ fn with_rolled(
             return Err(being_erased());
         }
     }
-    change(&keyring, found)
+    let ground = {
+        let _no_frame = state.writer.lock();
+        match ask(state, action, found)? {
+            Ok(_permit) => return change(&keyring, found),
+            Err(ground) => ground,
+        }
+    };
+    drop(keyring);
+    let refused = match &ground {
+        Ground::Hold { codes } => Error::new(ErrorKind::Refused, format!("held: {}", codes.join(", ")))
+            .hint("who is held stays who she is; repeat once the hold is lifted"),
+        other => Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name())),
+    };
+    let people = found.to_vec();
+    refused::record(state, by.queue, by.actor, &Refusal { action, ground, records: 0, people })?;
+    Err(refused)
+}
+
+/// Asks what holds say of a change to two people.
+fn ask(
+    state: &State,
+    action: Action,
+    people: [PersonNumber; 2],
+) -> Result<std::result::Result<Permit, Ground>> {
+    let view = state.view.read();
+    if view.rules().unread > 0 {
+        return Err(Error::corrupt("records of registers can't be read, and may tell of holds")
+            .hint("`escrow verify` names them"));
+    }
+    let standing = Standing::of(&view)?;
+    let mut codes: Vec<String> = Vec::new();
+    for code in people.iter().flat_map(|number| standing.on_person(*number)) {
+        if !codes.iter().any(|known| known == code) {
+            codes.push(code.to_owned());
+        }
+    }
+    let reach = if codes.is_empty() { Reach::None } else { Reach::All };
+    let facts = Facts { held: Held { reach, codes }, ..Facts::default() };
+    Ok(policy::ask(action, &facts, state.env.clock.now()).map(|(permit, _)| permit))
 }
 
 fn number(view: &View, name: &str) -> Result<PersonNumber> {

@@ -12,9 +12,10 @@ impl Store {
     /// together.
     ///
     /// # Errors
-    /// *Not found* if one is unknown, *busy* while one is being erased, *invalid* if they are not linked.
+    /// *Not found* if one is unknown, *busy* while one is being erased, *invalid* if they are not linked,
+    /// *refused* while a hold is about one of them as a person.
     pub fn unlink(&self, a: &str, b: &str) -> Result<()> {
-        link::unlink(&self.state, a, b)
+        self.unlink_as(&Session::new(), a, b)
     }
 
     /// Gives a person another identifier: whoever names her so from now on means her. The first one is shown.
@@ -30,9 +31,38 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// *Not found* if she is unknown, *busy* while she is being erased, *invalid* if the identifier is somebody's.
+    /// *Not found* if she is unknown, *busy* while she is being erased, *invalid* if the identifier is somebody's,
+    /// *refused* while a hold is about her as a person.
     pub fn add_identifier(&self, of: &str, identifier: &str) -> Result<()> {
-        link::add_identifier(&self.state, of, identifier)
+        self.add_identifier_as(&Session::new(), of, identifier)
+    }
+
+    /// As [`Store::link`], by somebody: a refusal names who wanted it.
+    ///
+    /// # Errors
+    /// As of that; *refused* while a hold is about one of them as a person.
+    pub fn link_as(&self, session: &Session, a: &str, b: &str) -> Result<()> {
+        link::link(&self.state, self.by(session), a, b)
+    }
+
+    /// As [`Self::unlink`], by somebody.
+    ///
+    /// # Errors
+    /// As of that.
+    pub fn unlink_as(&self, session: &Session, a: &str, b: &str) -> Result<()> {
+        link::unlink(&self.state, self.by(session), a, b)
+    }
+
+    /// As [`Self::add_identifier`], by somebody.
+    ///
+    /// # Errors
+    /// As of that.
+    pub fn add_identifier_as(&self, session: &Session, of: &str, identifier: &str) -> Result<()> {
+        link::add_identifier(&self.state, self.by(session), of, identifier)
+    }
+
+    fn by<'a>(&'a self, session: &'a Session) -> link::By<'a> {
+        link::By { queue: &self.queue, actor: session.actor_name() }
     }
 
     /// Gives a record tags and takes others, by a record of kind *tag* of the session's actor; answers its

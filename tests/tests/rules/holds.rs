@@ -380,3 +380,36 @@ fn a_request_id_of_a_part_stands_for_what_it_is_a_part_of() {
     assert_eq!(erase("anna").unwrap().kept.unwrap().records, 1);
     assert_eq!(ids(&store, dana()), ["b1", "b2"]);
 }
+
+/// Who goes with whom, and by what name somebody is found, changes what a hold on a person keeps.
+#[test]
+fn who_is_held_is_neither_linked_nor_named_otherwise() {
+    let store = store();
+    store.link("anna", "ben").unwrap();
+    place(&store, "m1", Effect::Hold, person(&store, "anna"));
+    let kim = Session::new().actor("kim");
+    let other = Record::new("c4", "eva", Micros(START), "x").id("e1");
+    store.append(&[other]).unwrap();
+    let tries = [
+        store.unlink_as(&kim, "anna", "ben"),
+        store.unlink_as(&kim, "ben", "anna"),
+        // Ben is held with her, as he is erased with her.
+        store.link_as(&kim, "eva", "ben"),
+        store.link_as(&kim, "anna", "eva"),
+        store.add_identifier_as(&kim, "anna", "anna.b"),
+    ];
+    for tried in tries {
+        let refused = tried.unwrap_err();
+        assert_eq!((refused.kind(), refused.to_string().as_str()), (ErrorKind::Refused, "held: m1"));
+    }
+    assert!(store.number_of("anna.b").is_err());
+    assert_eq!(store.session(dana()).person("eva").unwrap().linked, Vec::<String>::new());
+    let acts = store.session(dana()).acts("kind:refused author:kim", &ActOptions::new()).unwrap();
+    assert_eq!(acts.len(), 5);
+    // Nobody else is kept, and she is not once it is lifted.
+    store.add_identifier("eva", "eva.c").unwrap();
+    release(&store, "m1");
+    store.unlink("anna", "ben").unwrap();
+    store.add_identifier("anna", "anna.b").unwrap();
+    assert_eq!(store.number_of("anna.b").unwrap(), store.number_of("anna").unwrap());
+}
