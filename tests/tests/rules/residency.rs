@@ -73,7 +73,7 @@ fn a_store_is_opened_elsewhere_on_a_basis_only() {
     }
     let store = builder(&disk).here("us").transfer_basis(BASIS, &dana()).open().unwrap();
     let opened = (What::Opened, "us".to_owned(), BASIS.to_owned());
-    assert_eq!(transfers(&store), [opened.clone()]);
+    assert_eq!(transfers(&store), std::slice::from_ref(&opened));
     let acts = store.session(dana()).acts("kind:transfer", &ActOptions::new()).unwrap();
     assert_eq!(acts[0].actor_name.as_deref(), Some("dana"));
     store.close().unwrap();
