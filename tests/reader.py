@@ -25,10 +25,14 @@ PAGE, TEXT = 4096, 4040
 NONE = 0xFFFFFFFF
 DEFAULT_KINDS = {bytes([kind]) for kind in (1, 2, 8, 9)}
 KINDS = {1: "message", 2: "action", 3: "edit", 4: "delete", 5: "reaction", 6: "join", 7: "leave", 8: "file", 9: "call",
-         10: "system", 11: "person", 12: "context", 32: "erased", 33: "opened", 34: "searched", 35: "exported",
-         36: "rule", 37: "import", 38: "detail"}
+         10: "system", 11: "person", 12: "context", 13: "tag", 32: "erased", 33: "opened", 34: "searched",
+         35: "exported", 36: "rule", 37: "import", 38: "detail", 39: "refused", 40: "notice", 41: "purpose",
+         42: "consent", 43: "class", 44: "hold", 45: "request", 46: "aggregate", 47: "policy", 48: "disclosure",
+         49: "transfer"}
+ABOUT_OTHERS, REGISTERS = (3, 4, 5, 13), range(40, 50)
+UNFOUND = ("detail", "consent", "hold", "request", "disclosure")
 DEEDS = {1: 33, 2: 33, 3: 33, 4: 33, 5: 33, 6: 33, 7: 33, 8: 33, 16: 34, 17: 34, 18: 34, 19: 34, 20: 34, 21: 34,
-         32: 35, 33: 35, 34: 35, 48: 36, 49: 36, 64: 37}
+         32: 35, 33: 35, 34: 35, 48: 36, 49: 36, 64: 37, **{80 + n: 39 + n for n in range(11)}}
 TEXTS = ["query", "acts", "by", "person", "conversation", "record", "purpose", "case"]
 
 
@@ -224,20 +228,28 @@ class Keyring:
 
 class People:
     def __init__(self, keyring):
-        self.keys, self.names, self.periods = {}, {}, set()
+        self.keys, self.names, self.periods, self.evidence = {}, {}, set(), {}
         for key, r in keyring.of_kind(1):
             number = int.from_bytes(key[:8], "big")
             if key[8] == 0:
-                r.take(16)
+                handle = r.take(16)
                 self.keys[number] = r.take(32)
                 r.take(32)
                 state, identifiers, linked = r.uint(1), r.uint(1), r.varint()
-                need(state in (0, 1), "a person of an unknown state")
+                need(state in (0, 1, 2), "a person of an unknown state")
+                need(state == 0 or (identifiers, linked) == (0, 0), "who stands for something has a name")
                 if state == 1:
-                    need((identifiers, linked) == (0, 0), "a period of acts has a name")
                     self.periods.add(number)
+                elif state == 2:
+                    self.evidence[number] = handle
             else:
                 self.names.setdefault(number, []).append(r.left() and r.text())
+
+        found = {}
+        for key, r in keyring.of_kind(3):
+            found[r.varint()] = bytes(key)
+            r.end()
+        need(found == self.evidence, "who stands for evidence and the handles don't agree")
 
     def name(self, number):
         names = self.names.get(number)
@@ -295,6 +307,13 @@ def check_act(m, people):
     if m[4].startswith("log-key/"):
         need((kind, m[3], m[5], m[6]) == (36, "", 0, [0]), "a change of the log's key is no act of the store")
         return
+    if kind in REGISTERS:
+        need(m[3] == "" and len(m[6]) == 1, "an event of a register that is of nobody, or of many")
+        need(m[6][0] == 0 or m[6][0] in people.evidence, "an event of a register is sealed under another key")
+        need(m[4].startswith(KINDS[kind] + "/"), "an event of a register without an id of its own")
+        need(isinstance(json.loads(m[9]), dict), "an event of a register is no JSON object")
+        need(DEEDS[m[17][1]] == kind, "an event of another kind than its deed")
+        return
     need(m[3] == "" and len(m[6]) == 1 and m[6][0] in people.periods, "an act outside of a period")
     if kind == 38:
         need(m[4].startswith(("detail/", "purpose/")) and m[5] == 0, "a detail of no act")
@@ -302,7 +321,9 @@ def check_act(m, people):
         places = [TEXTS.index(name) for name in names]
         need(places == sorted(set(places)), "a detail says something twice")
         return
-    need(m[4].startswith("act/"), "an act without an id of its own")
+    need(m[4].startswith("refused/" if kind == 39 else "act/"), "an act without an id of its own")
+    if kind == 39:
+        need({"action", "ground", "holds"} <= set(json.loads(m[9])), "a refusal that says too little")
     target = m[17]
     need(DEEDS.get(target[1]) == kind and target[2] >= 0, "an act of another kind than its deed")
     people_of = target.get(3, [])
@@ -313,13 +334,14 @@ def check_act(m, people):
 def check_periods(keyring, people):
     """Each period of acts has its person, and each such person a period."""
     periods = {int.from_bytes(key[1:], "big"): r for key, r in keyring.of_kind(7) if key[:1] == b"\x0b"}
-    need(set(periods) == people.periods, "periods of acts and their persons don't agree")
+    dated = {number for number in periods if number in people.evidence}
+    need(set(periods) - dated == people.periods, "periods of acts and their persons don't agree")
     doubted = 0
     for key, r in keyring.of_kind(7):
         if key == b"\x06":
             doubted = [r.zigzag() for _ in range(3)][2]
-    for r in periods.values():
-        need(r.uint(1) in (1, 2), "a period of an unknown class")
+    for number, r in periods.items():
+        need((r.uint(1) == 3) == (number in dated), "a period of an unknown class")
         # What the clock leapt is in the first, and in the other once it is believed.
         need(r.zigzag() - doubted < r.zigzag(), "a period ends before it begins")
         r.end()
@@ -813,6 +835,49 @@ def check_counters(keyring, held):
             need(seq - held == removed + lost, f"{seq} positions, {held} records, {removed} removed, {lost} lost")
 
 
+def add_late_tags(records, maps):
+    """Tags that came or went later, of a record and of its edits; an edit that says nothing of tags has those of
+    the version before."""
+    known = {(one["conversation"], one["id"]): n for n, one in enumerate(records)}
+    root, edits, later = {}, {}, {}
+    for n, m in enumerate(maps):
+        of = known.get((m[3], m.get(17))) if m.get(1, 1) in (3, 13) else None
+        while of is not None and maps[of].get(1, 1) == 3:
+            of = known.get((maps[of][3], maps[of][17]))
+        root[n] = of
+    for n, m in enumerate(maps):
+        if root[n] is not None and m.get(1, 1) == 3:
+            edits.setdefault(root[n], []).append(n)
+        elif root[n] is not None:
+            gone = json.loads(dict(m.get(14, [])).get("removed", "[]"))
+            later.setdefault(root[n], {}).update({tag: True for tag in m.get(8, [])} | {tag: False for tag in gone})
+    for of in set(edits) | set(later):
+        before = records[of]["tags"]
+        for n in [of] + edits.get(of, []):
+            before = before if n != of and not records[n]["tags"] else records[n]["tags"]
+            said = dict(sorted(later.get(of, {}).items()))
+            tags = [tag for tag in before if said.get(tag, True)]
+            records[n]["tags"] = tags + [tag for tag, there in said.items() if there and tag not in tags]
+
+
+def released(records):
+    """Positions of records that are not in quarantine, or not any more."""
+    tags = {(m[3], m[17]) for _, m in records if m.get(1, 1) == 13 and "escrow:released" in m.get(8, [])}
+    for _, m in records:
+        need((m.get(11, 0) >= 1 << 31) == (22 in m), "a record came into quarantine, and nobody knows when")
+    return {seq for seq, m in records if 22 not in m or (m[3], m[4]) in tags}
+
+
+def check_speaking(records):
+    """What speaks of a record that was there before it has its subjects and its class."""
+    before = {}
+    for m in records:
+        of = before.get((m[3], m.get(17))) if m.get(1, 1) in ABOUT_OTHERS else None
+        if of:
+            need(of.get(6) == m.get(6) and of.get(11, 0) % (1 << 31) == m.get(11, 0), "it has not its subjects, or its class")
+        before.setdefault((m[3], m[4]), m)
+
+
 def read_store(folder, slot):
     epoch, store, root = read_slot(slot)
     head = read_head(folder, epoch, store, root)
@@ -837,11 +902,15 @@ def read_store(folder, slot):
     hashes = read_log(folder, head, found)
     keys, losses = read_log_keys(keyring, found)
     signed = check_signed_head(keyring, hashes, found, losses)
+    check_speaking([cbor(Reader(canonical)) for _, _, canonical in found])
+    shown = released([(seq, cbor(Reader(canonical))) for seq, _, canonical in found])
     records = [record(seq, canonical, people) for seq, _, canonical in found]
+    add_late_tags(records, [cbor(Reader(canonical)) for _, _, canonical in found])
+    records = [one for one in records if one["seq"] in shown]
     told = f"{len(hashes)} leaves, {len(people.periods)} periods of acts, {len(keys)} keys of the log"
     told += "" if signed is None else f", a head signed over {signed}"
-    # Details are shown to who asks for them only.
-    return [one for one in records if one["kind"] != "detail"], told
+    # Details are shown to who asks for them only, and what is said of people to who asks about them.
+    return [one for one in records if one["kind"] not in UNFOUND], told
 
 
 def main():

@@ -7,6 +7,8 @@
 
 #[path = "fixtures/evidence.rs"]
 mod evidence;
+#[path = "fixtures/rules.rs"]
+mod rules;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +66,7 @@ fn write(dir: &Path) {
     leave_acts(&store);
     evidence::change_key_and_expire(&store, &clock, dir);
     leave_acts(&store);
+    rules::leave(&store);
     let late: Vec<Record> = (0..30).map(|i| self::record(90, i)).collect();
     store.append(&late).unwrap();
     evidence::keep_head(&store, dir);
@@ -121,12 +124,11 @@ fn record(day: i64, i: i64) -> Record {
 
 /// What a store answers, as text: every record of every kind, then counts.
 fn answers(store: &Store) -> String {
-    let reading = store.session(Session::new());
+    let reading = store.session(Session::new().case(rules::CASE));
     let mut all: Vec<Value> = Vec::new();
     // Details of acts are found by no query.
-    let kinds = (1..=37).filter_map(|byte| Kind::try_from(byte).ok());
-    for kind in kinds {
-        let query = format!("kind:{}", kind.name());
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Detail) {
+        let query = format!("version:all kind:{}", kind.name());
         reading
             .search_each(&query, Order::Oldest, |hit| {
                 all.push(as_json(&hit));
