@@ -19,9 +19,11 @@ use crate::keyring::entry::Segment as SegmentEntry;
 use crate::record::{Kind, PersonFields, Stored};
 use crate::register::Registers;
 
+mod lacking;
 mod named;
 mod rules;
 
+use lacking::Lacking;
 use rules::Said;
 
 pub(crate) mod overlays;
@@ -87,6 +89,7 @@ pub struct View {
     pub leaving: Vec<Vec<u8>>,
     rules: Arc<Registers>,
     said: Mutex<Said>,
+    lacking: Mutex<Lacking>,
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
@@ -157,6 +160,7 @@ impl View {
             leaving: Vec::new(),
             rules: Arc::default(),
             said: Mutex::default(),
+            lacking: Mutex::default(),
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
@@ -391,6 +395,7 @@ impl View {
     pub fn clear_caches(&self) {
         *self.names.lock() = Names::default();
         *self.said.lock() = Said::default();
+        self.lacking.lock().clear();
         for segment in &self.segments {
             segment.part.clear();
         }

@@ -1,13 +1,12 @@
 //! What rules say in the moment that a reader sees: registers as their records make them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
 use zeroize::Zeroizing;
 
 use crate::error::{ErrorKind, Result};
-use crate::id::{Handle, Micros, PersonNumber, Seq};
+use crate::id::{Handle, PersonNumber, Seq};
 use crate::index::{Field, People, Term};
 use crate::keyring::catalog;
 use crate::record::{Kind, Stored, StoredRef};
@@ -66,13 +65,28 @@ impl View {
         if stored.kind == Kind::Consent {
             let said = self.said.get_mut();
             stored.subjects.iter().for_each(|number| drop(said.consents.remove(number)));
+            match Event::parse(stored.kind, stored.body)? {
+                Some(Event::Consent(event)) => self.note_said(&event.person),
+                _ => self.lacking.get_mut().clear(),
+            }
             return Ok(());
+        }
+        if matches!(stored.kind, Kind::Notice | Kind::Purpose) {
+            self.lacking.get_mut().clear();
         }
         if let Some(event) = Event::parse(stored.kind, stored.body)? {
             let stamp = Stamp { seq, at: stored.time, author: stored.author };
             Arc::make_mut(&mut self.rules).apply(event, stamp);
         }
         Ok(())
+    }
+
+    /// The same once an erasure took records: where no register holds anything nobody looks into indexes for it.
+    ///
+    /// # Errors
+    /// As of [`View::settle_rules`].
+    pub fn settle_rules_again(&mut self) -> Result<()> {
+        if self.rules.events == 0 && self.rules.unread == 0 { Ok(()) } else { self.settle_rules() }
     }
 
     /// Folds every register anew from the records that are there: when a store is opened, and once an
@@ -115,30 +129,6 @@ impl View {
         }
         self.rules = Arc::new(rules);
         Ok(())
-    }
-
-    /// Subjects of records who have not consented to a purpose, or not any more, ascending.
-    ///
-    /// # Errors
-    /// Unreadable files.
-    pub fn without_consent(&self, purpose: &str, now: Micros) -> Result<Vec<PersonNumber>> {
-        let mut people = BTreeSet::new();
-        for part in self.parts() {
-            for (value, _) in part.terms(Field::Subject)? {
-                if let Ok(bytes) = <[u8; 8]>::try_from(value.as_slice()) {
-                    people.insert(PersonNumber(u64::from_be_bytes(bytes)));
-                }
-            }
-        }
-        people.remove(&PersonNumber::STORE);
-        let mut without = Vec::new();
-        for number in people {
-            let consents = self.consents_of(number)?;
-            if !consents.is_some_and(|consents| consents.holds(purpose, &self.rules.notices, now)) {
-                without.push(number);
-            }
-        }
-        Ok(without)
     }
 
     /// The identifier that is shown for a number; `None` for nobody, for the unknown, and for who is being erased.
