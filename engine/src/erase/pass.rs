@@ -401,7 +401,7 @@ impl<'a> Pass<'a> {
             None => view.remove_born(|n| dead.contains(&n)),
         }
         added.into_iter().try_for_each(|batch| view.add_batch(batch))?;
-        view.settle_rules()?;
+        view.settle_rules_again()?;
         view.settle_overlays();
         drop(view);
         if self.roll.is_some() {

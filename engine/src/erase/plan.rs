@@ -71,11 +71,12 @@ pub struct Own<'a> {
 /// Plans the erasure of what `selector` names, and says how many details of `own`, if the plan is to leave
 /// any, would go with it. An erasure waits while a plan reads; appends do not.
 pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
+    let now = rules::believed(state, &state.view.read().tree)?;
     let _no_erasure = state.pass.lock();
     let actor = own.as_ref().and_then(|own| own.actor);
     let (mut waiting, asked) = {
         let view = state.view.read();
-        ask(&view, selector, actor, rules::believed(state, &view.tree)?)?
+        ask(&view, selector, actor, now)?
     };
     let own_going = details::look_ahead(state, &mut waiting, own.map(|own| own.details))?;
     let (mut plan, mut mentions) = {

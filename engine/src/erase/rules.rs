@@ -80,7 +80,9 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -
         let on_person: Vec<_> = numbers.iter().flat_map(|number| keeps.on_person(*number)).collect();
         whole = !on_person.is_empty();
         // Whoever goes leaves the records that he wrote without an author: that changes them.
-        written = keeps.among(&authored(&parts, numbers)?)?;
+        if !keeps.is_idle() {
+            written = keeps.among(&authored(&parts, numbers)?)?;
+        }
         for code in on_person.into_iter().map(str::to_owned).chain(written.holds.iter().cloned()) {
             if !codes.contains(&code) {
                 codes.push(code);
@@ -205,6 +207,11 @@ pub fn free(
     }
     let now = believed(state, &view.tree)?;
     let keeps = Keeps::of(view, now)?;
+    let is_chosen = |waiting: &Waiting| matches!(waiting.target, Target::Records { of: Target::CLASS, .. });
+    if keeps.is_idle() && view.rules().unread == 0 && !waiting.iter().any(|(_, waiting)| is_chosen(waiting)) {
+        // Indexes are opened for nothing less.
+        return Ok(waiting);
+    }
     let mut left = Vec::with_capacity(waiting.len());
     for (request, waiting) in waiting {
         let is_kept = waiting.progress.epoch_after.0 == 0 && {

@@ -1,5 +1,6 @@
 //! What somebody does to a register, from names to numbers, and on its way into the log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<
         // From now on it is known how far the clock went on.
         state.look_at_clock()?;
     }
+    foresee(state, &events)?;
     let mut people = Vec::new();
     for event in &events {
         people.push(match event {
@@ -63,6 +65,31 @@ pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<
     });
     let actor = session.actor_name().map(str::to_owned);
     queue.append_changes(state, Changes { actor, events: events.collect() })
+}
+
+/// Asks about what people say before anybody becomes known by it, or gets a number for the evidence: what is refused
+/// leaves nothing. It is asked again, for good, under the lock of who writes frames.
+fn foresee(state: &State, events: &[Event]) -> Result<()> {
+    if !events.iter().all(|event| matches!(event, Event::Consent(_))) {
+        // What is changed with it may allow it.
+        return Ok(());
+    }
+    let view = state.view.read();
+    let now = state.env.clock.now();
+    let mut said: HashMap<String, Consents> = HashMap::new();
+    for event in events {
+        let Event::Consent(consent) = event else { continue };
+        check_identifier("person", &consent.person)?;
+        let name = text::nfc(&consent.person).into_owned();
+        if !said.contains_key(&name) {
+            let known = view.number(&name)?.map(|number| view.consents_of(number)).transpose()?.flatten();
+            said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
+        }
+        let own = said.entry(name).or_default();
+        view.rules().check(event, own, PersonNumber::STORE, now)?;
+        own.apply(consent, now, Seq(0));
+    }
+    Ok(())
 }
 
 fn check_format(state: &State) -> Result<()> {

@@ -156,6 +156,8 @@ pub struct Registers {
     pub settings: Settings,
     /// Records of registers that are there and can't be read: what they said of holds is not known.
     pub unread: u64,
+    /// How many events made it.
+    pub events: u64,
 }
 
 impl Registers {
@@ -188,6 +190,7 @@ impl Registers {
     /// What an event does.
     pub fn apply(&mut self, event: Event, stamp: Stamp) {
         let Stamp { seq, at, author } = stamp;
+        self.events += 1;
         match event {
             Event::Notice(event) => self.notices.apply(event, at),
             Event::Purpose(event) => self.purposes.apply(event),
