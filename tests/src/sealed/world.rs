@@ -23,6 +23,7 @@ use crate::sealed::verdict::{Scene, Verdict, open, verdict};
 use crate::words::scan;
 
 mod redacted;
+mod registers;
 
 /// Folder of the store.
 pub const DIR: &str = "/store";

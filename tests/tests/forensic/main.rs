@@ -9,6 +9,7 @@ mod compact;
 mod erasures;
 mod mutants;
 mod redactions;
+mod registers;
 
 /// How long is waited for what must come.
 const WAIT: Duration = Duration::from_secs(60);
