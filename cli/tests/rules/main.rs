@@ -7,6 +7,7 @@ mod support;
 mod aggregates;
 mod consents;
 mod disclosures;
+mod doors;
 mod holds;
 mod page;
 mod quarantine;

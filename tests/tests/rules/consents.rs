@@ -53,7 +53,7 @@ fn text(version: u32) -> String {
     format!("We keep what you write to us ({version}).")
 }
 
-fn publish(store: &Store, version: u32, material: bool) {
+pub(crate) fn publish(store: &Store, version: u32, material: bool) {
     let text = Text {
         id: "privacy".into(),
         version,
@@ -249,4 +249,20 @@ fn evidence_is_proved_to_who_names_whom_it_is_about() {
     assert_eq!(certificate.retained.len(), 1);
     assert!(reading.prove(&id, None, None).unwrap().is_empty());
     assert!(reading.prove_said(&Who::Handle(said.handle), &id).is_ok());
+}
+
+/// Who was unknown became known by a consent that was refused, and got a number for evidence that there is none of.
+#[test]
+fn a_consent_that_is_refused_makes_nobody_known() {
+    let (_disk, _clock, store) = store();
+    let before = store.key_status().epoch;
+    let unknown = event(Deed::Give, "anna", "nonsense", 1);
+    assert_eq!(store.change(&dana(), unknown).unwrap_err().kind(), ErrorKind::NotFound);
+    let withdrawn = event(Deed::Withdraw, "anna", "support", 1);
+    assert_eq!(store.change(&dana(), withdrawn).unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(store.number_of("anna").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(store.session(dana()).count("kind:person author:anna").unwrap_or(0), 0);
+    assert_eq!(store.key_status().epoch, before);
+    store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
+    assert!(store.number_of("anna").is_ok());
 }

@@ -262,8 +262,8 @@ fn who_wrote_what_is_held_stays_its_author() {
 fn a_hold_follows_links() {
     let Made { store, .. } = made();
     add(&store, &[say("m1", "anna", "c1", 0, "one"), say("m2", "anna@example.org", "c2", 0, "two")]);
-    place(&store, "h", person(&store, "anna"));
     store.link("anna", "anna@example.org").unwrap();
+    place(&store, "h", person(&store, "anna"));
     for name in ["anna", "anna@example.org"] {
         assert_eq!(erase(&store, &of(name)).err().unwrap().to_string(), "held: h");
     }
