@@ -5,7 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use escrowdb::ErrorKind;
 use escrowdb::export::Asked;
+use escrowdb::register::Event;
+use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::session::Session;
 
 use crate::args::Global;
 use crate::commands::demo::answers::Answers;
@@ -52,6 +56,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let before = demo.look()?;
     demo.copy()?;
     demo.plan()?;
+    demo.hold()?;
     demo.erase()?;
     let verdict = demo.prove(&before)?;
     demo.end(&verdict)
@@ -226,13 +231,38 @@ impl<'a> Demo<'a> {
         Ok(())
     }
 
+    /// Claims go before her wish, until they are settled.
+    fn hold(&mut self) -> Result<(), Failure> {
+        let (code, selector) = ("claim-7".to_owned(), Selector::Person(her().email.to_owned()));
+        let session = Session::new().actor(AGENTS[0].0);
+        let hold = Hold {
+            code: code.clone(),
+            effect: Effect::Hold,
+            scope: Scope::Person(self.store.number_of(her().email)?.0),
+            matter: "Claim 7".to_owned(),
+            ground: "GDPR 17 (3) (e)".to_owned(),
+            review: None,
+        };
+        self.store.change(&session, Event::Hold(hold::Event::Place(hold)))?;
+        let refused = match self.store.erase(&selector, &EraseOptions::default()) {
+            Err(e) if e.kind() == ErrorKind::Refused => e.to_string(),
+            Err(e) => return Err(e.into()),
+            Ok(_) => return Err(Failure::failed("she was erased in spite of a hold")),
+        };
+        let release = hold::Event::Release { code, reason: "settled".to_owned() };
+        self.store.change(&session, Event::Hold(release))?;
+        self.step(8, "A hold goes before it")?;
+        self.fact(&format!("escrow hold place claim-7 --subject {} …", her().email))?;
+        self.fact(&format!("her erasure is refused ({refused}), and that is on record; then it is released"))
+    }
+
     fn erase(&mut self) -> Result<(), Failure> {
         let reason = Some("asked to be forgotten".to_owned());
         let options = EraseOptions { reason, ..EraseOptions::default() };
         let certificate = self.store.erase(&Selector::Person(her().email.to_owned()), &options)?;
         let place = self.place.outside(&self.place.certificate)?;
         durable::write(&place, (certificate.to_json() + "\n").as_bytes())?;
-        self.step(8, "Erase her")?;
+        self.step(9, "Erase her")?;
         self.fact(&format!("escrow erase --subject {} --yes", her().email))?;
         self.fact(&format!("certificate in {}", self.place.certificate.display()))
     }
@@ -258,7 +288,7 @@ impl<'a> Demo<'a> {
     }
 
     fn end(mut self, verdict: &Verdict) -> Result<(), Failure> {
-        self.step(9, "Proof")?;
+        self.step(10, "Proof")?;
         let (objects, before, after) = (verdict.objects, verdict.opened_before, verdict.opened_after);
         self.fact(&format!(
             "sealed objects that held her: {objects} · opened by keys that exist: {before} before, {after} after"
@@ -299,7 +329,7 @@ impl<'a> Demo<'a> {
         let key = self.store.verifier_key()?;
         let empty = self.place.folder.join("elsewhere");
         let printed = elsewhere::verify(&empty, &self.place.certificate, &key)?;
-        self.step(10, "Somebody else checks the certificate, in an empty folder")?;
+        self.step(11, "Somebody else checks the certificate, in an empty folder")?;
         self.fact(&format!("escrow verify-certificate {} --key {key}", self.place.certificate.display()))?;
         let (limits, proved): (Vec<_>, Vec<_>) =
             printed.lines().partition(|line| line.starts_with("not proved"));
