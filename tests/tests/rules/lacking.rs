@@ -50,10 +50,8 @@ fn what_is_remembered_is_what_would_be_found_anew() {
                         said.consents = Some((until.unwrap_or(i64::MAX), version));
                     }
                 }
-                8..=9 => {
-                    if store.change(&dana(), event(Deed::Withdraw, &who, "support", version)).is_ok() {
-                        said.consents = None;
-                    }
+                8..=9 if store.change(&dana(), event(Deed::Withdraw, &who, "support", version)).is_ok() => {
+                    said.consents = None;
                 }
                 10 => store.roll().unwrap(),
                 11 => {
