@@ -70,6 +70,10 @@ impl View {
         let changed = std::mem::take(&mut found.changed);
         for person in changed {
             let consents = self.consents_of(person)?;
+            if consents.is_none() && self.handle(person)?.is_none() {
+                // One who stands for acts or for evidence is nobody who could consent.
+                continue;
+            }
             let said = consents.as_ref().and_then(|consents| consents.of(purpose));
             if let Some(until) = said.and_then(|said| said.expires).filter(|until| *until > now) {
                 found.valid.1 = found.valid.1.min(until);
