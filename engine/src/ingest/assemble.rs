@@ -12,15 +12,15 @@ use zeroize::Zeroizing;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
-use crate::index::{Batch, BatchEntry, IdHash, Numbered, People, SortKey, Source, Term};
+use crate::index::{Batch, BatchEntry, IdHash, Numbered, People, SortKey, Source};
 use crate::ingest::asked::{self, Asked};
 use crate::ingest::frame::Records;
 use crate::ingest::made;
-use crate::ingest::past::{Old, Oldest, Past};
+use crate::ingest::past::{Old, Past};
 use crate::ingest::refused::Refusal;
 use crate::query::held::Keeps;
 use crate::record::stored::{QUARANTINED, RELEASED};
-use crate::record::{Kind, PersonFields, Record, Stored, StoredRef, Subjects, quarantine};
+use crate::record::{Kind, PersonFields, Record, Stored, Subjects, quarantine};
 use crate::register::Registers;
 use crate::state::Preset;
 use crate::text;
@@ -44,14 +44,14 @@ pub struct Draft<'a, 'r> {
     pub(super) env: &'a Env,
     pub(super) view: &'a View,
     gates: Gates<'a>,
-    preset: Preset,
+    pub(super) preset: Preset,
     /// Registers as they are behind what was drafted so far.
     pub(super) rules: Arc<Registers>,
     records: Records,
-    entries: Vec<BatchEntry<'r>>,
+    pub(super) entries: Vec<BatchEntry<'r>>,
     first_seq: Seq,
     /// What batches before and this one leave to later ones.
-    past: Past,
+    pub(super) past: Past,
     /// Numbers of those a record names: author, subjects, participants; kept for its room.
     known: Vec<Option<PersonNumber>>,
     /// Places of entries by their identity hash.
@@ -61,16 +61,6 @@ pub struct Draft<'a, 'r> {
     pub(super) keeps: OnceCell<Keeps<'a>>,
     /// What rules forbade.
     pub(super) refusals: RefCell<Vec<Refusal>>,
-}
-
-/// What a record is about.
-pub(super) enum About<'x> {
-    /// Something that stands in the store.
-    There(Place<'x>),
-    /// Something that comes with it.
-    Drafted(StoredRef<'x>),
-    /// Something that did not come yet.
-    Unknown,
 }
 
 /// What is known of a record whose id is derived.
@@ -398,107 +388,16 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     /// The record with this identity that was there before this draft.
-    fn find(&self, conversation: &str, id: &str, asked: &Asked) -> Result<Option<(Place<'_>, Seq, Stored)>> {
+    pub(super) fn find(
+        &self,
+        conversation: &str,
+        id: &str,
+        asked: &Asked,
+    ) -> Result<Option<(Place<'_>, Seq, Stored)>> {
         match self.view.find_unrolled(conversation, id, asked.identity)? {
             None if asked.rolled => self.view.find_rolled(&self.gates, conversation, id, asked.identity),
             found => Ok(found),
         }
-    }
-
-    /// Subjects that the preset gives a record that names none: those of the conversation's oldest
-    /// record, wherever it stands, so that the borders of batches don't matter. `None`: its author.
-    fn implied_subjects(&mut self, record: &Record) -> Result<Option<Vec<PersonNumber>>> {
-        if self.preset != Preset::Customer {
-            return Ok(None);
-        }
-        if !self.past.customers.contains_key(&record.conversation) {
-            let oldest = self.oldest_in(&self.entries, &record.conversation)?;
-            self.past.customers.insert(record.conversation.clone(), oldest);
-        }
-        let Some((_, subjects)) = self.past.customers.get(&record.conversation).cloned().flatten() else {
-            return Ok(None);
-        };
-        if subjects.iter().any(|s| self.view.mask.hides(*s)) {
-            return Err(busy());
-        }
-        Ok(Some(subjects))
-    }
-
-    /// What a record is about, wherever that stands.
-    pub(super) fn about(&self, conversation: &str, id: &str) -> Result<About<'_>> {
-        let identity = IdHash::of(id, conversation);
-        if let Some(entry) = self.entry(conversation, id, identity) {
-            return Ok(About::Drafted(entry.record()));
-        }
-        let found = self.find(conversation, id, &Asked::not_yet(identity))?;
-        Ok(found.map_or(About::Unknown, |(place, _, stored)| {
-            drop(Zeroizing::new(stored));
-            About::There(place)
-        }))
-    }
-
-    /// Subjects and class of the record that another is about, if that is there: they are that one's too. Whoever
-    /// may have the one erased may have erased what was said of it, and it is kept as long.
-    fn of_target(
-        &self,
-        record: &Record,
-        author: Option<PersonNumber>,
-        named: &[Option<PersonNumber>],
-    ) -> Result<Option<(Vec<PersonNumber>, u32)>> {
-        let Some(id) = &record.target else { return Ok(None) };
-        let conversation = &record.conversation;
-        let identity = IdHash::of(id, conversation);
-        let of_target = if let Some(entry) = self.entry(conversation, id, identity) {
-            let target = entry.record();
-            self.ask_holds(record, author, &About::Drafted(target))?;
-            self.ask_release(record, Some(&target))?;
-            (target.subjects.to_vec(), target.class)
-        } else if let Some(past) = self.past.record(conversation, id) {
-            (Old::Past(past).subjects().to_vec(), 0)
-        } else if let Some((place, seq, stored)) = self.find(conversation, id, &Asked::not_yet(identity))? {
-            let stored = Zeroizing::new(stored);
-            if self.view.hides(&stored, seq) {
-                return Err(busy());
-            }
-            self.ask_holds(record, author, &About::There(place))?;
-            self.ask_release(record, Some(&stored.borrowed()))?;
-            (stored.subjects.clone(), stored.class)
-        } else {
-            self.ask_holds(record, author, &About::Unknown)?;
-            self.ask_release(record, None)?;
-            return Ok(None);
-        };
-        if !named.is_empty() && !of_target.0.iter().all(|number| named.contains(&Some(*number))) {
-            return Err(Error::invalid("subjects: a record about another has the subjects of that one")
-                .hint("leave them out"));
-        }
-        Ok(Some(of_target))
-    }
-
-    fn oldest_in(&self, entries: &[BatchEntry<'_>], conversation: &str) -> Result<Option<Oldest>> {
-        let own = entries.iter().map(|e| (e.seq, e.record())).filter(|(_, record)| {
-            record.conversation == conversation && !matches!(record.kind, Kind::Join | Kind::Leave)
-        });
-        let mut oldest = own
-            .map(|(seq, record)| (SortKey { time: record.time, seq }, record.subjects))
-            .min_by_key(|(key, _)| *key)
-            .map(|(key, subjects)| (key, subjects.to_vec()));
-        let term = Term::conversation(conversation);
-        for part in self.view.parts() {
-            let mut docs = part.postings(&term)?;
-            if docs.is_empty() {
-                continue;
-            }
-            for kind in [Kind::Join, Kind::Leave] {
-                docs -= part.postings(&Term::kind(kind))?;
-            }
-            if let Some((key, doc)) = part.oldest(&docs, 1, None)?.first().copied()
-                && oldest.as_ref().is_none_or(|(k, _)| key < *k)
-            {
-                oldest = Some((key, part.record(doc)?.subjects));
-            }
-        }
-        Ok(oldest)
     }
 
     pub(super) fn number(&self, identifier: &str) -> Result<Option<PersonNumber>> {
@@ -570,7 +469,7 @@ impl<'a, 'r> Draft<'a, 'r> {
     }
 
     /// The entry of this draft with this identity.
-    fn entry(&self, conversation: &str, id: &str, identity: IdHash) -> Option<&BatchEntry<'r>> {
+    pub(super) fn entry(&self, conversation: &str, id: &str, identity: IdHash) -> Option<&BatchEntry<'r>> {
         let same = |e: &BatchEntry<'_>| {
             let record = e.record();
             record.id == id && record.conversation == conversation

@@ -3,11 +3,12 @@
 
 use zeroize::Zeroizing;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::id::{Micros, PersonNumber};
 use crate::index::People;
-use crate::ingest::assemble::{About, Draft};
-use crate::ingest::refused::Refusal;
+use crate::ingest::about::About;
+use crate::ingest::assemble::Draft;
+use crate::ingest::refused::{self, Refusal};
 use crate::policy::selector::RecordFacts;
 use crate::policy::{self, Action, Facts, Ground, Held, Reach};
 use crate::query::held::Keeps;
@@ -38,14 +39,8 @@ impl Draft<'_, '_> {
         if gate == Gate::Open || gate == Gate::Quarantine && record.kind == Kind::Delete {
             return Ok(false);
         }
-        let facts = RecordFacts {
-            kind: record.kind,
-            conversation: &record.conversation,
-            author: &record.author,
-            channel: &record.channel,
-            tags: &record.tags,
-        };
-        let missing = missing(self.view, &self.rules, &facts, subjects, self.env.clock.now())?;
+        let missing =
+            missing(self.view, &self.rules, &RecordFacts::from(record), subjects, self.env.clock.now())?;
         let facts = Facts { missing_consents: missing, ..Facts::default() };
         if gate == Gate::Quarantine && !record.kind.has_target() {
             let asked = policy::ask(Action::Append, &facts, self.env.clock.now());
@@ -81,16 +76,10 @@ impl Draft<'_, '_> {
             Ok(_) => return Ok(()),
             Err(ground) => ground,
         };
-        let refused = |message: String| Error::new(ErrorKind::Refused, message);
         let error = match &ground {
-            Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
+            Ground::Hold { .. } => refused::error(&ground)
                 .hint("what is held is neither hidden nor changed; give it again once the hold is lifted"),
-            Ground::Consent { missing } => {
-                refused(format!("there is no consent for: {}", missing.join(", "))).hint(
-                    "`escrow consent give` notes one; `escrow gate show` says what is asked of which records",
-                )
-            }
-            other => refused(format!("a rule forbids it: {}", other.name())),
+            other => refused::error(other),
         };
         let refusal = Refusal { action, ground, records: 1, people: Vec::new() };
         refusal.join(&mut self.refusals.borrow_mut());

@@ -1,5 +1,6 @@
 //! Two identifiers of one person: of two people who are erased together, or of one who has both.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -45,17 +46,10 @@ pub fn link(state: &Arc<State>, by: By<'_>, a: &str, b: &str) -> Result<()> {
             // Nobody is linked to herself.
             return Ok(());
         }
-        let tree = keyring.tree();
-        let mut group = vec![a, b];
-        let mut next = 0;
-        while let Some(n) = group.get(next).copied() {
-            next += 1;
-            for other in catalog::links(&tree, n)? {
-                if !group.contains(&other) {
-                    group.push(other);
-                }
-            }
-        }
+        let group: BTreeSet<PersonNumber> = {
+            let view = state.view.read();
+            view.linked(a)?.into_iter().chain(view.linked(b)?).collect()
+        };
         if group.len() > LINKED_MAX {
             return Err(Error::invalid(format!("at most {LINKED_MAX} people can be linked")));
         }
@@ -161,11 +155,8 @@ fn with_rolled(
         }
     };
     drop(keyring);
-    let refused = match &ground {
-        Ground::Hold { codes } => Error::new(ErrorKind::Refused, format!("held: {}", codes.join(", ")))
-            .hint("who is held stays who she is; repeat once the hold is lifted"),
-        other => Error::new(ErrorKind::Refused, format!("a rule forbids it: {}", other.name())),
-    };
+    let refused =
+        refused::error(&ground).hint("who is held stays who she is; repeat once the hold is lifted");
     let people = found.to_vec();
     refused::record(state, by.queue, by.actor, &Refusal { action, ground, records: 0, people })?;
     Err(refused)
@@ -178,10 +169,7 @@ fn ask(
     people: [PersonNumber; 2],
 ) -> Result<std::result::Result<Permit, Ground>> {
     let view = state.view.read();
-    if view.rules().unread > 0 {
-        return Err(Error::corrupt("records of registers can't be read, and may tell of holds")
-            .hint("`escrow verify` names them"));
-    }
+    view.check_rules()?;
     let standing = Standing::of(&view)?;
     let mut codes: Vec<String> = Vec::new();
     for code in people.iter().flat_map(|number| standing.on_person(*number)) {

@@ -1,11 +1,13 @@
 //! Append: records are checked, numbered, sealed as one frame, synced, indexed, acknowledged.
 
+mod about;
 pub mod acts;
 pub mod amend;
 pub mod asked;
 pub mod assemble;
 pub mod bell;
 pub mod change;
+mod customer;
 pub mod frame;
 pub(crate) mod gate;
 pub mod link;

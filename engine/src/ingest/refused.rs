@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::id::{Handle, PersonNumber};
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::{Handle, Micros, PersonNumber};
 use crate::ingest::{Acts, Queue};
 use crate::policy::{Action, Ground};
 use crate::receipts::{Act, Deed};
-use crate::record::Stored;
+use crate::record::{Stored, time};
 use crate::state::State;
 
 /// Something that a rule forbade.
@@ -51,6 +51,25 @@ impl Refusal {
             Some(one) => one.records += self.records,
             None => all.push(self),
         }
+    }
+}
+
+/// The refusal as its caller gets it; who knows better what to do says so.
+pub fn error(ground: &Ground) -> Error {
+    let refused = |message: String| Error::new(ErrorKind::Refused, message);
+    match ground {
+        Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
+            .hint("`escrow hold list` says what for; it can go once the hold is lifted"),
+        Ground::Lock { until: Micros::MAX } => {
+            refused("kept by law, until a date that is not known".to_owned())
+                .hint("`escrow class list` says by what; it may run from an event that has not come")
+        }
+        Ground::Lock { until } => refused(format!("kept by law until {}", time::format(*until))),
+        Ground::Consent { missing } => refused(format!("there is no consent for: {}", missing.join(", ")))
+            .hint("`escrow consent give` notes one; `escrow gate show` says what is asked of which records"),
+        Ground::Approval { .. } => refused("somebody else must approve it".to_owned())
+            .hint("`escrow request` plans it and has it approved"),
+        other => refused(format!("a rule forbids it: {}", other.name())),
     }
 }
 
