@@ -6,7 +6,7 @@ use crate::erase::certificate::{self, Certificate};
 use crate::erase::{pass, rules};
 use crate::error::Result;
 use crate::id::{PersonNumber, RequestId};
-use crate::ingest::Queue;
+use crate::ingest::{Queue, refused};
 use crate::keyring::entry::Class;
 use crate::keyring::pending::{Target, Waiting};
 use crate::keyring::{Changes, catalog};
@@ -53,7 +53,7 @@ pub fn expire(state: &Arc<State>, queue: &Queue) -> Result<Vec<Certificate>> {
             let waiting = Waiting::new(Target::Audit { class, numbers: numbers.to_vec() }, now);
             let facts = Facts { past_maximum: true, ..Facts::default() };
             let (permit, _) =
-                policy::ask(Action::ExpireActs, &facts, now).map_err(|ground| rules::refusal(&ground))?;
+                policy::ask(Action::ExpireActs, &facts, now).map_err(|ground| refused::error(&ground))?;
             rules::accept(permit, &mut changes, &tree, request, waiting)?;
             requests.push(request);
         }

@@ -216,12 +216,8 @@ fn record_late(state: &Arc<State>, queue: &Queue, actor: Option<&str>, request: 
 /// Does what was accepted of the store's own accord, and answers with its certificate.
 fn finish_accepted(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<Option<Certificate>> {
     pass::run_with_room(state, queue, request)?;
-    let mut found = certificate::find(&state.view.read(), request)?;
-    if let Some(certificate) = &mut found {
-        // It is erased, whatever keeps the log from being signed.
-        certificate.evidence = beside_erasures(|| certificate::sign(state, certificate, None)).ok();
-    }
-    Ok(found)
+    let found = certificate::find(&state.view.read(), request)?;
+    Ok(found.map(|certificate| signed(state, certificate, &EraseOptions::default())))
 }
 
 /// The certificate as this call is answered. It is erased, whatever keeps the log from being signed: then
@@ -343,7 +339,7 @@ fn announce(
             let actor = options.actor.as_deref();
             let refusal = Refusal { action, ground, records, people };
             refused::record(state, queue, actor, &refusal)?;
-            return Err(rules::refusal(&refusal.ground));
+            return Err(refused::error(&refusal.ground));
         }
     };
     let mut changes = Changes::new();

@@ -18,7 +18,7 @@ use crate::erase::{Certificate, finish_accepted, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
 use crate::index::{Mask, Part};
-use crate::ingest::Queue;
+use crate::ingest::{Queue, refused};
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Basis, Facts};
@@ -202,7 +202,7 @@ fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
     // What holds, locks and restrictions keep was left out record by record.
     let facts = Facts { past_maximum: true, ..Facts::default() };
     let asked = policy::ask(Action::ExpireClass, &facts, now);
-    let (permit, _) = asked.map_err(|ground| rules::refusal(&ground))?;
+    let (permit, _) = asked.map_err(|ground| refused::error(&ground))?;
     rules::accept(permit, &mut changes, &tree, request, waiting)?;
     commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
     Ok(Some(request))
@@ -220,7 +220,7 @@ pub(crate) fn are_due(view: &View, keeps: &Keeps<'_>, seqs: &[Seq], at: Micros) 
 /// Every class, and what is due of it at an instant, but for what `mask` hides.
 fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> {
     let registers = view.rules();
-    rules::check_read(view)?;
+    view.check_rules()?;
     let parts = view.parts();
     let mut due = Due { classes: Vec::new(), taken_back: None, quarantine: None, erase: Vec::new() };
     for class in registers.classes.iter() {

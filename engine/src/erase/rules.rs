@@ -7,7 +7,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::erase::{family, retention, target};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, RequestId, Seq};
 use crate::index::{Field, Part, Term};
 use crate::ingest::{Queue, register};
@@ -33,19 +33,6 @@ pub struct Ruled {
     pub kept: Kept,
 }
 
-/// Refuses where records of registers can't be read: what they say of holds is not known.
-///
-/// # Errors
-/// *Corrupt* then.
-pub fn check_read(view: &View) -> Result<()> {
-    if view.rules().unread == 0 {
-        return Ok(());
-    }
-    Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
-        "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
-    ))
-}
-
 /// What the store believes of the time, and no later than the clock: one that was set forward ends no lock.
 ///
 /// # Errors
@@ -61,7 +48,7 @@ pub fn believed(state: &State, tree: &Tree) -> Result<Micros> {
 /// # Errors
 /// *Corrupt* where registers can't be read: what they hold is not known then.
 pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -> Result<Ruled> {
-    check_read(view)?;
+    view.check_rules()?;
     let keeps = Keeps::of(view, now)?;
     let parts = view.parts();
     let mut content = Vec::with_capacity(parts.len());
@@ -132,7 +119,7 @@ pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -
 /// Whether what somebody had restricted may go: where she asks for it herself (GDPR article 18 (2)). Who is
 /// erased asks, and so does whoever asks for a part of her.
 const fn takes_restricted(target: &Target) -> bool {
-    matches!(target, Target::Persons(_) | Target::Records { of: 1, .. })
+    matches!(target, Target::Persons(_) | Target::Records { of: Target::PERSON, .. })
 }
 
 /// Documents that any of these people wrote.
@@ -303,25 +290,6 @@ pub fn is_part_of(view: &View, tree: &Tree, request: RequestId, target: &Target)
     Ok(any && left.is_empty())
 }
 
-/// The refusal as its caller gets it.
-pub fn refusal(ground: &Ground) -> Error {
-    let refused = |message: String| Error::new(ErrorKind::Refused, message);
-    match ground {
-        Ground::Hold { codes } => refused(format!("held: {}", codes.join(", ")))
-            .hint("`escrow hold list` says what for; it can go once the hold is lifted"),
-        Ground::Lock { until: Micros::MAX } => {
-            refused("kept by law, until a date that is not known".to_owned())
-                .hint("`escrow class list` says by what; it may run from an event that has not come")
-        }
-        Ground::Lock { until } => {
-            refused(format!("kept by law until {}", crate::record::time::format(*until)))
-        }
-        Ground::Approval { .. } => refused("somebody else must approve it".to_owned())
-            .hint("`escrow request` plans it and has it approved"),
-        other => refused(format!("a rule forbids it: {}", other.name())),
-    }
-}
-
 /// What a decision leaves of a target, with the right to take it.
 ///
 /// # Errors
@@ -344,11 +312,6 @@ const RESTRICTION: &str = "kept-";
 /// The erasure that left a restriction, by the code of that.
 pub fn restriction_of(code: &str) -> Option<RequestId> {
     code.strip_prefix(RESTRICTION).and_then(RequestId::parse)
-}
-
-/// Whether something would stay of what the facts are about.
-pub fn keeps_a_part(facts: &Facts) -> bool {
-    facts.held.reach > Reach::None || facts.lock.is_some()
 }
 
 /// What rules keep of a person whose erasure was asked for is restricted until it may go (GDPR article 18):

@@ -164,6 +164,8 @@ impl Waiting {
 }
 
 impl Target {
+    /// Code of a person.
+    pub const PERSON: u8 = 1;
     /// Code of a retention class whose time is over.
     pub const CLASS: u8 = 8;
 
@@ -179,7 +181,7 @@ impl Target {
     /// record. What 8 is says [`Self::CLASS`].
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Persons(_) => 1,
+            Self::Persons(_) => Self::PERSON,
             Self::Conversation(_) => 2,
             Self::Record { .. } => 3,
             Self::Audit { class: Class::Acts, .. } => 4,

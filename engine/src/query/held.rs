@@ -25,6 +25,7 @@ use crate::view::View;
 use crate::view::overlays::Shown;
 
 pub(crate) use kept::{Found, Keeps};
+pub(crate) use speaking::{At, place};
 pub(crate) use starts::{Starts, mark_of};
 
 /// Bytes of a salt, which stands before a record wherever it lies.
@@ -136,12 +137,12 @@ impl<'v> Standing<'v> {
 
     /// Documents that each of them is about, by hold and part; a record and its edits together.
     fn docs(&self, view: &View) -> Result<Vec<(&'v str, Vec<RoaringBitmap>)>> {
+        let shown = self.shown.as_ref().map(Shown::parts).unwrap_or_default();
         let mut all = Vec::with_capacity(self.holds.len());
         for ready in &self.holds {
             let mut docs = Vec::with_capacity(self.parts.len());
             for (nth, part) in self.parts.iter().enumerate() {
-                let shown = self.shown.as_ref().and_then(|shown| shown.parts().get(nth).copied());
-                docs.push(ready.docs(*part, shown)?);
+                docs.push(ready.docs(*part, shown.get(nth).copied())?);
             }
             speaking::add_edited(view, &self.parts, &mut docs)?;
             all.push((ready.hold.code.as_str(), docs));

@@ -4,7 +4,6 @@ use zeroize::Zeroizing;
 
 use crate::error::Result;
 use crate::id::{Micros, Seq};
-use crate::index::Mask;
 use crate::ingest::gate::missing_of;
 use crate::query::reading::Reading;
 use crate::receipts::{Deed, Detail};
@@ -71,9 +70,10 @@ impl Reading<'_> {
             let (mut all, mut people) = (Vec::new(), Vec::new());
             for part in shown.parts() {
                 let docs = part.quarantined()?;
-                let hidden =
-                    if docs.is_empty() { Mask::default().docs_in(part)? } else { view.mask.docs_in(part)? };
-                for doc in docs - hidden {
+                if docs.is_empty() {
+                    continue;
+                }
+                for doc in docs - view.mask.docs_in(part)? {
                     let stored = Zeroizing::new(part.record(doc)?);
                     let mut subjects = Vec::new();
                     for number in &stored.subjects {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use zeroize::Zeroizing;
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, PersonNumber, Seq};
 use crate::index::{Field, People, Term};
 use crate::keyring::catalog;
@@ -58,6 +58,19 @@ impl View {
     /// The state of every register but consents.
     pub const fn rules(&self) -> &Arc<Registers> {
         &self.rules
+    }
+
+    /// Refuses where records of registers can't be read: what they say of holds is not known.
+    ///
+    /// # Errors
+    /// *Corrupt* then.
+    pub fn check_rules(&self) -> Result<()> {
+        if self.rules.unread == 0 {
+            return Ok(());
+        }
+        Err(Error::corrupt("records of registers can't be read, and may tell of holds").hint(
+            "`escrow verify` names them; put the files back, or give them up with --repair --accept-losses",
+        ))
     }
 
     /// Applies a record that was just written.

@@ -202,7 +202,7 @@ fn announce(
             let actor = options.actor.as_deref();
             let refusal = Refusal { action: Action::Redact, ground, records: 1, people: subjects };
             refused::record(state, queue, actor, &refusal)?;
-            return Err(rules::refusal(&refusal.ground));
+            return Err(refused::error(&refusal.ground));
         }
     };
     let mut changes = Changes::new();

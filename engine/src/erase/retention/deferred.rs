@@ -9,7 +9,7 @@ use crate::id::{Micros, PersonNumber, RequestId};
 use crate::ingest::{Queue, register};
 use crate::keyring::Changes;
 use crate::keyring::pending::{Done, Target, Waiting};
-use crate::policy::{self, Action, Facts};
+use crate::policy::{Action, Permit};
 use crate::register::Event;
 use crate::register::hold::{self, Scope};
 use crate::session::Session;
@@ -39,18 +39,22 @@ pub(super) fn due(view: &View, at: Micros) -> Result<Vec<Deferred>> {
         let lifted = rules.holds.iter().filter_map(|hold| hold.released).filter(|at| *at >= placed.at).max();
         let after = |lifted: Micros| rules.settings.grace.map_or(Some(lifted), |grace| grace.after(lifted));
         let is_over = lifted.is_none_or(|lifted| after(lifted).is_some_and(|end| end <= at));
-        if is_over && view.handle(person)?.is_some() && !is_kept(view, person, at)? {
+        if is_over && view.handle(person)?.is_some() && free(view, person, at)?.is_some() {
             all.push(Deferred { code: placed.hold.code.clone(), person, first });
         }
     }
     Ok(all)
 }
 
-fn is_kept(view: &View, person: PersonNumber, at: Micros) -> Result<bool> {
+/// The right to erase somebody whole, if no rule keeps anything of her.
+fn free(view: &View, person: PersonNumber, at: Micros) -> Result<Option<(Permit, Target)>> {
     let target = Target::Persons(view.linked(person)?);
     let hits = target::matching(view, &target)?;
-    let facts = rules::look(view, &target, &hits.0, at)?.facts;
-    Ok(policy::ask(Action::ErasePerson, &facts, at).is_err() || rules::keeps_a_part(&facts))
+    let ruled = rules::look(view, &target, &hits.0, at)?;
+    Ok(match rules::settle(Action::ErasePerson, target, ruled, at) {
+        Ok((permit, target, None)) => Some((permit, target)),
+        Ok((_, _, Some(_))) | Err(_) => None,
+    })
 }
 
 /// Erases what was kept of somebody; who approved it first, and on what law it rests, is said again.
@@ -68,21 +72,17 @@ pub(super) fn complete(
         let keyring = state.keyring.lock();
         let tree = keyring.tree();
         let view = state.view.read();
-        if view.mask.hides(deferred.person) || is_kept(&view, deferred.person, at)? {
+        if view.mask.hides(deferred.person) {
             return Ok(None);
         }
+        let Some((permit, target)) = free(&view, deferred.person, at)? else { return Ok(None) };
         let first = certificate::find(&view, deferred.first)?;
         let progress = Done {
             basis: first.as_ref().and_then(|first| first.basis).map_or(0, |basis| basis as u8),
             approvers: first.map(|first| first.approvers).unwrap_or_default(),
             ..Done::default()
         };
-        let target = Target::Persons(view.linked(deferred.person)?);
         drop(view);
-        // Whatever keeps something was asked right before.
-        let asked =
-            policy::ask(Action::ErasePerson, &Facts { asked_by_person: true, ..Facts::default() }, at);
-        let (permit, _) = asked.map_err(|ground| rules::refusal(&ground))?;
         let waiting = Waiting { progress, ..Waiting::new(target, state.env.clock.now()) };
         let mut changes = Changes::new();
         rules::accept(permit, &mut changes, &tree, request, waiting)?;

@@ -11,9 +11,9 @@ use roaring::RoaringBitmap;
 
 use crate::error::Result;
 use crate::id::{Micros, Seq};
-use crate::index::{Mask, Part};
-use crate::policy::{self, Action, Facts, Ground, Held, Lock, Reach};
-use crate::query::held::Keeps;
+use crate::index::Mask;
+use crate::policy::{self, Action, Ground};
+use crate::query::held::{At, Keeps, place};
 use crate::register::settings::Deletion;
 use crate::view::View;
 
@@ -30,9 +30,6 @@ pub struct TakenBack {
     /// When the grace of the next is over, of those whose grace is not.
     pub next: Option<Micros>,
 }
-
-/// Where a record stands: the number of its part, and its document there.
-type At = (usize, u32);
 
 /// What is due at an instant, and the log positions of it, ascending; but for what `mask` hides, or something that
 /// speaks of it. `None` where deletions hide only.
@@ -84,17 +81,12 @@ pub(super) fn look(
         going.get_mut(*nth).into_iter().for_each(|docs| _ = docs.insert(*doc));
     }
     let kept = keeps.among(&going)?;
-    let kept: Vec<[RoaringBitmap; 3]> = (0..parts.len()).map(|nth| kept.parted(nth)).collect();
     let mut due = Vec::with_capacity(over.len());
-    for (seq, (nth, doc)) in over {
-        let by = kept.get(nth).map(|kept| kept.each_ref().map(|docs| docs.contains(doc)));
-        let [is_held, is_restricted, is_locked] = by.unwrap_or_default();
-        let held = Held { reach: if is_held { Reach::All } else { Reach::None }, codes: Vec::new() };
-        let lock = is_locked.then_some(Lock { reach: Reach::All, until: Micros::MAX });
-        let facts = Facts { held, lock, restricted: is_restricted, ..Facts::default() };
+    for (seq, at_doc) in over {
+        let facts = kept.facts(at_doc);
         match policy::ask(Action::UserErase, &facts, at) {
             // Who had it restricted asked that it stay; who took it back may be another.
-            Ok(_) if is_restricted => found.held += 1,
+            Ok(_) if facts.restricted => found.held += 1,
             Ok(_) => due.push(seq),
             Err(Ground::Lock { .. }) => found.locked += 1,
             Err(_) => found.held += 1,
@@ -102,13 +94,4 @@ pub(super) fn look(
     }
     found.due = due.len() as u64;
     Ok(Some((found, due)))
-}
-
-fn place(parts: &[&dyn Part], seq: Seq) -> Result<Option<At>> {
-    for (nth, part) in parts.iter().enumerate() {
-        if let Some(doc) = part.doc_of(seq)? {
-            return Ok(Some((nth, doc)));
-        }
-    }
-    Ok(None)
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::error::Result;
 use crate::id::{Micros, Seq};
 use crate::index::Mask;
-use crate::policy::{self, Action, Facts, Ground, Held, Lock, Reach};
+use crate::policy::{self, Action, Facts, Ground};
 use crate::query::held::Keeps;
 use crate::record::quarantine::came_at;
 use crate::view::View;
@@ -64,17 +64,9 @@ pub(super) fn look(
     let kept = keeps.among(&over)?;
     let mut due = Vec::new();
     for (nth, (part, over)) in shown.parts().iter().zip(&over).enumerate() {
-        let [held, restricted, locked] = kept.parted(nth);
         let mut free = RoaringBitmap::new();
         for doc in over {
-            let reach = |is: bool| if is { Reach::All } else { Reach::None };
-            let facts = Facts {
-                held: Held { reach: reach(held.contains(doc)), codes: Vec::new() },
-                lock: locked.contains(doc).then_some(Lock { reach: Reach::All, until: Micros::MAX }),
-                restricted: restricted.contains(doc),
-                past_maximum: true,
-                ..Facts::default()
-            };
+            let facts = Facts { past_maximum: true, ..kept.facts((nth, doc)) };
             match policy::ask(Action::ExpireClass, &facts, at) {
                 Ok(_) => drop(free.insert(doc)),
                 Err(Ground::Lock { .. }) => found.locked += 1,

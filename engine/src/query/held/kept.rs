@@ -5,7 +5,8 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{Micros, PersonNumber};
 use crate::index::Part;
-use crate::query::held::{Standing, Starts, speaking};
+use crate::policy::{Facts, Held, Lock as LockFact, Reach};
+use crate::query::held::{At, Standing, Starts, speaking};
 use crate::register::class::Kept as Class;
 use crate::view::View;
 
@@ -57,6 +58,18 @@ impl Found {
     /// Whether holds keep some.
     pub(crate) fn holds_some(&self) -> bool {
         self.held.iter().any(|docs| !docs.is_empty())
+    }
+
+    /// What is kept of one document, as the policy is asked of it.
+    pub(crate) fn facts(&self, (nth, doc): At) -> Facts {
+        let is_in = |docs: &[RoaringBitmap]| docs.get(nth).is_some_and(|docs| docs.contains(doc));
+        let reach = if is_in(&self.held) { Reach::All } else { Reach::None };
+        Facts {
+            held: Held { reach, codes: Vec::new() },
+            lock: is_in(&self.locked).then_some(LockFact { reach: Reach::All, until: Micros::MAX }),
+            restricted: is_in(&self.restricted),
+            ..Facts::default()
+        }
     }
 
     /// What holds, restrictions and locks keep of a part.

@@ -8,8 +8,8 @@ use crate::index::{Part, Term};
 use crate::record::Kind;
 use crate::view::View;
 
-/// A document of one of the parts of a view.
-pub(super) type At = (usize, u32);
+/// A document of one of the parts of a view: the number of the part, and its own there.
+pub(crate) type At = (usize, u32);
 
 /// Adds the records of which these documents are edits.
 pub(super) fn add_edited(view: &View, parts: &[&dyn Part], docs: &mut [RoaringBitmap]) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn add_edited(view: &View, parts: &[&dyn Part], docs: &mut [RoaringBi
         return Ok(());
     }
     for root in view.roots(&edits)?.into_iter().flatten() {
-        if let Some((nth, doc)) = find(parts, root)?
+        if let Some((nth, doc)) = place(parts, root)?
             && let Some(docs) = docs.get_mut(nth)
         {
             docs.insert(doc);
@@ -68,7 +68,7 @@ pub(super) fn spoken(view: &View, parts: &[&dyn Part], among: &[RoaringBitmap]) 
             let seqs: Vec<Seq> = events.iter().map(|(_, event)| *event).collect();
             for ((doc, _), root) in events.into_iter().zip(view.roots(&seqs)?) {
                 if let Some(root) = root {
-                    pairs.extend(find(parts, root)?.map(|root| ((nth, doc), root)));
+                    pairs.extend(place(parts, root)?.map(|root| ((nth, doc), root)));
                 }
             }
         }
@@ -76,7 +76,11 @@ pub(super) fn spoken(view: &View, parts: &[&dyn Part], among: &[RoaringBitmap]) 
     Ok(pairs)
 }
 
-fn find(parts: &[&dyn Part], seq: Seq) -> Result<Option<At>> {
+/// Where a log position stands; `None` if in none of the parts.
+///
+/// # Errors
+/// Unreadable files.
+pub(crate) fn place(parts: &[&dyn Part], seq: Seq) -> Result<Option<At>> {
     for (nth, part) in parts.iter().enumerate() {
         if let Some(doc) = part.doc_of(seq)? {
             return Ok(Some((nth, doc)));
