@@ -8,13 +8,15 @@ use std::sync::Arc;
 use escrowdb::id::Micros;
 use escrowdb::record::Kind;
 use escrowdb::register::class::{Class, Event as ClassEvent, Start, Then};
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{Effect, Scope};
 use escrowdb::register::{Event, settings};
 use escrowdb::session::Session;
 use escrowdb::store::{CompactOptions, Outcome, Record, RetentionReport, Store, TakenBack};
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
+
+use super::holds::{place, release};
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000_000;
@@ -109,14 +111,7 @@ fn run(store: &Store) -> RetentionReport {
 }
 
 fn hold(store: &Store, code: &str, scope: Scope) {
-    let (matter, ground) = ("Meyer v. Shop".into(), "claim".into());
-    let hold = Hold { code: code.into(), effect: Effect::Hold, scope, matter, ground, review: None };
-    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
-}
-
-fn release(store: &Store, code: &str) {
-    let release = hold::Event::Release { code: code.into(), reason: "settled".into() };
-    store.change(&dana(), Event::Hold(release)).unwrap();
+    place(store, code, Effect::Hold, scope);
 }
 
 /// A record with an edit, a reaction of somebody else, and a tag; one that stays has the same.

@@ -13,7 +13,7 @@ use escrowdb::policy::Action;
 use escrowdb::record::Kind;
 use escrowdb::register::Event;
 use escrowdb::register::class::{self, Class, Start, Then};
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{Effect, Scope};
 use escrowdb::session::Session;
 use escrowdb::store::{
     CompactOptions, EraseOptions, Outcome, Record, Redaction, SearchOptions, Selector, Store,
@@ -22,6 +22,8 @@ use escrowdb::vfs::MemoryVfs;
 use escrowdb::{Error, ErrorKind};
 use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::entropy::SeededEntropy;
+
+use super::holds::place;
 
 const START: i64 = 1_767_225_600_000_000;
 
@@ -194,9 +196,7 @@ fn held() -> Held {
         ("conversation", Scope::Conversation("c1".into())),
         ("query", Scope::Query { text: "lamp".into(), at: Micros(START) }),
     ] {
-        let (matter, ground) = ("Meyer v. Shop".to_owned(), "claim".to_owned());
-        let hold = Hold { code: code.into(), effect: Effect::Hold, scope, matter, ground, review: None };
-        store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
+        place(&store, code, Effect::Hold, scope);
     }
     clock.advance(10 * Micros::DAY);
     Held { store, clock }

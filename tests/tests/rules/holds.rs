@@ -47,26 +47,36 @@ fn store_on(disk: Arc<dyn Vfs>) -> Store {
     store
 }
 
-fn dana() -> Session {
+pub(crate) fn dana() -> Session {
     Session::new().actor("dana").purpose("test")
 }
 
-fn place(store: &Store, code: &str, effect: Effect, scope: Scope) {
-    let (code, matter, ground) = (code.to_owned(), "Meyer v. Shop".to_owned(), "claim".to_owned());
-    let hold = Hold { code, effect, scope, matter, ground, review: None };
-    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
+/// Places a hold or a restriction.
+pub(crate) fn place(store: &Store, code: &str, effect: Effect, scope: Scope) {
+    try_place(store, code, effect, scope).unwrap();
 }
 
-fn release(store: &Store, code: &str) {
+pub(crate) fn try_place(
+    store: &Store,
+    code: &str,
+    effect: Effect,
+    scope: Scope,
+) -> Result<(), escrowdb::Error> {
+    let (code, matter, ground) = (code.to_owned(), "Meyer v. Shop".to_owned(), "claim".to_owned());
+    let hold = Hold { code, effect, scope, matter, ground, review: None };
+    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).map(drop)
+}
+
+pub(crate) fn release(store: &Store, code: &str) {
     let release = hold::Event::Release { code: code.into(), reason: "settled".into() };
     store.change(&dana(), Event::Hold(release)).unwrap();
 }
 
-fn person(store: &Store, name: &str) -> Scope {
+pub(crate) fn person(store: &Store, name: &str) -> Scope {
     Scope::Person(store.number_of(name).unwrap().0)
 }
 
-fn query(text: &str) -> Scope {
+pub(crate) fn query(text: &str) -> Scope {
     Scope::Query { text: text.into(), at: Micros(START) }
 }
 

@@ -11,7 +11,7 @@ use escrowdb::ErrorKind;
 use escrowdb::id::{Micros, RequestId};
 use escrowdb::record::Kind;
 use escrowdb::register::class::{self, Class, Start, Then};
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{Effect, Scope};
 use escrowdb::register::{Event, settings};
 use escrowdb::session::Session;
 use escrowdb::store::{
@@ -23,6 +23,8 @@ use escrowdb_tests::clock::ManualClock;
 use escrowdb_tests::crash::{CrashOptions, crashes};
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::recording_vfs::RecordingVfs;
+
+use super::holds::{self, dana, person, query, release, try_place};
 
 const START: i64 = 1_767_225_600_000_000;
 const DAY: i64 = Micros::DAY;
@@ -58,31 +60,8 @@ fn add(store: &Store, records: &[Record]) {
     }
 }
 
-fn dana() -> Session {
-    Session::new().actor("dana").purpose("test")
-}
-
 fn place(store: &Store, code: &str, scope: Scope) {
-    try_place(store, code, scope).unwrap();
-}
-
-fn try_place(store: &Store, code: &str, scope: Scope) -> Result<(), escrowdb::Error> {
-    let (code, matter, ground) = (code.to_owned(), "Meyer v. Shop".to_owned(), "claim".to_owned());
-    let hold = Hold { code, effect: Effect::Hold, scope, matter, ground, review: None };
-    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).map(drop)
-}
-
-fn release(store: &Store, code: &str) {
-    let release = hold::Event::Release { code: code.into(), reason: "settled".into() };
-    store.change(&dana(), Event::Hold(release)).unwrap();
-}
-
-fn person(store: &Store, name: &str) -> Scope {
-    Scope::Person(store.number_of(name).unwrap().0)
-}
-
-fn query(text: &str) -> Scope {
-    Scope::Query { text: text.into(), at: Micros(START) }
+    holds::place(store, code, Effect::Hold, scope);
 }
 
 fn define(store: &Store, start: Start, lock: Option<&str>, maximum: Option<&str>, selector: &str) {
@@ -271,6 +250,17 @@ fn a_hold_follows_links() {
     assert!(matches!(store.append(&[deletion]).unwrap().remove(0), Outcome::Rejected(_)));
 }
 
+/// A restriction of one of two linked people left the other's records in sight.
+#[test]
+fn a_restriction_follows_links() {
+    let Made { store, .. } = made();
+    add(&store, &[say("m1", "anna", "c1", 0, "one"), say("m2", "anna@example.org", "c2", 0, "two")]);
+    store.link("anna", "anna@example.org").unwrap();
+    holds::place(&store, "r", Effect::Restrict, person(&store, "anna"));
+    let seen = |session: Session| store.session(session).count("*").unwrap();
+    assert_eq!((seen(dana()), seen(dana().case("r"))), (0, 2));
+}
+
 /// A message and its deletion in one batch hid what is held, for the message was not there to be asked about;
 /// and so did a deletion that came first.
 #[test]
@@ -364,7 +354,7 @@ fn a_hold_on_who_is_being_erased_wins_until_the_last_look() {
     thread::scope(|s| {
         let erasing = s.spawn(|| erase(&store, &of("anna")));
         assert!(gate.reached(Duration::from_secs(20)), "the erasure writes an index");
-        let placed = try_place(&store, "h", scope);
+        let placed = try_place(&store, "h", Effect::Hold, scope);
         gate.open();
         placed.unwrap();
         assert_eq!(erasing.join().unwrap().err().unwrap().kind(), ErrorKind::Refused);

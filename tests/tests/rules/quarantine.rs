@@ -11,7 +11,7 @@ use escrowdb::id::Micros;
 use escrowdb::record::Kind;
 use escrowdb::register::Event;
 use escrowdb::register::consent::Deed;
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{self, Effect, Scope};
 use escrowdb::register::settings::{self, Gate, GateRule};
 use escrowdb::session::Session;
 use escrowdb::store::{
@@ -19,6 +19,8 @@ use escrowdb::store::{
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::clock::ManualClock;
+
+use super::holds::place;
 
 use crate::consents::{START, builder, dana, event, store};
 
@@ -219,16 +221,7 @@ fn it_dies_with_its_person_and_with_its_time() {
     let all = made.store.retention(false).unwrap().quarantine.unwrap();
     assert_eq!((all.records, all.due, all.next), (1, 0, Some(Micros(START + 30 * Micros::DAY))));
     let number = made.store.number_of("ben").unwrap().0;
-    let (matter, ground) = ("Meyer v. Shop".into(), "claim".into());
-    let hold = Hold {
-        code: "h1".into(),
-        effect: Effect::Hold,
-        scope: Scope::Person(number),
-        matter,
-        ground,
-        review: None,
-    };
-    made.store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
+    place(&made.store, "h1", Effect::Hold, Scope::Person(number));
     made.live_until(31);
     made = made.reopened();
     let kept = made.store.retention(false).unwrap();

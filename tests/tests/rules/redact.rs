@@ -14,7 +14,7 @@ use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::merkle::text::RecordProof;
 use escrowdb::record::{Kind, Stored};
 use escrowdb::register::class::{self, Class, Start, Then};
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{Effect, Scope};
 use escrowdb::register::{Event, request, settings};
 use escrowdb::session::Session;
 use escrowdb::store::{
@@ -29,6 +29,8 @@ use escrowdb_tests::crash::{CrashOptions, crashes, marks};
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::faulty_vfs::{Fault, FaultyVfs, Plan};
 use escrowdb_tests::recording_vfs::RecordingVfs;
+
+use super::holds::{place, release};
 
 const START: i64 = 1_767_225_600_000_000;
 const CARD: &str = "my card is 4111 1111, thanks";
@@ -89,17 +91,6 @@ fn found(store: &Store, query: &str) -> Vec<String> {
     let mut ids: Vec<_> = hits.into_iter().map(|hit| hit.id).collect();
     ids.sort();
     ids
-}
-
-fn place(store: &Store, code: &str, effect: Effect, scope: Scope) {
-    let hold =
-        Hold { code: code.into(), effect, scope, matter: "a".into(), ground: "claim".into(), review: None };
-    store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
-}
-
-fn release(store: &Store, code: &str) {
-    let release = hold::Event::Release { code: code.into(), reason: "settled".into() };
-    store.change(&dana(), Event::Hold(release)).unwrap();
 }
 
 fn query(text: &str) -> Scope {

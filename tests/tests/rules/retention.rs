@@ -12,7 +12,7 @@ use escrowdb::merkle::signer::VerifierKey;
 use escrowdb::record::{Kind, time};
 use escrowdb::register::Event;
 use escrowdb::register::class::{Class, Event as ClassEvent, Start, Then};
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
+use escrowdb::register::hold::{self, Effect, Scope};
 use escrowdb::session::Session;
 use escrowdb::store::{
     Builder, ClassReport, CompactOptions, Outcome, Record, RetentionReport, SearchOptions, Store,
@@ -25,6 +25,8 @@ use escrowdb_tests::crash::{CrashOptions, crashes};
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::faulty_vfs::{Fault, FaultyVfs, Plan};
 use escrowdb_tests::recording_vfs::RecordingVfs;
+
+use super::holds::place;
 
 /// 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600_000_000;
@@ -269,14 +271,9 @@ fn holds_and_restrictions_keep_what_is_over() {
     append(store, &[message("m1", "c1", "anna", 0), message("m2", "c2", "ben", 0)]);
     store.roll().unwrap();
     append(store, &[message("m3", "c3", "kim", 0), message("m4", "c4", "eva", 0)]);
-    let place = |code: &str, effect, scope| {
-        let (matter, ground) = ("Meyer v. Shop".into(), "claim".into());
-        let hold = Hold { code: code.into(), effect, scope, matter, ground, review: None };
-        store.change(&dana(), Event::Hold(hold::Event::Place(hold))).unwrap();
-    };
-    place("h1", Effect::Hold, Scope::Person(store.number_of("anna").unwrap().0));
-    place("h2", Effect::Hold, Scope::Conversation("c2".into()));
-    place("r1", Effect::Restrict, Scope::Person(store.number_of("eva").unwrap().0));
+    place(store, "h1", Effect::Hold, Scope::Person(store.number_of("anna").unwrap().0));
+    place(store, "h2", Effect::Hold, Scope::Conversation("c2".into()));
+    place(store, "r1", Effect::Restrict, Scope::Person(store.number_of("eva").unwrap().0));
     made.live_until(40);
     let report = run(store);
     assert_eq!((of(&report, "chat").due, of(&report, "chat").held), (1, 3));
