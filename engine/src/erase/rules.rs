@@ -49,7 +49,19 @@ pub fn believed(state: &State, tree: &Tree) -> Result<Micros> {
 /// *Corrupt* where registers can't be read: what they hold is not known then.
 pub fn look(view: &View, target: &Target, hits: &[RoaringBitmap], now: Micros) -> Result<Ruled> {
     view.check_rules()?;
-    let keeps = Keeps::of(view, now)?;
+    look_by(view, &Keeps::of(view, now)?, target, hits)
+}
+
+/// The same of rules that were gathered before.
+///
+/// # Errors
+/// Unreadable files.
+pub(crate) fn look_by(
+    view: &View,
+    keeps: &Keeps<'_>,
+    target: &Target,
+    hits: &[RoaringBitmap],
+) -> Result<Ruled> {
     let parts = view.parts();
     let mut content = Vec::with_capacity(parts.len());
     for (part, hits) in parts.iter().zip(hits) {

@@ -63,6 +63,12 @@ impl<'v> Standing<'v> {
         Self::gather(view, view.rules().holds.iter().filter(|placed| placed.restricts()))
     }
 
+    /// Those that kept, and were lifted.
+    fn lifted(view: &'v View) -> Result<Self> {
+        let is_lifted = |placed: &&Placed| placed.released.is_some() && placed.hold.effect == Effect::Hold;
+        Self::gather(view, view.rules().holds.iter().filter(is_lifted))
+    }
+
     fn gather(view: &'v View, placed: impl Iterator<Item = &'v Placed>) -> Result<Self> {
         let mut holds = Vec::new();
         for Placed { hold, .. } in placed {

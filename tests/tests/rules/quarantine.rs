@@ -15,7 +15,7 @@ use escrowdb::register::hold::{self, Effect, Scope};
 use escrowdb::register::settings::{self, Gate, GateRule};
 use escrowdb::session::Session;
 use escrowdb::store::{
-    CompactOptions, EraseOptions, InQuarantine, Outcome, Record, Selector, Store, VerifyOptions,
+    CompactOptions, EraseOptions, InQuarantine, Outcome, Record, Redaction, Selector, Store, VerifyOptions,
 };
 use escrowdb::vfs::MemoryVfs;
 use escrowdb_tests::clock::ManualClock;
@@ -112,6 +112,13 @@ fn nobody_finds(store: &Store, id: &str) {
     assert!(!exported.contains(&id.to_owned()));
     let tagged = store.tag(&dana(), id, Some("c1"), &["vip".into()], &[]);
     assert_eq!(tagged.unwrap_err().kind(), ErrorKind::NotFound);
+    let redaction = Redaction::new(id).word("words");
+    for redaction in [redaction.clone(), redaction.conversation("c1")] {
+        let redacted = store.redact(&redaction, &EraseOptions::default());
+        assert_eq!(redacted.unwrap_err().kind(), ErrorKind::NotFound);
+        let planned = store.plan_redaction(&dana(), &redaction);
+        assert_eq!(planned.unwrap_err().kind(), ErrorKind::NotFound);
+    }
 }
 
 #[test]

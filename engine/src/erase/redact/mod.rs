@@ -25,6 +25,7 @@ use crate::keyring::pending::{Done, Pending, Redacted, Span, Target, Waiting};
 use crate::policy::Action;
 use crate::record::Stored;
 use crate::record::input::check_identifier;
+use crate::record::stored::QUARANTINED;
 use crate::state::{State, commit};
 use crate::text;
 use crate::view::View;
@@ -140,9 +141,15 @@ fn actor(state: &Arc<State>, queue: &Queue, name: Option<&str>) -> Result<Person
     state.view.read().number(&name)?.ok_or_else(|| Error::not_found("no such person"))
 }
 
-/// The record that is meant. Of two with one name, which a crash left, the new form is out of sight.
+/// The record that is meant. Of two with one name, which a crash left, the new form is out of sight. What is in
+/// quarantine is found by nobody.
 fn find(view: &View, redaction: &Redaction) -> Result<(Seq, Zeroizing<Stored>)> {
-    view.named(&redaction.id, redaction.conversation.as_deref(), |stored, seq| !view.hides(stored, seq))
+    let may_be = |stored: &Stored, seq| !view.hides(stored, seq);
+    let (seq, stored) = view.named(&redaction.id, redaction.conversation.as_deref(), may_be)?;
+    if stored.class & QUARANTINED > 0 && view.is_quarantined(seq)? {
+        return Err(Error::not_found("no such record"));
+    }
+    Ok((seq, stored))
 }
 
 /// E0, see [`erase::erase`].
@@ -174,7 +181,8 @@ fn announce(
         let (seq, stored) = match find(&view, redaction) {
             // What is being erased is not unknown yet.
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let hidden = view.named(&redaction.id, redaction.conversation.as_deref(), |_, _| true);
+                let is_hidden = |stored: &Stored, seq| view.hides(stored, seq);
+                let hidden = view.named(&redaction.id, redaction.conversation.as_deref(), is_hidden);
                 return Err(if hidden.is_ok() { busy() } else { e });
             }
             found => found?,

@@ -10,6 +10,7 @@ use crate::ingest::{Queue, register};
 use crate::keyring::Changes;
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::policy::{Action, Permit};
+use crate::query::held::Keeps;
 use crate::register::Event;
 use crate::register::hold::{self, Scope};
 use crate::session::Session;
@@ -31,19 +32,34 @@ pub(super) struct Deferred {
 /// Unreadable files.
 pub(super) fn due(view: &View, at: Micros) -> Result<Vec<Deferred>> {
     let rules = view.rules();
-    let mut all = Vec::new();
+    let (mut all, mut kept) = (Vec::new(), None);
     for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
         let Some(first) = rules::restriction_of(&placed.hold.code) else { continue };
         let Scope::Person(number) = placed.hold.scope else { continue };
         let person = PersonNumber(number);
-        let lifted = rules.holds.iter().filter_map(|hold| hold.released).filter(|at| *at >= placed.at).max();
+        if view.handle(person)?.is_none() || free(view, person, at)?.is_none() {
+            continue;
+        }
+        let kept: &Keeps<'_> = match &kept {
+            Some(kept) => kept,
+            None => kept.insert(Keeps::lifted(view)?),
+        };
+        let lifted = lifted(view, kept, person, placed.at)?;
         let after = |lifted: Micros| rules.settings.grace.map_or(Some(lifted), |grace| grace.after(lifted));
-        let is_over = lifted.is_none_or(|lifted| after(lifted).is_some_and(|end| end <= at));
-        if is_over && view.handle(person)?.is_some() && free(view, person, at)?.is_some() {
+        if lifted.is_none_or(|lifted| after(lifted).is_some_and(|end| end <= at)) {
             all.push(Deferred { code: placed.hold.code.clone(), person, first });
         }
     }
     Ok(all)
+}
+
+/// When the last of the holds was lifted that kept something of somebody, of those lifted since an instant.
+fn lifted(view: &View, kept: &Keeps<'_>, person: PersonNumber, since: Micros) -> Result<Option<Micros>> {
+    let target = Target::Persons(view.linked(person)?);
+    let hits = target::matching(view, &target)?;
+    let codes = rules::look_by(view, kept, &target, &hits.0)?.facts.held.codes;
+    let lifted = codes.iter().filter_map(|code| view.rules().holds.get(code)?.released);
+    Ok(lifted.filter(|at| *at >= since).max())
 }
 
 /// The right to erase somebody whole, if no rule keeps anything of her.

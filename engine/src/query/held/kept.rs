@@ -117,6 +117,16 @@ impl<'v> Keeps<'v> {
         Ok(Self { view, parts: view.parts(), standing, held, restricted: Vec::new(), locks: Vec::new() })
     }
 
+    /// Holds that were lifted, as if they still stood: of whom they kept something.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub(crate) fn lifted(view: &'v View) -> Result<Self> {
+        let standing = Standing::lifted(view)?;
+        let held = standing.docs(view)?;
+        Ok(Self { view, parts: view.parts(), standing, held, restricted: Vec::new(), locks: Vec::new() })
+    }
+
     /// The holds themselves.
     pub(crate) const fn standing(&self) -> &Standing<'v> {
         &self.standing
