@@ -32,17 +32,24 @@ pub(crate) struct Args {
     /// The conversation the record stands in, if its id is used in several.
     #[arg(long, value_name = "C")]
     in_conversation: Option<String>,
-    /// Say what would go, and change nothing.
-    #[arg(long)]
-    plan: bool,
-    /// On what law it rests: not-needed, consent-withdrawn, objection, unlawful, legal-obligation or child
-    /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
-    #[arg(long, value_name = "B", value_parser = basis)]
-    basis: Option<Basis>,
     /// Erase the evidence about the person too: consents, requests. Else it is kept as long as the store
     /// says, and the certificate names the date.
     #[arg(long)]
     with_evidence: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
+}
+
+/// How something goes for good, whatever it is.
+#[derive(clap::Args, Debug)]
+pub(crate) struct How {
+    /// Say what would go, and change nothing.
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// On what law it rests: not-needed, consent-withdrawn, objection, unlawful, legal-obligation or child
+    /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
+    #[arg(long, value_name = "B", value_parser = basis)]
+    basis: Option<Basis>,
     /// Code of the request in the register that it answers: who approved that is asked where two must agree.
     #[arg(long, value_name = "CODE")]
     approved: Option<String>,
@@ -51,52 +58,63 @@ pub(crate) struct Args {
     reason: Option<String>,
     /// Write the certificate to this file.
     #[arg(long, value_name = "FILE", conflicts_with = "plan")]
-    certificate: Option<PathBuf>,
+    pub(crate) certificate: Option<PathBuf>,
     /// Name of the request, 32 hexadecimal digits: repeating it repeats the answer.
     #[arg(long, value_name = "HEX", value_parser = request_id)]
-    request_id: Option<RequestId>,
+    pub(crate) request_id: Option<RequestId>,
     /// Don't ask.
     #[arg(long)]
     yes: bool,
 }
 
-impl Args {
-    /// Whether nothing is to be changed.
-    pub(crate) const fn plan(&self) -> bool {
-        self.plan
+impl How {
+    /// Whether somebody is asked first, who must be there then. `doing` is what can't be undone.
+    pub(crate) fn asks(&self, doing: &str) -> Result<bool, Failure> {
+        let asks = !self.yes && !self.plan;
+        if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            let nobody = format!("{doing} can't be undone and nobody is here to confirm it");
+            return Err(Failure::usage(nobody).hint("see what would go by --plan, then give --yes"));
+        }
+        Ok(asks)
+    }
+
+    /// Where the certificate is to be put, checked before anything is opened.
+    pub(crate) fn place(&self, global: &Global) -> Result<Option<Outside>, Failure> {
+        self.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()
+    }
+
+    /// The same for the engine.
+    pub(crate) fn options(&self, global: &Global) -> EraseOptions {
+        EraseOptions {
+            reason: self.reason.clone(),
+            basis: self.basis,
+            request: self.request_id,
+            with_evidence: false,
+            actor: global.actor.clone(),
+            approved: self.approved.clone(),
+        }
     }
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let (selector, name) = selector(args)?;
-    let asks = !args.yes && !args.plan;
-    if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Failure::usage("erasing can't be undone and nobody is here to confirm it")
-            .hint("see what would go by --plan, then give --yes"));
-    }
-    let place = args.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
-    let store = if args.plan {
+    let asks = args.how.asks("erasing")?;
+    let place = args.how.place(global)?;
+    let store = if args.how.plan {
         engine::open(global)?
     } else {
-        engine::open_to_erase(global, &selector, args.request_id)?
+        engine::open_to_erase(global, &selector, args.how.request_id)?
     };
-    if args.plan {
+    if args.how.plan {
         return print_plan(&store.plan_as(&engine::as_named(global), &selector)?, out);
     }
     if asks {
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
-    let before = done_before(&store, args.request_id)?;
+    let before = done_before(&store, args.how.request_id)?;
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let options = EraseOptions {
-        reason: args.reason.clone(),
-        basis: args.basis,
-        request: args.request_id,
-        with_evidence: args.with_evidence,
-        actor: global.actor.clone(),
-        approved: args.approved.clone(),
-    };
+    let options = EraseOptions { with_evidence: args.with_evidence, ..args.how.options(global) };
     let certificate = store.erase(&selector, &options)?;
     say_again(before);
     answer(store, &certificate, file, out)

@@ -1,19 +1,18 @@
 //! `redact`: a part of a record, for good; the record stays.
 
-use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
-
-use escrowdb::id::RequestId;
-use escrowdb::policy::Basis;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use crate::args::Global;
-use crate::commands::erase;
+use crate::commands::erase::{self, How};
+use crate::commands::lines::LINE_LEN_MAX;
 use crate::durable::DurableFile;
-use crate::engine::{self, EraseOptions, Redaction, RedactionPlan};
+use crate::engine::{self, Redaction, RedactionPlan};
 use crate::exit::Failure;
+use crate::input;
 use crate::json::Object;
 use crate::out::{Out, clean, note};
-use crate::outside::Outside;
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("part").required(true).multiple(true))]
@@ -27,62 +26,62 @@ pub(crate) struct Args {
     #[arg(long, group = "part", value_name = "A..B", value_parser = span)]
     span: Vec<(u32, u32)>,
     /// Every place where these characters stand in the body, capitals told apart. May be given several times.
+    ///
+    /// What is typed so stays in the shell's history, and others of this machine see it while it runs: what is not to be
+    /// kept is better read from --words-file.
     #[arg(long, group = "part", value_name = "W")]
     word: Vec<String>,
+    /// The same read from a file, `-` is stdin: a word or a phrase on each line, as it stands there.
+    #[arg(long, group = "part", value_name = "FILE")]
+    words_file: Option<PathBuf>,
     /// The conversation it stands in, if the id is used in several.
     #[arg(long, value_name = "C")]
     conversation: Option<String>,
-    /// Say what would go and where else it stands, and change nothing.
-    #[arg(long)]
-    plan: bool,
-    /// On what law it rests, as of `erase`. Stands in the log.
-    #[arg(long, value_name = "B", value_parser = erase::basis)]
-    basis: Option<Basis>,
-    /// Code of the request in the register that it answers: who approved that is asked where two must agree.
-    #[arg(long, value_name = "CODE")]
-    approved: Option<String>,
-    /// Why; stands in the certificate, never in the log.
-    #[arg(long, value_name = "R")]
-    reason: Option<String>,
-    /// Write the certificate to this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
-    certificate: Option<PathBuf>,
-    /// Name of the request, 32 hexadecimal digits: repeating it repeats the answer.
-    #[arg(long, value_name = "HEX", value_parser = erase::request_id)]
-    request_id: Option<RequestId>,
-    /// Don't ask.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    pub(crate) how: How,
 }
 
 impl Args {
-    /// Whether nothing is to be changed.
-    pub(crate) const fn plan(&self) -> bool {
-        self.plan
-    }
-
-    fn redaction(&self) -> Redaction {
+    fn redaction(&self) -> Result<Redaction, Failure> {
         let mut redaction = Redaction::new(&self.id);
         redaction.conversation.clone_from(&self.conversation);
         for (from, to) in &self.span {
             redaction = redaction.span(*from, *to);
         }
-        self.word.iter().fold(redaction, |redaction, word| redaction.word(word))
+        let listed = self.words_file.as_deref().map(words).transpose()?.unwrap_or_default();
+        Ok(self.word.iter().chain(&listed).fold(redaction, |redaction, word| redaction.word(word)))
     }
 }
 
-pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let redaction = args.redaction();
-    let asks = !args.yes && !args.plan;
-    if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-        return Err(Failure::usage("redacting can't be undone and nobody is here to confirm it")
-            .hint("see what would go by --plan, then give --yes"));
+/// Reads a word a line; empty lines are none.
+fn words(file: &Path) -> Result<Vec<String>, Failure> {
+    let (mut bytes, limit) = (Vec::new(), LINE_LEN_MAX as u64 + 1);
+    let read = if file == Path::new("-") {
+        input::stdin().and_then(|stdin| stdin.take(limit).read_to_end(&mut bytes))
+    } else {
+        File::open(file).and_then(|file| file.take(limit).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| Failure::io("read the words", e))?;
+    if bytes.len() > LINE_LEN_MAX {
+        return Err(Failure::rejected("the file of words is longer than 8 MiB"));
     }
-    let place = args.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::rejected("the file of words is not UTF-8"))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let words: Vec<String> = text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if words.is_empty() {
+        return Err(Failure::rejected("the file names no word"));
+    }
+    Ok(words)
+}
+
+pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let asks = args.how.asks("redacting")?;
+    let place = args.how.place(global)?;
+    let redaction = args.redaction()?;
     let store = engine::open(global)?;
-    let before = erase::done_before(&store, args.request_id)?;
+    let before = erase::done_before(&store, args.how.request_id)?;
     let plan = || store.plan_redaction(&engine::as_named(global), &redaction);
-    if args.plan {
+    if args.how.plan {
         return print_plan(&plan()?, out);
     }
     if before.is_none() && asks {
@@ -96,15 +95,7 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     // Before anything is destroyed: is there a place for the certificate?
     let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let options = EraseOptions {
-        reason: args.reason.clone(),
-        basis: args.basis,
-        request: args.request_id,
-        with_evidence: false,
-        actor: global.actor.clone(),
-        approved: args.approved.clone(),
-    };
-    let certificate = store.redact(&redaction, &options)?;
+    let certificate = store.redact(&redaction, &args.how.options(global))?;
     erase::say_again(before);
     erase::answer(store, &certificate, file, out)
 }

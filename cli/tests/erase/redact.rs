@@ -94,3 +94,28 @@ fn other_versions_with_the_same_words_are_named() {
     sandbox.run(&format!("redact {edit} --word Lampe --yes")).ok();
     assert_eq!((sandbox.count("version:all lampe"), sandbox.count("brummt")), (0, 1));
 }
+
+#[test]
+fn words_are_read_from_a_file_or_from_stdin() {
+    let sandbox = Sandbox::with_sample();
+    let body = |sandbox: &Sandbox| sandbox.run("--json get m1").ok().lines()[0]["body"].clone();
+    std::fs::write(sandbox.folder.join("words"), "\u{feff}Hallo\r\n\nmeine Lampe\n").unwrap();
+    let plan = &sandbox.run("--json redact m1 --words-file words --plan").ok().lines()[0];
+    assert_eq!((&plan["spans"], &plan["characters"]), (&json!(2), &json!(16)));
+    sandbox.run("redact m1 --words-file words --yes").ok();
+    assert_eq!(body(&sandbox), "█, █ flackert");
+    sandbox.run_with("redact m1 --words-file - --word , --yes", "flackert").ok();
+    assert_eq!(body(&sandbox), "██ █ █");
+    assert_eq!((sandbox.count("flackert"), sandbox.count("version:all lampe")), (0, 0));
+    // One that stands nowhere, a file without words, and none.
+    for (line, text) in [
+        ("redact m1 --words-file - --yes", "nowhere"),
+        ("redact m1 --words-file - --plan", "\n\r\n"),
+        ("redact m1 --words-file missing --yes", ""),
+    ] {
+        assert_ne!(sandbox.run_with(line, text).code, 0, "{line}");
+    }
+    // Nobody is there to confirm, and stdin is not read for it.
+    sandbox.run_with("redact m1 --words-file -", "flackert").exits(2);
+    assert!(sandbox.run("redact --help").ok().out.contains("stays in the shell's history"));
+}

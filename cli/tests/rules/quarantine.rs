@@ -69,3 +69,27 @@ fn what_has_no_consent_is_taken_and_released_once_there_is_one() {
     sandbox.run("erase --subject anna@example.org --yes").ok();
     assert!(sandbox.run("--json gate quarantine list").ok().lines().is_empty());
 }
+
+#[test]
+fn a_purpose_that_was_retired_is_named_whichever_way_records_come() {
+    let sandbox = consents::sandbox();
+    sandbox.run("consent give anna@example.org --for offers").ok();
+    sandbox.run("gate set --mode refuse").ok();
+    sandbox.run("gate rule add --when channel:mail --for offers").ok();
+    sandbox.run("purpose retire offers").ok();
+    let lines = line("q1", "anna@example.org");
+    let run = sandbox.run_with("--json import - --rejects r", &lines).ok();
+    assert_eq!(run.lines()[0], json!({"imported": 0, "duplicates": 0, "rejected": 1}));
+    let why = sandbox.read("r");
+    assert!(why.contains("there is no consent for: offers"), "{why}");
+    assert!(sandbox.run_with("add", &lines).exits(7).err.contains("there is no consent for: offers"));
+    let rehearsed = sandbox.run_with("--json import - --dry-run --rejects r2", &lines).ok();
+    assert_eq!((rehearsed.lines()[0]["rejected"].clone(), sandbox.read("r2")), (json!(1), why));
+    sandbox.run("gate set --mode quarantine").ok();
+    let run = sandbox.run_with("--json import -", &lines).ok();
+    assert_eq!(run.lines()[0]["quarantined"], 1);
+    assert_eq!(one(&sandbox, "gate quarantine list")["missing"], json!(["offers"]));
+    let refused = sandbox.run("--as dana gate release q1").exits(7);
+    assert!(refused.err.contains("there is no consent for: offers"), "{}", refused.err);
+    sandbox.run("gate rule add --when * --for unheard-of").exits(3);
+}

@@ -31,7 +31,7 @@ pub mod target;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::{Micros, RequestId};
+use crate::id::RequestId;
 use crate::ingest::Queue;
 use crate::ingest::refused::{self, Refusal};
 use crate::keyring::Changes;
@@ -192,14 +192,6 @@ fn run_to_the_end(
     erased
 }
 
-/// A lock ends when the store believes it, and no earlier than the clock says so. Where nothing is locked nobody
-/// need look.
-fn now_for_rules(state: &Arc<State>) -> Result<Micros> {
-    let has_locks = state.view.read().rules().classes.iter().any(|kept| kept.lock.is_some());
-    let believed = if has_locks { state.look_at_clock()?.believed } else { Micros::MAX };
-    Ok(state.env.clock.now().min(believed))
-}
-
 /// A refusal of what was accepted before, and waits: a hold came in between.
 fn record_late(state: &Arc<State>, queue: &Queue, actor: Option<&str>, request: RequestId) -> Result<()> {
     let waiting = catalog::waiting(&state.view.read().tree)?.into_iter().find(|(id, _)| *id == request);
@@ -282,7 +274,7 @@ fn announce(
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
-    let now = now_for_rules(state)?;
+    let now = rules::noted(state)?;
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
     let accepted = catalog::pending(&tree)?.into_iter().find(|(id, _)| *id == request);

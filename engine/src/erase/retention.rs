@@ -118,7 +118,8 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     state.check_writable()?;
     // Where the clock is behind, nothing goes before it is put right: one that was set back and then forward
     // again has the store believe in years that never were.
-    let at = state.look_at_clock()?.believed.min(state.env.clock.now());
+    state.look_at_clock()?;
+    let at = rules::believed(state, &state.view.read().tree)?;
     let (first, deferred) = {
         let view = state.view.read();
         if !view.missing.is_empty() {

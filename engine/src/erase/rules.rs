@@ -42,6 +42,19 @@ pub fn believed(state: &State, tree: &Tree) -> Result<Micros> {
     Ok(when::look(catalog::seen(tree)?, now).believed.min(now))
 }
 
+/// The same before something is accepted: where something is locked, it is noted first how far the clock went on, for
+/// what nobody notes is doubted for ever. Under the locks of who commits that is too late.
+///
+/// # Errors
+/// As of a commit.
+pub fn noted(state: &State) -> Result<Micros> {
+    let has_locks = state.view.read().rules().classes.iter().any(|kept| kept.lock.is_some());
+    if has_locks {
+        state.look_at_clock()?;
+    }
+    believed(state, &state.view.read().tree)
+}
+
 /// Looks up what rules say of what an erasure takes; `hits` are its documents, part by part.
 /// That somebody is known by a name is kept with whatever is kept of her.
 ///

@@ -66,7 +66,8 @@ pub fn error(ground: &Ground) -> Error {
         }
         Ground::Lock { until } => refused(format!("kept by law until {}", time::format(*until))),
         Ground::Consent { missing } => refused(format!("there is no consent for: {}", missing.join(", ")))
-            .hint("`escrow consent give` notes one; `escrow gate show` says what is asked of which records"),
+            .hint("`escrow consent give` notes one; `escrow gate show` says what is asked of which records, and for which \
+                 purposes: one that was retired is allowed by nobody"),
         Ground::Approval { .. } => refused("somebody else must approve it".to_owned())
             .hint("`escrow request` plans it and has it approved"),
         other => refused(format!("a rule forbids it: {}", other.name())),

@@ -12,6 +12,7 @@ use escrowdb::record::Kind;
 use escrowdb::register::Event;
 use escrowdb::register::consent::Deed;
 use escrowdb::register::hold::{self, Effect, Scope};
+use escrowdb::register::purpose;
 use escrowdb::register::settings::{self, Gate, GateRule};
 use escrowdb::session::Session;
 use escrowdb::store::{
@@ -54,6 +55,11 @@ fn made() -> Made {
 fn set(store: &Store, gate: Gate) {
     let rule = GateRule { when: "channel:web".into(), purposes: vec!["support".into()] };
     let change = settings::Event { gate: Some(gate), gate_rules: Some(vec![rule]), ..Default::default() };
+    store.change(&dana(), Event::Settings(change)).unwrap();
+}
+
+fn set_open(store: &Store) {
+    let change = settings::Event { gate: Some(Gate::Open), ..Default::default() };
     store.change(&dana(), Event::Settings(change)).unwrap();
 }
 
@@ -256,7 +262,36 @@ fn what_is_released_in_time_stays() {
     assert_eq!(count(store, "*"), 1);
     // With the gate open again nothing is asked, and what is in quarantine stays there.
     assert!(put(store, say("m2", "ben", "web")));
-    set(store, Gate::Open);
+    set_open(store);
     assert!(!put(store, say("m3", "ben", "web")));
     assert_eq!((count(store, "*"), listed(store).len()), (2, 1));
+}
+
+/// A purpose that nobody keeps anything for any more allows nothing, whatever was consented to it, and whichever way
+/// somebody asks: the gate, its list of what is in quarantine, and a release say the same.
+#[test]
+fn a_purpose_that_was_retired_allows_nothing() {
+    let made = made();
+    let store = &made.store;
+    store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
+    assert!(!put(store, say("m1", "anna", "web")));
+    let retire = purpose::Event::Retire { code: "support".into() };
+    store.change(&dana(), Event::Purpose(retire)).unwrap();
+    assert!(put(store, say("m2", "anna", "web")));
+    nobody_finds(store, "m2");
+    assert_eq!(listed(store), [("m2".to_owned(), vec!["support".to_owned()])]);
+    let refused = store.release(&dana(), "m2", None).unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.to_string()),
+        (ErrorKind::Refused, "there is no consent for: support".into())
+    );
+    // One that nobody ever defined is asked for by no rule.
+    let rule = GateRule { when: "*".into(), purposes: vec!["unheard-of".into()] };
+    let change = settings::Event { gate_rules: Some(vec![rule]), ..Default::default() };
+    assert_eq!(store.change(&dana(), Event::Settings(change)).unwrap_err().kind(), ErrorKind::NotFound);
+    // Where no rule is about a record, or the gate is open, nothing is asked.
+    assert!(!put(store, say("m3", "anna", "phone")));
+    set_open(store);
+    assert!(!put(store, say("m4", "anna", "web")));
+    assert_eq!((count(store, "*"), listed(store).len()), (3, 1));
 }

@@ -160,7 +160,7 @@ fn announce(
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
-    let now = erase::now_for_rules(state)?;
+    let now = rules::noted(state)?;
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
     let (settled, approvers, subjects) = {
