@@ -36,7 +36,7 @@ impl Draft<'_, '_> {
         subjects: impl Iterator<Item = Option<PersonNumber>> + Clone,
     ) -> Result<bool> {
         let gate = self.rules.settings.gate;
-        if gate == Gate::Open || gate == Gate::Quarantine && record.kind == Kind::Delete {
+        if gate == Gate::Open || record.kind == Kind::Delete {
             return Ok(false);
         }
         let missing =

@@ -29,6 +29,7 @@ mod reserve_at_each_append;
 mod roll_during_erasure;
 mod shown_behind_an_erasure;
 mod stats_unreadable_page;
+mod taking_back_without_a_consent;
 mod turned_bit_of_the_log;
 mod two_sign_at_once;
 mod what_was_typed_beside_two_passes;
