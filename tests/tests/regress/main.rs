@@ -5,6 +5,7 @@ mod checkpoint_beside_a_roll;
 mod customer_being_erased;
 mod days_of_kept_queries;
 mod details_that_can_not_be_read;
+mod edit_under_a_lock;
 mod erase_on_full_disk;
 mod expiry_takes_missing_segment;
 mod failed_second_pass;

@@ -26,7 +26,10 @@ pub(crate) struct Keeps<'v> {
 struct Lock<'v> {
     class: &'v Class,
     starts: Starts,
+    /// These, and the records of which they are edits: one that binds a wording binds all.
     docs: Vec<RoaringBitmap>,
+    /// Those records, each with the edit because of which.
+    edited: Vec<(At, At)>,
 }
 
 /// What is kept of some documents, part by part.
@@ -102,7 +105,11 @@ impl<'v> Keeps<'v> {
                 let (over, _) = starts.over(*part, nth, docs, |start| is_unlocked(class, start, now))?;
                 *docs -= over;
             }
-            locks.push(Lock { class, starts, docs });
+            let edited = speaking::edited(view, &parts, &docs)?;
+            for ((nth, doc), _) in &edited {
+                docs.get_mut(*nth).into_iter().for_each(|docs| _ = docs.insert(*doc));
+            }
+            locks.push(Lock { class, starts, docs, edited });
         }
         Ok(Self { view, parts, standing, held, restricted, locks })
     }
@@ -195,7 +202,12 @@ impl<'v> Keeps<'v> {
         found.holds = by_code(&self.held, &mut found.held);
         found.restrictions = by_code(&self.restricted, &mut found.restricted);
         for lock in &self.locks {
-            let (kept, because) = hits(&lock.docs);
+            let (kept, mut because) = hits(&lock.docs);
+            for ((nth, doc), (at, edit)) in &lock.edited {
+                if because.get(*nth).is_some_and(|docs| docs.contains(*doc)) {
+                    because.get_mut(*at).into_iter().for_each(|docs| _ = docs.insert(*edit));
+                }
+            }
             for (nth, (part, because)) in self.parts.iter().zip(&because).enumerate() {
                 let last = lock.starts.latest(*part, nth, because)?;
                 let end = last.map(|start| lock.class.lock_until(start));

@@ -13,23 +13,31 @@ pub(crate) type At = (usize, u32);
 
 /// Adds the records of which these documents are edits.
 pub(super) fn add_edited(view: &View, parts: &[&dyn Part], docs: &mut [RoaringBitmap]) -> Result<()> {
-    let mut edits = Vec::new();
-    for (part, docs) in parts.iter().zip(&*docs) {
-        if !docs.is_empty() {
-            edits.extend(part.seqs(&(part.postings(&Term::kind(Kind::Edit))? & docs))?);
-        }
-    }
-    if edits.is_empty() {
-        return Ok(());
-    }
-    for root in view.roots(&edits)?.into_iter().flatten() {
-        if let Some((nth, doc)) = place(parts, root)?
-            && let Some(docs) = docs.get_mut(nth)
-        {
-            docs.insert(doc);
-        }
+    for ((nth, doc), _) in edited(view, parts, docs)? {
+        docs.get_mut(nth).into_iter().for_each(|docs| _ = docs.insert(doc));
     }
     Ok(())
+}
+
+/// The records of which these documents are edits, as far as they are there, each with the edit.
+pub(super) fn edited(view: &View, parts: &[&dyn Part], docs: &[RoaringBitmap]) -> Result<Vec<(At, At)>> {
+    let (mut edits, mut seqs) = (Vec::new(), Vec::new());
+    for (nth, (part, docs)) in parts.iter().zip(docs).enumerate().filter(|(_, (_, docs))| !docs.is_empty()) {
+        for doc in part.postings(&Term::kind(Kind::Edit))? & docs {
+            edits.push((nth, doc));
+            seqs.push(part.key(doc)?.seq);
+        }
+    }
+    let mut pairs = Vec::new();
+    if edits.is_empty() {
+        return Ok(pairs);
+    }
+    for (edit, root) in edits.into_iter().zip(view.roots(&seqs)?) {
+        if let Some(root) = root {
+            pairs.extend(place(parts, root)?.map(|root| (root, edit)));
+        }
+    }
+    Ok(pairs)
 }
 
 /// Of those of `among` that speak of others: each, and the records it speaks of. One that can't be read
