@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use roaring::RoaringBitmap;
 
-use crate::erase::target;
+use crate::erase::{rules, target};
 use crate::error::{ErrorKind, Result};
 use crate::id::Seq;
 use crate::index::{Field, Part, Term};
@@ -74,13 +74,18 @@ pub(crate) fn find(view: &View, waiting: &Waiting, keeps: &Keeps<'_>) -> Result<
         next.extend(heirs.remove(&seq).into_iter().flatten());
     }
     if !family.is_empty() && !keeps.is_idle() {
-        leave_kept(&parts, &mut family, keeps)?;
+        leave_kept(&parts, &mut family, keeps, rules::takes_restricted(&waiting.target))?;
     }
     Ok(family.into_iter().collect())
 }
 
-/// Somebody's reaction may be held where what it is a reaction to is not.
-fn leave_kept(parts: &[&dyn Part], family: &mut BTreeSet<Seq>, keeps: &Keeps<'_>) -> Result<()> {
+/// Somebody's reaction may be held where what it is a reaction to is not; or restricted, for it may be of more people.
+fn leave_kept(
+    parts: &[&dyn Part],
+    family: &mut BTreeSet<Seq>,
+    keeps: &Keeps<'_>,
+    takes_restricted: bool,
+) -> Result<()> {
     let mut docs = vec![RoaringBitmap::new(); parts.len()];
     for seq in family.iter() {
         for (part, docs) in parts.iter().zip(&mut docs) {
@@ -89,8 +94,12 @@ fn leave_kept(parts: &[&dyn Part], family: &mut BTreeSet<Seq>, keeps: &Keeps<'_>
     }
     let found = keeps.among(&docs)?;
     for (nth, part) in parts.iter().enumerate() {
-        let [held, _, locked] = found.parted(nth);
-        for seq in part.seqs(&(held | locked))? {
+        let [held, restricted, locked] = found.parted(nth);
+        let mut kept = held | locked;
+        if !takes_restricted {
+            kept |= restricted;
+        }
+        for seq in part.seqs(&kept)? {
             family.remove(&seq);
         }
     }

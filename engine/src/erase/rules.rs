@@ -143,7 +143,7 @@ pub(crate) fn look_by(
 
 /// Whether what somebody had restricted may go: where she asks for it herself (GDPR article 18 (2)). Who is
 /// erased asks, and so does whoever asks for a part of her.
-const fn takes_restricted(target: &Target) -> bool {
+pub(super) const fn takes_restricted(target: &Target) -> bool {
     matches!(target, Target::Persons(_) | Target::Records { of: Target::PERSON, .. })
 }
 

@@ -24,6 +24,7 @@ mod newer_analyser;
 mod panic_while_writing;
 mod people_known_only_from_the_erased;
 mod purposes_of_others;
+mod reaction_of_who_is_restricted;
 mod reads_beside_an_erasure;
 mod request_id;
 mod reserve_at_each_append;
