@@ -1,5 +1,6 @@
 //! What somebody does to a register, from names to numbers, and on its way into the log.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::keyring::catalog;
 use crate::record::Kind;
 use crate::record::input::check_identifier;
 use crate::register::consent::{self, Consents};
-use crate::register::{Event, disclosure, hold, request};
+use crate::register::{Event, Stamp, disclosure, hold, request};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
@@ -49,7 +50,7 @@ pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<
         // From now on it is known how far the clock went on.
         state.look_at_clock()?;
     }
-    foresee(state, &events)?;
+    foresee(state, session.actor_name(), &events)?;
     let mut people = Vec::new();
     for event in &events {
         people.push(match event {
@@ -67,27 +68,41 @@ pub fn change(state: &Arc<State>, queue: &Queue, session: &Session, events: Vec<
     queue.append_changes(state, Changes { actor, events: events.collect() })
 }
 
-/// Asks about what people say before anybody becomes known by it, or gets a number for the evidence: what is refused
-/// leaves nothing. It is asked again, for good, under the lock of who writes frames.
-fn foresee(state: &State, events: &[Event]) -> Result<()> {
-    if !events.iter().all(|event| matches!(event, Event::Consent(_))) {
-        // What is changed with it may allow it.
-        return Ok(());
-    }
+/// Asks before anybody becomes known by it, or gets a number for the evidence: what is refused leaves nothing. It is
+/// asked again, for good, under the lock of who writes frames.
+fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
     let view = state.view.read();
     let now = state.env.clock.now();
+    let author = match actor {
+        // Whoever is not known yet did nothing before.
+        Some(name) => view.number(&text::nfc(name))?.unwrap_or(PersonNumber(u64::MAX)),
+        None => PersonNumber::STORE,
+    };
+    let mut rules = Cow::Borrowed(&**view.rules());
     let mut said: HashMap<String, Consents> = HashMap::new();
-    for event in events {
-        let Event::Consent(consent) = event else { continue };
-        check_identifier("person", &consent.person)?;
-        let name = text::nfc(&consent.person).into_owned();
-        if !said.contains_key(&name) {
-            let known = view.number(&name)?.map(|number| view.consents_of(number)).transpose()?.flatten();
-            said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
+    for (n, event) in events.iter().enumerate() {
+        if let Event::Consent(consent) = event {
+            check_identifier("person", &consent.person)?;
+            let name = text::nfc(&consent.person).into_owned();
+            if !said.contains_key(&name) {
+                let known = view.number(&name)?.map(|number| view.consents_of(number)).transpose()?.flatten();
+                said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
+            }
+            let own = said.entry(name).or_default();
+            rules.check(event, own, author, now)?;
+            own.apply(consent, now, Seq(0));
+            continue;
         }
-        let own = said.entry(name).or_default();
-        view.rules().check(event, own, PersonNumber::STORE, now)?;
-        own.apply(consent, now, Seq(0));
+        if let Some(number) = number_in(event)
+            && view.handle(number)?.is_none()
+        {
+            return Err(Error::not_found("no such person"));
+        }
+        rules.check(event, &Consents::default(), author, now)?;
+        // What is changed with it may allow the next.
+        if n + 1 < events.len() {
+            rules.to_mut().apply(event.clone(), Stamp { seq: Seq(0), at: now, author });
+        }
     }
     Ok(())
 }

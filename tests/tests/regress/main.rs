@@ -26,6 +26,7 @@ mod people_known_only_from_the_erased;
 mod purposes_of_others;
 mod reaction_of_who_is_restricted;
 mod reads_beside_an_erasure;
+mod refused_and_known_for_good;
 mod request_id;
 mod reserve_at_each_append;
 mod roll_during_erasure;
