@@ -6,6 +6,7 @@ mod consents;
 mod deleted;
 mod doors;
 mod gate;
+mod histories;
 mod holds;
 mod kept;
 mod lacking;
