@@ -19,6 +19,7 @@ use crate::keyring::entry::Segment as SegmentEntry;
 use crate::record::{Kind, PersonFields, Stored};
 use crate::register::Registers;
 
+mod ended;
 mod lacking;
 mod named;
 mod rules;
@@ -90,6 +91,7 @@ pub struct View {
     rules: Arc<Registers>,
     said: Mutex<Said>,
     lacking: Mutex<Lacking>,
+    ended: Mutex<ended::Found>,
     born: HashMap<String, PersonNumber>,
     born_names: HashMap<PersonNumber, Vec<String>>,
     names: Mutex<Names>,
@@ -161,6 +163,7 @@ impl View {
             rules: Arc::default(),
             said: Mutex::default(),
             lacking: Mutex::default(),
+            ended: Mutex::default(),
             born: HashMap::new(),
             born_names: HashMap::new(),
             names: Mutex::default(),
@@ -396,6 +399,7 @@ impl View {
         *self.names.lock() = Names::default();
         *self.said.lock() = Said::default();
         self.lacking.lock().clear();
+        *self.ended.lock() = ended::Found::default();
         for segment in &self.segments {
             segment.part.clear();
         }

@@ -17,9 +17,10 @@ use crate::outside::Outside;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Erase the records whose longest time is over, and which no hold and no lock keeps.
+    /// Erase the records whose longest time is over, and which no hold and no lock keeps; restrict those whose class says
+    /// so: they are seen with a case only.
     Run {
-        /// Say what would go, and erase nothing.
+        /// Say what would go and what would be restricted, and change nothing.
         #[arg(long)]
         dry_run: bool,
         /// Write the certificate to this file.
@@ -60,6 +61,7 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
             .raw("classes", &array(&classes))
             .raw("taken_back", &report.taken_back.as_ref().map_or_else(|| "null".to_owned(), taken_back))
             .number("deferred", report.deferred)
+            .number("restricted", report.restricted)
             .raw("quarantine", &report.quarantine.as_ref().map_or_else(|| "null".to_owned(), in_quarantine))
             .texts("requests", &requests)
             .finish();
@@ -70,6 +72,10 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
         out.line(&format!(
             "{people} erasures that were done in part are completed: nothing is kept any more"
         ))?;
+    }
+    if report.restricted > 0 {
+        let records = report.restricted;
+        out.line(&format!("{records} records whose time is over are restricted: seen with a case only"))?;
     }
     if let Some(of) = &report.taken_back {
         let next = of.next.map(|next| format!("; the grace of the next ends {}", time::format(next)));
@@ -88,7 +94,9 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
     if report.classes.is_empty() {
         return Ok(out.line("no classes are defined: everything is kept")?);
     }
-    let head = ["class", "records", "due", "then", "held", "locked", "next due"].map(str::to_owned).to_vec();
+    let head = ["class", "records", "due", "then", "restricted", "held", "locked", "next due"]
+        .map(str::to_owned)
+        .to_vec();
     let row = |class: &ClassReport| {
         let next = class.next.map_or_else(|| "-".to_owned(), time::format);
         let number = |n: u64| n.to_string();
@@ -97,6 +105,7 @@ fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {
             number(class.records),
             number(class.due),
             class::then_name(class.then).to_owned(),
+            number(class.restricted),
             number(class.held),
             number(class.locked),
             next,
@@ -132,6 +141,7 @@ fn line(class: &ClassReport) -> String {
         .text("then", class::then_name(class.then))
         .number("records", class.records)
         .number("due", class.due)
+        .number("restricted", class.restricted)
         .number("held", class.held)
         .number("locked", class.locked)
         .maybe("next", class.next.map(time::format).as_deref())

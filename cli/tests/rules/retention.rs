@@ -82,3 +82,36 @@ fn what_users_took_back_goes_with_a_run() {
     let key = one("key public")["key"].as_str().unwrap().to_owned();
     sandbox.args(&["verify-certificate", "c.json", "--key", &key], "").ok();
 }
+
+#[test]
+fn what_is_over_is_restricted_by_a_run() {
+    let sandbox = Sandbox::new();
+    sandbox.run("init").ok();
+    sandbox
+        .run("class define chat --title Chats --selector kind:message --maximum 180d --then restrict --ground G")
+        .ok();
+    let line = |id: &str, time: &str| {
+        format!(r#"{{"id":"{id}","conversation":"c1","author":"anna","time":"{time}","body":"lamp {id}"}}"#)
+            + "\n"
+    };
+    let lines = line("old", "2020-01-01T00:00:00Z") + &line("new", "2999-01-01T00:00:00Z");
+    sandbox.run_with("import -", lines).ok();
+    let one = |line: &str| sandbox.run(&format!("--json {line}")).ok().lines().remove(0);
+    let would = one("retention run --dry-run");
+    assert_eq!(sandbox.count("lamp"), 2);
+    let did = one("retention run");
+    assert_eq!((&did["classes"], &did["restricted"]), (&would["classes"], &would["restricted"]));
+    assert_eq!((&did["restricted"], &did["requests"]), (&1.into(), &serde_json::json!([])));
+    sandbox.run("get old").exits(3);
+    sandbox.run("export --query lamp --output e --unsigned").ok();
+    assert!(!sandbox.read("e").contains("old") && sandbox.read("e").contains("new"));
+    assert_eq!((sandbox.count("lamp"), sandbox.run("--case X get old").code), (1, 3));
+    sandbox.run("hold place h1 --conversation c2 --matter M --ground G --as dana").ok();
+    assert_eq!(one("--case h1 get old")["id"], "old");
+    let after = one("retention status");
+    assert_eq!((&after["restricted"], &after["classes"][0]["restricted"]), (&0.into(), &1.into()));
+    assert_eq!(after["classes"][0]["records"], 2);
+    // Who is erased takes it along.
+    sandbox.run("erase --record old --yes").ok();
+    assert_eq!(one("retention status")["classes"][0]["records"], 1);
+}

@@ -7,6 +7,7 @@
 mod deferred;
 pub mod deleted;
 pub mod quarantine;
+mod restrict;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use roaring::RoaringBitmap;
 
 use crate::erase::retention::deleted::TakenBack;
 use crate::erase::retention::quarantine::InQuarantine;
+use crate::erase::retention::restrict::Ending;
 use crate::erase::{Certificate, finish_accepted, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
@@ -39,8 +41,11 @@ pub struct ClassReport {
     pub then: Then,
     /// Records of it.
     pub records: u64,
-    /// Those whose longest time is over, and which nothing keeps.
+    /// Those whose longest time is over, and which nothing keeps; of a class that restricts then, those that are not
+    /// restricted yet.
     pub due: u64,
+    /// Those that are restricted since their longest time is over.
+    pub restricted: u64,
     /// Those whose longest time is over, and which a hold or a restriction keeps.
     pub held: u64,
     /// Those whose longest time is over, and whose lock is not.
@@ -91,6 +96,8 @@ pub struct RetentionReport {
     pub quarantine: Option<InQuarantine>,
     /// People whose erasure was done in part, and of whom nothing is kept any more: they go too.
     pub deferred: u64,
+    /// Records that are restricted: those due of classes that restrict then.
+    pub restricted: u64,
     /// One for what was due; before it, one for a run that had not come to its end; behind it, one for each
     /// erasure that is completed. None of a dry run.
     pub certificates: Vec<Certificate>,
@@ -106,10 +113,11 @@ struct Due {
     quarantine: Option<InQuarantine>,
     /// Those that are to be erased, ascending.
     erase: Vec<Seq>,
+    restrict: Vec<Ending>,
 }
 
-/// Erases what is due of classes that are erased then; counts what is due of the others. A dry run answers
-/// the same, but for the certificate, and erases nothing.
+/// Erases what is due of classes that are erased then, restricts what is due of those that are restricted; counts what
+/// is due of the others. A dry run answers the same, but for the certificate, and changes nothing.
 ///
 /// # Errors
 /// *Corrupt* while a segment can't be read that nobody gave up, or a record of a register: what is held is
@@ -127,10 +135,12 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
         }
         (look(&view, &Keeps::of(&view, at)?, at, &view.mask)?, deferred::due(&view, at)?)
     };
-    let Due { classes, taken_back, quarantine, .. } = first;
+    let Due { classes, taken_back, quarantine, restrict, .. } = first;
     let deferred_count = deferred.len() as u64;
+    let restricts = classes.iter().filter(|class| class.then == Then::Restrict);
     let mut report = RetentionReport {
         at,
+        restricted: restricts.map(|class| class.due).sum(),
         classes,
         taken_back,
         quarantine,
@@ -140,6 +150,7 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     if dry_run {
         return Ok(report);
     }
+    restrict::apply(state, queue, restrict, at)?;
     // One that has begun is gone on with first. One that has not, for want of room or since a rule kept
     // some of it, is chosen anew.
     let waiting = catalog::waiting(&state.view.read().tree)?;
@@ -223,7 +234,8 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
     let registers = view.rules();
     view.check_rules()?;
     let parts = view.parts();
-    let mut due = Due { classes: Vec::new(), taken_back: None, quarantine: None, erase: Vec::new() };
+    let (classes, erase, restrict) = (Vec::new(), Vec::new(), Vec::new());
+    let mut due = Due { classes, taken_back: None, quarantine: None, erase, restrict };
     for class in registers.classes.iter() {
         let mut report = ClassReport {
             code: class.class.code.clone(),
@@ -231,6 +243,7 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
             then: class.class.then,
             records: 0,
             due: 0,
+            restricted: 0,
             held: 0,
             locked: 0,
             next: None,
@@ -244,7 +257,9 @@ fn look(view: &View, keeps: &Keeps<'_>, at: Micros, mask: &Mask) -> Result<Due> 
             report.records += docs.len();
             of_class.push(docs);
         }
-        if class.maximum.is_some() {
+        if class.maximum.is_some() && class.class.then == Then::Restrict {
+            due.restrict.extend(restrict::look(view, class, (&parts, &of_class), at, &mut report)?);
+        } else if class.maximum.is_some() {
             let over = over(view, class, (&parts, &of_class), at, &mut report)?;
             let found = keeps.among(&over)?;
             for (nth, (part, over)) in parts.iter().zip(over).enumerate() {

@@ -292,6 +292,10 @@ impl Part for LiveIndex {
         self.docs.len() as u32
     }
 
+    fn first_seq(&self) -> Option<Seq> {
+        self.seq_span().map(|(first, _)| first)
+    }
+
     fn time_span(&self) -> Option<(Micros, Micros)> {
         self.span
     }

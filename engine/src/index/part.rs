@@ -141,6 +141,8 @@ pub struct SortKey {
 pub trait Part: Send + Sync {
     /// How many documents there are.
     fn doc_count(&self) -> u32;
+    /// The first of its log positions, by which it is told from every other part; `None` if empty.
+    fn first_seq(&self) -> Option<Seq>;
     /// First and last event time; `None` if empty.
     fn time_span(&self) -> Option<(Micros, Micros)>;
     /// Documents of a term; empty if the term is unknown.

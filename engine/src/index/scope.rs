@@ -1,5 +1,8 @@
 //! What a query may see: who is known, and what is being erased.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use roaring::RoaringBitmap;
 use zeroize::{Zeroize as _, Zeroizing};
 
@@ -15,6 +18,24 @@ pub trait People {
     fn name(&self, number: PersonNumber) -> Result<Option<String>>;
 }
 
+/// Documents whose longest time is over and which are restricted for it, by the first log position of their part.
+#[derive(Clone, Default)]
+pub struct Ended {
+    /// How many times something was restricted: of two with as many the one has what the other has, but for what
+    /// came in between.
+    pub stamp: u64,
+    /// The documents of each part.
+    pub docs: HashMap<Seq, Arc<RoaringBitmap>>,
+}
+
+impl PartialEq for Ended {
+    fn eq(&self, other: &Self) -> bool {
+        self.stamp == other.stamp
+    }
+}
+
+impl Eq for Ended {}
+
 /// What is being erased: queries answer as if it were gone already.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Mask {
@@ -28,6 +49,8 @@ pub struct Mask {
     pub restricted: Vec<PersonNumber>,
     /// These conversations likewise.
     pub restricted_conversations: Zeroizing<Vec<String>>,
+    /// What is restricted since its time is over, where who reads holds no case.
+    pub ended: Option<Arc<Ended>>,
     /// What is in quarantine.
     pub quarantine: bool,
     /// All details of acts: some of them name what is being erased. No query finds any, so this is for who
@@ -43,6 +66,7 @@ impl Mask {
             && self.records.is_empty()
             && self.restricted.is_empty()
             && self.restricted_conversations.is_empty()
+            && self.ended.is_none()
             && !self.quarantine
     }
 
@@ -60,6 +84,11 @@ impl Mask {
             let found = part.postings(&term);
             term.value.zeroize();
             docs |= found?;
+        }
+        if let (Some(ended), Some(first)) = (&self.ended, part.first_seq())
+            && let Some(ended) = ended.docs.get(&first)
+        {
+            docs |= &**ended;
         }
         if self.quarantine {
             docs |= part.quarantined()?;

@@ -537,7 +537,8 @@ impl<'s> Reading<'s> {
     /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
     pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
         let rules = view.rules();
-        let restricts = rules.holds.iter().any(Placed::restricts) && !self.has_case(rules);
+        let is_restricted = rules.holds.iter().any(Placed::restricts) || rules.classes.restrictions() > 0;
+        let restricts = is_restricted && !self.has_case(rules);
         let purpose = self.session.purpose_name().and_then(|code| rules.purposes.get(code));
         let purpose = purpose.filter(|purpose| purpose.needs_consent);
         let quarantine = rules.settings.has_quarantine && has_quarantined(view)?;
@@ -552,6 +553,7 @@ impl<'s> Reading<'s> {
         if !restricts {
             return Ok(Cow::Owned(mask));
         }
+        mask.ended = view.ended()?;
         for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
             match &placed.hold.scope {
                 Scope::Person(number) => mask.restricted.extend(view.linked(PersonNumber(*number))?),

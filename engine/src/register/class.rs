@@ -1,10 +1,12 @@
 //! Retention classes: what is kept how long, and what happens then (GDPR article 5 (1) (e)). The first
 //! class that fits a record is fixed when it comes in; a lock can be lengthened, never shortened.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::Micros;
+use crate::id::{Handle, Micros};
 use crate::policy::selector::{Condition, RecordFacts};
 use crate::policy::span::Span;
 use crate::register::form::{check_code, check_text, instant};
@@ -75,6 +77,13 @@ pub enum Event {
         /// Which.
         code: String,
     },
+    /// A run of retention restricts what is over (GDPR article 18).
+    Restrict {
+        /// Of which.
+        code: String,
+        /// Which records.
+        over: Vec<Over>,
+    },
     /// The time of a conversation's records begins, in a class that waits for that.
     Begin {
         /// Which.
@@ -85,6 +94,43 @@ pub enum Event {
         #[serde(with = "instant")]
         at: Micros,
     },
+}
+
+/// Records of a class that are restricted since their longest time is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Over {
+    /// Those of a conversation, by the store's keyed mark of its name; left out where time runs from each record's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
+    /// Those of before this time.
+    #[serde(with = "instant")]
+    pub before: Micros,
+}
+
+/// All that is restricted of a class: it only ever becomes more, whatever the clock says later.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restricted {
+    /// Those of before this time, wherever they stand.
+    pub everywhere: Option<Micros>,
+    /// Those of before a time, by the mark of their conversation.
+    pub conversations: BTreeMap<Handle, Micros>,
+}
+
+impl Restricted {
+    /// Adds more.
+    pub fn add(&mut self, over: &Over) {
+        let Some(mark) = &over.mark else {
+            self.everywhere = self.everywhere.max(Some(over.before));
+            return;
+        };
+        if let Some(mark) = Handle::parse(mark) {
+            self.conversations
+                .entry(mark)
+                .and_modify(|before| *before = over.before.max(*before))
+                .or_insert(over.before);
+        }
+    }
 }
 
 /// A class in use.
@@ -118,7 +164,9 @@ impl Kept {
 #[derive(Clone, Debug, Default)]
 pub struct Classes {
     all: Vec<Kept>,
-    begun: std::collections::BTreeMap<(u32, String), Micros>,
+    begun: BTreeMap<(u32, String), Micros>,
+    restricted: BTreeMap<u32, Restricted>,
+    restrictions: u64,
 }
 
 impl Classes {
@@ -151,6 +199,16 @@ impl Classes {
     /// When the time of a conversation began in a class.
     pub fn begun(&self, number: u32, mark: &str) -> Option<Micros> {
         self.begun.get(&(number, mark.to_owned())).copied()
+    }
+
+    /// What is restricted of a class, if anything is.
+    pub fn restricted(&self, number: u32) -> Option<&Restricted> {
+        self.restricted.get(&number)
+    }
+
+    /// How many times something was restricted: one more whenever more is.
+    pub const fn restrictions(&self) -> u64 {
+        self.restrictions
     }
 
     /// The number that the next class gets.
@@ -198,6 +256,21 @@ impl Classes {
                 Some(kept) if kept.active => Ok(()),
                 _ => Err(no_such()),
             },
+            Event::Restrict { code, over } => {
+                let kept = self.by_code(code).ok_or_else(no_such)?;
+                if kept.class.then != Then::Restrict || kept.maximum.is_none() {
+                    return Err(Error::invalid("records of this class are never restricted"));
+                }
+                let by_conversation = kept.class.start != Start::Time;
+                let fits = |over: &Over| match &over.mark {
+                    Some(mark) => by_conversation && Handle::parse(mark).is_some(),
+                    None => !by_conversation,
+                };
+                if over.is_empty() || !over.iter().all(fits) {
+                    return Err(Error::invalid("over: names no records of this class"));
+                }
+                Ok(())
+            }
             Event::Begin { code, mark, .. } => match self.by_code(code) {
                 None => Err(no_such()),
                 Some(kept) if kept.class.start != Start::Event => {
@@ -227,6 +300,13 @@ impl Classes {
             Event::Retire { code } => {
                 if let Some(kept) = self.named(&code) {
                     kept.active = false;
+                }
+            }
+            Event::Restrict { code, over } => {
+                if let Some(number) = self.by_code(&code).map(|kept| kept.class.number) {
+                    let of = self.restricted.entry(number).or_default();
+                    over.iter().for_each(|over| of.add(over));
+                    self.restrictions += 1;
                 }
             }
             Event::Begin { code, mark, at: begun } => {
@@ -303,5 +383,45 @@ mod tests {
         assert!(classes.check(&lengthen("18m")).is_err());
         classes.apply(Event::Retire { code: "a".into() }, Micros(0));
         assert!(!classes.by_code("a").unwrap().active && classes.by_number(2).is_some());
+    }
+
+    #[test]
+    fn what_is_restricted_only_becomes_more() {
+        let mut classes = Classes::default();
+        let restrict = Class { then: Then::Restrict, ..class("a", 1, None, Some("30d")) };
+        let ended = Class { start: Start::ConversationEnd, ..restrict.clone() };
+        for event in [
+            Event::Define(restrict),
+            Event::Define(Class { code: "b".into(), number: 2, ..ended }),
+            Event::Define(class("c", 3, None, Some("30d"))),
+        ] {
+            classes.check(&event).unwrap();
+            classes.apply(event, Micros(0));
+        }
+        let mark = |n: u8| Some(Handle([n; 16]).to_string());
+        let over = |code: &str, mark, before| Event::Restrict {
+            code: code.into(),
+            over: vec![Over { mark, before: Micros(before) }],
+        };
+        for wrong in [
+            over("a", mark(1), 5),
+            over("b", None, 5),
+            over("b", Some("x".into()), 5),
+            over("c", None, 5),
+            over("d", None, 5),
+            Event::Restrict { code: "a".into(), over: Vec::new() },
+        ] {
+            assert!(classes.check(&wrong).is_err(), "{wrong:?}");
+        }
+        for event in [over("a", None, 50), over("a", None, 40), over("b", mark(1), 7), over("b", mark(2), 9)]
+        {
+            classes.check(&event).unwrap();
+            classes.apply(event, Micros(0));
+        }
+        classes.apply(over("b", mark(1), 6), Micros(0));
+        assert_eq!(classes.restricted(1).unwrap().everywhere, Some(Micros(50)));
+        let conversations = &classes.restricted(2).unwrap().conversations;
+        assert_eq!(conversations.values().copied().collect::<Vec<_>>(), [Micros(7), Micros(9)]);
+        assert_eq!((classes.restricted(3), classes.restrictions()), (None, 5));
     }
 }

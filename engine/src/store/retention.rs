@@ -11,8 +11,9 @@ use crate::store::Store;
 
 impl Store {
     /// Erases the records whose longest time is over, of classes that are erased then, as far as no hold and no
-    /// lock keeps them: all in one erasure, with one certificate. Of other classes it says how many are due. A dry
-    /// run answers the same and erases nothing. A run that was cut goes on with the next.
+    /// lock keeps them: all in one erasure, with one certificate. Those of classes that restrict then are seen with a
+    /// case only from here on, whatever the clock says later. Of classes that are reviewed it says how many are due.
+    /// A dry run answers the same and changes nothing. A run that was cut goes on with the next.
     ///
     /// # Errors
     /// As [`Store::erase`]; *corrupt* while a segment or a record of a register can't be read.

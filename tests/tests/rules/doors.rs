@@ -89,7 +89,7 @@ const DOORS: [(&str, Does); 58] = [
     // It shows what is in quarantine.
     ("release", Does::Nothing),
     ("residency", Does::Nothing),
-    ("retention", Does::Asks(&[Action::ExpireClass, Action::UserErase])),
+    ("retention", Does::Asks(&[Action::ExpireClass, Action::UserErase, Action::Restrict])),
     ("roll", Does::Moves),
     ("rotate_log_key", Does::Nothing),
     ("sealed_objects_holding", Does::Nothing),

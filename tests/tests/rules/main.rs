@@ -13,5 +13,6 @@ mod lacking;
 mod quarantine;
 mod redact;
 mod residency;
+mod restricted;
 mod retention;
 mod versions;

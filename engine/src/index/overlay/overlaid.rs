@@ -92,6 +92,10 @@ impl Part for Overlaid<'_> {
         self.part.doc_count()
     }
 
+    fn first_seq(&self) -> Option<Seq> {
+        self.part.first_seq()
+    }
+
     fn time_span(&self) -> Option<(Micros, Micros)> {
         self.part.time_span()
     }

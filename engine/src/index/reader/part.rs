@@ -22,6 +22,10 @@ impl Part for Segment {
         self.sections.docs()
     }
 
+    fn first_seq(&self) -> Option<Seq> {
+        self.seq_span().map(|(first, _)| first)
+    }
+
     fn time_span(&self) -> Option<(Micros, Micros)> {
         let table = self.sections.index.table();
         (table.docs > 0).then_some(table.times)

@@ -1,6 +1,6 @@
 //! From when the time of each record runs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use roaring::RoaringBitmap;
 
@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::id::{Handle, Micros};
 use crate::index::{Field, Part, Term};
 use crate::keyring::catalog::Tagger;
-use crate::register::class::{Kept, Start};
+use crate::register::class::{Kept, Over, Start};
 use crate::view::View;
 
 /// The store's keyed mark of a conversation, as registers hold it.
@@ -31,6 +31,7 @@ pub(crate) enum Starts {
 
 /// Records of a class that stand in one conversation.
 pub(crate) struct Group {
+    mark: [u8; 16],
     docs: RoaringBitmap,
     start: Micros,
 }
@@ -72,7 +73,7 @@ impl Starts {
         } else {
             latest(tagger, parts, found.iter().flatten().map(|(mark, _)| *mark).collect())?
         };
-        let group = |(mark, docs)| Some(Group { docs, start: *begun.get(&mark)? });
+        let group = |(mark, docs)| Some(Group { mark, docs, start: *begun.get(&mark)? });
         let all = found.into_iter().map(|groups| groups.into_iter().filter_map(group).collect());
         Ok(Self::Together(all.collect()))
     }
@@ -118,6 +119,30 @@ impl Starts {
             }
         }
         Ok((together, next))
+    }
+
+    /// Before which time everything is over whose start satisfies `is_over`: wherever it stands, or by the marks of
+    /// conversations. It is no less than [`Self::over`] says of documents that there are, but for some hours at the
+    /// end of months, and no more ever.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub(crate) fn ended(&self, parts: &[&dyn Part], is_over: impl Fn(Micros) -> bool) -> Result<Vec<Over>> {
+        let first = first_of_all_not(&is_over);
+        let Self::Together(groups) = self else { return Ok(vec![Over { mark: None, before: first }]) };
+        let mut all: BTreeMap<[u8; 16], Micros> = BTreeMap::new();
+        for (part, groups) in parts.iter().zip(groups) {
+            for group in groups.iter().filter(|group| is_over(group.start)) {
+                let before = after(group.start).max(first);
+                let there = &group.docs & part.in_time(Micros(i64::MIN), before)?;
+                if let Some((key, _)) = part.newest(&there, 1, None)?.first() {
+                    let before = after(key.time);
+                    all.entry(group.mark).and_modify(|then| *then = before.max(*then)).or_insert(before);
+                }
+            }
+        }
+        let over = |(mark, before)| Over { mark: Some(Handle(mark).to_string()), before };
+        Ok(all.into_iter().map(over).collect())
     }
 
     /// The latest start of `docs` of the `nth` part; that of one whose time has not begun is
@@ -185,9 +210,37 @@ fn first_not(holds: impl Fn(Micros) -> bool) -> Micros {
     Micros(low)
 }
 
+/// The earliest instant that something doesn't hold for, of what [`first_not`] is asked for: within a day the later
+/// of two never ends before the earlier.
+fn first_of_all_not(holds: impl Fn(Micros) -> bool) -> Micros {
+    let near = first_not(&holds).0;
+    for day in -NEAR / Micros::DAY..=NEAR / Micros::DAY {
+        let mut low = (near.div_euclid(Micros::DAY) + day) * Micros::DAY;
+        let end = low + Micros::DAY;
+        let mut high = end;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if holds(Micros(middle)) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        if low < end {
+            return Micros(low).min(Micros::MAX);
+        }
+    }
+    Micros(near).min(Micros::MAX)
+}
+
+const fn after(time: Micros) -> Micros {
+    Micros(time.0.saturating_add(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::span::Span;
 
     #[test]
     fn the_first_that_is_not_over_is_found() {
@@ -195,6 +248,14 @@ mod tests {
             assert_eq!(first_not(|start| start.0 < at), Micros(at));
         }
         assert_eq!(first_not(|_| false), Micros::MIN);
+        // A month from the evening of 28 January 2026 ends behind one from the morning of the 31st.
+        let day =
+            |n: i64, hour: i64| Micros(1_767_225_600_000_000 + n * Micros::DAY + hour * Micros::DAY / 24);
+        let month = Span::parse("1m").unwrap();
+        for (at, first) in [(day(58, 12), day(27, 12)), (day(58, 23), day(27, 23)), (day(59, 0), day(31, 0))]
+        {
+            assert_eq!(first_of_all_not(|start| month.after(start).is_some_and(|end| end <= at)), first);
+        }
         assert!(first_not(|_| true) > Micros::MAX);
     }
 }

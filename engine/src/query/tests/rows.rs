@@ -81,6 +81,10 @@ impl Part for Rows {
     fn doc_count(&self) -> u32 {
         self.rows.len() as u32
     }
+    fn first_seq(&self) -> Option<Seq> {
+        None
+    }
+
     fn time_span(&self) -> Option<(Micros, Micros)> {
         let times = || self.rows.iter().map(|row| row.1.time);
         Some((times().min()?, times().max()?))

@@ -1,0 +1,183 @@
+//! What is restricted since its longest time is over (`then: restrict`): documents of each part, as the register of
+//! classes says, and what speaks of them.
+//!
+//! The register says it by class, conversation and time, so nothing of it is kept here that could go stale: it is
+//! found anew when more is restricted or when parts change, for unrolled records when some came. No clock is asked.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use roaring::RoaringBitmap;
+
+use crate::crypto::kdf::Label;
+use crate::error::Result;
+use crate::id::{FileId, Handle, Micros, Seq};
+use crate::index::overlay::Spoken;
+use crate::index::scope::Ended;
+use crate::index::{Field, LiveIndex, Part, Term};
+use crate::register::class::Restricted;
+use crate::view::View;
+
+/// What was found the last time.
+#[derive(Default)]
+pub(super) struct Found {
+    rolled: Option<Rolled>,
+    all: Option<(Vec<(Seq, u32)>, Arc<Ended>)>,
+}
+
+/// Of the rolled segments.
+struct Rolled {
+    /// How many times something was restricted, how many erasures there were, and of which files.
+    of: (u64, u64, Vec<FileId>),
+    docs: HashMap<Seq, Arc<RoaringBitmap>>,
+    /// Those that speak of what isn't there, or not rolled yet.
+    open: Vec<Speaking>,
+}
+
+/// A record that speaks of another: in which part, and where.
+struct Speaking {
+    part: Seq,
+    doc: u32,
+    seq: Seq,
+}
+
+/// A part by its first log position.
+type Named<'a> = (Seq, &'a dyn Part);
+
+impl View {
+    /// Documents that are restricted since their time is over; `None` where nothing is.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn ended(&self) -> Result<Option<Arc<Ended>>> {
+        let stamp = self.rules.classes.restrictions();
+        if stamp == 0 {
+            return Ok(None);
+        }
+        let mut found = self.ended.lock();
+        let files = self.segments.iter().map(|segment| segment.entry.index).collect();
+        let of = (stamp, self.generation, files);
+        if found.rolled.as_ref().is_none_or(|rolled| rolled.of != of) {
+            *found = Found::default();
+            found.rolled = Some(self.ended_of_segments(of)?);
+        }
+        let unrolled = || self.frozen.iter().map(|frozen| &**frozen).chain([&self.live]);
+        let now: Vec<_> = unrolled().filter_map(|live| Some((live.first_seq()?, live.doc_count()))).collect();
+        if let Some((_, all)) = found.all.as_ref().filter(|(then, _)| *then == now) {
+            return Ok(Some(Arc::clone(all)));
+        }
+        let Some(rolled) = &found.rolled else { return Ok(None) };
+        let mut docs = rolled.docs.clone();
+        let mut speaking = Vec::new();
+        for (first, live) in unrolled().filter_map(|live: &LiveIndex| Some((live.first_seq()?, live))) {
+            docs.insert(first, Arc::new(self.ended_in((first, live), &mut speaking)?));
+        }
+        speaking.extend(rolled.open.iter().map(|Speaking { part, doc, seq }| Speaking {
+            part: *part,
+            doc: *doc,
+            seq: *seq,
+        }));
+        let parts = self.parts();
+        let named: Vec<Named<'_>> =
+            parts.iter().filter_map(|part| Some((part.first_seq()?, *part))).collect();
+        self.add_speaking(&named, speaking, &mut docs)?;
+        let all = Arc::new(Ended { stamp, docs });
+        found.all = Some((now, Arc::clone(&all)));
+        Ok(Some(all))
+    }
+
+    fn ended_of_segments(&self, of: (u64, u64, Vec<FileId>)) -> Result<Rolled> {
+        let (mut docs, mut speaking, mut named) = (HashMap::new(), Vec::new(), Vec::<Named<'_>>::new());
+        for segment in &self.segments {
+            let Some(first) = segment.part.first_seq() else { continue };
+            let part = (first, &*segment.part as &dyn Part);
+            docs.insert(first, Arc::new(self.ended_in(part, &mut speaking)?));
+            named.push(part);
+        }
+        let open = self.add_speaking(&named, speaking, &mut docs)?;
+        Ok(Rolled { of, docs, open })
+    }
+
+    /// Those of a part by their own time or that of their conversation. Of others that speak of a record it is told: one
+    /// that came before its record may be of another class.
+    fn ended_in(&self, (first, part): Named<'_>, speaking: &mut Vec<Speaking>) -> Result<RoaringBitmap> {
+        let mut all = RoaringBitmap::new();
+        for class in self.rules.classes.iter() {
+            let Some(of) = self.rules.classes.restricted(class.class.number) else { continue };
+            let of_class = part.class_docs(class.class.number)?;
+            all |= self.ended_of(part, &of_class, of)?;
+        }
+        let mut speak = RoaringBitmap::new();
+        for kind in Spoken::KINDS {
+            speak |= part.postings(&Term::kind(kind))?;
+        }
+        for doc in speak - &all {
+            speaking.push(Speaking { part: first, doc, seq: part.key(doc)?.seq });
+        }
+        Ok(all)
+    }
+
+    /// Those of a part's documents `of_class` that a class has restricted.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn ended_of(
+        &self,
+        part: &dyn Part,
+        of_class: &RoaringBitmap,
+        of: &Restricted,
+    ) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
+        if of_class.is_empty() {
+            return Ok(docs);
+        }
+        if let Some(before) = of.everywhere {
+            docs |= of_class & part.in_time(Micros(i64::MIN), before)?;
+        }
+        if of.conversations.is_empty() {
+            return Ok(docs);
+        }
+        for (name, _) in part.terms(Field::Conversation)? {
+            let mark = Handle(self.tagger.mark(Label::ConversationMark, &[&name]));
+            if let Some(before) = of.conversations.get(&mark) {
+                let there = part.postings(&Term { field: Field::Conversation, value: name })? & of_class;
+                docs |= there & part.in_time(Micros(i64::MIN), *before)?;
+            }
+        }
+        Ok(docs)
+    }
+
+    /// Adds those that speak of what is restricted: its later wordings are that record. Answers those whose record is
+    /// in none of these parts.
+    fn add_speaking(
+        &self,
+        parts: &[Named<'_>],
+        speaking: Vec<Speaking>,
+        docs: &mut HashMap<Seq, Arc<RoaringBitmap>>,
+    ) -> Result<Vec<Speaking>> {
+        if speaking.is_empty() {
+            return Ok(speaking);
+        }
+        let seqs: Vec<Seq> = speaking.iter().map(|one| one.seq).collect();
+        let (mut open, mut more) = (Vec::new(), Vec::new());
+        'each: for (one, root) in speaking.into_iter().zip(self.roots(&seqs)?) {
+            let Some(root) = root else {
+                open.push(one);
+                continue;
+            };
+            for (first, part) in parts {
+                if let Some(doc) = part.doc_of(root)? {
+                    if docs.get(first).is_some_and(|docs| docs.contains(doc)) {
+                        more.push((one.part, one.doc));
+                    }
+                    continue 'each;
+                }
+            }
+            open.push(one);
+        }
+        for (part, doc) in more {
+            docs.entry(part).and_modify(|docs| _ = Arc::make_mut(docs).insert(doc));
+        }
+        Ok(open)
+    }
+}
