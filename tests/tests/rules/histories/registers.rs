@@ -220,6 +220,7 @@ impl Model {
                 _ => return UNKNOWN,
             },
             class::Event::Begin { .. } => panic!("histories begin classes by conversation"),
+            class::Event::Restrict { .. } => panic!("runs restrict"),
         }
         Ok(())
     }
