@@ -171,6 +171,7 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     for deferred in &deferred {
         report.certificates.extend(deferred::complete(state, queue, deferred, at)?);
     }
+    deferred::release_of_the_gone(state, queue)?;
     Ok(report)
 }
 

@@ -88,7 +88,8 @@ pub(super) fn complete(
         let keyring = state.keyring.lock();
         let tree = keyring.tree();
         let view = state.view.read();
-        if view.mask.hides(deferred.person) {
+        // She may have gone with somebody before her, or twice in part.
+        if view.mask.hides(deferred.person) || view.handle(deferred.person)?.is_none() {
             return Ok(None);
         }
         let Some((permit, target)) = free(&view, deferred.person, at)? else { return Ok(None) };
@@ -109,12 +110,36 @@ pub(super) fn complete(
         Err(e) if e.kind() == ErrorKind::Refused => return Ok(None),
         done => done?,
     };
-    let reason = "nothing keeps it any more, and it is erased".to_owned();
-    let release = hold::Event::Release { code: deferred.code.clone(), reason };
-    match register::change(state, queue, &Session::new(), vec![Event::Hold(release)]) {
-        // What told of the restriction is gone with her.
-        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Refused) => {}
-        done => drop(done?),
-    }
+    release(state, queue, deferred.code.clone())?;
     Ok(certificate)
+}
+
+/// Lifts the restrictions of whoever is gone by now: a crash may have come between the one and the other.
+///
+/// # Errors
+/// Trouble with the store.
+pub(super) fn release_of_the_gone(state: &Arc<State>, queue: &Queue) -> Result<()> {
+    let mut codes = Vec::new();
+    {
+        let view = state.view.read();
+        for placed in view.rules().holds.iter().filter(|placed| placed.restricts()) {
+            if rules::restriction_of(&placed.hold.code).is_some()
+                && let Scope::Person(number) = placed.hold.scope
+                && view.handle(PersonNumber(number))?.is_none()
+            {
+                codes.push(placed.hold.code.clone());
+            }
+        }
+    }
+    codes.into_iter().try_for_each(|code| release(state, queue, code))
+}
+
+fn release(state: &Arc<State>, queue: &Queue, code: String) -> Result<()> {
+    let reason = "nothing keeps it any more, and it is erased".to_owned();
+    let release = Event::Hold(hold::Event::Release { code, reason });
+    match register::change(state, queue, &Session::new(), vec![release]) {
+        // What told of the restriction is gone with her.
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Refused) => Ok(()),
+        done => done.map(drop),
+    }
 }
