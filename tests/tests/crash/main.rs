@@ -2,4 +2,5 @@
 
 mod enumeration;
 mod io_errors;
+mod registers;
 mod workloads;
