@@ -38,7 +38,7 @@ use model::{DAY, Model, Pid};
 
 const GATE: u64 = 240;
 const FULL: u64 = 10_000;
-const STEPS: usize = 60;
+const STEPS: usize = 70;
 /// Steps between two looks at everything.
 const LOOK_EVERY: usize = 6;
 
@@ -83,7 +83,33 @@ enum Step {
     Kill,
 }
 
-/// How often of 1,000.
+/// What a history is about more than others are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    All,
+    Quarantine,
+    Retention,
+    Holds,
+    Deletions,
+}
+
+impl Theme {
+    /// How much more often a step comes.
+    const fn boost(self, step: Step) -> usize {
+        match (self, step) {
+            (Self::Quarantine, Step::Consent) => 4,
+            (Self::Quarantine, Step::Release) => 6,
+            (Self::Quarantine | Self::Retention | Self::Deletions, Step::Retention | Step::Clock) => 3,
+            (Self::Deletions, Step::Speak) => 3,
+            (Self::Holds, Step::ErasePerson | Step::LiftHold | Step::Retention) => 4,
+            (Self::Holds, Step::Hold | Step::Clock) => 2,
+            (Self::Holds, Step::Class) => 0,
+            _ => 1,
+        }
+    }
+}
+
+/// How often, of about a thousand.
 const WEIGHTS: [(Step, usize); 29] = [
     (Step::Append, 240),
     (Step::Speak, 120),
@@ -116,12 +142,33 @@ const WEIGHTS: [(Step, usize); 29] = [
     (Step::Kill, 10),
 ];
 
-/// How often each step was done, and how often it was refused.
-type Figures = BTreeMap<Step, (u64, u64)>;
+/// How often each step was done, how often it was refused, and what was met on the way.
+#[derive(Default)]
+struct Figures {
+    steps: BTreeMap<Step, (u64, u64)>,
+    met: BTreeMap<&'static str, u64>,
+}
+
+/// What must be met, or the histories try too little.
+const MET: [&str; 13] = [
+    "held in part",
+    "whole person",
+    "whole conversation",
+    "conversation in part",
+    "with evidence",
+    "forgotten with what went",
+    "in quarantine",
+    "released",
+    "due of a class",
+    "taken back and due",
+    "over in quarantine",
+    "completed later",
+    "believed a leap",
+];
 
 #[test]
 fn random_histories_are_told_by_plain_lists() {
-    let figures = Mutex::new(Figures::new());
+    let figures = Mutex::new(Figures::default());
     if let Ok(seed) = std::env::var("ESCROW_SEED") {
         return History::run(seed.parse().unwrap(), &figures);
     }
@@ -136,19 +183,24 @@ fn random_histories_are_told_by_plain_lists() {
         }
     });
     let figures = figures.into_inner().unwrap();
-    let all: u64 = figures.values().map(|(done, _)| done).sum();
-    println!("{cases} histories, {all} steps: {figures:?}");
+    let Figures { steps, met } = figures;
+    let all: u64 = steps.values().map(|(done, _)| done).sum();
+    println!("{cases} histories, {all} steps: {steps:?}\n{met:?}");
     for (step, _) in WEIGHTS {
-        let (done, refused) = figures.get(&step).copied().unwrap_or_default();
+        let (done, refused) = steps.get(&step).copied().unwrap_or_default();
         assert!(done > refused, "{step:?} is never done: {done}, refused {refused}");
     }
     for step in [Step::Append, Step::Speak, Step::Consent, Step::Hold, Step::ErasePerson, Step::Redact] {
-        assert!(figures[&step].1 > 0, "{step:?} is never refused");
+        assert!(steps[&step].1 > 0, "{step:?} is never refused");
+    }
+    for what in MET {
+        assert!(met.get(what).is_some_and(|times| *times > 0), "never met: {what}");
     }
 }
 
 struct History {
     seed: u64,
+    theme: Theme,
     rng: Rng,
     disk: MemoryVfs,
     clock: Arc<ManualClock>,
@@ -162,6 +214,7 @@ struct History {
     /// What was done, for who looks for the reason of a failure.
     told: Vec<String>,
     refused: bool,
+    met: Vec<&'static str>,
 }
 
 /// Says how to repeat a history that failed, and what it did last.
@@ -186,9 +239,12 @@ impl History {
             history.refused = false;
             history.step(step);
             let mut figures = figures.lock().unwrap();
-            let (done, refused) = figures.entry(step).or_default();
+            let (done, refused) = figures.steps.entry(step).or_default();
             *done += 1;
             *refused += u64::from(history.refused);
+            for what in history.met.drain(..) {
+                *figures.met.entry(what).or_default() += 1;
+            }
             drop(figures);
             if n % LOOK_EVERY == 0 || n == STEPS {
                 history.look();
@@ -202,8 +258,10 @@ impl History {
 
     fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
+        let themes = [Theme::All, Theme::Quarantine, Theme::Retention, Theme::Holds, Theme::Deletions];
         let mut history = Self {
             seed,
+            theme: *rng.pick(&themes),
             disk: MemoryVfs::new(),
             clock: Arc::new(ManualClock::new(Micros(START))),
             openings: 0,
@@ -215,6 +273,7 @@ impl History {
             ids: 0,
             told: Vec::new(),
             refused: false,
+            met: Vec::new(),
             rng,
         };
         history.store = Some(history.builder().create().unwrap());
@@ -230,6 +289,7 @@ impl History {
             let pid = history.model.person(name).unwrap();
             history.model.people[pid].staff = true;
         }
+        history.begin_theme();
         history
     }
 
@@ -255,8 +315,9 @@ impl History {
     }
 
     fn choose(&mut self) -> Step {
-        let mut at = self.rng.below(WEIGHTS.iter().map(|(_, weight)| weight).sum());
-        for (step, weight) in WEIGHTS {
+        let weights = WEIGHTS.map(|(step, weight)| (step, weight * self.theme.boost(step)));
+        let mut at = self.rng.below(weights.iter().map(|(_, weight)| weight).sum());
+        for (step, weight) in weights {
             if at < weight {
                 return step;
             }
@@ -338,7 +399,11 @@ impl History {
     }
 
     fn look_at_clock(&mut self) {
+        let before = self.model.time.believed;
         self.model.time.look(self.model.now);
+        if self.model.time.believed > before + 1_000 * DAY {
+            self.met.push("believed a leap");
+        }
         let at = self.store().retention(true).unwrap().at;
         assert_eq!(at.0, self.model.rules_now(), "seed {}: what the store believes of the time", self.seed);
     }

@@ -203,8 +203,7 @@ impl History {
 
     /// An edit, a deletion or a reaction, of something that is there or of nothing.
     pub(super) fn speak(&mut self) {
-        let can_be_meant = |row: &&Row| row.id.is_some() && matches!(row.kind, Kind::Message | Kind::Edit);
-        let rows: Vec<Row> = self.model.rows.values().filter(can_be_meant).cloned().collect();
+        let rows = self.can_be_meant();
         let kind = *self.rng.pick(&[Kind::Edit, Kind::Edit, Kind::Delete, Kind::Reaction, Kind::Reaction]);
         self.ids += 1;
         let (author, time, body) = (self.who(), self.moment(), self.words());
@@ -269,6 +268,7 @@ impl History {
             };
             assert_eq!(got, want, "seed {}: {outcome:?}", self.seed);
             self.refused |= want == Fate::Rejected(ErrorKind::Refused);
+            self.met.extend((want == Fate::Quarantined).then_some("in quarantine"));
             match outcome {
                 Outcome::Added(seq) => self.model.add(&record, seq.0, false),
                 Outcome::Quarantined(seq) => self.model.add(&record, seq.0, true),
@@ -308,9 +308,16 @@ impl History {
         }
     }
 
+    /// Records that something is said of. What edits an edit of nothing that is there waits with it.
+    fn can_be_meant(&self) -> Vec<Row> {
+        let waits = |row: &Row| self.model.root(row).is_some_and(|root| root.kind == Kind::Edit);
+        let is_meant =
+            |row: &&Row| row.id.is_some() && matches!(row.kind, Kind::Message | Kind::Edit) && !waits(row);
+        self.model.rows.values().filter(is_meant).cloned().collect()
+    }
+
     fn any_row(&mut self) -> Option<Row> {
-        let is_meant = |row: &&Row| row.id.is_some() && matches!(row.kind, Kind::Message | Kind::Edit);
-        let rows: Vec<Row> = self.model.rows.values().filter(is_meant).cloned().collect();
+        let rows = self.can_be_meant();
         if rows.is_empty() { None } else { Some(self.rng.pick(&rows).clone()) }
     }
 
@@ -358,6 +365,7 @@ impl History {
             self.note(format!("released {id}: refused"));
             return self.same(&got, Err(ErrorKind::Refused));
         }
+        self.met.extend(got.is_ok().then_some("released"));
         self.hold_said(&record, is_there, Vec::new(), got);
     }
 }

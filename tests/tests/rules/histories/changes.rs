@@ -12,7 +12,7 @@ use escrowdb::register::settings::{Deletion, Gate, GateRule};
 use escrowdb::register::{Event, settings};
 
 use super::model::DAY;
-use super::{CONVERSATIONS, History, PURPOSES};
+use super::{CONVERSATIONS, History, PURPOSES, Theme};
 
 const CONDITIONS: [&str; 6] =
     ["*", "channel:web", "conversation:c1", "tag:topic:a", "author:anna", "kind:message"];
@@ -53,27 +53,60 @@ impl History {
         all
     }
 
+    fn text(&mut self, version: u32) -> notice::Event {
+        let language = (*self.rng.pick(&["en", "de"])).to_owned();
+        let text = text_of(version, &language);
+        let mut purposes: Vec<String> = PURPOSES.iter().map(|code| (*code).to_owned()).collect();
+        purposes.truncate(2 + self.rng.below(2));
+        notice::Event::Draft(Text {
+            id: "privacy".into(),
+            version,
+            language,
+            title: "Privacy".into(),
+            hash: hash_of(&text),
+            text,
+            purposes,
+            valid_from: Micros(self.model.now + *self.rng.pick(&[0, 0, -DAY, DAY])),
+            material: self.rng.chance(40),
+        })
+    }
+
+    /// What a history begins with.
+    pub(super) fn begin_theme(&mut self) {
+        if self.rng.chance(85) {
+            let draft = self.text(1);
+            self.change(Event::Notice(draft));
+            self.change(Event::Notice(notice::Event::Publish { id: "privacy".into(), version: 1 }));
+        }
+        let mut event = settings::Event::default();
+        match self.theme {
+            Theme::Quarantine => {
+                let when = (*self.rng.pick(&CONDITIONS)).to_owned();
+                let purposes = vec![(*self.rng.pick(&PURPOSES)).to_owned()];
+                (event.gate, event.gate_rules) =
+                    (Some(Gate::Quarantine), Some(vec![GateRule { when, purposes }]));
+                event.quarantine = Some((*self.rng.pick(&SPANS[..3])).into());
+            }
+            Theme::Deletions => {
+                event.deletion = Some(Deletion::Erase);
+                event.grace = self.rng.chance(50).then(|| "2d".to_owned());
+            }
+            Theme::Retention => {
+                self.class();
+                self.class();
+            }
+            Theme::All | Theme::Holds => {}
+        }
+        if event != settings::Event::default() {
+            self.change(Event::Settings(event));
+        }
+    }
+
     pub(super) fn notice(&mut self) {
         let version = 1 + self.rng.below(4) as u32;
         let id = "privacy".to_owned();
         let event = match self.rng.below(10) {
-            0..5 => {
-                let language = (*self.rng.pick(&["en", "de"])).to_owned();
-                let text = text_of(version, &language);
-                let mut purposes: Vec<String> = PURPOSES.iter().map(|code| (*code).to_owned()).collect();
-                purposes.truncate(2 + self.rng.below(2));
-                notice::Event::Draft(Text {
-                    id,
-                    version,
-                    language,
-                    title: "Privacy".into(),
-                    hash: hash_of(&text),
-                    text,
-                    purposes,
-                    valid_from: Micros(self.model.now + *self.rng.pick(&[0, 0, -DAY, DAY])),
-                    material: self.rng.chance(40),
-                })
-            }
+            0..5 => self.text(version),
             5..9 => notice::Event::Publish { id, version },
             _ => notice::Event::Retire { id, version },
         };

@@ -68,10 +68,11 @@ impl Model {
 impl History {
     /// Looks at everything.
     pub(super) fn look(&mut self) {
+        // First, for evidence may have died on its date, and a hold with it.
+        self.look_at_registers();
         self.look_at_people();
         self.look_at_records();
         self.look_at_quarantine();
-        self.look_at_registers();
     }
 
     fn look_at_records(&self) {

@@ -49,16 +49,22 @@ impl History {
         let Ok(certificate) = got else { return };
         if options.with_evidence {
             self.model.take_evidence(&group);
+            self.met.push("with evidence");
+        }
+        if certificate.people_forgotten > 0 {
+            self.met.push("forgotten with what went");
         }
         match verdict {
             Verdict::Refused => {}
             Verdict::Whole(going) => {
                 assert_eq!(certificate.kept, None, "seed {}", self.seed);
+                self.met.push("whole person");
                 self.model.take(going, &group, true);
             }
             Verdict::Part(going, kept) => {
                 assert_eq!(certificate.kept.unwrap().records, kept, "seed {}", self.seed);
                 self.model.take(going, &BTreeSet::new(), true);
+                self.met.push("held in part");
                 if kept > 0 {
                     self.keep_restricted(request, &group);
                 }
@@ -101,10 +107,12 @@ impl History {
             Verdict::Refused => {}
             Verdict::Whole(going) => {
                 assert_eq!(certificate.kept, None);
+                self.met.push("whole conversation");
                 self.model.take(going, &BTreeSet::new(), false);
             }
             Verdict::Part(going, kept) => {
                 assert_eq!(certificate.kept.unwrap().records, kept);
+                self.met.push("conversation in part");
                 self.model.take(going, &BTreeSet::new(), false);
             }
         }
@@ -180,6 +188,14 @@ impl History {
         };
         let told = Due { erase: BTreeSet::new(), deferred: Vec::new(), ..due.clone() };
         assert_eq!((got, would.deferred), (told, due.deferred.len() as u64), "seed {}", self.seed);
+        for (what, is_met) in [
+            ("due of a class", due.classes.iter().any(|(_, _, (due, _, _))| *due > 0)),
+            ("taken back and due", due.taken_back.is_some_and(|(due, _, _)| due > 0)),
+            ("over in quarantine", due.quarantine.is_some_and(|(_, (due, _, _))| due > 0)),
+            ("completed later", !due.deferred.is_empty()),
+        ] {
+            self.met.extend(is_met.then_some(what));
+        }
         let did = self.store().retention(false).unwrap();
         let certificates = self.model.run();
         assert_eq!(did.certificates.len(), certificates, "seed {}", self.seed);

@@ -65,7 +65,8 @@ impl Model {
 
     /// Whether a rule is about a record: where it is about one wording it is about all.
     fn is_wholly(&self, row: &Row, is_about: &dyn Fn(&Row) -> bool) -> bool {
-        is_about(row) || self.is_version(row) && self.versions(self.head(row)).into_iter().any(is_about)
+        let has_versions = row.kind.is_default() || row.kind == Kind::Edit;
+        is_about(row) || has_versions && self.versions(self.head(row)).into_iter().any(is_about)
     }
 
     /// Whether a rule keeps a record: also if it speaks of what the rule is about.
@@ -356,7 +357,7 @@ impl Model {
         if !due.erase.is_empty() {
             self.take(due.erase, &BTreeSet::new(), false);
         }
-        for (code, pid) in due.deferred {
+        for (_, pid) in due.deferred {
             if !self.people[pid].alive || !self.is_free(pid) {
                 continue;
             }
@@ -364,8 +365,15 @@ impl Model {
             let Verdict::Whole(going) = self.of_person(&group, false) else { continue };
             self.take(going, &group, true);
             certificates += 1;
-            let now = self.now;
-            self.holds.get_mut(&code).into_iter().for_each(|hold| hold.released = Some(now));
+        }
+        // Nobody is restricted any more of whom nothing is there.
+        for (code, hold) in &mut self.holds {
+            if let About::Person(pid) = hold.about
+                && code.starts_with("kept-")
+                && !self.people[pid].alive
+            {
+                hold.released.get_or_insert(self.now);
+            }
         }
         certificates
     }
