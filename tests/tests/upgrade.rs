@@ -21,6 +21,9 @@ use escrowdb_tests::crash::{CrashOptions, Image, crashes};
 use escrowdb_tests::entropy::SeededEntropy;
 use escrowdb_tests::recording_vfs::{Op, RecordingVfs};
 
+#[path = "upgrade/quarantine.rs"]
+mod quarantine;
+
 /// The fixture of format 1, as it was released, at `/s`.
 fn fixture() -> Vec<(PathBuf, Vec<u8>)> {
     fixture_of(1)

@@ -10,6 +10,7 @@ mod histories;
 mod holds;
 mod kept;
 mod lacking;
+mod named_rows;
 mod quarantine;
 mod redact;
 mod residency;

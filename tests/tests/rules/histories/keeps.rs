@@ -257,22 +257,23 @@ impl Model {
         self.disclosures.retain(|_, given| given.person.is_none_or(|pid| !group.contains(&pid)));
     }
 
-    fn count(&self, over: &BTreeSet<u64>, erase: &mut BTreeSet<u64>, then: Then) -> Counts {
-        let mut counts = (0, 0, 0);
+    /// Counts what is over by what keeps it. Of what a lock keeps and somebody had restricted classes tell the
+    /// restriction, and what is asked for record by record the lock, which goes before it.
+    fn count(&self, over: &BTreeSet<u64>, is_one_by_one: bool) -> (Counts, BTreeSet<u64>) {
+        let (mut counts, mut free) = ((0, 0, 0), BTreeSet::new());
         for seq in over {
             let row = &self.rows[seq];
-            if self.is_held(row) || self.is_asked_to_stay(row) {
+            let (is_locked, is_asked_to_stay) = (self.is_locked(row), self.is_asked_to_stay(row));
+            if self.is_held(row) || is_asked_to_stay && !(is_one_by_one && is_locked) {
                 counts.1 += 1;
-            } else if self.is_locked(row) {
+            } else if is_locked {
                 counts.2 += 1;
             } else {
                 counts.0 += 1;
-                if then == Then::Erase {
-                    erase.insert(*seq);
-                }
+                free.insert(*seq);
             }
         }
-        counts
+        (counts, free)
     }
 
     /// What is due now.
@@ -285,7 +286,10 @@ impl Model {
                 end.is_some_and(|end| end <= at)
             };
             let over = of_class.iter().copied().filter(|seq| is_over(&self.rows[seq])).collect();
-            let counts = self.count(&over, &mut due.erase, class.then);
+            let (counts, free) = self.count(&over, false);
+            if class.then == Then::Erase {
+                due.erase.extend(free);
+            }
             due.classes.push((class.code.clone(), of_class.len() as u64, counts));
         }
         if self.settings.deletion == Deletion::Erase {
@@ -296,28 +300,17 @@ impl Model {
                 // What is an edit of nothing that is there waits for it.
                 row.kind != Kind::Edit && end.is_some_and(|end| end <= at)
             });
-            due.taken_back = Some(self.count(&over, &mut due.erase, Then::Erase));
+            let (counts, free) = self.count(&over, true);
+            due.taken_back = Some(counts);
+            due.erase.extend(free);
         }
         if self.settings.has_quarantine {
             let all = self.seqs(|row| self.is_quarantined(row));
             let is_over =
                 |row: &Row| row.came.is_some_and(|came| came + self.settings.quarantine * DAY <= at);
-            let over: Vec<u64> = all.iter().copied().filter(|seq| is_over(&self.rows[seq])).collect();
-            let mut counts = (0, 0, 0);
-            for seq in &over {
-                let row = &self.rows[seq];
-                // A lock goes before what somebody had restricted.
-                if self.is_held(row) {
-                    counts.1 += 1;
-                } else if self.is_locked(row) {
-                    counts.2 += 1;
-                } else if self.is_asked_to_stay(row) {
-                    counts.1 += 1;
-                } else {
-                    counts.0 += 1;
-                    due.erase.insert(*seq);
-                }
-            }
+            let over = all.iter().copied().filter(|seq| is_over(&self.rows[seq])).collect();
+            let (counts, free) = self.count(&over, true);
+            due.erase.extend(free);
             due.quarantine = Some((all.len() as u64, counts));
         }
         for (code, hold) in self.holds.iter().filter(|(_, hold)| hold.hides && hold.released.is_none()) {
