@@ -5,11 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use escrowdb::ErrorKind;
 use escrowdb::export::Asked;
-use escrowdb::register::Event;
-use escrowdb::register::hold::{self, Effect, Hold, Scope};
-use escrowdb::session::Session;
+use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::commands::demo::answers::Answers;
@@ -32,6 +29,7 @@ mod answers;
 mod chat;
 mod elsewhere;
 mod proof;
+mod rules;
 mod scan;
 mod templates;
 
@@ -49,10 +47,12 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     }
     let folder = new_folder(args.dir.as_deref())?;
     let mut demo = Demo::new(&folder, out)?;
+    demo.consent()?;
     demo.import()?;
     demo.search()?;
     demo.conversation()?;
     demo.export()?;
+    demo.correct()?;
     let before = demo.look()?;
     demo.copy()?;
     demo.plan()?;
@@ -140,7 +140,7 @@ impl<'a> Demo<'a> {
         self.store.roll()?;
         self.append(journalled)?;
         self.messages = lines.len();
-        self.step(2, "Import")?;
+        self.step(3, "Import")?;
         self.fact(&format!(
             "{} messages in {CONVERSATIONS} conversations: {} customers, {} agents, 7 languages",
             self.messages,
@@ -169,10 +169,10 @@ impl<'a> Demo<'a> {
         let reading = engine::session(&self.store, &Default::default());
         let mut lines = Vec::new();
         engine::each_hit(&reading, &query, (SearchOptions::new().order(Order::Oldest), None), |hit| {
-            lines.push(format!("{}  {}", escrowdb::record::time::format(hit.time), clip(&hit.body, 64)));
+            lines.push(format!("{}  {}", time::format(hit.time), clip(&hit.body, 64)));
             Ok(())
         })?;
-        self.step(3, "Search by tag, person and time")?;
+        self.step(4, "Search by tag, person and time")?;
         self.fact(&format!("escrow search '{query}'"))?;
         lines.iter().try_for_each(|line| self.fact(line))
     }
@@ -180,9 +180,9 @@ impl<'a> Demo<'a> {
     fn conversation(&mut self) -> Result<(), Failure> {
         let name = chat::conversation(0);
         let hits = engine::session(&self.store, &Default::default()).conversation(&name)?;
-        self.step(4, "Show a conversation")?;
+        self.step(5, "Show a conversation")?;
         self.fact(&format!("escrow conversation {name}"))?;
-        for hit in hits.iter().take(6) {
+        for hit in hits.iter().take(4) {
             let author = clean(hit.author.as_deref().unwrap_or("(unknown)"));
             self.fact(&format!("{author:>30}: {}", clip(&hit.body, 60)))?;
         }
@@ -199,7 +199,7 @@ impl<'a> Demo<'a> {
         if found == 0 {
             return Err(Failure::failed("the byte scan doesn't find her in her own export"));
         }
-        self.step(5, &format!("Export everything of {}", her().name))?;
+        self.step(6, &format!("Give access: export everything of {}", her().name))?;
         self.fact(&format!("{} records in {}", summary.count, self.place.export.display()))?;
         self.fact(&format!("a byte scan for her name, e-mail and order numbers finds {found} places in it"))
     }
@@ -213,13 +213,13 @@ impl<'a> Demo<'a> {
 
     fn copy(&mut self) -> Result<(), Failure> {
         scan::copy(&self.place.store, &self.place.copy)?;
-        self.step(6, "Somebody copies the whole folder")?;
+        self.step(8, "Somebody copies the whole folder")?;
         self.fact(&format!("to {}", self.place.copy.display()))
     }
 
     fn plan(&mut self) -> Result<(), Failure> {
         let plan = self.store.plan(&Selector::Person(her().email.to_owned()))?;
-        self.step(7, "Plan her erasure (changes nothing)")?;
+        self.step(9, "Plan her erasure (changes nothing)")?;
         self.fact(&format!(
             "would go: {} records, {} details of acts; index of {} segments re-keyed",
             plan.records, plan.details, plan.segments
@@ -231,40 +231,22 @@ impl<'a> Demo<'a> {
         Ok(())
     }
 
-    /// Claims go before her wish, until they are settled.
-    fn hold(&mut self) -> Result<(), Failure> {
-        let (code, selector) = ("claim-7".to_owned(), Selector::Person(her().email.to_owned()));
-        let session = Session::new().actor(AGENTS[0].0);
-        let hold = Hold {
-            code: code.clone(),
-            effect: Effect::Hold,
-            scope: Scope::Person(self.store.number_of(her().email)?.0),
-            matter: "Claim 7".to_owned(),
-            ground: "GDPR 17 (3) (e)".to_owned(),
-            review: None,
-        };
-        self.store.change(&session, Event::Hold(hold::Event::Place(hold)))?;
-        let refused = match self.store.erase(&selector, &EraseOptions::default()) {
-            Err(e) if e.kind() == ErrorKind::Refused => e.to_string(),
-            Err(e) => return Err(e.into()),
-            Ok(_) => return Err(Failure::failed("she was erased in spite of a hold")),
-        };
-        let release = hold::Event::Release { code, reason: "settled".to_owned() };
-        self.store.change(&session, Event::Hold(release))?;
-        self.step(8, "A hold goes before it")?;
-        self.fact(&format!("escrow hold place claim-7 --subject {} …", her().email))?;
-        self.fact(&format!("her erasure is refused ({refused}), and that is on record; then it is released"))
-    }
-
     fn erase(&mut self) -> Result<(), Failure> {
         let reason = Some("asked to be forgotten".to_owned());
         let options = EraseOptions { reason, ..EraseOptions::default() };
         let certificate = self.store.erase(&Selector::Person(her().email.to_owned()), &options)?;
         let place = self.place.outside(&self.place.certificate)?;
         durable::write(&place, (certificate.to_json() + "\n").as_bytes())?;
-        self.step(9, "Erase her")?;
+        self.step(11, "Erase her")?;
         self.fact(&format!("escrow erase --subject {} --yes", her().email))?;
-        self.fact(&format!("certificate in {}", self.place.certificate.display()))
+        self.fact(&format!("certificate in {}", self.place.certificate.display()))?;
+        let Some((_, until)) = certificate.retained.first() else {
+            return Err(Failure::failed("the certificate doesn't say that her consent is kept as evidence"));
+        };
+        self.fact(&format!(
+            "her consent is kept as evidence under a key of its own, until {}",
+            time::format(*until)
+        ))
     }
 
     fn prove(&mut self, before: &Before) -> Result<Verdict, Failure> {
@@ -288,7 +270,7 @@ impl<'a> Demo<'a> {
     }
 
     fn end(mut self, verdict: &Verdict) -> Result<(), Failure> {
-        self.step(10, "Proof")?;
+        self.step(12, "Proof")?;
         let (objects, before, after) = (verdict.objects, verdict.opened_before, verdict.opened_after);
         self.fact(&format!(
             "sealed objects that held her: {objects} · opened by keys that exist: {before} before, {after} after"
@@ -304,6 +286,7 @@ impl<'a> Demo<'a> {
             verdict.seen.bytes, verdict.seen.found
         ))?;
         self.elsewhere()?;
+        self.counts()?;
         let store = self.place.store.display().to_string();
         self.say("")?;
         self.say(&format!("Everything is in {}. Try:", self.place.folder.display()))?;
@@ -329,7 +312,7 @@ impl<'a> Demo<'a> {
         let key = self.store.verifier_key()?;
         let empty = self.place.folder.join("elsewhere");
         let printed = elsewhere::verify(&empty, &self.place.certificate, &key)?;
-        self.step(11, "Somebody else checks the certificate, in an empty folder")?;
+        self.step(13, "Somebody else checks the certificate, in an empty folder")?;
         self.fact(&format!("escrow verify-certificate {} --key {key}", self.place.certificate.display()))?;
         let (limits, proved): (Vec<_>, Vec<_>) =
             printed.lines().partition(|line| line.starts_with("not proved"));
