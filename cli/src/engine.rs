@@ -13,9 +13,9 @@ use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
 pub(crate) use escrowdb::store::{
-    ActOptions, ActView, Around, AuditRules, Certificate, ClassReport, EraseOptions, Exported, GivenUpBy,
-    Hit, InQuarantine, Level, Loss, Order, Outcome, PersonView, Plan, Preset, Quarantined, Reading,
-    Redaction, RedactionPlan, RetentionReport, SealedObject, SearchOptions, Selector, Share, Store,
+    ActOptions, ActView, Around, AuditRules, Certificate, ClassReport, EraseOptions, Exported, ForReview,
+    GivenUpBy, Hit, InQuarantine, Level, Loss, Order, Outcome, PersonView, Plan, Preset, Quarantined,
+    Reading, Redaction, RedactionPlan, RetentionReport, SealedObject, SearchOptions, Selector, Share, Store,
     TakenBack, Threaded, VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};

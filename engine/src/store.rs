@@ -35,6 +35,7 @@ pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::redact::Plan as RedactionPlan;
 pub use crate::erase::retention::deleted::TakenBack;
 pub use crate::erase::retention::quarantine::InQuarantine;
+pub use crate::erase::retention::review::ForReview;
 pub use crate::erase::retention::{ClassReport, RetentionReport};
 pub use crate::erase::{Certificate, EraseOptions, Plan, Redaction, Selector};
 pub use crate::ingest::register::{Said, Who};

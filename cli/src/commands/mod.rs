@@ -277,6 +277,7 @@ fn kind_of(command: &Command) -> Answer {
         Command::Restrict(command) if command.reads() => Answer::Data,
         Command::Disclosure(command) if command.reads() => Answer::Data,
         Command::Aggregate(command) if command.reads() => Answer::Data,
+        Command::Retention(command) if command.reads() => Answer::Data,
         Command::Erase(args) if args.how.plan => Answer::Data,
         Command::Redact(args) if args.how.plan => Answer::Data,
         Command::Erase(_) | Command::Redact(_) => Answer::Erasure,

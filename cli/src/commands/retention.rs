@@ -7,12 +7,12 @@ use clap::Subcommand;
 use escrowdb::record::time;
 
 use crate::args::Global;
-use crate::commands::class;
+use crate::commands::{class, register};
 use crate::durable::DurableFile;
-use crate::engine::{self, ClassReport, InQuarantine, RetentionReport, TakenBack};
+use crate::engine::{self, ClassReport, ForReview, InQuarantine, RetentionReport, TakenBack};
 use crate::exit::Failure;
 use crate::json::{Object, array};
-use crate::out::{Out, note};
+use crate::out::{Out, clean, note};
 use crate::outside::Outside;
 
 #[derive(Debug, Subcommand)]
@@ -29,11 +29,29 @@ pub(crate) enum Command {
     },
     /// Show for each class how many records are due, and when the next will be.
     Status,
+    /// List the records that are due for review, without what they say: those of classes that end in `review`.
+    ///
+    /// Whoever looked erases each (`erase --record`), holds it until it is looked at again (`hold place --review`), or
+    /// leaves it on the list. What a hold, a restriction or a lock keeps is not on it.
+    Due {
+        /// Of this class only.
+        #[arg(long, value_name = "CODE")]
+        class: Option<String>,
+    },
+}
+
+impl Command {
+    /// Whether it shows records.
+    pub(crate) const fn reads(&self) -> bool {
+        matches!(self, Self::Due { .. })
+    }
 }
 
 pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let Command::Run { dry_run, certificate } = command else {
-        return print(&engine::open(global)?.retention(true)?, out);
+    let (dry_run, certificate) = match command {
+        Command::Run { dry_run, certificate } => (dry_run, certificate),
+        Command::Status => return print(&engine::open(global)?.retention(true)?, out),
+        Command::Due { class } => return due(class.as_deref(), global, out),
     };
     let place = certificate.as_deref().map(|file| Outside::of(global, file)).transpose()?;
     let store = engine::open(global)?;
@@ -50,6 +68,45 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
     file.map(DurableFile::commit).transpose()?;
     print(&report, out)?;
     Ok(store.close()?)
+}
+
+fn due(class: Option<&str>, global: &Global, out: &mut Out) -> Result<(), Failure> {
+    let store = engine::open(global)?;
+    let all = store.for_review(&engine::as_named(global), class)?;
+    store.close()?;
+    if out.json() {
+        return all.iter().try_for_each(|one| Ok(out.line(&due_line(one))?));
+    }
+    let row = |one: &ForReview| {
+        let [time, since] = [one.time, one.since].map(time::format);
+        let (id, conversation) = (clean(&one.id), clean(&one.conversation));
+        vec![one.class.clone(), id, conversation, one.kind.name().to_owned(), time, since]
+    };
+    register::table(
+        out,
+        &["class", "id", "conversation", "kind", "time", "since"],
+        all.iter().map(row).collect(),
+    )?;
+    let mut counts: Vec<(&str, u64)> = Vec::new();
+    for one in &all {
+        match counts.last_mut() {
+            Some((class, count)) if *class == one.class => *count += 1,
+            _ => counts.push((&one.class, 1)),
+        }
+    }
+    counts.iter().try_for_each(|(class, count)| Ok(out.line(&format!("{class}: {count} due for review"))?))
+}
+
+fn due_line(one: &ForReview) -> String {
+    Object::new()
+        .text("class", &one.class)
+        .number("seq", one.seq.0)
+        .text("id", &one.id)
+        .text("conversation", &one.conversation)
+        .text("kind", one.kind.name())
+        .text("time", &time::format(one.time))
+        .text("since", &time::format(one.since))
+        .finish()
 }
 
 fn print(report: &RetentionReport, out: &mut Out) -> Result<(), Failure> {

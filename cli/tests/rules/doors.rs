@@ -10,7 +10,7 @@ use crate::support::Sandbox;
 /// Verbs that remove, hide or change nothing of what is there, whatever they are given.
 const HARMLESS: &str = "
     demo, init, search, count, facet, histogram, get, conversation, thread, tag add, tag show, subject show, stats,
-    certificate, class define, class lengthen, class retire, class begin, class list, retention status, export,
+    certificate, class define, class lengthen, class retire, class begin, class list, retention status, retention due, export,
     audit level, notice draft, notice publish, notice retire, notice list, notice show, purpose define,
     purpose retire, purpose list, consent ask, consent give, consent refuse, consent withdraw, consent show,
     consent receipt, gate show, gate set, gate rule, gate quarantine, gate release, settings show, settings set, hold place, hold review, hold list,

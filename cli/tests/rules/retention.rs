@@ -115,3 +115,67 @@ fn what_is_over_is_restricted_by_a_run() {
     sandbox.run("erase --record old --yes").ok();
     assert_eq!(one("retention status")["classes"][0]["records"], 1);
 }
+
+#[test]
+fn what_is_due_for_review_is_listed_and_somebody_acts_on_it() {
+    let sandbox = Sandbox::new();
+    sandbox.run("init").ok();
+    for (code, then) in [("letters", "review"), ("chat", "erase")] {
+        let define =
+            format!("class define {code} --title T --selector channel:{code} --maximum 30d --ground G");
+        sandbox.run(&format!("{define} --then {then}")).ok();
+    }
+    let line = |id: &str, channel: &str, time: &str| {
+        format!(
+            r#"{{"id":"{id}","conversation":"c1","author":"anna","time":"{time}","channel":"{channel}","body":"lamp"}}"#
+        ) + "\n"
+    };
+    let lines = [
+        line("l1", "letters", "2020-01-01T00:00:00Z"),
+        line("l2", "letters", "2019-01-01T00:00:00Z"),
+        line("l3", "letters", "2999-01-01T00:00:00Z"),
+        line("k1", "chat", "2020-01-01T00:00:00Z"),
+    ];
+    sandbox.run_with("import -", lines.concat()).ok();
+    let due = |sandbox: &Sandbox| -> Vec<String> {
+        let lines = sandbox.run("--json retention due").ok().lines();
+        lines
+            .iter()
+            .map(|one| format!("{} {}", one["id"].as_str().unwrap(), one["since"].as_str().unwrap()))
+            .collect()
+    };
+    assert_eq!(due(&sandbox), ["l2 2019-01-31T00:00:00Z", "l1 2020-01-31T00:00:00Z"]);
+    let text = sandbox.run("retention due --class letters").ok().out;
+    assert!(text.ends_with("letters: 2 due for review\n") && !text.contains("lamp"), "{text}");
+    sandbox.run("retention due --class chat").exits(3);
+    // To look is an act.
+    let acts = sandbox.run("--json audit kind:opened").ok().lines();
+    assert!(acts.iter().any(|act| act["count"] == 2), "{acts:?}");
+    sandbox.run("retention run").ok();
+    assert_eq!((due(&sandbox).len(), sandbox.count("channel:letters")), (2, 3), "nobody acted");
+    sandbox.run("erase --record l1 --yes").ok();
+    sandbox
+        .args(
+            &[
+                "--store",
+                "s",
+                "hold",
+                "place",
+                "look-1",
+                "--query",
+                "id:l2",
+                "--matter",
+                "M",
+                "--ground",
+                "G",
+                "--review",
+                "2999-01-01",
+            ],
+            "",
+        )
+        .ok();
+    assert!(due(&sandbox).is_empty());
+    assert_eq!(sandbox.run("retention due").ok().out, "");
+    sandbox.run("hold release look-1 --reason looked").ok();
+    assert_eq!(due(&sandbox), ["l2 2019-01-31T00:00:00Z"]);
+}

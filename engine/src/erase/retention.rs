@@ -8,6 +8,7 @@ mod deferred;
 pub mod deleted;
 pub mod quarantine;
 mod restrict;
+pub mod review;
 
 use std::sync::Arc;
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
+use roaring::RoaringBitmap;
+
 use crate::crypto::Key;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{FileId, Seq, StoreId};
@@ -182,6 +184,16 @@ impl Segment {
     }
 
     /// How many body files the segment names.
+    /// Documents whose bodies stand in some of its body files: `files` says of each whether it is one.
+    pub(crate) fn docs_in_files(&self, files: &[bool]) -> Result<RoaringBitmap> {
+        let (blocks, places) = (self.sections.blocks()?, self.sections.places()?);
+        let is_in = |doc: &u32| {
+            let block = places.get(*doc).and_then(|place| blocks.get(place.block as usize));
+            block.is_some_and(|block| files.get(usize::from(block.file)) == Some(&true))
+        };
+        Ok((0..self.sections.docs()).filter(is_in).collect())
+    }
+
     pub(crate) fn body_count(&self) -> u8 {
         u8::try_from(self.bodies.len()).unwrap_or(u8::MAX)
     }

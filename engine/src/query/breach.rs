@@ -3,12 +3,14 @@
 //!
 //! A store without its root key tells of nobody. With it, and with HEAD and one of the two files of keys, every
 //! identifier can be read; of the records those whose files are among the lost: an index tells words, tags and
-//! times, and with its body files the texts; a journal all of it. Files are known by their names. Those that no
+//! times, and with a body file the texts that stand in it; a journal all of it. Files are known by their names. Those that no
 //! store of today has may be of an older state, and what was in them is not known any more.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use roaring::RoaringBitmap;
+
+use crate::error::{Error, Result};
 use crate::id::{Handle, PersonNumber};
 use crate::index::{Field, Part, Term, file as index_file};
 use crate::keyring::catalog::{self, JournalRole};
@@ -68,8 +70,10 @@ pub struct Reached {
     pub identifiers: Vec<String>,
     /// What of her.
     pub what: Readable,
-    /// Records of which she is a subject, in the files that were lost.
+    /// Records of which she is a subject and of which something can be read.
     pub records: u64,
+    /// Those of them that can be read whole.
+    pub whole: u64,
     /// Disclosures with records of hers, by code.
     pub disclosures: Vec<String>,
 }
@@ -84,6 +88,9 @@ pub struct Breach {
     pub keys_readable: bool,
     /// Records of registers in what can be read, of acts too: they may name the erased.
     pub register_records: u64,
+    /// Whether all of this is *at most*: of two journals one is lost, and which of them holds which of the records that are
+    /// not rolled is not asked. Else it is exact.
+    pub at_most: bool,
     /// Files that this store does not have.
     pub unknown: Vec<String>,
     /// Lost disclosures of so many people that anybody may be among them.
@@ -126,31 +133,50 @@ impl Reading<'_> {
     }
 }
 
-/// What can be read, while it is gathered: of whom what, and how many records.
+/// What can be read, while it is gathered: of whom what, of how many records, and of how many all.
 #[derive(Default)]
 struct Gathered {
-    people: BTreeMap<PersonNumber, (Readable, u64)>,
+    people: BTreeMap<PersonNumber, (Readable, u64, u64)>,
     register_records: u64,
 }
 
+/// Which bodies of a part can be read.
+enum Bodies {
+    None,
+    Of(RoaringBitmap),
+    All,
+}
+
 impl Gathered {
-    fn add(&mut self, number: PersonNumber, what: Readable, records: u64) {
-        let of = self.people.entry(number).or_insert((what, 0));
-        *of = (of.0.max(what), of.1 + records);
+    fn add(&mut self, number: PersonNumber, what: Readable, (records, whole): (u64, u64)) {
+        let of = self.people.entry(number).or_insert((what, 0, 0));
+        *of = (of.0.max(what), of.1 + records, of.2 + whole);
     }
 
-    /// Everybody who stands in a part, whose records can be read or whose index alone.
-    fn add_part(&mut self, part: &dyn Part, what: Readable) -> Result<()> {
+    /// Everybody who stands in a part whose index can be read.
+    fn add_part(&mut self, part: &dyn Part, bodies: &Bodies) -> Result<()> {
+        let readable = |term: &Term, all: u64| match bodies {
+            Bodies::None => Ok(0),
+            Bodies::Of(docs) => Ok((part.postings(term)? & docs).len()),
+            Bodies::All => Ok::<_, Error>(all),
+        };
         for field in [Field::Subject, Field::Author] {
             for (value, records) in part.terms(field)? {
-                if let Ok(number) = <[u8; 8]>::try_from(value.as_slice()) {
-                    let records = if field == Field::Subject { u64::from(records) } else { 0 };
-                    self.add(PersonNumber(u64::from_be_bytes(number)), what, records);
-                }
+                let Ok(number) = <[u8; 8]>::try_from(value.as_slice()) else { continue };
+                let records = u64::from(records);
+                let whole = readable(&Term { field, value }, records)?;
+                let what = if whole > 0 { Readable::Records } else { Readable::Index };
+                let counts = if field == Field::Subject { (records, whole) } else { (0, 0) };
+                self.add(PersonNumber(u64::from_be_bytes(number)), what, counts);
             }
         }
         for kind in Kind::ALL.into_iter().filter(|kind| kind.is_register()) {
-            self.register_records += part.frequency(&Term::kind(kind))?;
+            let term = Term::kind(kind);
+            let all = part.frequency(&term)?;
+            self.register_records += match bodies {
+                Bodies::Of(_) => readable(&term, all)?,
+                Bodies::None | Bodies::All => all,
+            };
         }
         Ok(())
     }
@@ -165,9 +191,13 @@ fn assess(view: &View, lost: &Lost) -> Result<Breach> {
         let index = index_file::file_name(segment.entry.index);
         let bodies: Vec<String> = segment.entry.bodies.iter().map(|file| body_name(*file)).collect();
         if keys_readable && has(&index) {
-            // Which person stands in which of several body files is not asked: one of them is enough.
-            let what = if bodies.iter().any(|name| has(name)) { Readable::Records } else { Readable::Index };
-            gathered.add_part(&*segment.part, what)?;
+            let lost: Vec<bool> = bodies.iter().map(|name| has(name)).collect();
+            let bodies = match lost.iter().filter(|lost| **lost).count() {
+                0 => Bodies::None,
+                n if n == lost.len() => Bodies::All,
+                _ => Bodies::Of(segment.part.docs_in_files(&lost)?),
+            };
+            gathered.add_part(&*segment.part, &bodies)?;
         }
         known.extend(bodies.into_iter().chain([index]));
     }
@@ -178,25 +208,23 @@ fn assess(view: &View, lost: &Lost) -> Result<Breach> {
         unreadable.extend(lost_here.into_iter().filter(|_| keys_readable));
         known.extend(files);
     }
-    let mut any_journal = false;
+    let mut journals = 0;
     for role in [JournalRole::Current, JournalRole::Next] {
         let name = journal_name(catalog::journal(&view.tree, role)?.file);
         // Parity of one page is that page.
-        for name in [name.with_extension("par"), name] {
-            let name = name.display().to_string();
-            any_journal |= has(&name);
-            known.insert(name);
-        }
+        let names = [name.with_extension("par"), name].map(|name| name.display().to_string());
+        journals += usize::from(names.iter().any(|name| has(name)));
+        known.extend(names);
     }
     if keys_readable {
-        if any_journal {
+        if journals > 0 {
             for live in view.frozen.iter().map(|frozen| &**frozen).chain([&view.live]) {
-                gathered.add_part(live, Readable::Records)?;
+                gathered.add_part(live, &Bodies::All)?;
             }
         }
         for (entry, _) in view.tree.scan(&EntryKind::Person.prefix())? {
             if let Some((number, None)) = key::parse_person(&entry) {
-                gathered.add(number, Readable::Name, 0);
+                gathered.add(number, Readable::Name, (0, 0));
             }
         }
     }
@@ -216,12 +244,12 @@ fn assess(view: &View, lost: &Lost) -> Result<Breach> {
             }
         };
         for number in numbers {
-            gathered.add(PersonNumber(*number), Readable::Records, 0);
+            gathered.add(PersonNumber(*number), Readable::Records, (0, 0));
             by_disclosure.entry(PersonNumber(*number)).or_default().push(code.clone());
         }
     }
     let mut people = Vec::new();
-    for (number, (what, records)) in gathered.people {
+    for (number, (what, records, whole)) in gathered.people {
         let disclosures = by_disclosure.remove(&number).unwrap_or_default();
         // Numbers of the store itself, of periods of acts and of evidence are nobody's.
         let handle = view.handle(number)?.filter(|_| !view.mask.hides(number));
@@ -229,13 +257,14 @@ fn assess(view: &View, lost: &Lost) -> Result<Breach> {
             continue;
         }
         let identifiers = if handle.is_some() { view.identifiers(number)? } else { Vec::new() };
-        people.push(Reached { number, handle, identifiers, what, records, disclosures });
+        people.push(Reached { number, handle, identifiers, what, records, whole, disclosures });
     }
     let is_known = |name: &String| known.contains(name) || is_without_records(name);
     Ok(Breach {
         people,
         keys_readable,
         register_records: gathered.register_records,
+        at_most: keys_readable && journals == 1 && view.journal_len() > 0,
         unknown: lost.files.iter().filter(|name| !is_known(name)).cloned().collect(),
         of_anybody,
         no_such_disclosure,

@@ -43,7 +43,7 @@ enum Does {
 }
 
 /// The public functions of a store.
-const DOORS: [(&str, Does); 58] = [
+const DOORS: [(&str, Does); 59] = [
     ("add_identifier", Does::Asks(&[Action::Rename])),
     ("add_identifier_as", Does::Asks(&[Action::Rename])),
     ("advance", Does::Nothing),
@@ -65,6 +65,7 @@ const DOORS: [(&str, Does); 58] = [
     ("erase", Does::Asks(&[Action::ErasePerson, Action::EraseConversation, Action::EraseRecord])),
     ("erasure", Does::Nothing),
     ("expire_acts", Does::Asks(&[Action::ExpireActs])),
+    ("for_review", Does::Nothing),
     ("format", Does::Nothing),
     ("id", Does::Nothing),
     ("import_progress", Does::Nothing),

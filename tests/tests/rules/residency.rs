@@ -210,6 +210,56 @@ fn a_theft_lays_open_who_stands_in_what_was_lost() {
     assert!(!store.session(dana()).acts("kind:opened", &ActOptions::new()).unwrap().is_empty());
 }
 
+/// Of several body files of a segment one is lost: whose texts stand in it can be read, of the others the index.
+#[test]
+fn a_lost_body_file_lays_open_whose_records_stand_in_it() {
+    let disk = made("");
+    let store = builder(&disk).open().unwrap();
+    let say = |id: &str, who: &str| Record::new("c", who, Micros(START), "hello").id(id);
+    store.append(&[say("a2", "anna"), say("a3", "anna"), say("b2", "ben")]).unwrap();
+    store.roll().unwrap();
+    let bodies = || names(&disk).into_iter().filter(|name| name.ends_with(".seg")).collect::<BTreeSet<_>>();
+    let before = bodies();
+    // What is left of Anna's block is formed anew, in a file of its own; Ben's stays where it is.
+    let record = Selector::Record { id: "a2".into(), conversation: None };
+    store.erase(&record, &EraseOptions::default()).unwrap();
+    let after = bodies();
+    let new: BTreeSet<String> = after.difference(&before).cloned().collect();
+    let old: BTreeSet<String> = after.intersection(&before).cloned().collect();
+    assert!(!new.is_empty() && !old.is_empty(), "{before:?} {after:?}");
+    let readable = |files: &BTreeSet<String>, who: &str| {
+        let keys = names(&disk).into_iter().filter(|name| !name.ends_with(".seg") && !name.ends_with(".jrn"));
+        let lost =
+            Lost { files: keys.chain(files.iter().cloned()).collect(), root_key: true, ..Lost::default() };
+        let breach = store.session(dana()).breach(&lost).unwrap();
+        let of = breach.people.into_iter().find(|of| of.identifiers == [who]).unwrap();
+        (of.what, of.records > of.whole, of.whole > 0)
+    };
+    assert_eq!(readable(&after, "anna"), (Readable::Records, false, true));
+    assert_eq!(readable(&new, "anna").0, Readable::Records);
+    assert_eq!(readable(&new, "ben"), (Readable::Index, true, false));
+    assert_eq!(readable(&old, "ben").0, Readable::Records);
+    assert_eq!(readable(&BTreeSet::new(), "anna"), (Readable::Index, true, false));
+    let anna = (readable(&old, "anna"), readable(&new, "anna"));
+    assert!(anna.0.1 || anna.1.1, "her texts stand in the one or the other: {anna:?}");
+}
+
+#[test]
+fn of_two_journals_either_counts_for_both_and_says_so() {
+    let disk = made("");
+    let store = builder(&disk).open().unwrap();
+    store.append(&[Record::new("d", "carl", Micros(START), "hi").id("x")]).unwrap();
+    let all = names(&disk);
+    let journals: Vec<&String> = all.iter().filter(|name| name.ends_with(".jrn")).collect();
+    assert_eq!(journals.len(), 2, "{all:?}");
+    let at_most = |without: &[&String]| {
+        let files = all.iter().filter(|name| !without.contains(name)).cloned().collect();
+        let lost = Lost { files, root_key: true, ..Lost::default() };
+        store.session(dana()).breach(&lost).unwrap().at_most
+    };
+    assert_eq!((at_most(&[]), at_most(&journals[..1]), at_most(&journals)), (false, true, false));
+}
+
 #[test]
 fn a_lost_export_lays_open_whom_it_is_about() {
     let disk = made("");

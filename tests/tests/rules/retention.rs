@@ -476,3 +476,50 @@ fn a_mark_names_no_conversation() {
     let marks: Vec<String> = marks.collect();
     assert!(marks.len() == 1 && marks[0].len() == 32 && !found[0].body.contains("Kim"));
 }
+
+/// What a class has looked at is listed with the instant from which it was due, for who may see it, and nothing of it
+/// goes by itself.
+#[test]
+fn what_is_due_for_review_is_listed_until_somebody_acts() {
+    let made = empty();
+    let store = &made.store;
+    let review = |code: &str, number, start| Class {
+        start,
+        then: Then::Review,
+        ..class(code, number, &format!("tag:{code}"), None, Some("1m"))
+    };
+    define(store, review("own", 1, Start::Time));
+    define(store, review("end", 2, Start::ConversationEnd));
+    define(store, class("chat", 3, "*", None, Some("10d")));
+    append(store, &[message("m1", "c1", "anna", 0).tag("own"), message("m2", "c1", "ben", 5).tag("own")]);
+    append(store, &[message("e1", "c2", "anna", 0).tag("end")]);
+    store.roll().unwrap();
+    append(store, &[message("e2", "c2", "ben", 20).tag("end"), message("k1", "c1", "kim", 0)]);
+    let due = |session: Session, code: Option<&str>| {
+        let due = store.for_review(&session, code).unwrap();
+        due.into_iter().map(|one| (one.class, one.id, (one.since.0 - START) / DAY)).collect::<Vec<_>>()
+    };
+    let of = |class: &str, id: &str, day| (class.to_owned(), id.to_owned(), day);
+    made.live_until(30);
+    assert_eq!(due(dana(), None), []);
+    made.live_until(36);
+    assert_eq!(due(dana(), None), [of("own", "m1", 31), of("own", "m2", 36)]);
+    made.live_until(60);
+    run(store);
+    let all = [of("own", "m1", 31), of("own", "m2", 36), of("end", "e1", 51), of("end", "e2", 51)];
+    assert_eq!(due(dana(), None), all);
+    assert_eq!(due(dana(), Some("end")), all[2..]);
+    for code in ["chat", "none"] {
+        assert_eq!(store.for_review(&dana(), Some(code)).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    // A clock that is set back takes nothing off for good.
+    made.clock.set(on(-3_650));
+    assert_eq!(due(dana(), None), []);
+    made.clock.set(on(60));
+    assert_eq!(due(dana(), None), all);
+    // What is held is not to be acted on; what is restricted is seen with a case.
+    place(store, "h1", Effect::Hold, Scope::Person(store.number_of("ben").unwrap().0));
+    assert_eq!(due(dana(), None), [all[0].clone(), all[2].clone()]);
+    place(store, "r1", Effect::Restrict, Scope::Person(store.number_of("anna").unwrap().0));
+    assert_eq!(due(dana(), None), []);
+}

@@ -131,6 +131,7 @@ fn json(breach: &Breach, lost: &Lost, times: (Micros, Micros), out: &mut Out) ->
         line.number(what.name(), count(breach, what));
     }
     line.number("records_of_registers", breach.register_records);
+    line.flag("at_most", breach.at_most);
     line.flag("root_key", lost.root_key).flag("keys_readable", breach.keys_readable);
     line.text("why", reason(breach, lost)).texts("unknown_files", &breach.unknown);
     line.texts("unreadable_files", &breach.unreadable).texts("of_anybody", &breach.of_anybody);
@@ -143,7 +144,8 @@ fn json(breach: &Breach, lost: &Lost, times: (Micros, Micros), out: &mut Out) ->
         line.number("number", of.number.0)
             .texts("identifiers", &of.identifiers)
             .text("readable", of.what.name());
-        out.line(&line.number("records", of.records).texts("disclosures", &of.disclosures).finish())?;
+        line.number("records", of.records).number("whole", of.whole);
+        out.line(&line.texts("disclosures", &of.disclosures).finish())?;
     }
     Ok(())
 }
@@ -165,6 +167,9 @@ fn print(breach: &Breach, lost: &Lost, times: (Micros, Micros), out: &mut Out) -
             breach.register_records
         ))?;
     }
+    if breach.at_most {
+        out.line("these numbers are at most: one of two journals is lost, and both are counted for it")?;
+    }
     let list = |names: &[String]| clean(&names.join(", "));
     for (names, what) in [
         (
@@ -182,14 +187,14 @@ fn print(breach: &Breach, lost: &Lost, times: (Micros, Micros), out: &mut Out) -
         out.line(&duty)?;
     }
     let mut rows = Vec::new();
-    for Reached { number, handle, identifiers, what, records, disclosures } in &breach.people {
+    for Reached { number, handle, identifiers, what, records, whole, disclosures } in &breach.people {
         let who =
             if identifiers.is_empty() { format!("person {number}") } else { clean(&identifiers.join(", ")) };
         let handle = handle.map_or_else(|| "-".to_owned(), |handle| handle.to_string());
         let exports = if disclosures.is_empty() { "-".to_owned() } else { list(disclosures) };
-        rows.push(vec![who, what.name().to_owned(), records.to_string(), exports, handle]);
+        rows.push(vec![who, what.name().to_owned(), records.to_string(), whole.to_string(), exports, handle]);
     }
-    register::table(out, &["person", "readable", "records", "exports", "handle"], rows)
+    register::table(out, &["person", "readable", "records", "whole", "exports", "handle"], rows)
 }
 
 #[cfg(test)]
