@@ -25,6 +25,7 @@ mod acts;
 mod amend;
 mod builder;
 mod evidence;
+mod names;
 mod redact;
 mod retention;
 mod rules;

@@ -316,6 +316,7 @@ impl View {
     /// Notes the people born in records of kind `person`.
     pub fn add_born(&mut self, stored: &Stored) {
         if stored.kind == Kind::Person
+            && stored.place().is_none()
             && let Some(person) = &stored.person
         {
             self.note_born(person);
@@ -359,7 +360,9 @@ impl View {
         let bytes = self.live.hold(payload)?;
         for entry in &entries {
             let stored = entry.record();
+            // One with a place stands for an older one: she is known.
             if stored.kind == Kind::Person
+                && stored.place().is_none()
                 && let Some(person) = stored.person
             {
                 self.note_born(person);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use escrowdb::id::RequestId;
 
 use crate::args::Global;
-use crate::commands::{erase, evidence};
+use crate::commands::{certified, evidence};
 use crate::durable;
 use crate::engine;
 use crate::exit::Failure;
@@ -15,7 +15,7 @@ use crate::outside::Outside;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Name of the request, as its certificate says. `search kind:erased` lists all, as erased/REQUEST.
-    #[arg(value_parser = erase::request_id)]
+    #[arg(value_parser = certified::request_id)]
     request: RequestId,
     /// Prove it in this checkpoint of the log, which others may have signed too.
     #[arg(long, value_name = "FILE")]

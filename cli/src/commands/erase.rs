@@ -1,21 +1,13 @@
 //! `erase`: a person, a conversation or a record, for good.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-use std::path::PathBuf;
-
-use escrowdb::id::RequestId;
-use escrowdb::policy::Basis;
 use escrowdb::record::time;
 
 use crate::args::Global;
-use crate::durable::DurableFile;
-use crate::engine::{self, Certificate, EraseOptions, GivenUpBy, Plan, Selector, Store};
+use crate::commands::certified::{self, Certified};
+use crate::engine::{self, Plan, Selector};
 use crate::exit::Failure;
-use crate::input;
 use crate::json::{Object, array};
-use crate::lent::Opened;
 use crate::out::{Out, note};
-use crate::outside::Outside;
 
 #[derive(clap::Args, Debug)]
 #[command(group = clap::ArgGroup::new("what").required(true))]
@@ -32,150 +24,46 @@ pub(crate) struct Args {
     /// The conversation the record stands in, if its id is used in several.
     #[arg(long, value_name = "C")]
     in_conversation: Option<String>,
+    /// Say what would go, and change nothing.
+    #[arg(long, conflicts_with = "certificate")]
+    plan: bool,
     /// Erase the evidence about the person too: consents, requests. Else it is kept as long as the store
     /// says, and the certificate names the date.
     #[arg(long)]
     with_evidence: bool,
     #[command(flatten)]
-    pub(crate) how: How,
+    certified: Certified,
 }
 
-/// How something goes for good, whatever it is.
-#[derive(clap::Args, Debug)]
-pub(crate) struct How {
-    /// Say what would go, and change nothing.
-    #[arg(long)]
-    pub(crate) plan: bool,
-    /// On what law it rests: not-needed, consent-withdrawn, objection, unlawful, legal-obligation or child
-    /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
-    #[arg(long, value_name = "B", value_parser = basis)]
-    basis: Option<Basis>,
-    /// Code of the request in the register that it answers: who approved that is asked where two must agree.
-    #[arg(long, value_name = "CODE")]
-    approved: Option<String>,
-    /// Why; stands in the certificate, never in the log.
-    #[arg(long, value_name = "R")]
-    reason: Option<String>,
-    /// Write the certificate to this file.
-    #[arg(long, value_name = "FILE", conflicts_with = "plan")]
-    pub(crate) certificate: Option<PathBuf>,
-    /// Name of the request, 32 hexadecimal digits: repeating it repeats the answer.
-    #[arg(long, value_name = "HEX", value_parser = request_id)]
-    pub(crate) request_id: Option<RequestId>,
-    /// Don't ask.
-    #[arg(long)]
-    yes: bool,
-}
-
-impl How {
-    /// Whether somebody is asked first, who must be there then. `doing` is what can't be undone.
-    pub(crate) fn asks(&self, doing: &str) -> Result<bool, Failure> {
-        let asks = !self.yes && !self.plan;
-        if asks && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
-            let nobody = format!("{doing} can't be undone and nobody is here to confirm it");
-            return Err(Failure::usage(nobody).hint("see what would go by --plan, then give --yes"));
-        }
-        Ok(asks)
-    }
-
-    /// Where the certificate is to be put, checked before anything is opened.
-    pub(crate) fn place(&self, global: &Global) -> Result<Option<Outside>, Failure> {
-        self.certificate.as_deref().map(|file| Outside::of(global, file)).transpose()
-    }
-
-    /// The same for the engine.
-    pub(crate) fn options(&self, global: &Global) -> EraseOptions {
-        EraseOptions {
-            reason: self.reason.clone(),
-            basis: self.basis,
-            request: self.request_id,
-            with_evidence: false,
-            actor: global.actor.clone(),
-            approved: self.approved.clone(),
-        }
+impl Args {
+    /// Whether nothing is to be changed.
+    pub(crate) const fn plan(&self) -> bool {
+        self.plan
     }
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let (selector, name) = selector(args)?;
-    let asks = args.how.asks("erasing")?;
-    let place = args.how.place(global)?;
-    let store = if args.how.plan {
+    let asks = !args.plan && args.certified.asks("erasing", certified::PLAN_FIRST)?;
+    let place = args.certified.place(global)?;
+    let store = if args.plan {
         engine::open(global)?
     } else {
-        engine::open_to_erase(global, &selector, args.how.request_id)?
+        engine::open_to_erase(global, &selector, args.certified.request_id)?
     };
-    if args.how.plan {
+    if args.plan {
         return print_plan(&store.plan_as(&engine::as_named(global), &selector)?, out);
     }
     if asks {
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
-    let before = done_before(&store, args.how.request_id)?;
+    let before = certified::done_before(&store, args.certified.request_id)?;
     // Before anything is destroyed: is there a place for the certificate?
-    let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let options = EraseOptions { with_evidence: args.with_evidence, ..args.how.options(global) };
+    let file = certified::file(place.as_ref())?;
+    let options = args.certified.options(global, args.with_evidence);
     let certificate = store.erase(&selector, &options)?;
-    say_again(before);
-    answer(store, &certificate, file, out)
-}
-
-/// Hands a certificate out and closes the store. Names what was found lost on the way.
-pub(crate) fn answer(
-    store: Opened,
-    certificate: &Certificate,
-    file: Option<DurableFile>,
-    out: &mut Out,
-) -> Result<(), Failure> {
-    let own = GivenUpBy::Erasure(certificate.request);
-    for loss in store.losses()?.iter().filter(|loss| loss.by == own) {
-        note(&format!("found lost on the way: {loss}"));
-    }
-    if certificate.evidence.is_none() {
-        note(
-            "it is erased, but the log can't be signed: `escrow verify` says why; `escrow certificate` signs later",
-        );
-    }
-    let text = certificate.to_json();
-    // In both places, whatever becomes of the other: it is erased, and this says so.
-    let printed = out.line(&text).and_then(|()| out.flush());
-    let filed = file.map(|file| keep(file, &text)).transpose();
-    let closed = store.close();
-    let again =
-        || format!("the erasure is done; --request-id {} repeats its certificate", certificate.request);
-    match (printed, filed) {
-        (_, Err(failure)) => return Err(failure.hint(again())),
-        (Err(e), Ok(None)) if e.kind() == io::ErrorKind::BrokenPipe => {
-            note(&again());
-            return Err(e.into());
-        }
-        (Err(e), Ok(None)) => {
-            return Err(Failure::failed(format!("the certificate could not be printed: {e}")).hint(again()));
-        }
-        (Err(e), Ok(Some(()))) => return Err(e.into()),
-        (Ok(()), Ok(_)) => {}
-    }
-    Ok(closed?)
-}
-
-/// The certificate of a request that was done before.
-pub(crate) fn done_before(store: &Store, request: Option<RequestId>) -> Result<Option<Certificate>, Failure> {
-    Ok(request.map(|request| store.erasure(request)).transpose()?.flatten())
-}
-
-/// Says that nothing was done this time.
-pub(crate) fn say_again(before: Option<Certificate>) {
-    if let Some(before) = before {
-        note(&format!(
-            "this request was done at {}; this is its certificate, and nothing was erased now",
-            time::format(before.destroyed)
-        ));
-    }
-}
-
-fn keep(mut file: DurableFile, certificate: &str) -> Result<(), Failure> {
-    writeln!(file, "{certificate}").map_err(|e| Failure::io("write the certificate", e))?;
-    file.commit()
+    certified::say_again(before);
+    certified::answer(store, &certificate, file, out)
 }
 
 fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
@@ -192,37 +80,12 @@ fn selector(args: &Args) -> Result<(Selector, &str), Failure> {
     }
 }
 
-/// Reads the name of a request.
-pub(crate) fn request_id(text: &str) -> Result<RequestId, String> {
-    RequestId::parse(text).ok_or_else(|| "must be 32 lower-case hexadecimal digits".to_owned())
-}
-
-/// Reads the name of a legal ground.
-pub(crate) fn basis(text: &str) -> Result<Basis, String> {
-    Basis::parse(text).ok_or_else(|| {
-        let known: Vec<_> = Basis::ALL.into_iter().map(Basis::name).collect();
-        format!("must be one of {}", known.join(", "))
-    })
-}
-
 /// Asks for the name of what goes, on the terminal.
 fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
     for row in plan_rows(plan) {
         note(&row.join("  "));
     }
-    confirm_name(name)
-}
-
-/// Asks for a name on the terminal before what can't be undone.
-pub(crate) fn confirm_name(name: &str) -> Result<(), Failure> {
-    note("This can't be undone, not even with a copy of the store. Type the name to go on:");
-    let mut answer = String::new();
-    let read = input::stdin().and_then(|mut stdin| stdin.read_line(&mut answer));
-    read.map_err(|e| Failure::io("read the answer", e))?;
-    if answer.trim_end_matches(['\n', '\r']) == name {
-        return Ok(());
-    }
-    Err(Failure::failed("not confirmed; nothing was changed"))
+    certified::confirm_name(name)
 }
 
 fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ mod aggregate;
 mod around;
 mod audit;
 mod certificate;
+mod certified;
 mod checkpoint;
 mod class;
 mod compact;
@@ -252,6 +253,7 @@ enum Answer {
 
 fn kind_of(command: &Command) -> Answer {
     match command {
+        Command::Subject(command) if command.destroys() => Answer::Erasure,
         Command::Search(_)
         | Command::Count(_)
         | Command::Facet(_)
@@ -278,8 +280,8 @@ fn kind_of(command: &Command) -> Answer {
         Command::Disclosure(command) if command.reads() => Answer::Data,
         Command::Aggregate(command) if command.reads() => Answer::Data,
         Command::Retention(command) if command.reads() => Answer::Data,
-        Command::Erase(args) if args.how.plan => Answer::Data,
-        Command::Redact(args) if args.how.plan => Answer::Data,
+        Command::Erase(args) if args.plan() => Answer::Data,
+        Command::Redact(args) if args.plan() => Answer::Data,
         Command::Erase(_) | Command::Redact(_) => Answer::Erasure,
         Command::Verify(_)
         | Command::VerifyProof(_)

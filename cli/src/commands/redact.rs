@@ -5,9 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::args::Global;
-use crate::commands::erase::{self, How};
+use crate::commands::certified::{self, Certified};
 use crate::commands::lines::LINE_LEN_MAX;
-use crate::durable::DurableFile;
 use crate::engine::{self, Redaction, RedactionPlan};
 use crate::exit::Failure;
 use crate::input;
@@ -37,11 +36,19 @@ pub(crate) struct Args {
     /// The conversation it stands in, if the id is used in several.
     #[arg(long, value_name = "C")]
     conversation: Option<String>,
+    /// Say what would go and where else it stands, and change nothing.
+    #[arg(long, conflicts_with = "certificate")]
+    plan: bool,
     #[command(flatten)]
-    pub(crate) how: How,
+    certified: Certified,
 }
 
 impl Args {
+    /// Whether nothing is to be changed.
+    pub(crate) const fn plan(&self) -> bool {
+        self.plan
+    }
+
     fn redaction(&self) -> Result<Redaction, Failure> {
         let mut redaction = Redaction::new(&self.id);
         redaction.conversation.clone_from(&self.conversation);
@@ -75,18 +82,18 @@ fn words(file: &Path) -> Result<Vec<String>, Failure> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Failure> {
-    let asks = args.how.asks("redacting")?;
-    let place = args.how.place(global)?;
+    let asks = !args.plan && args.certified.asks("redacting", certified::PLAN_FIRST)?;
+    let place = args.certified.place(global)?;
     let redaction = args.redaction()?;
     let store = engine::open(global)?;
-    let before = erase::done_before(&store, args.how.request_id)?;
+    let before = certified::done_before(&store, args.certified.request_id)?;
     let plan = || store.plan_redaction(&engine::as_named(global), &redaction);
-    if args.how.plan {
+    if args.plan {
         return print_plan(&plan()?, out);
     }
     if before.is_none() && asks {
         plan_rows(&plan()?).iter().for_each(|row| note(&row.join("  ")));
-        erase::confirm_name(&args.id)?;
+        certified::confirm_name(&args.id)?;
     } else if before.is_none()
         && let Ok(plan) = plan()
     {
@@ -94,10 +101,10 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         tell_others(&plan);
     }
     // Before anything is destroyed: is there a place for the certificate?
-    let file = place.as_ref().map(DurableFile::create).transpose()?;
-    let certificate = store.redact(&redaction, &args.how.options(global))?;
-    erase::say_again(before);
-    erase::answer(store, &certificate, file, out)
+    let file = certified::file(place.as_ref())?;
+    let certificate = store.redact(&redaction, &args.certified.options(global, false))?;
+    certified::say_again(before);
+    certified::answer(store, &certificate, file, out)
 }
 
 /// The same words in other wordings stay, so it is said.

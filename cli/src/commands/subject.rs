@@ -4,9 +4,11 @@ use clap::Subcommand;
 use escrowdb::record::time;
 
 use crate::args::Global;
+use crate::commands::certified::{self, Certified};
 use crate::engine::{self, PersonView};
 use crate::exit::Failure;
 use crate::json::Object;
+use crate::lent::Opened;
 use crate::out::{Out, clean};
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +39,32 @@ pub(crate) enum Command {
         /// The other one, which nobody has.
         new: String,
     },
+    /// Put a right name in the place of a wrong one, for good (GDPR article 16).
+    ///
+    /// The person stays who it is, with all records; nothing in the store tells the old name any more, but for what
+    /// people wrote and what was typed into rules. A hold or a lock on anything of the person keeps the name.
+    Rename {
+        /// The name that goes; then it is nobody's.
+        identifier: String,
+        /// The one that takes its place: one that nobody has, or another of the same person.
+        new: String,
+        #[command(flatten)]
+        certified: Certified,
+    },
+    /// Take an identifier from a person who has others, for good.
+    RemoveIdentifier {
+        /// The one that goes.
+        identifier: String,
+        #[command(flatten)]
+        certified: Certified,
+    },
+}
+
+impl Command {
+    /// Whether it takes something away for good.
+    pub(crate) const fn destroys(&self) -> bool {
+        matches!(self, Self::Rename { .. } | Self::RemoveIdentifier { .. })
+    }
 }
 
 pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(), Failure> {
@@ -65,8 +93,37 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
             store.close()?;
             done("added", out)?;
         }
+        Command::Rename { identifier, new, certified } => {
+            return take(store, (identifier, Some(new)), certified, global, out);
+        }
+        Command::RemoveIdentifier { identifier, certified } => {
+            return take(store, (identifier, None), certified, global, out);
+        }
     }
     Ok(())
+}
+
+/// Takes a name away.
+fn take(
+    store: Opened,
+    (identifier, new): (&str, Option<&str>),
+    certified: &Certified,
+    global: &Global,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let place = certified.place(global)?;
+    let before = certified::done_before(&store, certified.request_id)?;
+    if before.is_none() && certified.asks("taking a name away", "give --yes if it is meant")? {
+        certified::confirm_name(identifier)?;
+    }
+    let file = certified::file(place.as_ref())?;
+    let options = certified.options(global, false);
+    let certificate = match new {
+        Some(new) => store.rename(identifier, new, &options),
+        None => store.remove_identifier(identifier, &options),
+    }?;
+    certified::say_again(before);
+    certified::answer(store, &certificate, file, out)
 }
 
 fn done(what: &str, out: &mut Out) -> Result<(), Failure> {

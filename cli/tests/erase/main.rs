@@ -5,5 +5,6 @@ mod support;
 
 mod audit;
 mod compact;
+mod names;
 mod persons;
 mod redact;

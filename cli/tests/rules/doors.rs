@@ -36,6 +36,8 @@ const TRIED: &[(&str, &str, &str)] = &[
     ("subject link", "subject link anna@example.org bob@example.org", ""),
     ("subject unlink", "subject unlink anna@example.org anna-2", ""),
     ("subject add-identifier", "subject add-identifier anna@example.org anna-3", ""),
+    ("subject rename", "subject rename anna@example.org anna-3 --yes", ""),
+    ("subject remove-identifier", "subject remove-identifier also-anna --yes", ""),
     ("request run", "--as dana request run r1 --yes", ""),
     ("add", "add", DELETION),
     ("import", "import --format jsonl -", DELETION),
@@ -77,6 +79,7 @@ fn what_could_take_something_from_what_is_held_answers_7_and_changes_nothing() {
     let sandbox = Sandbox::with_sample();
     sandbox.run_with("add", OTHER_NAME).ok();
     sandbox.run("subject link anna@example.org anna-2").ok();
+    sandbox.run("subject add-identifier anna@example.org also-anna").ok();
     sandbox.run("class define old --title Old --maximum 1d --ground x --selector *").ok();
     sandbox.run("--as dana request receive r1 --type erasure --subject anna@example.org").ok();
     sandbox.run("request identify r1 --method passport").ok();

@@ -66,7 +66,7 @@ pub fn of_batch(
     }
     let mut all = BTreeMap::new();
     // A record that stays without a part of it names whom it named.
-    let takes_all = |waiting: &Waiting| !matches!(waiting.target, Target::Redact { .. });
+    let takes_all = |waiting: &Waiting| waiting.target.redacted().is_none();
     let mut in_order: Vec<_> = batch.iter().filter(|(_, waiting)| takes_all(waiting)).collect();
     in_order.sort_by_key(|(_, waiting)| waiting.was_asked_for());
     for (request, waiting) in in_order {

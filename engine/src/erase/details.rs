@@ -269,6 +269,14 @@ fn names_of(view: &View, waiting: &Waiting, gone: &[RoaringBitmap]) -> Result<Na
         Target::Persons(numbers) => people.extend(numbers),
         Target::Conversation(name) => names.add_conversation(name, first(view, gone)?),
         Target::Record { id, conversation, seq, .. } => names.add_record(id, conversation, *seq),
+        Target::Rename { person, stays, .. } => {
+            for (at, identifier) in view.identifiers(*person)?.into_iter().enumerate() {
+                let identifier = Zeroizing::new(identifier);
+                if !stays.iter().any(|stays| usize::from(*stays) == at) {
+                    names.add_identifier(&identifier);
+                }
+            }
+        }
         Target::Records { .. } | Target::Audit { .. } | Target::Redact { .. } => {}
     }
     for number in people {

@@ -33,8 +33,8 @@ fn speaking(part: &dyn Part) -> Result<RoaringBitmap> {
 pub(crate) fn find(view: &View, waiting: &Waiting, keeps: &Keeps<'_>) -> Result<Vec<Seq>> {
     let mut family: BTreeSet<Seq> = waiting.family.iter().copied().collect();
     // Whoever speaks of a record that stays without a part of it goes on speaking of it.
-    let whole =
-        matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. } | Target::Redact { .. });
+    let whole = waiting.target.redacted().is_some()
+        || matches!(waiting.target, Target::Conversation(_) | Target::Audit { .. });
     let parts = view.parts();
     let mut speaking_in = Vec::new();
     for part in &parts {

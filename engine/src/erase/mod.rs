@@ -198,6 +198,7 @@ fn record_late(state: &Arc<State>, queue: &Queue, actor: Option<&str>, request: 
     let Some((_, Waiting { target, .. })) = waiting else { return Ok(()) };
     let people = match &target {
         Target::Persons(numbers) => numbers.as_slice(),
+        Target::Rename { person, .. } => std::slice::from_ref(person),
         _ => &[],
     };
     let ground = Ground::Hold { codes: Vec::new() };

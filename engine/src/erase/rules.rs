@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
 use crate::erase::{family, retention, target};
 use crate::error::{ErrorKind, Result};
@@ -88,12 +89,15 @@ pub(crate) fn look_by(
     }
     let mut whole = false;
     let mut written = Found::default();
-    if let Target::Persons(numbers) = target {
-        let on_person: Vec<_> = numbers.iter().flat_map(|number| keeps.on_person(*number)).collect();
+    let people = people(target);
+    if !people.is_empty() {
+        let mut on_person: Vec<_> = people.iter().flat_map(|number| keeps.on_person(*number)).collect();
+        on_person.extend(naming(view, &keeps, target)?);
         whole = !on_person.is_empty();
-        // Whoever goes leaves the records that he wrote without an author: that changes them.
+        // Whoever goes leaves the records that he wrote without an author: that changes them. Another name
+        // changes those too that are about her.
         if !keeps.is_idle() {
-            written = keeps.among(&authored(&parts, numbers)?)?;
+            written = keeps.among(&naming_docs(&parts, target)?)?;
         }
         for code in on_person.into_iter().map(str::to_owned).chain(written.holds.iter().cloned()) {
             if !codes.contains(&code) {
@@ -147,14 +151,41 @@ pub(super) const fn takes_restricted(target: &Target) -> bool {
     matches!(target, Target::Persons(_) | Target::Records { of: Target::PERSON, .. })
 }
 
-/// Documents that any of these people wrote.
-fn authored(parts: &[&dyn Part], people: &[PersonNumber]) -> Result<Vec<RoaringBitmap>> {
+/// Whose names a target takes.
+fn people(target: &Target) -> &[PersonNumber] {
+    match target {
+        Target::Persons(numbers) => numbers,
+        Target::Rename { person, .. } => std::slice::from_ref(person),
+        _ => &[],
+    }
+}
+
+/// Codes of holds whose query names who loses that name.
+fn naming<'v>(view: &View, keeps: &Keeps<'v>, target: &Target) -> Result<Vec<&'v str>> {
+    let mut codes = Vec::new();
+    if let Target::Rename { person, stays, .. } = target {
+        for (at, name) in view.identifiers(*person)?.into_iter().map(Zeroizing::new).enumerate() {
+            if !stays.iter().any(|stays| usize::from(*stays) == at) {
+                codes.extend(keeps.standing().naming(&name)?);
+            }
+        }
+    }
+    Ok(codes)
+}
+
+/// Documents that people wrote who are not called so any more; and those about somebody who has another name.
+fn naming_docs(parts: &[&dyn Part], target: &Target) -> Result<Vec<RoaringBitmap>> {
     let mut all = Vec::with_capacity(parts.len());
+    let is_rename = matches!(target, Target::Rename { .. });
     for part in parts {
         let mut docs = RoaringBitmap::new();
-        for number in people {
+        for number in people(target) {
             docs |= part.postings(&Term::person(Field::Author, *number))?;
+            if is_rename {
+                docs |= part.postings(&Term::person(Field::Subject, *number))?;
+            }
         }
+        docs -= part.postings(&Term::kind(Kind::Person))?;
         all.push(docs);
     }
     Ok(all)
@@ -194,11 +225,17 @@ fn is_kept_by(view: &View, keeps: &Keeps<'_>, waiting: &Waiting, now: Micros) ->
     if keeps.is_idle() {
         return Ok(false);
     }
-    if let Target::Persons(numbers) = &waiting.target {
-        let is_held = numbers.iter().any(|number| keeps.on_person(*number).next().is_some());
-        if is_held || !keeps.among(&authored(&parts, numbers)?)?.is_empty(true) {
+    let people = people(&waiting.target);
+    if !people.is_empty() {
+        let is_held = people.iter().any(|number| keeps.on_person(*number).next().is_some())
+            || !naming(view, keeps, &waiting.target)?.is_empty();
+        if is_held || !keeps.among(&naming_docs(&parts, &waiting.target)?)?.is_empty(true) {
             return Ok(true);
         }
+    }
+    if matches!(waiting.target, Target::Rename { .. }) {
+        // The record that tells her names is kept by what is kept of her, and by nothing else.
+        return Ok(false);
     }
     let doomed: Vec<_> = parts.iter().map(|part| target::doomed_in(*part, waiting)).collect::<Result<_>>()?;
     Ok(!keeps.among(&doomed)?.is_empty(takes_restricted(&waiting.target)))

@@ -162,6 +162,7 @@ pub const fn action(target: &Target) -> Action {
         Target::Audit { .. } => Action::ExpireActs,
         Target::Records { of: Target::CLASS, .. } => Action::ExpireClass,
         Target::Redact { .. } => Action::Redact,
+        Target::Rename { .. } => Action::Rename,
         Target::Record { .. } | Target::Records { .. } => Action::EraseRecord,
     }
 }
@@ -178,7 +179,9 @@ pub fn matching_in(part: &dyn Part, target: &Target) -> Result<RoaringBitmap> {
             }
             Ok(docs)
         }
-        Target::Redact { of, .. } => Ok(part.doc_of(of.seq)?.into_iter().collect()),
+        Target::Redact { of, .. } | Target::Rename { of, .. } => {
+            Ok(part.doc_of(of.seq)?.into_iter().collect())
+        }
         Target::Record { seq, joins, .. } => {
             let mut docs = RoaringBitmap::new();
             for seq in [seq].into_iter().chain(joins) {
@@ -248,6 +251,7 @@ pub fn is_masked(view: &View, target: &Target, hits: &Matching) -> Result<bool> 
         Target::Redact { of, .. } => {
             mask.records.contains(&of.seq) || mask.conversations.contains(&of.conversation)
         }
+        Target::Rename { of, person, .. } => mask.records.contains(&of.seq) || mask.hides(*person),
         Target::Record { conversation, seq, joins, .. } => {
             let mut seqs = [seq].into_iter().chain(joins);
             seqs.any(|seq| mask.records.contains(seq)) || mask.conversations.contains(conversation)
@@ -281,7 +285,7 @@ pub fn mask(mask: &mut Mask, waiting: &Waiting) {
         Target::Conversation(name) => mask.conversations.push(name.clone()),
         Target::Records { seqs, .. } => mask.records.extend(seqs),
         Target::Record { seq, joins, .. } => mask.records.extend([seq].into_iter().chain(joins)),
-        Target::Redact { of, .. } => mask.records.push(of.seq),
+        Target::Redact { of, .. } | Target::Rename { of, .. } => mask.records.push(of.seq),
     }
     mask.persons.extend(&waiting.forgotten);
     mask.records.extend(&waiting.family);

@@ -86,7 +86,7 @@ pub fn unlink(state: &Arc<State>, by: By<'_>, a: &str, b: &str) -> Result<()> {
 pub fn add_identifier(state: &Arc<State>, by: By<'_>, of: &str, identifier: &str) -> Result<()> {
     let (of, identifier) = (text::nfc(of), text::nfc(identifier));
     check_identifier("identifier", &identifier)?;
-    with_rolled(state, (Action::Rename, by), [&of, &of], |keyring, [number, _]| {
+    with_rolled(state, (Action::AddIdentifier, by), [&of, &of], |keyring, [number, _]| {
         let view = state.view.read();
         if view.is_leaving(&identifier) {
             return Err(being_erased());
@@ -141,10 +141,17 @@ fn with_rolled(
     }
     for (_, waiting) in catalog::waiting(&keyring.tree())? {
         // Accepted, though its pass has not begun: the one would go and the other stay.
-        if let Target::Persons(numbers) = waiting.target
+        if let Target::Persons(numbers) = &waiting.target
             && (numbers.contains(&a) || numbers.contains(&b))
         {
             return Err(being_erased());
+        }
+        if let Target::Rename { person, .. } = waiting.target
+            && (person == a || person == b)
+        {
+            return Err(
+                Error::new(ErrorKind::Busy, "a name of the person is being taken away").hint("repeat")
+            );
         }
     }
     let ground = {

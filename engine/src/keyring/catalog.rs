@@ -111,6 +111,35 @@ pub fn put_person(
     Ok(())
 }
 
+/// Those of a person's identifiers that stay, in the order in which they are to stand.
+pub fn staying(identifiers: &[String], stays: &[u8]) -> Vec<String> {
+    stays.iter().filter_map(|at| identifiers.get(usize::from(*at)).cloned()).collect()
+}
+
+/// Takes the other identifiers from a person, and their tags.
+pub fn keep_identifiers(
+    changes: &mut Changes,
+    tree: &Tree,
+    tagger: &Tagger,
+    number: PersonNumber,
+    stays: &[u8],
+) -> Result<()> {
+    let Some(mut entry) = person(tree, number)? else { return Ok(()) };
+    let all = identifiers(tree, number)?;
+    for (at, identifier) in all.iter().enumerate() {
+        if !stays.iter().any(|stays| usize::from(*stays) == at) {
+            changes.insert(tagger.name_key(identifier), None);
+        }
+        if at >= stays.len() {
+            let at = u8::try_from(at).map_err(|_| Error::invalid("too many identifiers of one person"))?;
+            changes.insert(key::identifier(number, at), None);
+        }
+    }
+    let left = staying(&all, stays);
+    entry.identifiers = u8::try_from(left.len()).map_err(|_| Error::invalid("too many identifiers"))?;
+    put_person(changes, tagger, number, &entry, &left)
+}
+
 /// Removes a person, her identifiers, and their tags.
 pub fn remove_person(
     changes: &mut Changes,

@@ -66,9 +66,18 @@ pub enum Target {
     /// A part of one record, which stays without it at a new position.
     Redact {
         /// Which record, and who wants it.
-        of: Redacted,
+        of: Box<Redacted>,
         /// What of its body goes: in characters, ascending, apart from each other.
         spans: Vec<Span>,
+    },
+    /// An identifier of a person. What says who she is stays without it at a new position.
+    Rename {
+        /// The record that says it, and who wants it.
+        of: Box<Redacted>,
+        /// Who she is.
+        person: PersonNumber,
+        /// Which of her identifiers stay, by where they stand, in the order in which they are to stand.
+        stays: Vec<u8>,
     },
 }
 
@@ -166,6 +175,8 @@ impl Waiting {
 impl Target {
     /// Code of a person.
     pub const PERSON: u8 = 1;
+    /// Code of an identifier.
+    pub const IDENTIFIER: u8 = 10;
     /// Code of a retention class whose time is over.
     pub const CLASS: u8 = 8;
 
@@ -178,7 +189,7 @@ impl Target {
     }
 
     /// 1 person, 2 conversation, 3 record, 4 acts, 5 details, 6 evidence, 7 chosen records, 9 a part of a
-    /// record. What 8 is says [`Self::CLASS`].
+    /// record, 10 an identifier. What 8 is says [`Self::CLASS`].
     pub const fn code(&self) -> u8 {
         match self {
             Self::Persons(_) => Self::PERSON,
@@ -189,6 +200,15 @@ impl Target {
             Self::Audit { class: Class::Evidence, .. } => 6,
             Self::Records { .. } => 7,
             Self::Redact { .. } => 9,
+            Self::Rename { .. } => Self::IDENTIFIER,
+        }
+    }
+
+    /// The record of which a part goes, and which stays at a new position.
+    pub const fn redacted(&self) -> Option<&Redacted> {
+        match self {
+            Self::Redact { of, .. } | Self::Rename { of, .. } => Some(of),
+            _ => None,
         }
     }
 
@@ -204,6 +224,11 @@ impl Target {
             Self::Redact { of, spans } => {
                 of.put(out);
                 redacted::put_spans(out, spans);
+            }
+            Self::Rename { of, person, stays } => {
+                of.put(out);
+                out.put_varint(person.0);
+                out.put_slice(stays);
             }
             Self::Record { conversation, id, seq, joins } => {
                 out.put_slice(conversation.as_bytes());
@@ -229,7 +254,12 @@ impl Target {
             5 => Ok(Self::Audit { class: Class::Details, numbers: numbers(r)? }),
             6 => Ok(Self::Audit { class: Class::Evidence, numbers: numbers(r)? }),
             7 => Ok(Self::Records { of: r.u8()?, seqs: Vec::new() }),
-            9 => Ok(Self::Redact { of: Redacted::get(r)?, spans: redacted::spans(r)? }),
+            9 => Ok(Self::Redact { of: Box::new(Redacted::get(r)?), spans: redacted::spans(r)? }),
+            Self::IDENTIFIER => Ok(Self::Rename {
+                of: Box::new(Redacted::get(r)?),
+                person: PersonNumber(r.varint()?),
+                stays: r.slice()?.to_vec(),
+            }),
             _ => Err(unknown("target")),
         }
     }

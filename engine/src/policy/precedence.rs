@@ -58,7 +58,9 @@ pub enum Action {
     Link,
     /// Say that they are two.
     Unlink,
-    /// Change names or identifiers of a person.
+    /// Give a person another identifier.
+    AddIdentifier,
+    /// Take an identifier from a person, or put another in its place.
     Rename,
     /// Add records.
     Append,
@@ -70,7 +72,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ErasePerson,
         Self::EraseConversation,
         Self::EraseRecord,
@@ -87,6 +89,7 @@ impl Action {
         Self::Compact,
         Self::Link,
         Self::Unlink,
+        Self::AddIdentifier,
         Self::Rename,
         Self::Append,
         Self::Read,
@@ -112,6 +115,7 @@ impl Action {
             Self::Compact => "compact",
             Self::Link => "link",
             Self::Unlink => "unlink",
+            Self::AddIdentifier => "add-identifier",
             Self::Rename => "rename",
             Self::Append => "append",
             Self::Read => "read",

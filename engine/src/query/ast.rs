@@ -6,6 +6,7 @@ use crate::id::Micros;
 use crate::index::overlay::Version;
 use crate::query::words::{Form, Words};
 use crate::record::{Kind, time};
+use crate::text;
 
 /// A query. Printing it and parsing the text again gives the same tree; `Debug` shows the
 /// shape without the values, for a query is personal data.
@@ -50,6 +51,19 @@ pub enum Leaf {
     Version(Version),
     /// Words of the body, one behind the other; there is one at least.
     Words(Words),
+}
+
+impl Ast {
+    /// Whether it asks for a person by this identifier.
+    pub fn names(&self, identifier: &str) -> bool {
+        match self {
+            Self::All => false,
+            Self::Leaf(Leaf::Author(name) | Leaf::Subject(name)) => text::nfc(name) == identifier,
+            Self::Leaf(_) => false,
+            Self::And(of) | Self::Or(of) => of.iter().any(|child| child.names(identifier)),
+            Self::Not(of) => of.names(identifier),
+        }
+    }
 }
 
 impl Leaf {

@@ -103,6 +103,22 @@ impl<'v> Standing<'v> {
         of.map(|ready| ready.hold.code.as_str())
     }
 
+    /// Codes of those whose query names somebody so: it would mean nobody once the name is gone.
+    ///
+    /// # Errors
+    /// A query that is not well formed any more.
+    pub(crate) fn naming(&self, name: &str) -> Result<Vec<&'v str>> {
+        let mut codes = Vec::new();
+        for ready in &self.holds {
+            if let Scope::Query { text, at } = &ready.hold.scope
+                && parse(text, *at)?.names(name)
+            {
+                codes.push(ready.hold.code.as_str());
+            }
+        }
+        Ok(codes)
+    }
+
     /// Everybody whom a hold is about as a whole.
     pub(crate) fn people(&self) -> impl Iterator<Item = PersonNumber> {
         self.holds.iter().flat_map(|ready| ready.people.iter().copied())

@@ -169,6 +169,18 @@ impl StoredRef<'_> {
     }
 }
 
+impl StoredRef<'_> {
+    /// As [`Stored::place`].
+    pub fn place(&self) -> Option<Seq> {
+        place_in(self.unknown)
+    }
+}
+
+fn place_in(unknown: &[(u64, Vec<u8>)]) -> Option<Seq> {
+    let (_, raw) = unknown.iter().find(|(key, _)| *key == PLACE)?;
+    minicbor::Decoder::new(raw).u64().ok().map(Seq)
+}
+
 /// Says what it is, never what it holds.
 impl fmt::Debug for StoredRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,9 +208,7 @@ impl Stored {
 impl Stored {
     /// Where it stood before parts of it were overwritten; `None` if none ever was.
     pub fn place(&self) -> Option<Seq> {
-        let (_, raw) = self.unknown.iter().find(|(key, _)| *key == PLACE)?;
-        let mut decoder = minicbor::Decoder::new(raw);
-        decoder.u64().ok().map(Seq)
+        place_in(&self.unknown)
     }
 
     /// Says where it stood.

@@ -160,11 +160,24 @@ impl View {
         if let Some(person) = catalog::person(&self.tree, number)? {
             return Ok((!person.is_nobody()).then_some(person.handle));
         }
+        let record = self.person_record(number)?;
+        Ok(record.and_then(|(_, stored)| stored.person.as_ref().map(|person| person.handle)))
+    }
+
+    /// The record that says who somebody is, and where it stands. One that is lost is none.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn person_record(&self, number: PersonNumber) -> Result<Option<(Seq, Zeroizing<Stored>)>> {
         let (kind, subject) = (Term::kind(Kind::Person), Term::person(Field::Subject, number));
         for part in self.parts() {
             for doc in part.postings(&kind)? & part.postings(&subject)? {
-                if let Some(person) = &Zeroizing::new(part.record(doc)?).person {
-                    return Ok(Some(person.handle));
+                match part.record(doc).map(Zeroizing::new) {
+                    Ok(stored) if stored.person.as_ref().is_some_and(|person| person.number == number) => {
+                        return Ok(Some((part.key(doc)?.seq, stored)));
+                    }
+                    Err(e) if e.kind() != ErrorKind::Corrupt => return Err(e),
+                    _ => {}
                 }
             }
         }

@@ -24,6 +24,7 @@ use crate::words::scan;
 
 mod redacted;
 mod registers;
+mod renamed;
 
 /// Folder of the store.
 pub const DIR: &str = "/store";

@@ -153,7 +153,16 @@ fn entries() -> Vec<Seed> {
         (
             "pending",
             "redaction",
-            waiting(Target::Redact { of: redacted.clone(), spans: vec![(0, 5), (9, 12)] }),
+            waiting(Target::Redact { of: Box::new(redacted.clone()), spans: vec![(0, 5), (9, 12)] }),
+        ),
+        (
+            "pending",
+            "rename",
+            waiting(Target::Rename {
+                of: Box::new(redacted.clone()),
+                person: PersonNumber(300),
+                stays: vec![2, 0],
+            }),
         ),
         (
             "pending",

@@ -8,6 +8,7 @@ mod acts;
 mod compact;
 mod erasures;
 mod mutants;
+mod names;
 mod redactions;
 mod registers;
 

@@ -43,9 +43,9 @@ enum Does {
 }
 
 /// The public functions of a store.
-const DOORS: [(&str, Does); 59] = [
-    ("add_identifier", Does::Asks(&[Action::Rename])),
-    ("add_identifier_as", Does::Asks(&[Action::Rename])),
+const DOORS: [(&str, Does); 61] = [
+    ("add_identifier", Does::Asks(&[Action::AddIdentifier])),
+    ("add_identifier_as", Does::Asks(&[Action::AddIdentifier])),
     ("advance", Does::Nothing),
     ("append", Does::Adds(&[Action::Append, Action::UserDelete, Action::UserEdit])),
     ("audit_rules", Does::Nothing),
@@ -89,6 +89,8 @@ const DOORS: [(&str, Does); 59] = [
     ("rehearsal", Does::Nothing),
     // It shows what is in quarantine.
     ("release", Does::Nothing),
+    ("remove_identifier", Does::Asks(&[Action::Rename])),
+    ("rename", Does::Asks(&[Action::Rename])),
     ("residency", Does::Nothing),
     ("retention", Does::Asks(&[Action::ExpireClass, Action::UserErase, Action::Restrict])),
     ("roll", Does::Moves),
@@ -192,6 +194,7 @@ fn held() -> Held {
     assert_eq!(store.append(&records).unwrap().len(), 4);
     store.roll().unwrap();
     store.link("anna", "anna-2").unwrap();
+    store.add_identifier("anna", "also-anna").unwrap();
     for (code, scope) in [
         ("person", Scope::Person(store.number_of("anna").unwrap().0)),
         ("conversation", Scope::Conversation("c1".into())),
@@ -245,7 +248,7 @@ fn about(store: &Store, kind: Kind) -> Result<(), Error> {
 }
 
 /// What somebody may try, by what he comes in by and what is asked.
-const TRIES: [(&str, Action, Try); 12] = [
+const TRIES: [(&str, Action, Try); 14] = [
     ("erase", Action::ErasePerson, |store| erase(store, Selector::Person("anna".into()))),
     ("erase", Action::EraseConversation, |store| erase(store, Selector::Conversation("c1".into()))),
     ("erase", Action::EraseRecord, |store| {
@@ -262,7 +265,11 @@ const TRIES: [(&str, Action, Try); 12] = [
     }),
     ("link", Action::Link, |store| store.link("anna", "ben")),
     ("unlink", Action::Unlink, |store| store.unlink("anna", "anna-2")),
-    ("add_identifier", Action::Rename, |store| store.add_identifier("anna", "anna-3")),
+    ("add_identifier", Action::AddIdentifier, |store| store.add_identifier("anna", "anna-3")),
+    ("rename", Action::Rename, |store| store.rename("anna", "anna-3", &EraseOptions::default()).map(drop)),
+    ("remove_identifier", Action::Rename, |store| {
+        store.remove_identifier("also-anna", &EraseOptions::default()).map(drop)
+    }),
 ];
 
 #[test]

@@ -11,6 +11,7 @@ mod holds;
 mod kept;
 mod lacking;
 mod named_rows;
+mod names;
 mod quarantine;
 mod redact;
 mod residency;

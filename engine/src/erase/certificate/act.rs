@@ -28,8 +28,10 @@ const PARTIAL: u8 = 3;
 const REDACTION: u8 = 4;
 /// Code of what was erased then.
 const OF_REDACTION: u8 = 9;
+/// What it is called when an identifier was forgotten.
+pub const IDENTIFIER: &str = "identifier";
 /// What can be erased, as it stands in the body.
-pub(super) const WHAT: [(u8, &str); 8] = [
+pub(super) const WHAT: [(u8, &str); 9] = [
     (1, "person"),
     (2, "conversation"),
     (3, "record"),
@@ -38,6 +40,7 @@ pub(super) const WHAT: [(u8, &str); 8] = [
     (6, "evidence"),
     (Target::CLASS, "class"),
     (OF_REDACTION, "redaction"),
+    (Target::IDENTIFIER, IDENTIFIER),
 ];
 
 const PREFIX: &str = "erased/";
@@ -137,7 +140,12 @@ impl Certificate {
         let code = r.u8()?;
         let what = WHAT.iter().find(|(known, _)| *known == code).map(|(_, what)| *what);
         let what = what.ok_or_else(|| Error::newer("something unknown was erased"))?;
-        if (code == OF_REDACTION) != (version == REDACTION) {
+        // Of an identifier the record may be lost that told it.
+        let may_be = match version {
+            REDACTION => matches!(code, OF_REDACTION | Target::IDENTIFIER),
+            _ => code != OF_REDACTION,
+        };
+        if !may_be {
             return Err(Error::corrupt("an `erased` record says in no known form what was erased"));
         }
         let handles = many(&mut r, 16, |r| Ok(Handle(r.array()?)))?;

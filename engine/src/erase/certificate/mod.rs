@@ -15,7 +15,7 @@ mod print;
 mod redaction;
 mod signed;
 
-pub use act::{find, record_id};
+pub use act::{IDENTIFIER, find, record_id};
 pub use redaction::Redaction;
 pub use signed::{Evidence, sign, verify};
 
@@ -45,7 +45,7 @@ pub use signed::{Evidence, sign, verify};
 pub struct Certificate {
     /// Name of the request.
     pub request: RequestId,
-    /// `person`, `conversation`, `record`, `redaction`, or what went on its date: `acts`, `details`, `evidence`,
+    /// `person`, `conversation`, `record`, `redaction`, `identifier`, or what went on its date: `acts`, `details`, `evidence`,
     /// `class`.
     pub what: &'static str,
     /// Random handles of the people erased; empty for conversations and records.

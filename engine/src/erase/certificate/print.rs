@@ -1,6 +1,6 @@
 //! A certificate as one line of JSON. There is one form: whoever checks it prints it again.
 
-use crate::erase::certificate::Certificate;
+use crate::erase::certificate::{Certificate, IDENTIFIER};
 use crate::record::jsonl::put_text;
 use crate::record::time;
 
@@ -112,7 +112,9 @@ impl Certificate {
         if self.kept.is_some() {
             all.push("erasure of what a hold or a law keeps: it is restricted until it may go");
         }
-        if self.redaction.is_some() {
+        if self.what == IDENTIFIER {
+            all.push("the same name in what was typed into rules and queries, and in the ids of records");
+        } else if self.redaction.is_some() {
             all.push(
                 "the same words elsewhere: in other records, and in this one's id, tags and further fields",
             );

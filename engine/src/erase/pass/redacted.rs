@@ -6,7 +6,7 @@ use crate::erase::pass::Pass;
 use crate::erase::{redact, target};
 use crate::error::{ErrorKind, Result};
 use crate::id::{RequestId, Seq};
-use crate::keyring::pending::{Redacted, Span, Target, Waiting};
+use crate::keyring::pending::{Redacted, Target, Waiting};
 use crate::record::Stored;
 use crate::view::View;
 
@@ -28,8 +28,8 @@ impl Pass<'_> {
         let mut forms = Vec::new();
         let mut named = Vec::new();
         for (request, waiting) in &self.batch {
-            let Target::Redact { of, spans } = &waiting.target else { continue };
-            match self.fate(&view, of, spans)? {
+            let Some(of) = waiting.target.redacted() else { continue };
+            match self.fate(&view, of, &waiting.target)? {
                 Fate::Gone => continue,
                 Fate::Stays => {}
                 Fate::Anew(form) => forms.push(*form),
@@ -41,7 +41,7 @@ impl Pass<'_> {
         Ok(forms)
     }
 
-    fn fate(&self, view: &View, of: &Redacted, spans: &[Span]) -> Result<Fate> {
+    fn fate(&self, view: &View, of: &Redacted, target: &Target) -> Result<Fate> {
         let copy = redact::copy_of(view, of)?;
         for seq in copy.into_iter().chain([of.seq]) {
             if self.goes_whole(view, seq)? {
@@ -57,7 +57,7 @@ impl Pass<'_> {
                 return Ok(Fate::Stays);
             }
             return match part.record(doc) {
-                Ok(stored) => Ok(Fate::Anew(Box::new(redact::without(stored, of.seq, spans)))),
+                Ok(stored) => Ok(Fate::Anew(Box::new(redact::new_form(view, stored, of.seq, target)?))),
                 Err(e) if e.kind() == ErrorKind::Corrupt => Ok(Fate::Gone),
                 Err(e) => Err(e),
             };
@@ -88,7 +88,7 @@ impl Pass<'_> {
 
     /// What is kept of a redaction until its answer: names only of a record that lives.
     pub(super) fn redacted(named: &[RequestId], request: RequestId, waiting: &Waiting) -> Option<Redacted> {
-        let Target::Redact { of, .. } = &waiting.target else { return None };
+        let of = waiting.target.redacted().filter(|of| of.seq != Redacted::LOST)?;
         if named.contains(&request) {
             return Some(of.clone());
         }
@@ -97,5 +97,5 @@ impl Pass<'_> {
 }
 
 const fn takes_all(waiting: &Waiting) -> bool {
-    !matches!(waiting.target, Target::Redact { .. })
+    waiting.target.redacted().is_none()
 }

@@ -80,6 +80,13 @@ impl Pass<'_> {
             catalog::put_counters(&mut changes, &counters)?;
         }
         log_key::change(&mut changes, tree)?;
+        for (_, waiting) in self.batch.iter().filter(|_| !self.more) {
+            if let Target::Rename { person, stays, .. } = &waiting.target
+                && !self.dead.contains(person)
+            {
+                catalog::keep_identifiers(&mut changes, tree, &tagger, *person, stays)?;
+            }
+        }
         let committed = state.env.clock.now();
         for (request, waiting) in &mut self.batch {
             if !self.more {

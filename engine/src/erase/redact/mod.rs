@@ -7,6 +7,7 @@
 //! folder: the next opening takes the old one, and writes no second new one.
 
 mod plan;
+mod rename;
 mod spans;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::text;
 use crate::view::View;
 
 pub use plan::{Plan, plan};
+pub use rename::rename;
 pub use spans::{MARK, Words};
 
 /// Which part of which record is to be overwritten.
@@ -195,7 +197,7 @@ fn announce(
             seq,
             spans: spans.len() as u32,
         };
-        let target = Target::Redact { of, spans };
+        let target = Target::Redact { of: Box::new(of), spans };
         let hits = target::matching(&view, &target)?;
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
         let (approvals, approvers) =
@@ -226,24 +228,39 @@ fn announce(
 /// The redaction that waits, or whose answer is due.
 const fn of_pending(pending: &Pending) -> Option<&Redacted> {
     match pending {
-        Pending::Waiting(Waiting { target: Target::Redact { of, .. }, .. }) => Some(of),
-        Pending::Waiting(_) => None,
+        Pending::Waiting(waiting) => waiting.target.redacted(),
         Pending::Done(done) => done.redacted.as_ref(),
     }
+}
+
+/// Whether a request for a part of this record waits, or its answer is due.
+fn is_due(pending: &Pending, id: &str, conversation: &str) -> bool {
+    of_pending(pending).is_some_and(|of| of.id == id && of.conversation == conversation)
 }
 
 fn is_of(of: &Redacted, redaction: &Redaction) -> bool {
     of.id == redaction.id && redaction.conversation.as_ref().is_none_or(|name| *name == of.conversation)
 }
 
-/// The record without its spans, as it stands in the place of the old one.
-pub fn without(stored: Stored, seq: Seq, spans: &[Span]) -> Zeroizing<Stored> {
-    let mut new = Zeroizing::new(stored);
-    let left = spans::cut(&new.body, spans);
-    drop(Zeroizing::new(std::mem::replace(&mut new.body, left)));
+/// A record without what is to go of it, as it stands in the place of the old one.
+///
+/// # Errors
+/// An unreadable key tree.
+pub fn new_form(view: &View, stored: Stored, seq: Seq, target: &Target) -> Result<Zeroizing<Stored>> {
+    let mut new = Zeroizing::new(match target {
+        Target::Rename { person, stays, .. } => rename::renamed(view, stored, *person, stays)?,
+        Target::Redact { spans, .. } => without(stored, spans),
+        _ => stored,
+    });
     let place = new.place().unwrap_or(seq);
     new.set_place(place);
-    new
+    Ok(new)
+}
+
+fn without(mut stored: Stored, spans: &[Span]) -> Stored {
+    let left = spans::cut(&stored.body, spans);
+    drop(Zeroizing::new(std::mem::replace(&mut stored.body, left)));
+    stored
 }
 
 /// Where the new form of a record stands, if it has one.
@@ -287,7 +304,7 @@ pub fn answer_due(state: &Arc<State>, queue: &Queue) -> Result<()> {
 /// # Errors
 /// Unreadable files.
 pub fn mask_copy(view: &View, waiting: &Waiting, mask: &mut Mask) -> Result<()> {
-    let Target::Redact { of, .. } = &waiting.target else { return Ok(()) };
+    let Some(of) = waiting.target.redacted() else { return Ok(()) };
     for part in view.parts() {
         if part.doc_of(of.seq)?.is_some() {
             mask.records.extend(copy_of(view, of)?);

@@ -40,6 +40,9 @@ impl fmt::Debug for Redacted {
 }
 
 impl Redacted {
+    /// Where a record stands that was lost.
+    pub const LOST: Seq = Seq(u64::MAX);
+
     pub(super) fn put(&self, out: &mut Vec<u8>) {
         out.put_varint(self.by.0);
         out.put_slice(self.conversation.as_bytes());

@@ -20,7 +20,12 @@ fn round_trip() {
         // Their positions stand elsewhere.
         Target::Records { of: Target::CLASS, seqs: Vec::new() },
         Target::Record { conversation: "c".into(), id: "i".into(), seq: Seq(5), joins: vec![Seq(3), Seq(4)] },
-        Target::Redact { of: redacted::tests::sample(), spans: vec![(0, 5), (9, 300)] },
+        Target::Redact { of: Box::new(redacted::tests::sample()), spans: vec![(0, 5), (9, 300)] },
+        Target::Rename {
+            of: Box::new(redacted::tests::sample()),
+            person: PersonNumber(300),
+            stays: vec![2, 0],
+        },
     ];
     for target in targets {
         let waiting = Waiting {
