@@ -75,8 +75,11 @@ impl View {
                 continue;
             }
             let said = consents.as_ref().and_then(|consents| consents.of(purpose));
-            if let Some(until) = said.and_then(|said| said.expires).filter(|until| *until > now) {
-                found.valid.1 = found.valid.1.min(until);
+            match said.and_then(|said| said.expires) {
+                Some(until) if until > now => found.valid.1 = found.valid.1.min(until),
+                // A clock that is put right may say that it holds still.
+                Some(until) => found.valid.0 = found.valid.0.max(until),
+                None => {}
             }
             let holds =
                 consents.as_ref().is_some_and(|consents| consents.holds(purpose, &self.rules.notices, now));

@@ -2,6 +2,7 @@
 
 mod act_of_an_unsynced_store;
 mod checkpoint_beside_a_roll;
+mod consent_that_is_not_over_yet;
 mod customer_being_erased;
 mod days_of_kept_queries;
 mod details_that_can_not_be_read;
