@@ -22,7 +22,7 @@ use crate::view::View;
 #[derive(Default)]
 pub(super) struct Found {
     rolled: Option<Rolled>,
-    all: Option<(Vec<(Seq, u32)>, Arc<Ended>)>,
+    all: Option<(Unrolled, Arc<Ended>)>,
 }
 
 /// Of the rolled segments.
@@ -40,6 +40,9 @@ struct Speaking {
     doc: u32,
     seq: Seq,
 }
+
+/// The first log position of each unrolled part, and how many records it has.
+type Unrolled = Vec<(Seq, u32)>;
 
 /// A part by its first log position.
 type Named<'a> = (Seq, &'a dyn Part);
@@ -62,7 +65,8 @@ impl View {
             found.rolled = Some(self.ended_of_segments(of)?);
         }
         let unrolled = || self.frozen.iter().map(|frozen| &**frozen).chain([&self.live]);
-        let now: Vec<_> = unrolled().filter_map(|live| Some((live.first_seq()?, live.doc_count()))).collect();
+        let now: Unrolled =
+            unrolled().filter_map(|live| Some((live.first_seq()?, live.doc_count()))).collect();
         if let Some((_, all)) = found.all.as_ref().filter(|(then, _)| *then == now) {
             return Ok(Some(Arc::clone(all)));
         }
