@@ -92,7 +92,7 @@ pub(crate) fn look_by(
     let people = people(target);
     if !people.is_empty() {
         let mut on_person: Vec<_> = people.iter().flat_map(|number| keeps.on_person(*number)).collect();
-        on_person.extend(naming(view, &keeps, target)?);
+        on_person.extend(naming(view, keeps, target)?);
         whole = !on_person.is_empty();
         // Whoever goes leaves the records that he wrote without an author: that changes them. Another name
         // changes those too that are about her.

@@ -361,7 +361,7 @@ impl History {
     }
 
     fn actor(&mut self) -> &'static str {
-        *self.rng.pick(&STAFF)
+        self.rng.pick(&STAFF)
     }
 
     fn session(actor: &str) -> Session {

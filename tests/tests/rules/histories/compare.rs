@@ -274,7 +274,7 @@ impl History {
             ));
         }
         for (code, d) in &model.disclosures {
-            let of = d.person.map(|pid| number(pid));
+            let of = d.person.map(&number);
             all.push(format!("disclosure {code} {of:?} {} {:?} {:?}", d.at, d.told, d.destroyed));
         }
         let s = &model.settings;
