@@ -361,7 +361,7 @@ impl History {
     }
 
     fn actor(&mut self) -> &'static str {
-        self.rng.pick(&STAFF)
+        STAFF[self.rng.below(STAFF.len())]
     }
 
     fn session(actor: &str) -> Session {
