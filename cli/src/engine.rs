@@ -13,10 +13,10 @@ use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
 pub(crate) use escrowdb::store::{
-    ActOptions, ActView, Around, AuditRules, Certificate, ClassReport, EraseOptions, Exported, ForReview,
-    GivenUpBy, Hit, InQuarantine, Level, Loss, Order, Outcome, PersonView, Plan, Preset, Quarantined,
-    Reading, Redaction, RedactionPlan, RetentionReport, SealedObject, SearchOptions, Selector, Share, Store,
-    TakenBack, Threaded, VerifyOptions,
+    ActOptions, ActView, Agreed, Around, AuditRules, Certificate, ClassReport, EraseOptions, Exported,
+    ForReview, GivenUpBy, Hit, InQuarantine, Level, Loss, Order, Outcome, PersonView, Plan, Preset,
+    Quarantined, Reading, Redaction, RedactionPlan, RetentionReport, SealedObject, SearchOptions, Selector,
+    Share, Store, TakenBack, Threaded, VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};

@@ -33,7 +33,7 @@ mod rules;
 pub use builder::Builder;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
-pub use crate::erase::redact::Plan as RedactionPlan;
+pub use crate::erase::redact::{Agreed, Plan as RedactionPlan};
 pub use crate::erase::retention::deleted::TakenBack;
 pub use crate::erase::retention::quarantine::InQuarantine;
 pub use crate::erase::retention::review::ForReview;

@@ -9,9 +9,10 @@ use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::durable::DurableFile;
-use crate::engine::{Certificate, EraseOptions, GivenUpBy, Store};
+use crate::engine::{Agreed, Certificate, EraseOptions, GivenUpBy, Store};
 use crate::exit::Failure;
 use crate::input;
+use crate::json::Object;
 use crate::lent::Opened;
 use crate::out::{Out, note};
 use crate::outside::Outside;
@@ -22,9 +23,10 @@ pub(crate) struct Certified {
     /// (GDPR article 17, 1 (a) to (f)), retention, other. Stands in the log.
     #[arg(long, value_name = "B", value_parser = basis)]
     basis: Option<Basis>,
-    /// Code of the request in the register that it answers: who approved that is asked where two must agree.
+    /// Code of the request in the register that it answers: who approved that is asked where two must agree. What was
+    /// approved must be this and nothing else.
     #[arg(long, value_name = "CODE")]
-    approved: Option<String>,
+    pub(crate) approved: Option<String>,
     /// Why; stands in the certificate, never in the log.
     #[arg(long, value_name = "R")]
     reason: Option<String>,
@@ -113,6 +115,16 @@ pub(crate) fn answer(
         (Ok(()), Ok(_)) => {}
     }
     Ok(closed?)
+}
+
+/// Shows what somebody else must approve, which stands in the register from now on.
+pub(crate) fn print_agreed(agreed: &Agreed, out: &mut Out) -> Result<(), Failure> {
+    if out.json() {
+        let line = Object::new().raw("plan", &agreed.plan).text("sha256", &agreed.hash).finish();
+        return Ok(out.line(&line)?);
+    }
+    out.line(&agreed.plan)?;
+    Ok(out.line(&format!("SHA-256 {}", agreed.hash))?)
 }
 
 /// The certificate of a request that was done before.

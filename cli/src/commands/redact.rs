@@ -36,7 +36,8 @@ pub(crate) struct Args {
     /// The conversation it stands in, if the id is used in several.
     #[arg(long, value_name = "C")]
     conversation: Option<String>,
-    /// Say what would go and where else it stands, and change nothing.
+    /// Say what would go and where else it stands, and change nothing. With --approved CODE it becomes the plan of that
+    /// request, whose hash somebody else approves (`escrow request approve`).
     #[arg(long, conflicts_with = "certificate")]
     plan: bool,
     #[command(flatten)]
@@ -88,6 +89,13 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     let store = engine::open(global)?;
     let before = certified::done_before(&store, args.certified.request_id)?;
     let plan = || store.plan_redaction(&engine::as_named(global), &redaction);
+    if args.plan
+        && let Some(code) = &args.certified.approved
+    {
+        let agreed = store.plan_redaction_for(&engine::as_named(global), code, &redaction)?;
+        store.close()?;
+        return certified::print_agreed(&agreed, out);
+    }
     if args.plan {
         return print_plan(&plan()?, out);
     }

@@ -48,6 +48,9 @@ pub(crate) enum Command {
         identifier: String,
         /// The one that takes its place: one that nobody has, or another of the same person.
         new: String,
+        /// Change nothing, and make it the plan of the request that --approved names, whose hash somebody else approves.
+        #[arg(long, requires = "approved", conflicts_with = "certificate")]
+        plan: bool,
         #[command(flatten)]
         certified: Certified,
     },
@@ -55,6 +58,9 @@ pub(crate) enum Command {
     RemoveIdentifier {
         /// The one that goes.
         identifier: String,
+        /// Change nothing, and make it the plan of the request that --approved names, whose hash somebody else approves.
+        #[arg(long, requires = "approved", conflicts_with = "certificate")]
+        plan: bool,
         #[command(flatten)]
         certified: Certified,
     },
@@ -63,7 +69,7 @@ pub(crate) enum Command {
 impl Command {
     /// Whether it takes something away for good.
     pub(crate) const fn destroys(&self) -> bool {
-        matches!(self, Self::Rename { .. } | Self::RemoveIdentifier { .. })
+        matches!(self, Self::Rename { plan: false, .. } | Self::RemoveIdentifier { plan: false, .. })
     }
 }
 
@@ -93,14 +99,36 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
             store.close()?;
             done("added", out)?;
         }
-        Command::Rename { identifier, new, certified } => {
+        Command::Rename { identifier, new, plan: true, certified } => {
+            return plan(store, (identifier, Some(new)), certified, global, out);
+        }
+        Command::RemoveIdentifier { identifier, plan: true, certified } => {
+            return plan(store, (identifier, None), certified, global, out);
+        }
+        Command::Rename { identifier, new, certified, .. } => {
             return take(store, (identifier, Some(new)), certified, global, out);
         }
-        Command::RemoveIdentifier { identifier, certified } => {
+        Command::RemoveIdentifier { identifier, certified, .. } => {
             return take(store, (identifier, None), certified, global, out);
         }
     }
     Ok(())
+}
+
+/// Makes it the plan of a request that a name goes.
+fn plan(
+    store: Opened,
+    (identifier, new): (&str, Option<&str>),
+    certified: &Certified,
+    global: &Global,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    let Some(code) = &certified.approved else {
+        return Err(Failure::usage("--plan needs the request: --approved CODE"));
+    };
+    let agreed = store.plan_name_for(&engine::as_named(global), code, identifier, new)?;
+    store.close()?;
+    certified::print_agreed(&agreed, out)
 }
 
 /// Takes a name away.

@@ -32,7 +32,12 @@ fn an_erasure_is_planned_approved_by_another_and_proved() {
     sandbox.run("consent give anna@example.org --for offers").ok();
     sandbox.run("--as dana request receive r1 --type erasure --subject anna@example.org").ok();
     sandbox.run("--as dana request plan r1").exits(7);
-    sandbox.run("request identify r1 --method passport").ok();
+    // Who is not named may be anybody: with four eyes every step has a name.
+    sandbox.run("request receive r0 --type erasure --subject anna@example.org").exits(2);
+    for step in ["identify r1 --method passport", "plan r1", "refuse r1 --ground none"] {
+        sandbox.run(&format!("request {step}")).exits(2);
+    }
+    sandbox.run("--as dana request identify r1 --method passport").ok();
     sandbox.run("--as dana request run r1 --yes").exits(7);
     let (plan_of, hash) = plan(&sandbox, "r1");
     // Its hash is that of its one form, sorted and without blanks: as this printer has it too.
@@ -60,6 +65,69 @@ fn an_erasure_is_planned_approved_by_another_and_proved() {
     for line in ["request list", "request show r1", "--json request list"] {
         assert!(!sandbox.run(line).ok().out.contains("anna"), "{line}");
     }
+}
+
+/// Who is linked to who asks is the same person, and who was not named may be.
+#[test]
+fn nobody_approves_for_himself_by_another_name() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("request receive r0 --type erasure --subject anna@example.org").ok();
+    receive(&sandbox, "r1", "erasure");
+    sandbox.run("settings set --four-eyes on").ok();
+    sandbox.run("--as dana request identify r0 --method passport").ok();
+    let (_, nobodys) = plan(&sandbox, "r0");
+    sandbox.run(&format!("--as dana request approve r0 --hash {nobodys}")).exits(7);
+    let (_, hash) = plan(&sandbox, "r1");
+    // One who approved first and is linked then does not count either.
+    sandbox.run(&format!("--as DANA request approve r1 --hash {hash}")).ok();
+    sandbox.run("--as x subject link DANA dana").ok();
+    let (_, again) = plan(&sandbox, "r1");
+    assert_eq!(hash, again);
+    sandbox.run("--as dana request run r1 --yes").exits(7);
+    sandbox.run("--as dana erase --subject anna@example.org --yes --approved r1").exits(7);
+    sandbox.run(&format!("--as DANA request approve r1 --hash {hash}")).exits(7);
+    sandbox.run("--as dana settings set --four-eyes off").ok();
+    sandbox.run("--as DANA settings set --four-eyes off").exits(7);
+    sandbox.run(&format!("--as kim request approve r1 --hash {hash}")).ok();
+    sandbox.run("--as dana request run r1 --yes").ok();
+}
+
+/// What was approved is one change, once; an erasure that was approved is no redaction, and the other way round.
+#[test]
+fn an_approval_is_for_one_change_and_serves_once() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("settings set --four-eyes on").ok();
+    let approve = |code: &str, hash: &Value| {
+        sandbox.run(&format!("--as kim request approve {code} --hash {}", hash.as_str().unwrap())).ok();
+    };
+    receive(&sandbox, "r1", "erasure");
+    approve("r1", &plan(&sandbox, "r1").0["sha256"]);
+    let redact = "--as dana redact m1 --word Lampe --approved r1";
+    let rename = "--as dana subject rename anna@example.org ann@example.org --approved r1";
+    sandbox.run(&format!("{redact} --yes")).exits(7);
+    sandbox.run(&format!("{rename} --yes")).exits(7);
+    let agreed = one(&sandbox, &format!("{redact} --plan"));
+    assert_eq!((&agreed["plan"]["does"], &agreed["plan"]["id"]), (&json!("redact"), &json!("m1")));
+    let canonical = serde_json::to_string(&agreed["plan"]).unwrap();
+    let of_it: String = Sha256::digest(canonical.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!((of_it.as_str(), canonical.contains("Lampe")), (agreed["sha256"].as_str().unwrap(), false));
+    sandbox.run(&format!("{redact} --yes")).exits(7);
+    approve("r1", &agreed["sha256"]);
+    sandbox.run("--as dana erase --subject anna@example.org --yes --approved r1").exits(7);
+    sandbox.run("--as dana request run r1 --yes").exits(7);
+    sandbox.run(&format!("{rename} --yes")).exits(7);
+    sandbox.run(&format!("{redact} --yes")).ok();
+    sandbox.run("--as dana redact m1 --span 0..1 --approved r1 --yes").exits(7);
+    sandbox.run("subject rename anna@example.org ann@example.org --plan").exits(2);
+    let agreed = one(&sandbox, &format!("{rename} --plan"));
+    assert_eq!(
+        (&agreed["plan"]["does"], &agreed["plan"]["new"]),
+        (&json!("rename"), &json!("ann@example.org"))
+    );
+    approve("r1", &agreed["sha256"]);
+    sandbox.run("--as dana subject rename anna@example.org other@example.org --approved r1 --yes").exits(7);
+    sandbox.run(&format!("{rename} --yes")).ok();
+    sandbox.run("--as dana subject rename ann@example.org anna@example.org --approved r1 --yes").exits(7);
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn announce(
                 .hint("repeat when that erasure has ended"));
         }
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
-        let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref(), &target);
+        let (approvals, approvers) = rules::approvals(&view, options.approved.as_deref(), &target)?;
         ruled.facts.approvals = approvals;
         let action = target::action(&target);
         (rules::settle(action, target, ruled, now), action, approvers, (hits.records(), people))

@@ -277,7 +277,14 @@ pub fn free(
 
 /// Who agreed to the erasure of a request of the register, and who must.
 /// It counts for the person whom the request is about, as long as it is not answered for good.
-pub fn approvals(view: &View, request: Option<&str>, target: &Target) -> (Approvals, Vec<PersonNumber>) {
+///
+/// # Errors
+/// An unreadable key tree.
+pub fn approvals(
+    view: &View,
+    request: Option<&str>,
+    target: &Target,
+) -> Result<(Approvals, Vec<PersonNumber>)> {
     approvals_of(view, request, |of| {
         let is_hers = matches!(target, Target::Persons(numbers) if numbers.contains(&of.person));
         of.kind == request::Kind::Erasure && is_hers
@@ -288,7 +295,7 @@ fn approvals_of(
     view: &View,
     request: Option<&str>,
     counts: impl Fn(&request::Request) -> bool,
-) -> (Approvals, Vec<PersonNumber>) {
+) -> Result<(Approvals, Vec<PersonNumber>)> {
     let rules = view.rules();
     let of = request.and_then(|code| rules.requests.get(code));
     let of = of.filter(|of| {
@@ -296,20 +303,30 @@ fn approvals_of(
             matches!(of.state, request::State::Approved | request::State::Running | request::State::Partly);
         is_open && counts(of)
     });
-    let approvers: Vec<_> = of.iter().flat_map(|of| of.other_approvers()).collect();
+    // Linked people are one, and one agrees with himself.
+    let requester = of.map(|of| view.linked(of.requester)).transpose()?.unwrap_or_default();
+    let approvers: Vec<_> = of.iter().flat_map(|of| of.other_approvers(&requester)).collect();
     let needed = u32::from(rules.settings.four_eyes);
     let given = u32::try_from(approvers.len()).unwrap_or(u32::MAX);
-    (Approvals { needed, given, by_requester: false }, approvers)
+    Ok((Approvals { needed, given, by_requester: false }, approvers))
 }
 
-/// The same of a change to a record about these people: of a request for rectification or erasure.
+/// The same of a change to a record about these people: of a request for rectification or erasure whose plan is this
+/// very change, by its hash.
+///
+/// # Errors
+/// An unreadable key tree.
 pub fn approvals_by(
     view: &View,
     request: Option<&str>,
     subjects: &[PersonNumber],
-) -> (Approvals, Vec<PersonNumber>) {
+    agreed: Option<String>,
+) -> Result<(Approvals, Vec<PersonNumber>)> {
     let kinds = [request::Kind::Erasure, request::Kind::Rectification];
-    approvals_of(view, request, |of| kinds.contains(&of.kind) && subjects.contains(&of.person))
+    approvals_of(view, request, |of| {
+        let is_it = agreed.is_some() && of.plan == agreed;
+        is_it && kinds.contains(&of.kind) && subjects.contains(&of.person)
+    })
 }
 
 /// Accepts an erasure: from here on it stands in the key tree, and goes on after a crash. There is no other

@@ -74,7 +74,8 @@ impl Draft<'_, '_> {
                 }
                 _ => None,
             };
-            self.rules.check(event, own.unwrap_or(&Consents::default()), author, at)?;
+            let same = |number| self.view.linked(number);
+            self.rules.check(event, own.unwrap_or(&Consents::default()), (author, &same), at)?;
             let kind = event.kind();
             let mark = Handle(self.env.random(kind.name().as_bytes())?);
             let act = Act::new(deed(kind), 1).of(person.iter().map(|(number, _)| *number));

@@ -78,6 +78,7 @@ fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
         Some(name) => view.number(&text::nfc(name))?.unwrap_or(PersonNumber(u64::MAX)),
         None => PersonNumber::STORE,
     };
+    let same = |number| view.linked(number);
     let mut rules = Cow::Borrowed(&**view.rules());
     let mut said: HashMap<String, Consents> = HashMap::new();
     for (n, event) in events.iter().enumerate() {
@@ -89,7 +90,7 @@ fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
                 said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
             }
             let own = said.entry(name).or_default();
-            rules.check(event, own, author, now)?;
+            rules.check(event, own, (author, &same), now)?;
             own.apply(consent, now, Seq(0));
             continue;
         }
@@ -98,7 +99,7 @@ fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
         {
             return Err(Error::not_found("no such person"));
         }
-        rules.check(event, &Consents::default(), author, now)?;
+        rules.check(event, &Consents::default(), (author, &same), now)?;
         // What is changed with it may allow the next.
         if n + 1 < events.len() {
             rules.to_mut().apply(event.clone(), Stamp { seq: Seq(0), at: now, author });

@@ -30,7 +30,7 @@ use disclosure::Disclosures;
 use hold::Holds;
 use notice::Notices;
 use purpose::Purposes;
-use request::Requests;
+use request::{Requests, Same};
 use settings::Settings;
 use transfer::{Transfer, Transfers};
 
@@ -161,7 +161,8 @@ pub struct Registers {
 }
 
 impl Registers {
-    /// Whether an event may happen now. Of a consent it is asked of the person's own, `consents`.
+    /// Whether an event may happen now. Of a consent it is asked of the person's own, `consents`; `same` says who is one
+    /// with whom.
     ///
     /// # Errors
     /// *Invalid* and *not found* for what it names, *refused* for what may not happen.
@@ -169,7 +170,7 @@ impl Registers {
         &self,
         event: &Event,
         consents: &consent::Consents,
-        author: PersonNumber,
+        (author, same): (PersonNumber, Same<'_>),
         now: Micros,
     ) -> Result<()> {
         let has_purpose = |code: &str| self.purposes.active(code).is_some();
@@ -179,9 +180,9 @@ impl Registers {
             Event::Consent(event) => consents.check(event, &self.notices, &self.purposes, now),
             Event::Class(event) => self.classes.check(event),
             Event::Hold(event) => self.holds.check(event, now),
-            Event::Request(event) => self.requests.check(event, author, self.settings.four_eyes, now),
+            Event::Request(event) => self.requests.check(event, (author, same), self.settings.four_eyes, now),
             Event::Aggregate(new) => self.aggregates.check(new, now),
-            Event::Settings(event) => self.settings.check(event, author, has_purpose),
+            Event::Settings(event) => self.settings.check(event, (author, same), has_purpose),
             Event::Disclosure(event) => self.disclosures.check(event, now),
             Event::Transfer(new) => self.transfers.check(new),
         }

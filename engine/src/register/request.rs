@@ -208,11 +208,17 @@ impl Request {
         !self.state.is_answered() && calendar::is_overdue(self.received, self.extended, now)
     }
 
-    /// Who agreed besides the one who took it in.
-    pub fn other_approvers(&self) -> impl Iterator<Item = PersonNumber> {
-        self.approvers.iter().copied().filter(|number| *number != self.requester)
+    /// Who agreed besides the one who took it in: `requester` are all who are one with him.
+    pub fn other_approvers(&self, requester: &[PersonNumber]) -> impl Iterator<Item = PersonNumber> {
+        let is_other = |number: &PersonNumber| *number != self.requester && !requester.contains(number);
+        // Who was not named may be anybody, and so may be the one who agrees.
+        let named = self.requester != PersonNumber::STORE;
+        self.approvers.iter().copied().filter(move |number| named && is_other(number))
     }
 }
+
+/// Everybody who is one with a person: she, and who is linked to her.
+pub type Same<'a> = &'a dyn Fn(PersonNumber) -> Result<Vec<PersonNumber>>;
 
 /// All requests by code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -233,8 +239,19 @@ impl Requests {
     ///
     /// # Errors
     /// *Invalid* and *not found*; *refused* out of turn, by the wrong person, or for a plan that is another.
-    pub fn check(&self, event: &Event, author: PersonNumber, four_eyes: bool, now: Micros) -> Result<()> {
+    pub fn check(
+        &self,
+        event: &Event,
+        (author, same): (PersonNumber, Same<'_>),
+        four_eyes: bool,
+        now: Micros,
+    ) -> Result<()> {
         check_code("request", &event.request)?;
+        if four_eyes && author == PersonNumber::STORE {
+            // Who is not named may be the one who approves.
+            return Err(Error::invalid("where two must agree, who acts on a request must be named")
+                .hint("--as ACTOR"));
+        }
         let known = self.get(&event.request);
         if let Step::Receive { received, channel, .. } = &event.event {
             check_code("channel", channel)?;
@@ -277,13 +294,19 @@ impl Requests {
                 if request.approvers.len() >= APPROVERS_MAX && !request.approvers.contains(&author) {
                     return Err(refused("as many have approved it as can"));
                 }
-                if author == request.requester {
+                if four_eyes && request.requester == PersonNumber::STORE {
+                    return Err(refused(
+                        "nobody is named who took the request in, so it may be who approves",
+                    ));
+                }
+                if author == request.requester || same(author)?.contains(&request.requester) {
                     return Err(refused("who took a request in can't approve it too"));
                 }
                 Ok(())
             }
             Step::Run => {
-                let approved = !four_eyes || request.other_approvers().next().is_some();
+                let one = same(request.requester)?;
+                let approved = !four_eyes || request.other_approvers(&one).next().is_some();
                 if request.plan.is_none() {
                     return Err(refused("nothing is planned yet"));
                 }
@@ -376,7 +399,7 @@ mod tests {
 
     fn step(requests: &mut Requests, step: Step, author: PersonNumber, now: Micros) -> Result<State> {
         let event = Event { request: "r1".into(), event: step };
-        requests.check(&event, author, true, now)?;
+        requests.check(&event, (author, &|number| Ok(vec![number])), true, now)?;
         requests.apply(event, author, Seq(1));
         Ok(requests.get("r1").unwrap().state)
     }

@@ -8,6 +8,7 @@ use crate::id::PersonNumber;
 use crate::policy::selector::Condition;
 use crate::policy::span::Span;
 use crate::register::form::check_code;
+use crate::register::request::Same;
 
 /// What becomes of a record whose person has not consented.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,7 +130,7 @@ impl Settings {
     pub fn check(
         &self,
         event: &Event,
-        author: PersonNumber,
+        (author, same): (PersonNumber, Same<'_>),
         has_purpose: impl Fn(&str) -> bool,
     ) -> Result<()> {
         if self.four_eyes && event.four_eyes == Some(false) {
@@ -137,7 +138,7 @@ impl Settings {
                 return Err(Error::invalid("nobody is named who ends the four eyes")
                     .hint("name who acts: `--as ACTOR`"));
             }
-            if self.ends_four_eyes == Some(author) {
+            if self.ends_four_eyes.map(same).transpose()?.is_some_and(|one| one.contains(&author)) {
                 return Err(Error::new(ErrorKind::Refused, "somebody else must say so too")
                     .hint("what two must agree to takes two to be switched off"));
             }
@@ -198,6 +199,10 @@ mod tests {
 
     const DANA: PersonNumber = PersonNumber(7);
 
+    fn alone(number: PersonNumber) -> Result<Vec<PersonNumber>> {
+        Ok(vec![number])
+    }
+
     #[test]
     fn what_is_left_out_stays() {
         let mut settings = Settings::default();
@@ -209,7 +214,7 @@ mod tests {
             gate_rules: Some(vec![rule("kind:message", "support")]),
             ..Event::default()
         };
-        settings.check(&event, DANA, has).unwrap();
+        settings.check(&event, (DANA, &alone), has).unwrap();
         settings.apply(event, DANA);
         settings.apply(Event { four_eyes: Some(true), ..Event::default() }, DANA);
         assert_eq!((settings.gate, settings.gate_rules.len(), settings.four_eyes), (Gate::Refuse, 1, true));
@@ -219,7 +224,7 @@ mod tests {
             Event { gate_rules: Some(vec![rule("*", "ads")]), ..Event::default() },
             Event { grace: Some("a week".into()), ..Event::default() },
         ] {
-            assert!(settings.check(&wrong, DANA, has).is_err());
+            assert!(settings.check(&wrong, (DANA, &alone), has).is_err());
         }
     }
 
@@ -230,13 +235,16 @@ mod tests {
         let has = |_: &str| false;
         settings.apply(switch(true), DANA);
         assert_eq!(
-            settings.check(&switch(false), PersonNumber::STORE, has).unwrap_err().kind(),
+            settings.check(&switch(false), (PersonNumber::STORE, &alone), has).unwrap_err().kind(),
             ErrorKind::Invalid
         );
-        settings.check(&switch(false), DANA, has).unwrap();
+        settings.check(&switch(false), (DANA, &alone), has).unwrap();
         settings.apply(switch(false), DANA);
         assert_eq!((settings.four_eyes, settings.ends_four_eyes), (true, Some(DANA)));
-        assert_eq!(settings.check(&switch(false), DANA, has).unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(
+            settings.check(&switch(false), (DANA, &alone), has).unwrap_err().kind(),
+            ErrorKind::Refused
+        );
         settings.apply(switch(false), DANA);
         assert!(settings.four_eyes, "one is one");
         settings.apply(switch(false), PersonNumber(8));

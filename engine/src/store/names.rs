@@ -1,7 +1,8 @@
 //! Names that people have, and lose.
 
-use crate::erase::redact;
+use crate::erase::redact::{self, Agreed};
 use crate::error::Result;
+use crate::session::Session;
 use crate::store::{Certificate, EraseOptions, Store};
 
 impl Store {
@@ -37,5 +38,21 @@ impl Store {
     /// As of [`Self::rename`]; *invalid* for the only name of somebody.
     pub fn remove_identifier(&self, identifier: &str, options: &EraseOptions) -> Result<Certificate> {
         redact::rename(&self.state, &self.queue, (identifier, None), options)
+    }
+
+    /// Makes it the plan of a request that a name goes, and what takes its place, if anything does: where two must
+    /// agree, somebody else approves its hash before it is done. The old name does not stand in the plan.
+    ///
+    /// # Errors
+    /// As of [`Self::rename`] and [`Store::change`].
+    pub fn plan_name_for(
+        &self,
+        session: &Session,
+        code: &str,
+        from: &str,
+        to: Option<&str>,
+    ) -> Result<Agreed> {
+        let agreed = redact::name_to_approve(&self.state, (from, to), code)?;
+        self.plan_for(session, code, agreed)
     }
 }

@@ -1,7 +1,8 @@
 //! Parts of records that are overwritten for ever.
 
-use crate::erase::redact;
+use crate::erase::redact::{self, Agreed};
 use crate::error::{ErrorKind, Result};
+use crate::register::{Event, request};
 use crate::session::Session;
 use crate::store::{Certificate, Deed, Detail, DetailField, EraseOptions, Redaction, RedactionPlan, Store};
 
@@ -35,5 +36,22 @@ impl Store {
             Err(e) => Err(e),
         };
         self.session(session.clone()).shown(Deed::Plan, detail, ask)?
+    }
+
+    /// Makes a redaction the plan of a request: where two must agree, somebody else approves its hash before it is done.
+    /// What is approved is these characters of this record, once; no word of it stands in the plan.
+    ///
+    /// # Errors
+    /// As of [`Self::plan_redaction`] and [`Store::change`].
+    pub fn plan_redaction_for(&self, session: &Session, code: &str, redaction: &Redaction) -> Result<Agreed> {
+        self.plan_redaction(session, redaction)?;
+        let agreed = redact::to_approve(&self.state.view.read(), redaction, code)?;
+        self.plan_for(session, code, agreed)
+    }
+
+    pub(super) fn plan_for(&self, session: &Session, code: &str, agreed: Agreed) -> Result<Agreed> {
+        let event = request::Step::Plan { hash: agreed.hash.clone() };
+        self.change(session, Event::Request(request::Event { request: code.to_owned(), event }))?;
+        Ok(agreed)
     }
 }

@@ -235,13 +235,22 @@ fn two_must_agree_where_the_store_says_so() {
     let (kind, received) = (request::Kind::Rectification, Micros(START - 1));
     step("dana", request::Step::Receive { kind, person: number, received, channel: "mail".into() });
     step("dana", request::Step::Identify { method: "passport".into() });
+    let approved = EraseOptions { approved: Some("r1".into()), ..by_dana() };
+    let refused = |from: &str, to: &str| {
+        assert_eq!(store.rename(from, to, &approved).unwrap_err().kind(), ErrorKind::Refused);
+    };
     let hash = "ab".repeat(32);
     step("dana", request::Step::Plan { hash: hash.clone() });
     step("kim", request::Step::Approve { hash });
-    let approved = EraseOptions { approved: Some("r1".into()), ..by_dana() };
-    assert_eq!(store.rename("ben", "benjamin", &approved).unwrap_err().kind(), ErrorKind::Refused);
+    refused(OLD, NEW);
+    let agreed = store.plan_name_for(&dana(), "r1", OLD, Some(NEW)).unwrap();
+    assert!(!agreed.plan.contains(OLD) && agreed.plan.contains(NEW));
+    step("kim", request::Step::Approve { hash: agreed.hash });
+    refused("ben", "benjamin");
+    refused(OLD, "somebody@example.org");
     let certificate = store.rename(OLD, NEW, &approved).unwrap();
     assert_eq!(certificate.approvers, [store.number_of("kim").unwrap()]);
+    refused(NEW, OLD);
 }
 
 /// A hold that comes while the pass runs: she keeps both names until it is lifted.

@@ -279,15 +279,27 @@ fn two_must_agree_where_the_store_says_so() {
     let (kind, received) = (request::Kind::Erasure, Micros(START - 1));
     step("dana", request::Step::Receive { kind, person: number, received, channel: "mail".into() });
     step("dana", request::Step::Identify { method: "passport".into() });
+    let approved = EraseOptions { approved: Some("r1".into()), ..EraseOptions::default() };
+    let refused = |what: &Redaction| {
+        assert_eq!(store.redact(what, &approved).unwrap_err().kind(), ErrorKind::Refused);
+    };
+    // A plan of something else is none of this.
     let hash = "ab".repeat(32);
     step("dana", request::Step::Plan { hash: hash.clone() });
     step("kim", request::Step::Approve { hash });
-    let approved = EraseOptions { approved: Some("r1".into()), ..EraseOptions::default() };
-    // It was approved for her record, and for nobody else's.
-    let other = Redaction::new("b1").word("card");
-    assert_eq!(store.redact(&other, &approved).unwrap_err().kind(), ErrorKind::Refused);
+    refused(&card("a2"));
+    let agreed = store.plan_redaction_for(&dana(), "r1", &card("a2")).unwrap();
+    assert!(!agreed.plan.contains("4111") && agreed.plan.contains("\"spans\":[["));
+    refused(&card("a2"));
+    step("kim", request::Step::Approve { hash: agreed.hash });
+    // It was approved for these characters of this record, and for no others.
+    refused(&Redaction::new("b1").word("card"));
+    refused(&Redaction::new("a2").word("card"));
+    refused(&Redaction::new("a2").word("4111 1111").word("thanks"));
     let certificate = store.redact(&card("a2"), &approved).unwrap();
     assert_eq!(certificate.approvers, [store.number_of("kim").unwrap()]);
+    // And once: the same places of what is left are another thing.
+    refused(&Redaction::new("a2").span(11, 12));
 }
 
 /// A hold that comes while the pass runs: the record stays as it is until it is lifted.

@@ -30,16 +30,7 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
     if request.kind == Kind::Erasure && store.erasure(id(&args.code, &request))?.is_some() {
         return fulfil_erasure(&store, args, &request, global, out);
     }
-    let Some(agreed) = &request.plan else {
-        return Err(refused_with("nothing is planned yet", "`escrow request plan` makes a plan"));
-    };
-    let now = plan::make(&store, global, &args.code, &request)?;
-    if now.hash != *agreed {
-        return Err(refused_with(
-            "what would be done is not what was planned any more",
-            "plan anew, and have that approved: `escrow request plan`",
-        ));
-    }
+    same_as_planned(&store, global, &args.code, &request)?;
     // An erasure asks the rules itself, and leaves the request as it is where they refuse it.
     if request.state != State::Running && request.kind != Kind::Erasure {
         super::step(&store, global, &args.code, Step::Run)?;
@@ -60,6 +51,25 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
         Kind::Restriction | Kind::Objection => restrict(&store, &args.code, &request, global, out),
         Kind::Withdrawal => withdraw(&store, &args.code, &request, global, out),
     }
+}
+
+/// What would be done now must be what was planned, and approved.
+pub(super) fn same_as_planned(
+    store: &Store,
+    global: &Global,
+    code: &str,
+    request: &Request,
+) -> Result<(), Failure> {
+    let Some(agreed) = &request.plan else {
+        return Err(refused_with("nothing is planned yet", "`escrow request plan` makes a plan"));
+    };
+    if plan::make(store, global, code, request)?.hash != *agreed {
+        return Err(refused_with(
+            "what would be done is not what was planned any more",
+            "plan anew, and have that approved: `escrow request plan`",
+        ));
+    }
+    Ok(())
 }
 
 /// The name of the erasure: always the same of a request, so that to run it again repeats the answer.

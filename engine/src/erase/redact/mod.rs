@@ -6,6 +6,7 @@
 //! left to be written, and is seen in the moment the old one is gone. A crash in between leaves both in the
 //! folder: the next opening takes the old one, and writes no second new one.
 
+mod agreed;
 mod plan;
 mod rename;
 mod spans;
@@ -31,8 +32,10 @@ use crate::state::{State, commit};
 use crate::text;
 use crate::view::View;
 
+pub use agreed::Agreed;
 pub use plan::{Plan, plan};
 pub use rename::rename;
+pub use rename::to_approve as name_to_approve;
 pub use spans::{MARK, Words};
 
 /// Which part of which record is to be overwritten.
@@ -197,11 +200,13 @@ fn announce(
             seq,
             spans: spans.len() as u32,
         };
+        let code = options.approved.as_deref();
+        let agreed = code.map(|code| Agreed::of_redaction(&view, code, &of, &spans)).transpose()?;
         let target = Target::Redact { of: Box::new(of), spans };
         let hits = target::matching(&view, &target)?;
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
         let (approvals, approvers) =
-            rules::approvals_by(&view, options.approved.as_deref(), &stored.subjects);
+            rules::approvals_by(&view, code, &stored.subjects, agreed.map(|agreed| agreed.hash))?;
         ruled.facts.approvals = approvals;
         (rules::settle(Action::Redact, target, ruled, now), approvers, stored.subjects.clone())
     };
@@ -223,6 +228,18 @@ fn announce(
     rules::accept(permit, &mut changes, &tree, request, waiting)?;
     let log = keyring.head().log;
     commit::commit_locked(state, &keyring, &changes, log, |_| {})
+}
+
+/// What somebody else must approve, for the request with this code, before this is done.
+///
+/// # Errors
+/// As of [`redact`].
+pub fn to_approve(view: &View, redaction: &Redaction, code: &str) -> Result<Agreed> {
+    let (seq, stored) = find(view, redaction)?;
+    let spans = spans::resolve(&redaction.words, &stored.body)?;
+    let (conversation, id) = (stored.conversation.clone(), stored.id.clone());
+    let of = Redacted { by: PersonNumber::STORE, conversation, id, seq, spans: spans.len() as u32 };
+    Agreed::of_redaction(view, code, &of, &spans)
 }
 
 /// The redaction that waits, or whose answer is due.

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::erase::redact::{actor, is_due};
+use crate::erase::redact::{Agreed, actor, is_due};
 use crate::erase::{self, Certificate, EraseOptions, certificate, rules, target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, RequestId};
@@ -75,11 +75,7 @@ fn announce(
     options: &EraseOptions,
     request: RequestId,
 ) -> Result<()> {
-    let is_born = |view: &View| Ok::<_, Error>(view.number_of(from)?.is_some_and(|of| view.is_born(of)));
-    if is_born(&state.view.read())? {
-        // Who stands in a journal only gets her place in the key tree.
-        commit::roll_now(state)?;
-    }
+    roll_born(state, from)?;
     let now = rules::noted(state)?;
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
@@ -92,19 +88,24 @@ fn announce(
         let _no_frame = state.writer.lock();
         let view = state.view.read();
         let person = number(&view, from)?;
-        if is_born(&view)? || pending.iter().any(|(_, one)| is_due(one, &of_person(person), "")) {
+        if is_born(&view, from)? || pending.iter().any(|(_, one)| is_due(one, &of_person(person), "")) {
             return Err(busy());
         }
         let names = Names::new(&view, &tree, person, (from, to))?;
         let seq = view.person_record(person)?.map_or(Redacted::LOST, |(seq, _)| seq);
         let of = Redacted { by, conversation: String::new(), id: of_person(person), seq, spans: 0 };
+        // Where the record is lost that tells her names, nothing says what was agreed to.
+        let code = options.approved.as_deref().filter(|_| seq != Redacted::LOST);
+        let agreed =
+            code.map(|code| Agreed::of_name(&view, code, (person, seq), (names.at, to))).transpose()?;
         let target = Target::Rename { of: Box::new(of), person, stays: names.stays.clone() };
         let hits = target::matching(&view, &target)?;
         if target::is_masked(&view, &target, &hits)? {
             return Err(busy());
         }
         let mut ruled = rules::look(&view, &target, &hits.0, now)?;
-        let (approvals, approvers) = rules::approvals_by(&view, options.approved.as_deref(), &[person]);
+        let (approvals, approvers) =
+            rules::approvals_by(&view, code, &[person], agreed.map(|agreed| agreed.hash))?;
         ruled.facts.approvals = approvals;
         match rules::settle(Action::Rename, target, ruled, now) {
             Ok((permit, target, _)) => {
@@ -127,6 +128,35 @@ fn announce(
     refused::record(state, queue, options.actor.as_deref(), &refusal)?;
     Err(refused::error(&refusal.ground)
         .hint("`escrow subject add-identifier` puts the new name beside the old one meanwhile"))
+}
+
+/// Who stands in a journal only gets her place in the key tree.
+fn roll_born(state: &Arc<State>, name: &str) -> Result<()> {
+    if is_born(&state.view.read(), name)? {
+        commit::roll_now(state)?;
+    }
+    Ok(())
+}
+
+fn is_born(view: &View, name: &str) -> Result<bool> {
+    Ok(view.number_of(name)?.is_some_and(|of| view.is_born(of)))
+}
+
+/// What somebody else must approve, for the request with this code, before a name goes.
+///
+/// # Errors
+/// As of [`rename`].
+pub fn to_approve(state: &Arc<State>, (from, to): (&str, Option<&str>), code: &str) -> Result<Agreed> {
+    let (from, to) = (text::nfc(from), to.map(text::nfc));
+    if let Some(to) = &to {
+        check_identifier("identifier", to)?;
+    }
+    roll_born(state, &from)?;
+    let view = state.view.read();
+    let person = number(&view, &from)?;
+    let names = Names::new(&view, &view.tree, person, (&from, to.as_deref()))?;
+    let seq = view.person_record(person)?.map_or(Redacted::LOST, |(seq, _)| seq);
+    Agreed::of_name(&view, code, (person, seq), (names.at, to.as_deref()))
 }
 
 /// A request that waits is gone on with, if it is the same.
@@ -161,6 +191,7 @@ fn of_person(person: PersonNumber) -> String {
 /// Names of a person: those of today and one that is to come, and which of them stay.
 struct Names {
     all: Vec<String>,
+    at: usize,
     comes: bool,
     stays: Vec<u8>,
 }
@@ -195,7 +226,7 @@ impl Names {
                 .hint("`escrow subject rename` puts another in its place"));
         }
         let stays = order(all.len(), at, instead);
-        Ok(Self { all, comes, stays })
+        Ok(Self { all, at, comes, stays })
     }
 
     /// The one that comes is hers from now on.
