@@ -172,8 +172,8 @@ fn what_rules_keep_of_her_keeps_her_name() {
     let store = store();
     let anna = Scope::Person(store.number_of(OLD).unwrap().0);
     let query = |text: &str| Scope::Query { text: text.into(), at: Micros(START) };
-    let naming = format!("hello -author:\"{OLD}\"");
-    // As a whole, where she wrote, what is about her, and by her name only.
+    let naming = format!("tag:invoice author:\"{OLD}\"");
+    // As a whole, where she wrote, what is about her, and by her name only, of what is to come.
     for (scope, code) in [
         (anna, "m1"),
         (Scope::Conversation("c1".into()), "m2"),
