@@ -25,7 +25,7 @@ use crate::ingest::{Queue, refused};
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Basis, Facts};
-use crate::query::held::{Keeps, Starts};
+use crate::query::held::{Keeps, Starts, leave_what_speaks_of_others};
 use crate::register::class::{Kept, Then};
 use crate::state::{State, commit};
 use crate::view::View;
@@ -308,6 +308,7 @@ fn over(
         report.next = [report.next, next].into_iter().flatten().min();
         all.push(over);
     }
+    leave_what_speaks_of_others(view, parts, &mut all)?;
     Ok(all)
 }
 

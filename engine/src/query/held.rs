@@ -25,7 +25,7 @@ use crate::view::View;
 use crate::view::overlays::Shown;
 
 pub(crate) use kept::{Found, Keeps};
-pub(crate) use speaking::{At, place};
+pub(crate) use speaking::{At, leave_what_speaks_of_others, place};
 pub(crate) use starts::{Starts, mark_of};
 
 /// Bytes of a salt, which stands before a record wherever it lies.

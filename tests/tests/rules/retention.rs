@@ -523,3 +523,45 @@ fn what_is_due_for_review_is_listed_until_somebody_acts() {
     place(store, "r1", Effect::Restrict, Scope::Person(store.number_of("anna").unwrap().0));
     assert_eq!(due(dana(), None), []);
 }
+
+/// A tester gave a message ten days old, and what took it back or put it right by clocks that were a hundred days
+/// behind. A run erased these alone, for their time was over: what was taken back was found again, the wrong wording
+/// stood for the right one, and the tag that was taken came back. What speaks of a record stays as long as that.
+#[test]
+fn what_speaks_of_a_record_is_not_over_before_it() {
+    let made = empty();
+    define(&made.store, class("all", 1, "*", None, Some("30d")));
+    made.live_until(200);
+    let say = |id: &str, day: i64, body: &str| Record::new("c1", "anna", on(day), body).id(id);
+    let about = |id: &str, kind, target: &str, body: &str| say(id, 100, body).kind(kind).target(target);
+    let records = [
+        say("m1", 190, "taken back"),
+        about("d1", Kind::Delete, "m1", ""),
+        say("m2", 190, "wrong").tag("x"),
+        about("e2", Kind::Edit, "m2", "right"),
+        about("r2", Kind::Reaction, "m2", "+"),
+        about("t2", Kind::Tag, "m2", "").extra("removed", "[\"x\"]"),
+        say("m3", 100, "old"),
+        about("e3", Kind::Edit, "m3", "old too"),
+    ];
+    append(&made.store, &records);
+    let look = || {
+        let hits = made.store.session(dana()).search("* OR kind:reaction", &SearchOptions::new()).unwrap();
+        let mut lines: Vec<_> = hits.into_iter().map(|hit| (hit.body, hit.tags)).collect();
+        lines.sort();
+        lines
+    };
+    let before = look();
+    assert_eq!(before.len(), 3, "{before:?}");
+    let dry = made.store.retention(true).unwrap();
+    assert_eq!(dry.classes[0].due, 2);
+    made.store.retention(false).unwrap();
+    let after: Vec<_> = before.into_iter().filter(|(body, _)| body != "old too").collect();
+    assert_eq!(look(), after);
+    // They go with what they speak of.
+    made.live_until(230);
+    made.store.retention(false).unwrap();
+    assert_eq!(look(), []);
+    let all = "version:all (* OR kind:edit OR kind:delete OR kind:tag OR kind:reaction)";
+    assert_eq!(made.store.session(dana()).count(all).unwrap(), 0);
+}

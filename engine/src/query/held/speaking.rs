@@ -84,6 +84,28 @@ pub(super) fn spoken(view: &View, parts: &[&dyn Part], among: &[RoaringBitmap]) 
     Ok(pairs)
 }
 
+/// Leaves out of these documents what speaks of a record that is not among them: without that, what it took back or
+/// put right would be found again.
+///
+/// # Errors
+/// Unreadable files.
+pub(crate) fn leave_what_speaks_of_others(
+    view: &View,
+    parts: &[&dyn Part],
+    docs: &mut [RoaringBitmap],
+) -> Result<()> {
+    let mut stay = Vec::new();
+    for (event, (nth, of)) in spoken(view, parts, docs)? {
+        if !docs.get(nth).is_some_and(|docs| docs.contains(of)) {
+            stay.push(event);
+        }
+    }
+    for (nth, doc) in stay {
+        docs.get_mut(nth).into_iter().for_each(|docs| _ = docs.remove(doc));
+    }
+    Ok(())
+}
+
 /// Where a log position stands; `None` if in none of the parts.
 ///
 /// # Errors

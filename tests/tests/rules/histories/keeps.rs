@@ -285,7 +285,15 @@ impl Model {
                 let end = class.maximum.and_then(|days| Some(self.start(class, row)? + days * DAY));
                 end.is_some_and(|end| end <= at)
             };
-            let over = of_class.iter().copied().filter(|seq| is_over(&self.rows[seq])).collect();
+            let over: BTreeSet<u64> =
+                of_class.iter().copied().filter(|seq| is_over(&self.rows[seq])).collect();
+            // What speaks of a record stays as long as that.
+            let stays = |row: &Row| {
+                let root = self.root(row).map(|root| root.seq).filter(|seq| *seq != row.seq);
+                let of = self.target(row).filter(|_| row.kind == Kind::Reaction).map(|of| of.seq);
+                root.into_iter().chain(of).any(|of| !over.contains(&of))
+            };
+            let over = over.iter().copied().filter(|seq| !stays(&self.rows[seq])).collect();
             let (counts, free) = self.count(&over, false);
             if class.then == Then::Erase {
                 due.erase.extend(free);
