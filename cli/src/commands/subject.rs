@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Put a right name in the place of a wrong one, for good (GDPR article 16).
     ///
     /// The person stays who it is, with all records; nothing in the store tells the old name any more, but for what
-    /// people wrote and what was typed into rules. A hold or a lock on anything of the person keeps the name.
+    /// people wrote, what was typed into rules, and consents that were given by it. A hold or a lock on anything of the person keeps the name.
     Rename {
         /// The name that goes; then it is nobody's.
         identifier: String,

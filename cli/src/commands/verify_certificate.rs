@@ -69,6 +69,14 @@ fn proved(c: &Certificate, log: &str) -> Vec<String> {
     if c.records_lost > 0 {
         lines.push(format!("  {} records were found lost on the way", c.records_lost));
     }
+    if let Some(kept) = &c.kept {
+        let until = kept.until.map_or_else(String::new, |until| format!(" until {}", time::format(until)));
+        let by = if kept.held { "a hold keeps some of them" } else { "a law keeps them" };
+        lines.push(format!("  in part: {} records stay, restricted; {by}{until}", kept.records));
+    }
+    if c.by.0 != 0 {
+        lines.push(format!("  asked for by the person of number {}", c.by));
+    }
     if c.people_forgotten > 0 {
         lines
             .push(format!("  {} people of whom nothing else told are forgotten with it", c.people_forgotten));
@@ -109,6 +117,15 @@ fn json(c: &Certificate, log: &str, cosigned: &str) -> String {
     line.number("records_lost", c.records_lost).number("people_forgotten", c.people_forgotten);
     line.text("committed", &time::format(c.committed));
     line.text("destroyed", &time::format(c.destroyed));
+    if let Some(kept) = &c.kept {
+        let until = kept.until.map(time::format);
+        let mut partial = Object::new();
+        partial.number("records_kept", kept.records).flag("held", kept.held).maybe("until", until.as_deref());
+        line.raw("partial", &partial.finish());
+    }
+    if c.by.0 != 0 {
+        line.number("by", c.by.0);
+    }
     line.raw("cosigned", cosigned);
     line.maybe("residual_until", c.residual_until().map(time::format).as_deref());
     line.texts("does_not_prove", &c.does_not_prove());

@@ -124,3 +124,26 @@ fn what_was_lost_is_told() {
     let whole = Sandbox::with_sample();
     assert!(!whole.run("erase --conversation c2 --yes").ok().err.contains("lost"));
 }
+
+/// Erasures had no author in the log, and a certificate of one that was done in part was read out as if it were whole.
+#[test]
+fn who_asked_and_what_stays_is_told() {
+    let sandbox = Sandbox::with_sample();
+    sandbox.run("hold place h1 --query lampe --matter M-7 --ground claims").ok();
+    sandbox.run("--as dana erase --subject anna@example.org --certificate c --yes").ok();
+    let acts = sandbox.run("--json audit kind:erased").ok().lines();
+    assert_eq!(acts[0]["actor"], "dana");
+    let key = sandbox.run("key public").ok().out;
+    let check = format!("verify-certificate c --key {}", key.trim());
+    let told = sandbox.run(&check).ok().out;
+    assert!(
+        told.contains("in part: ") && told.contains(" records stay, restricted; a hold keeps some"),
+        "{told}"
+    );
+    assert!(told.contains("asked for by the person of number "), "{told}");
+    let told = &sandbox.run(&format!("--json {check}")).ok().lines()[0];
+    assert!(told["partial"]["records_kept"].as_u64() > Some(0) && told["by"].as_u64() > Some(0), "{told}");
+    // Nobody is named.
+    sandbox.run("erase --subject bob@example.org --certificate d --yes").ok();
+    assert!(!sandbox.run(&check.replace(" c ", " d ")).ok().out.contains("asked for"));
+}

@@ -31,7 +31,7 @@ pub mod target;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::id::RequestId;
+use crate::id::{PersonNumber, RequestId};
 use crate::ingest::Queue;
 use crate::ingest::refused::{self, Refusal};
 use crate::keyring::Changes;
@@ -142,10 +142,30 @@ pub fn erase(
         }
         return Ok(signed(state, done, options));
     }
-    let announce = || announce(state, queue, selector, options, request);
+    let announce = || {
+        let by = asking(state, queue, selector, options)?;
+        announce(state, queue, selector, (options, by), request)
+    };
     run_to_the_end(state, queue, (request, options), announce)?;
     let certificate = certificate::find(&state.view.read(), request)?.ok_or_else(waits)?;
     Ok(signed(state, certificate, options))
+}
+
+/// The number of who asks, who gets one like an author does. Nobody gets one by asking for what is unknown.
+fn asking(
+    state: &Arc<State>,
+    queue: &Queue,
+    selector: &Selector,
+    options: &EraseOptions,
+) -> Result<PersonNumber> {
+    let view = state.view.read();
+    let unknown = target::resolve(&view, selector).is_err_and(|e| e.kind() == ErrorKind::NotFound);
+    let has_rules = view.tree.head().has_rules();
+    drop(view);
+    if unknown || !has_rules {
+        return Ok(PersonNumber::STORE);
+    }
+    redact::actor(state, queue, options.actor.as_deref())
 }
 
 fn check_reason(options: &EraseOptions) -> Result<()> {
@@ -272,7 +292,7 @@ fn announce(
     state: &Arc<State>,
     queue: &Queue,
     selector: &Selector,
-    options: &EraseOptions,
+    (options, by): (&EraseOptions, PersonNumber),
     request: RequestId,
 ) -> Result<()> {
     let now = rules::noted(state)?;
@@ -343,6 +363,8 @@ fn announce(
     let waiting = Waiting {
         reason: options.reason.clone().filter(|_| !crowded),
         progress: Done {
+            // Who erases herself is nobody's number afterwards.
+            by: if people.contains(&by) { PersonNumber::STORE } else { by },
             basis: options.basis.map_or(0, |basis| basis as u8),
             approvers,
             kept,

@@ -119,6 +119,8 @@ pub struct Done {
     pub basis: u8,
     /// Evidence that outlives the erased: handle, and when its key dies.
     pub retained: Vec<(Handle, Micros)>,
+    /// Who asked for it; 0 if nobody is named.
+    pub by: PersonNumber,
     /// Who approved it.
     pub approvers: Vec<PersonNumber>,
     /// What rules keep of it.
@@ -295,7 +297,11 @@ impl Done {
     const fn version(&self) -> u8 {
         if self.redacted.is_some() {
             WITH_REDACTION
-        } else if !self.retained.is_empty() || !self.approvers.is_empty() || self.kept.is_some() {
+        } else if !self.retained.is_empty()
+            || !self.approvers.is_empty()
+            || self.kept.is_some()
+            || self.by.0 != 0
+        {
             WITH_RULES
         } else if self.basis != 0 {
             WITH_BASIS
@@ -323,6 +329,7 @@ impl Done {
             }
             out.put_varint(self.restricts.map_or(0, |number| number.0));
         }
+        out.put_varint(self.by.0);
     }
 
     fn get_rules(&mut self, r: &mut Reader<'_>) -> Result<()> {
@@ -339,6 +346,7 @@ impl Done {
             self.kept = Some(Kept { records, held, until });
             self.restricts = Some(PersonNumber(r.varint()?)).filter(|number| *number != PersonNumber::STORE);
         }
+        self.by = PersonNumber(r.varint()?);
         Ok(())
     }
 

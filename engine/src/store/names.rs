@@ -8,8 +8,8 @@ use crate::store::{Certificate, EraseOptions, Store};
 impl Store {
     /// Puts another name in the place of one that a person has: a right name for a wrong one (GDPR article 16).
     /// She stays who she is, with her number, her records and what was said of her. When it returns, no byte ever
-    /// written to the store together with every key that exists tells the old name, but for what people wrote and
-    /// what was typed into rules. From then on the old name is nobody's.
+    /// written to the store together with every key that exists tells the old name, but for what people wrote,
+    /// what was typed into rules, and consents that were given by it. From then on the old name is nobody's.
     ///
     /// ```
     /// # use std::sync::Arc;

@@ -51,7 +51,7 @@ impl Certificate {
         Stored {
             id: record_id(self.request),
             kind: Kind::Erased,
-            author: self.redaction.map_or(PersonNumber::STORE, |redaction| redaction.by),
+            author: self.by,
             subjects: vec![PersonNumber::STORE],
             time: self.destroyed,
             body: hex(&self.body(with_evidence)),
@@ -185,6 +185,7 @@ impl Certificate {
             retained: Vec::new(),
             kept: None,
             redaction: None,
+            by: stored.author,
             backups: Vec::new(),
             reason: None,
             evidence: None,
@@ -292,6 +293,7 @@ pub(super) mod tests {
             retained: vec![(Handle([1; 16]), Micros(-1))],
             kept: None,
             redaction: None,
+            by: PersonNumber(0),
             backups: vec![(Epoch(3), Micros(1_900_000_000_000_000))],
             reason: None,
             evidence: None,
@@ -313,7 +315,8 @@ pub(super) mod tests {
         assert_eq!(Certificate::from_record(&whole.to_record(false)).unwrap(), before);
         for after in [None, Some(Seq(0)), Some(Seq(300))] {
             let redaction = Redaction { by: PersonNumber(4), before: Seq(200), after, spans: 2 };
-            let redacted = Certificate { what: "redaction", redaction: Some(redaction), ..whole.clone() };
+            let by = redaction.by;
+            let redacted = Certificate { what: "redaction", redaction: Some(redaction), by, ..whole.clone() };
             assert_eq!(Certificate::from_record(&redacted.to_record(true)).unwrap(), redacted);
         }
         // What it is and how it is said belong together.

@@ -81,6 +81,8 @@ pub struct Certificate {
     pub origin: String,
     /// On what law it rests, if the caller said.
     pub basis: Option<Basis>,
+    /// Number of who asked for it, the author of the act; 0 if nobody is named.
+    pub by: PersonNumber,
     /// Numbers of those who approved it.
     pub approvers: Vec<PersonNumber>,
     /// Evidence that outlives the person: handle, and when its key dies.
@@ -135,6 +137,7 @@ impl Certificate {
             slot_file_system: destruction.slot_file_system,
             origin: destruction.origin.to_owned(),
             basis: Basis::from_code(done.basis),
+            by: done.redacted.as_ref().map_or(done.by, |redacted| redacted.by),
             approvers: done.approvers.clone(),
             retained: done.retained.clone(),
             kept: done.kept,

@@ -1,6 +1,7 @@
 //! A certificate as one line of JSON. There is one form: whoever checks it prints it again.
 
 use crate::erase::certificate::{Certificate, IDENTIFIER};
+use crate::id::PersonNumber;
 use crate::record::jsonl::put_text;
 use crate::record::time;
 
@@ -74,6 +75,9 @@ impl Certificate {
         maybe(&mut s, self.basis.map(crate::policy::Basis::name));
         s.push_str(",\"approvers\":");
         list(&mut s, &self.approvers, |number| number.0.to_string());
+        if self.by != PersonNumber::STORE && self.redaction.is_none() {
+            s += &format!(",\"by\":{}", self.by);
+        }
         if let Some(kept) = &self.kept {
             s += &format!(
                 ",\"partial\":{{\"records_kept\":{},\"held\":{},\"until\":",
@@ -113,7 +117,7 @@ impl Certificate {
             all.push("erasure of what a hold or a law keeps: it is restricted until it may go");
         }
         if self.what == IDENTIFIER {
-            all.push("the same name in what was typed into rules and queries, and in the ids of records");
+            all.push("the same name in what was typed into rules and queries, in the ids of records, and in consents that were given by it");
         } else if self.redaction.is_some() {
             all.push(
                 "the same words elsewhere: in other records, and in this one's id, tags and further fields",

@@ -136,7 +136,7 @@ fn done_before(state: &State, redaction: &Redaction, request: RequestId) -> Resu
 }
 
 /// The number of who does it, who gets one like an author does.
-fn actor(state: &Arc<State>, queue: &Queue, name: Option<&str>) -> Result<PersonNumber> {
+pub(super) fn actor(state: &Arc<State>, queue: &Queue, name: Option<&str>) -> Result<PersonNumber> {
     let Some(name) = name else { return Ok(PersonNumber::STORE) };
     check_identifier("actor", name)?;
     let name = text::nfc(name);

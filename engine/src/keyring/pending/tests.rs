@@ -50,6 +50,7 @@ fn round_trip() {
     let ruled = Pending::Done(Done {
         retained: vec![(Handle([7; 16]), Micros(-3))],
         approvers: vec![PersonNumber(6)],
+        by: PersonNumber(300),
         kept: Some(Kept { records: 300, held: true, until: Some(Micros(9)) }),
         restricts: Some(PersonNumber(8)),
         ..based
