@@ -6,7 +6,7 @@ use clap::Subcommand;
 use escrowdb::id::{Handle, Micros};
 use escrowdb::record::time;
 use escrowdb::register::consent::{self, Deed, Shown};
-use escrowdb::register::notice::{self, Notices, Version};
+use escrowdb::register::notice::{Notices, Version};
 use escrowdb::register::{Event, Registers};
 use escrowdb::store::{Said, Who};
 
@@ -163,7 +163,7 @@ fn named<'n>(
 ) -> Result<(&'n str, u32, &'n Version), Failure> {
     let found = match number {
         Some(number) => notices.version(id, number).map(|version| (number, version)),
-        None => notices.published(id),
+        None => notices.shown(id, register::now()),
     };
     let (number, version) = found.ok_or_else(|| Failure::not_found("no such version of a notice"))?;
     Ok((id, number, version))
@@ -171,8 +171,9 @@ fn named<'n>(
 
 /// The published notice that explains all the purposes.
 fn only<'n>(notices: &'n Notices, purposes: &[String]) -> Result<(&'n str, u32, &'n Version), Failure> {
-    let explains = |(.., version): &(&str, u32, &Version)| {
-        version.state == notice::State::Published
+    let now = register::now();
+    let explains = |(id, number, version): &(&str, u32, &Version)| {
+        notices.shown(id, now).is_some_and(|(shown, _)| shown == *number)
             && version.texts.values().any(|text| purposes.iter().all(|code| text.purposes.contains(code)))
     };
     let mut found = notices.iter().filter(explains);

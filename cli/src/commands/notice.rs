@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use escrowdb::id::Micros;
 use escrowdb::register::Event;
-use escrowdb::register::notice::{self, NOTICE_LEN_MAX, State, Text, Version, hash_of};
+use escrowdb::register::notice::{self, NOTICE_LEN_MAX, Notices, State, Text, Version, hash_of};
 
 use crate::args::Global;
 use crate::commands::register;
@@ -20,7 +20,7 @@ use crate::out::{Out, clean};
 pub(crate) enum Command {
     /// Write a text of a version, or write it anew while that is a draft.
     Draft(Draft),
-    /// Freeze a version in all its languages: it is what people are shown from now on.
+    /// Freeze a version in all its languages: it is what people are shown, once its texts are valid.
     Publish(Which),
     /// Take a version back: nobody can consent under it any more.
     Retire(Which),
@@ -137,7 +137,9 @@ fn list(global: &Global, out: &mut Out) -> Result<(), Failure> {
         let languages: Vec<&str> = version.texts.keys().map(String::as_str).collect();
         if out.json() {
             let mut line = Object::new();
-            line.text("id", id).number("version", number.into()).text("state", state(version));
+            line.text("id", id)
+                .number("version", number.into())
+                .text("state", state(&registers.notices, id, number));
             line.texts("languages", &languages).texts("purposes", &purposes(version));
             line.flag("material", version.is_material());
             register::put_when(&mut line, "published", version.published);
@@ -147,7 +149,7 @@ fn list(global: &Global, out: &mut Out) -> Result<(), Failure> {
         rows.push(vec![
             id.to_owned(),
             number.to_string(),
-            state(version).to_owned(),
+            state(&registers.notices, id, number).to_owned(),
             languages.join(" "),
             purposes(version).join(" "),
             if version.is_material() { "material" } else { "-" }.to_owned(),
@@ -163,7 +165,7 @@ fn show(args: &Show, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let registers = store.registers();
     let found = match args.version {
         Some(number) => registers.notices.version(&args.id, number).map(|version| (number, version)),
-        None => registers.notices.published(&args.id),
+        None => registers.notices.shown(&args.id, register::now()),
     };
     let (number, version) = found.ok_or_else(|| Failure::not_found("no such version of a notice"))?;
     let wanted = |text: &&Text| args.language.as_ref().is_none_or(|language| *language == text.language);
@@ -171,10 +173,11 @@ fn show(args: &Show, global: &Global, out: &mut Out) -> Result<(), Failure> {
     if texts.is_empty() {
         return Err(Failure::not_found("the notice has no text in this language"));
     }
+    let state = state(&registers.notices, &args.id, number);
     for text in texts {
         if out.json() {
             let mut line = Object::new();
-            line.text("id", &text.id).number("version", number.into()).text("state", state(version));
+            line.text("id", &text.id).number("version", number.into()).text("state", state);
             line.text("language", &text.language).text("title", &text.title).text("text", &text.text);
             line.text("sha256", &text.hash).texts("purposes", &text.purposes);
             register::put_when(&mut line, "valid_from", Some(text.valid_from));
@@ -182,7 +185,7 @@ fn show(args: &Show, global: &Global, out: &mut Out) -> Result<(), Failure> {
             out.line(&line.finish())?;
             continue;
         }
-        let (state, title) = (state(version), clean(&text.title));
+        let title = clean(&text.title);
         out.line(&format!("{} version {number} ({}), {state}: {title}", text.id, text.language))?;
         out.line(&format!("SHA-256 {}", text.hash))?;
         for line in text.text.lines() {
@@ -200,11 +203,11 @@ fn purposes(version: &Version) -> Vec<&str> {
     all
 }
 
-const fn state(version: &Version) -> &'static str {
-    match version.state {
-        State::Draft => "draft",
-        State::Published => "published",
-        State::Superseded => "superseded",
-        State::Retired => "retired",
+fn state(notices: &Notices, id: &str, version: u32) -> &'static str {
+    match notices.state(id, version, register::now()) {
+        Some(State::Published) => "published",
+        Some(State::Superseded) => "superseded",
+        Some(State::Retired) => "retired",
+        Some(State::Draft) | None => "draft",
     }
 }

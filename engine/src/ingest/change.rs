@@ -66,9 +66,10 @@ impl Draft<'_, '_> {
                 Some((number, _)) if !self.view.knows(*number)? => {
                     return Err(Error::not_found("no such person"));
                 }
-                Some((_, evidence)) if matches!(event, Event::Consent(_)) => {
+                Some((number, evidence)) if matches!(event, Event::Consent(_)) => {
                     if !consents.contains_key(evidence) {
-                        consents.insert(*evidence, self.view.consents(*evidence)?);
+                        let said = self.view.consents_as_one(*number)?;
+                        consents.insert(*evidence, said.map(|said| (*said).clone()).unwrap_or_default());
                     }
                     consents.get(evidence)
                 }

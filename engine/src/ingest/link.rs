@@ -218,5 +218,5 @@ fn set_links(
         catalog::put_person(&mut changes, &tagger, one, &person, &[])?;
     }
     let log = keyring.head().log;
-    commit::commit_locked(state, keyring, &changes, log, |_| {})
+    commit::commit_locked(state, keyring, &changes, log, View::note_links)
 }

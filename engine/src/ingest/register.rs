@@ -86,7 +86,8 @@ fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
             check_identifier("person", &consent.person)?;
             let name = text::nfc(&consent.person).into_owned();
             if !said.contains_key(&name) {
-                let known = view.number(&name)?.map(|number| view.consents_of(number)).transpose()?.flatten();
+                let known =
+                    view.number(&name)?.map(|number| view.consents_as_one(number)).transpose()?.flatten();
                 said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
             }
             let own = said.entry(name).or_default();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, Seq};
 use crate::register::form::{check_code, check_text, instant_if_any};
-use crate::register::notice::{self, Notices};
+use crate::register::notice::Notices;
 use crate::register::purpose::Purposes;
 
 /// What was done.
@@ -117,7 +117,7 @@ impl Said {
             Deed::Withdraw => State::Withdrawn,
             Deed::Give if self.expires.is_some_and(|until| until <= now) => State::Expired,
             Deed::Give => match &self.notice {
-                Some((id, version)) if notices.is_changed_since(id, *version) => State::ReconsentDue,
+                Some((id, version)) if notices.is_changed_since(id, *version, now) => State::ReconsentDue,
                 _ => State::Given,
             },
         }
@@ -142,6 +142,17 @@ impl Consents {
     /// Whether there is a consent for a purpose that holds at a time.
     pub fn holds(&self, purpose: &str, notices: &Notices, now: Micros) -> bool {
         self.of(purpose).is_some_and(|said| said.state(notices, now) == State::Given)
+    }
+
+    /// Adds what somebody said who is the same person: of each purpose the newest counts. Who is only asked has not
+    /// said anything yet.
+    pub fn join(&mut self, other: &Self) {
+        let rank = |said: &Said| (said.deed != Deed::Ask, said.seq);
+        for (code, said) in &other.0 {
+            if self.0.get(code).is_none_or(|own| rank(own) < rank(said)) {
+                self.0.insert(code.clone(), said.clone());
+            }
+        }
     }
 
     /// Whether an event may happen.
@@ -195,7 +206,8 @@ impl Consents {
         if deed == Deed::Withdraw {
             return Ok(());
         }
-        if version.state != notice::State::Published || text.valid_from > now {
+        let is_shown = notices.shown(&shown.id, now).is_some_and(|(number, _)| number == shown.version);
+        if !is_shown || text.valid_from > now {
             return Err(Error::new(
                 ErrorKind::Refused,
                 "this version of the notice is not the one that is shown",
@@ -225,6 +237,7 @@ impl Consents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::register::notice;
     use crate::register::purpose::{self, LawfulBasis, Purpose};
 
     fn world() -> (Notices, Purposes) {
@@ -305,6 +318,28 @@ mod tests {
         assert_eq!(said.of("support").unwrap().state(&notices, Micros(9)), State::ReconsentDue);
         assert_eq!(said.of("support").unwrap().state(&notices, Micros(100)), State::Expired);
         assert!(!said.holds("support", &notices, Micros(9)) && !said.holds("ads", &notices, Micros(9)));
+    }
+
+    #[test]
+    fn of_two_who_are_one_the_newest_counts() {
+        let (notices, _) = world();
+        let said = |deeds: &[(Deed, u64)]| {
+            let mut said = Consents::default();
+            deeds.iter().for_each(|(deed, seq)| said.apply(&event(*deed, 1), Micros(1), Seq(*seq)));
+            said
+        };
+        for (one, other, holds) in [
+            (said(&[(Deed::Give, 1)]), said(&[(Deed::Withdraw, 2)]), false),
+            (said(&[(Deed::Give, 3)]), said(&[(Deed::Refuse, 2)]), true),
+            (said(&[(Deed::Give, 1)]), said(&[(Deed::Ask, 2)]), true),
+            (said(&[(Deed::Give, 1)]), said(&[(Deed::Refuse, 2), (Deed::Ask, 3), (Deed::Give, 4)]), true),
+            (said(&[(Deed::Give, 1)]), Consents::default(), true),
+        ] {
+            for (mut all, more) in [(one.clone(), &other), (other.clone(), &one)] {
+                all.join(more);
+                assert_eq!(all.holds("support", &notices, Micros(5)), holds, "{one:?} {other:?}");
+            }
+        }
     }
 
     #[test]

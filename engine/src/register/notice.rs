@@ -66,9 +66,9 @@ pub enum Event {
 pub enum State {
     /// It can be changed, and nobody can consent under it.
     Draft,
-    /// It is the one that is shown.
+    /// It is frozen, and shown once it is valid.
     Published,
-    /// A later version was published.
+    /// A later version is shown.
     Superseded,
     /// It was taken back.
     Retired,
@@ -77,18 +77,32 @@ pub enum State {
 /// A version of a notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Where it stands.
+    /// What was done with it: drafted, published or retired. Whether a later one is shown says [`Notices::state`].
     pub state: State,
     /// Its texts by language.
     pub texts: BTreeMap<String, Text>,
     /// When it was published.
     pub published: Option<Micros>,
+    /// When it was taken back.
+    pub retired: Option<Micros>,
 }
 
 impl Version {
     /// Whether any of its texts changes what was consented to.
     pub fn is_material(&self) -> bool {
         self.texts.values().any(|text| text.material)
+    }
+
+    /// From when on it is the one that is shown: when it is published and its texts are valid in every language. None
+    /// if it never will be: who is to be told of a change beforehand is told of one that comes.
+    pub fn begins(&self) -> Option<Micros> {
+        let valid_from = self.texts.values().map(|text| text.valid_from).max()?;
+        let begins = self.published?.max(valid_from);
+        self.retired.is_none_or(|at| at >= begins).then_some(begins)
+    }
+
+    fn has_begun(&self, now: Micros) -> bool {
+        self.begins().is_some_and(|at| at <= now)
     }
 }
 
@@ -112,10 +126,24 @@ impl Notices {
         self.0.get(id)?.get(&version)
     }
 
-    /// The version that is shown.
-    pub fn published(&self, id: &str) -> Option<(u32, &Version)> {
+    /// The version that is shown at a time: the last that is valid then, if that was not taken back.
+    pub fn shown(&self, id: &str, now: Micros) -> Option<(u32, &Version)> {
+        let (number, last) = self.0.get(id)?.iter().rev().find(|(_, v)| v.has_begun(now))?;
+        (last.state != State::Retired).then_some((*number, last))
+    }
+
+    /// Where a version stands at a time.
+    pub fn state(&self, id: &str, version: u32, now: Micros) -> Option<State> {
         let of = self.0.get(id)?;
-        of.iter().rev().find(|(_, v)| v.state == State::Published).map(|(number, v)| (*number, v))
+        let state = of.get(&version)?.state;
+        let mut later = of.range(version.saturating_add(1)..);
+        let is_superseded = state == State::Published && later.any(|(_, v)| v.has_begun(now));
+        Some(if is_superseded { State::Superseded } else { state })
+    }
+
+    /// When versions begin to be shown, past and to come.
+    pub fn turns(&self) -> impl Iterator<Item = Micros> {
+        self.iter().filter_map(|(.., version)| version.begins())
     }
 
     /// The text that a person is shown, or was shown.
@@ -123,10 +151,10 @@ impl Notices {
         self.version(id, version)?.texts.get(language)
     }
 
-    /// Whether a material version was published behind one.
-    pub fn is_changed_since(&self, id: &str, version: u32) -> bool {
+    /// Whether a material version behind one is valid at a time.
+    pub fn is_changed_since(&self, id: &str, version: u32, now: Micros) -> bool {
         let of = self.0.get(id).into_iter().flat_map(|of| of.range(version.saturating_add(1)..));
-        of.into_iter().any(|(_, v)| v.published.is_some() && v.is_material())
+        of.into_iter().any(|(_, v)| v.is_material() && v.has_begun(now))
     }
 
     /// Whether an event may happen. `has_purpose` says which purposes there are.
@@ -185,23 +213,21 @@ impl Notices {
                     state: State::Draft,
                     texts: BTreeMap::new(),
                     published: None,
+                    retired: None,
                 });
                 if version.state == State::Draft {
                     version.texts.insert(text.language.clone(), text);
                 }
             }
             Event::Publish { id, version } => {
-                for (number, v) in self.0.get_mut(&id).into_iter().flatten() {
-                    if *number == version && v.state == State::Draft {
-                        (v.state, v.published) = (State::Published, Some(at));
-                    } else if *number < version && v.state == State::Published {
-                        v.state = State::Superseded;
-                    }
+                let draft = self.0.get_mut(&id).and_then(|of| of.get_mut(&version));
+                if let Some(v) = draft.filter(|v| v.state == State::Draft) {
+                    (v.state, v.published) = (State::Published, Some(at));
                 }
             }
             Event::Retire { id, version } => {
                 if let Some(v) = self.0.get_mut(&id).and_then(|of| of.get_mut(&version)) {
-                    v.state = State::Retired;
+                    (v.state, v.retired) = (State::Retired, Some(v.retired.unwrap_or(at)));
                 }
             }
         }
@@ -246,6 +272,8 @@ mod tests {
         Ok(())
     }
 
+    const NOW: Micros = Micros(7);
+
     #[test]
     fn a_version_is_frozen_when_it_is_published_and_superseded_by_the_next() {
         let mut notices = Notices::default();
@@ -253,19 +281,49 @@ mod tests {
         assert_eq!(play(&mut notices, publish(1)).unwrap_err().kind(), ErrorKind::NotFound);
         play(&mut notices, Event::Draft(text(1, "en", false))).unwrap();
         play(&mut notices, Event::Draft(text(1, "de", false))).unwrap();
-        assert!(notices.published("privacy").is_none());
+        assert!(notices.shown("privacy", NOW).is_none());
         play(&mut notices, publish(1)).unwrap();
-        assert_eq!(notices.published("privacy").map(|(number, v)| (number, v.texts.len())), Some((1, 2)));
+        assert_eq!(notices.shown("privacy", NOW).map(|(number, v)| (number, v.texts.len())), Some((1, 2)));
         let again = play(&mut notices, Event::Draft(text(1, "fr", false)));
         assert_eq!(again.unwrap_err().kind(), ErrorKind::Refused);
         play(&mut notices, Event::Draft(text(2, "en", true))).unwrap();
-        assert!(!notices.is_changed_since("privacy", 1));
+        assert!(!notices.is_changed_since("privacy", 1, NOW));
         play(&mut notices, publish(2)).unwrap();
-        assert!(notices.is_changed_since("privacy", 1) && !notices.is_changed_since("privacy", 2));
-        assert_eq!(notices.version("privacy", 1).unwrap().state, State::Superseded);
+        assert!(notices.is_changed_since("privacy", 1, NOW) && !notices.is_changed_since("privacy", 2, NOW));
+        assert_eq!(notices.state("privacy", 1, NOW), Some(State::Superseded));
         play(&mut notices, Event::Retire { id: "privacy".into(), version: 2 }).unwrap();
-        assert!(notices.published("privacy").is_none());
+        assert!(notices.shown("privacy", NOW).is_none());
         assert!(play(&mut notices, publish(2)).is_err());
+    }
+
+    /// A notice that is to come superseded the one that is shown: nobody could consent until then.
+    #[test]
+    fn a_version_takes_over_when_it_is_valid() {
+        let mut notices = Notices::default();
+        let publish = |version| Event::Publish { id: "privacy".into(), version };
+        play(&mut notices, Event::Draft(text(1, "en", false))).unwrap();
+        play(&mut notices, publish(1)).unwrap();
+        play(&mut notices, Event::Draft(text(2, "en", true))).unwrap();
+        let later = Text { valid_from: Micros(50), ..text(2, "de", false) };
+        play(&mut notices, Event::Draft(later)).unwrap();
+        play(&mut notices, publish(2)).unwrap();
+        let shown = |notices: &Notices, at| notices.shown("privacy", Micros(at)).map(|(number, _)| number);
+        let look = |at| {
+            (
+                shown(&notices, at),
+                notices.state("privacy", 1, Micros(at)),
+                notices.is_changed_since("privacy", 1, Micros(at)),
+            )
+        };
+        assert_eq!(look(49), (Some(1), Some(State::Published), false));
+        assert_eq!(look(50), (Some(2), Some(State::Superseded), true));
+        assert_eq!(notices.turns().collect::<Vec<_>>(), [Micros(7), Micros(50)]);
+        // Taken back before that, it never was shown.
+        play(&mut notices, Event::Retire { id: "privacy".into(), version: 2 }).unwrap();
+        assert_eq!(
+            (shown(&notices, 60), notices.is_changed_since("privacy", 1, Micros(60))),
+            (Some(1), false)
+        );
     }
 
     #[test]

@@ -118,14 +118,20 @@ impl Purposes {
                 if purpose.basis == LawfulBasis::Consent && !purpose.needs_consent {
                     return Err(Error::invalid("a purpose that rests on consent needs consent"));
                 }
-                match self.active(&purpose.code) {
-                    Some(old) if old.basis == LawfulBasis::Consent && purpose.basis != old.basis => {
-                        // EDPB guidelines 05/2020, 121 to 123: the ground is not swapped while it runs.
-                        Err(Error::new(
-                            ErrorKind::Refused,
-                            "what rests on consent can't be put on another ground",
-                        )
-                        .hint("retire the purpose and define another one"))
+                match self.0.get(&purpose.code) {
+                    // EDPB guidelines 05/2020, 121 to 123: the ground is not swapped while it runs. Nor behind that:
+                    // whoever refused, or withdrew, would be asked no more by the same name.
+                    Some((old, active))
+                        if purpose.basis != old.basis && (old.basis == LawfulBasis::Consent || !active) =>
+                    {
+                        let what = if *active {
+                            "what rests on consent can't be put on another ground"
+                        } else {
+                            "a purpose that was retired can't be put on another ground"
+                        };
+                        Err(Error::new(ErrorKind::Refused, what).hint(
+                            "what is done on another ground is another purpose, with a code of its own",
+                        ))
                     }
                     _ => Ok(()),
                 }
@@ -171,7 +177,10 @@ mod tests {
         assert_eq!(swap.unwrap_err().kind(), ErrorKind::Refused);
         purposes.apply(Event::Retire { code: "ads".into() });
         assert!(purposes.active("ads").is_none() && purposes.get("ads").is_some());
-        purposes.check(&Event::Define(purpose(LawfulBasis::Contract, false))).unwrap();
+        // Retired and defined anew, a withdrawn consent would be needed no more.
+        let anew = purposes.check(&Event::Define(purpose(LawfulBasis::Contract, false)));
+        assert_eq!(anew.unwrap_err().kind(), ErrorKind::Refused);
+        purposes.check(&Event::Define(purpose(LawfulBasis::Consent, true))).unwrap();
         assert!(purposes.check(&Event::Retire { code: "ads".into() }).is_err());
     }
 

@@ -65,11 +65,19 @@ impl View {
                 valid: (Micros(now.0.saturating_sub(HOUR)), Micros::MAX),
             },
         };
+        for turn in self.rules.notices.turns() {
+            // Another text may ask for another consent from then on.
+            if turn > now {
+                found.valid.1 = found.valid.1.min(turn);
+            } else {
+                found.valid.0 = found.valid.0.max(turn);
+            }
+        }
         // What fails half-way is looked at anew.
         self.look_at_subjects(&mut found)?;
         let changed = std::mem::take(&mut found.changed);
         for person in changed {
-            let consents = self.consents_of(person)?;
+            let consents = self.consents_as_one(person)?;
             if consents.is_none() && self.handle(person)?.is_none() {
                 // One who stands for acts or for evidence is nobody who could consent.
                 continue;
@@ -123,7 +131,10 @@ impl View {
     pub(super) fn note_said(&mut self, identifier: &str) {
         use crate::index::People as _;
         match self.number(&text::nfc(identifier)) {
-            Ok(Some(person)) => self.lacking.get_mut().note(person),
+            Ok(Some(person)) => match self.linked(person) {
+                Ok(linked) => linked.into_iter().for_each(|one| self.lacking.get_mut().note(one)),
+                Err(_) => self.lacking.get_mut().clear(),
+            },
             // Who that is can't be told: everybody is asked about again.
             _ => self.lacking.get_mut().clear(),
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +24,8 @@ pub(super) struct Said {
     evidence: HashMap<PersonNumber, PersonNumber>,
     /// What was said, by who stands for the evidence.
     consents: HashMap<PersonNumber, Arc<Consents>>,
+    /// Who is linked to nobody.
+    alone: HashSet<PersonNumber>,
 }
 
 impl View {
@@ -53,6 +55,39 @@ impl View {
         said.evidence.insert(person, evidence);
         said.consents.insert(evidence, Arc::clone(&consents));
         Ok(Some(consents))
+    }
+
+    /// What a person and whoever is linked to her said of purposes: they are one, and the newest counts.
+    ///
+    /// # Errors
+    /// Unreadable files.
+    pub fn consents_as_one(&self, person: PersonNumber) -> Result<Option<Arc<Consents>>> {
+        if self.said.lock().alone.contains(&person) {
+            return self.consents_of(person);
+        }
+        let linked = self.linked(person)?;
+        if linked.len() == 1 {
+            let mut said = self.said.lock();
+            if said.alone.len() >= AT_HAND_MAX {
+                said.alone.clear();
+            }
+            said.alone.insert(person);
+            drop(said);
+            return self.consents_of(person);
+        }
+        let mut all: Option<Consents> = None;
+        for one in linked {
+            if let Some(consents) = self.consents_of(one)? {
+                all.get_or_insert_with(Consents::default).join(&consents);
+            }
+        }
+        Ok(all.map(Arc::new))
+    }
+
+    /// Forgets what rests on who is linked to whom.
+    pub fn note_links(&mut self) {
+        self.said.get_mut().alone.clear();
+        self.lacking.get_mut().clear();
     }
 
     /// The state of every register but consents.

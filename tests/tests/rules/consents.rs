@@ -54,6 +54,10 @@ fn text(version: u32) -> String {
 }
 
 pub(crate) fn publish(store: &Store, version: u32, material: bool) {
+    publish_from(store, version, material, Micros(START));
+}
+
+fn publish_from(store: &Store, version: u32, material: bool, valid_from: Micros) {
     let text = Text {
         id: "privacy".into(),
         version,
@@ -62,7 +66,7 @@ pub(crate) fn publish(store: &Store, version: u32, material: bool) {
         hash: hash_of(&text(version)),
         text: text(version),
         purposes: vec!["support".into(), "offers".into()],
-        valid_from: Micros(START),
+        valid_from,
         material,
     };
     store.change(&dana(), Event::Notice(notice::Event::Draft(text))).unwrap();
@@ -265,4 +269,30 @@ fn a_consent_that_is_refused_makes_nobody_known() {
     assert_eq!(store.key_status().epoch, before);
     store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
     assert!(store.number_of("anna").is_ok());
+}
+
+/// A notice that is valid later superseded the one that is shown: nobody could consent until then.
+#[test]
+fn a_notice_takes_over_when_it_is_valid() {
+    let (disk, clock, store) = store();
+    let day = |days: i64| Micros(START + days * Micros::DAY);
+    store.append(&[Record::new("c1", "anna", Micros(START), "hello").id("m1")]).unwrap();
+    store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
+    publish_from(&store, 2, true, day(30));
+    let count = |store: &Store| store.session(Session::new().purpose("support")).count("*").unwrap();
+    let gives =
+        |store: &Store, version| store.change(&dana(), event(Deed::Give, "ben", "support", version)).is_ok();
+    let check = |store: &Store| {
+        clock.set(day(29));
+        assert_eq!((count(store), gives(store, 1), gives(store, 2)), (1, true, false));
+        clock.set(day(30));
+        assert_eq!((count(store), gives(store, 1), gives(store, 2)), (0, false, true));
+        // A clock that is put right.
+        clock.set(day(29));
+        assert_eq!(count(store), 1);
+    };
+    check(&store);
+    store.roll().unwrap();
+    store.close().unwrap();
+    check(&builder(&disk, &clock, 7).open().unwrap());
 }
