@@ -69,6 +69,8 @@ impl Certified {
             request: self.request_id,
             with_evidence,
             actor: global.actor.clone(),
+            purpose: global.purpose.clone(),
+            case: global.case.clone(),
             approved: self.approved.clone(),
         }
     }

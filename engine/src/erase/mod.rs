@@ -40,6 +40,7 @@ use crate::keyring::losses::By;
 use crate::keyring::pending::{Done, Pending, Target, Waiting};
 use crate::merkle::checkpoint::SignedCheckpoint;
 use crate::policy::{Basis, Ground};
+use crate::session::Session;
 use crate::state::{State, beside_erasures, commit, heal};
 use crate::view::View;
 
@@ -61,6 +62,10 @@ pub struct EraseOptions {
     pub basis: Option<Basis>,
     /// Who asks for it: stands in the record of a refusal.
     pub actor: Option<String>,
+    /// For which purpose, and for which case: what its session may not read is neither redacted nor renamed.
+    pub purpose: Option<String>,
+    /// See `purpose`.
+    pub case: Option<String>,
     /// Code of the request in the register that it answers, whose approvals count.
     pub approved: Option<String>,
     /// Whether evidence about a person goes with her: what she consented to, and what she asked for. Else
@@ -70,6 +75,15 @@ pub struct EraseOptions {
     /// the first; its reason is the one given this time, for none is kept. One that selects something else, or
     /// somebody who came back, is *invalid*: whoever is there is not who was erased.
     pub request: Option<RequestId>,
+}
+
+impl EraseOptions {
+    /// The session of who asks for it.
+    pub(crate) fn session(&self) -> Session {
+        let session = self.actor.iter().fold(Session::new(), Session::actor);
+        let session = self.purpose.iter().fold(session, Session::purpose);
+        self.case.iter().fold(session, Session::case)
+    }
 }
 
 /// An erasure for which a store is opened past what is lost.

@@ -19,9 +19,9 @@ use crate::keyring::pending::{Kept, Target, Waiting};
 use crate::query::exec::{Found, Search};
 use crate::query::held::Keeps;
 use crate::query::hit::{self, Hit};
+use crate::query::reading::Reading;
 use crate::receipts::Detail;
 use crate::record::Kind;
-use crate::state::State;
 use crate::text::{self, Analyser, Wording};
 use crate::view::View;
 
@@ -48,7 +48,8 @@ pub struct Plan {
     pub people: u64,
     /// Other people who are subjects of records that go.
     pub others_affected: u64,
-    /// Records of others in which the person's names stand, newest first, at most 100.
+    /// Records of others in which the person's names stand, newest first, at most 100: those that who plans may
+    /// read. What is restricted, is in quarantine, or has no consent for the purpose is none.
     pub mentions: Vec<Hit>,
     /// How many such records there are.
     pub mention_total: u64,
@@ -69,8 +70,10 @@ pub struct Own<'a> {
 }
 
 /// Plans the erasure of what `selector` names, and says how many details of `own`, if the plan is to leave
-/// any, would go with it. An erasure waits while a plan reads; appends do not.
-pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
+/// any, would go with it. Mentions are those that `reading` may read. An erasure waits while a plan reads; appends do
+/// not.
+pub fn plan(reading: &Reading<'_>, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
+    let state = reading.state();
     let now = rules::believed(state, &state.view.read().tree)?;
     let _no_erasure = state.pass.lock();
     let actor = own.as_ref().and_then(|own| own.actor);
@@ -91,8 +94,9 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
         }
         let mut mentions =
             Mentions { names: names_in(&names), newest: Vec::new(), total: 0, later: Vec::new() };
+        let mask = reading.mask(&view)?;
         for (part, skip) in view.parts().into_iter().zip(&hits).skip(view.segments.len()) {
-            mentions.read(part, skip, &view)?;
+            mentions.read(part, &(skip | mask.docs_in(part)?), &view)?;
         }
         let plan = count(&view, selector, &waiting, asked, &hits)?;
         mentions.later = view.segments.iter().map(|s| s.part.clone()).zip(hits).collect();
@@ -100,7 +104,10 @@ pub fn plan(state: &State, selector: &Selector, own: Option<Own<'_>>) -> Result<
     };
     // Segments stay as they are while no erasure runs, so their bodies are read without a lock.
     for (segment, mut skip) in std::mem::take(&mut mentions.later) {
-        skip |= state.view.read().mask.docs_in(&*segment)?;
+        {
+            let view = state.view.read();
+            skip |= reading.mask(&view)?.docs_in(&*segment)?;
+        }
         let found = mentions.find(&*segment, &skip)?;
         mentions.keep(&*segment, found, &state.view.read())?;
     }

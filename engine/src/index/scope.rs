@@ -51,6 +51,8 @@ pub struct Mask {
     pub restricted_conversations: Zeroizing<Vec<String>>,
     /// What is restricted since its time is over, where who reads holds no case.
     pub ended: Option<Arc<Ended>>,
+    /// What is restricted otherwise is seen where it is of these people: who reads answers a request of theirs.
+    pub opened: Vec<PersonNumber>,
     /// What is in quarantine.
     pub quarantine: bool,
     /// All details of acts: some of them name what is being erased. No query finds any, so this is for who
@@ -79,17 +81,10 @@ impl Mask {
         for person in self.persons.iter().chain(&self.restricted) {
             docs |= part.postings(&Term::person(Field::Subject, *person))?;
         }
-        for conversation in self.conversations.iter().chain(self.restricted_conversations.iter()) {
-            let mut term = Term::conversation(conversation);
-            let found = part.postings(&term);
-            term.value.zeroize();
-            docs |= found?;
+        for conversation in self.conversations.iter() {
+            docs |= in_conversation(part, conversation)?;
         }
-        if let (Some(ended), Some(first)) = (&self.ended, part.first_seq())
-            && let Some(ended) = ended.docs.get(&first)
-        {
-            docs |= &**ended;
-        }
+        docs |= self.restricted_in(part)?;
         if self.quarantine {
             docs |= part.quarantined()?;
         }
@@ -99,8 +94,44 @@ impl Mask {
         Ok(docs)
     }
 
+    /// Those of restricted conversations and classes, but for what is of somebody whose request is answered.
+    fn restricted_in(&self, part: &dyn Part) -> Result<RoaringBitmap> {
+        let mut docs = RoaringBitmap::new();
+        for conversation in self.restricted_conversations.iter() {
+            docs |= in_conversation(part, conversation)?;
+        }
+        if let (Some(ended), Some(first)) = (&self.ended, part.first_seq())
+            && let Some(ended) = ended.docs.get(&first)
+        {
+            docs |= &**ended;
+        }
+        if !docs.is_empty() {
+            for person in &self.opened {
+                docs -= part.postings(&Term::person(Field::Subject, *person))?;
+            }
+        }
+        Ok(docs)
+    }
+
+    /// Whether the record at a log position is hidden. One whose part can't be read is: it is not known whose it is.
+    pub fn covers(&self, parts: &[&dyn Part], seq: Seq) -> bool {
+        let hidden = |part: &&dyn Part| match part.doc_of(seq) {
+            Ok(Some(doc)) => self.docs_in(*part).map_or(true, |docs| docs.contains(doc)),
+            Ok(None) => false,
+            Err(_) => true,
+        };
+        !self.is_empty() && parts.iter().any(hidden)
+    }
+
     /// Whether a person is being erased.
     pub fn hides(&self, person: PersonNumber) -> bool {
         self.persons.contains(&person)
     }
+}
+
+fn in_conversation(part: &dyn Part, name: &str) -> Result<RoaringBitmap> {
+    let mut term = Term::conversation(name);
+    let found = part.postings(&term);
+    term.value.zeroize();
+    found
 }

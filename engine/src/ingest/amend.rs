@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Seq;
-use crate::ingest::queue::WhenFull;
 use crate::ingest::{Outcome, Queue};
+use crate::query::masked::is_seen;
+use crate::query::reading::Reading;
 use crate::record::stored::{QUARANTINED, REASON, RELEASED, REMOVED};
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Record, Stored};
 use crate::session::Session;
 use crate::state::State;
 
@@ -29,7 +30,7 @@ pub struct Named<'a> {
 /// Gives a record tags and takes others.
 ///
 /// # Errors
-/// *Not found*; *invalid* without tags, without somebody who acts, or for a tag that both comes and goes; *busy*
+/// *Not found*, also for what the session may not read; *invalid* without tags, without somebody who acts, or for a tag that both comes and goes; *busy*
 /// while it is being erased.
 pub fn tag(
     state: &Arc<State>,
@@ -106,7 +107,11 @@ fn say(
     let mut record = Zeroizing::new(fill(record));
     let about = {
         let view = state.view.read();
-        let (seq, about) = view.named(of.id, of.conversation, |stored, seq| !view.hides(stored, seq))?;
+        // Who may not read it doesn't change it either, and is told nothing of it (GDPR article 18 (2)).
+        let reading = Reading::new(state, queue, session.clone());
+        let mask = reading.mask_beside_quarantine(&view)?;
+        let may_be = |stored: &Stored, seq| !view.hides(stored, seq) && is_seen(&view, &mask, seq);
+        let (seq, about) = view.named(of.id, of.conversation, may_be)?;
         // What is in quarantine is released, and else nobody finds it.
         let releases = record.tags.iter().any(|tag| tag == RELEASED);
         if (about.class & QUARANTINED > 0 && view.is_quarantined(seq)?) != releases {
@@ -122,7 +127,7 @@ fn say(
         return Err(Error::invalid("only messages, actions, files and calls are corrected"));
     }
     record.conversation.clone_from(&about.conversation);
-    match queue.append(state, std::slice::from_ref(&*record), WhenFull::Wait)?.pop() {
+    match queue.append_said(state, &record)?.pop() {
         Some(Outcome::Added(seq) | Outcome::Quarantined(seq) | Outcome::Duplicate(seq)) => Ok(seq),
         Some(Outcome::Rejected(error)) => Err(error),
         None => Err(Error::new(ErrorKind::Busy, "the store gave no answer for the record")),

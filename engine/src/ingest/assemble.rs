@@ -59,6 +59,8 @@ pub struct Draft<'a, 'r> {
     hasher: DefaultHashBuilder,
     /// What holds keep, once somebody asks.
     pub(super) keeps: OnceCell<Keeps<'a>>,
+    /// Whether who says what is added may see what it is about.
+    pub(super) sees: bool,
     /// What rules forbade.
     pub(super) refusals: RefCell<Vec<Refusal>>,
 }
@@ -95,6 +97,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             keeps: OnceCell::new(),
+            sees: false,
             refusals: RefCell::default(),
         }
     }

@@ -15,6 +15,7 @@ use crate::query::held::Keeps;
 use crate::record::stored::{QUARANTINED, RELEASED, REMOVED};
 use crate::record::{Kind, Record, StoredRef};
 use crate::register::Registers;
+use crate::register::hold::{Placed, Scope};
 use crate::register::settings::Gate;
 use crate::view::View;
 
@@ -25,8 +26,9 @@ impl Draft<'_, '_> {
     /// Asks whether a record may be kept: each of its subjects must have consented to every purpose that it
     /// is kept for and that needs it. Who is not known yet has not. Answers whether it goes into quarantine.
     ///
-    /// What speaks of another record is not put there apart: it would change how that one is found, or be found
-    /// without it. Only to take something back needs no consent.
+    /// What speaks of another record is asked what that one is asked too: a new wording of what needs consent needs it
+    /// likewise, whatever channel it names. It is not put there apart: it would change how that one is found, or be
+    /// found without it. Only to take something back needs no consent.
     ///
     /// # Errors
     /// *Refused*; the message names the purposes, and nobody.
@@ -39,8 +41,9 @@ impl Draft<'_, '_> {
         if gate == Gate::Open || record.kind == Kind::Delete {
             return Ok(false);
         }
-        let missing =
+        let mut missing =
             missing(self.view, &self.rules, &RecordFacts::from(record), subjects, self.env.clock.now())?;
+        self.add_missing_of_target(record, &mut missing)?;
         let facts = Facts { missing_consents: missing, ..Facts::default() };
         if gate == Gate::Quarantine && !record.kind.has_target() {
             let asked = policy::ask(Action::Append, &facts, self.env.clock.now());
@@ -49,6 +52,36 @@ impl Draft<'_, '_> {
             }
         }
         self.decide(Action::Append, &facts).map(|()| false)
+    }
+
+    /// Adds purposes that are missing for what a record speaks of, and for what that speaks of.
+    fn add_missing_of_target(&self, record: &Record, missing: &mut Vec<String>) -> Result<()> {
+        if !record.kind.has_target() || self.rules.settings.gate_rules.is_empty() {
+            return Ok(());
+        }
+        let now = self.env.clock.now();
+        let mut next = record.target.as_deref().map(|target| Zeroizing::new(target.to_owned()));
+        for _ in 0..CHAIN_MAX {
+            let Some(id) = next.take() else { return Ok(()) };
+            let (more, target) = match self.about(&record.conversation, &id)? {
+                About::Drafted(of) => {
+                    (missing_of(self.view, &self.rules, &of, now)?, of.target.map(str::to_owned))
+                }
+                About::There(place) => {
+                    let of = Zeroizing::new(place.part.record(place.doc)?);
+                    (missing_of(self.view, &self.rules, &of.borrowed(), now)?, of.target.clone())
+                }
+                // What it will be kept for nobody knows yet.
+                About::Unknown => return Ok(()),
+            };
+            for code in more {
+                if !missing.contains(&code) {
+                    missing.push(code);
+                }
+            }
+            next = target.map(Zeroizing::new);
+        }
+        Ok(())
     }
 
     /// Asks whether a record that is said to be released from quarantine may be: as if it came in now, whatever the
@@ -86,7 +119,8 @@ impl Draft<'_, '_> {
         Err(error)
     }
 
-    /// Asks whether what is said of a record may be: holds keep it from being hidden and from being changed.
+    /// Asks whether what is said of a record may be: holds keep it from being hidden and from being changed, and so
+    /// does its restriction, but for her who had it restricted (GDPR article 18 (2)).
     ///
     /// # Errors
     /// *Refused*; the message names the holds.
@@ -103,13 +137,49 @@ impl Draft<'_, '_> {
             // A reaction, or a tag more, changes nothing that is there.
             _ => return Ok(()),
         };
-        if self.view.rules().holds.standing().next().is_none() {
-            return Ok(());
+        let holds = &self.view.rules().holds;
+        let mut facts = Facts::default();
+        if holds.standing().next().is_some() {
+            let codes = self.codes_on(record, author, about)?;
+            let reach = if codes.is_empty() { Reach::None } else { Reach::All };
+            facts.held = Held { reach, codes };
         }
-        let codes = self.codes_on(record, author, about)?;
-        let reach = if codes.is_empty() { Reach::None } else { Reach::All };
-        let facts = Facts { held: Held { reach, codes }, ..Facts::default() };
+        if !self.sees && holds.iter().any(Placed::restricts) {
+            (facts.restricted, facts.asked_by_person) = self.restricted(author, about)?;
+        }
         self.decide(action, &facts)
+    }
+
+    /// Whether somebody had restricted what a record is about, and whether it is she who says it.
+    fn restricted(&self, author: Option<PersonNumber>, about: &About<'_>) -> Result<(bool, bool)> {
+        let there;
+        let (subjects, conversation) = match about {
+            About::There(place) => {
+                there = Zeroizing::new(place.part.record(place.doc)?);
+                (&*there.subjects, there.conversation.as_str())
+            }
+            About::Drafted(stored) => (stored.subjects, stored.conversation),
+            // Whose it will be nobody knows yet.
+            About::Unknown => return Ok((false, false)),
+        };
+        let (mut restricted, mut by_her) = (false, true);
+        for placed in self.view.rules().holds.iter().filter(|placed| placed.restricts()) {
+            let linked;
+            let of = match &placed.hold.scope {
+                Scope::Person(number) => {
+                    linked = self.view.linked(PersonNumber(*number))?;
+                    if !subjects.iter().any(|subject| linked.contains(subject)) {
+                        continue;
+                    }
+                    &*linked
+                }
+                Scope::Conversation(name) if name == conversation => subjects,
+                _ => continue,
+            };
+            restricted = true;
+            by_her &= author.is_some_and(|author| of.contains(&author));
+        }
+        Ok((restricted, restricted && by_her))
     }
 
     /// Codes of holds on what a record is about.
@@ -210,7 +280,7 @@ fn all_consent(
 ) -> Result<bool> {
     for subject in subjects {
         let Some(number) = subject else { return Ok(false) };
-        let consents = view.consents_of(number)?;
+        let consents = view.consents_as_one(number)?;
         if !consents.is_some_and(|consents| consents.holds(purpose, &rules.notices, now)) {
             return Ok(false);
         }

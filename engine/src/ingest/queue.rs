@@ -89,8 +89,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         match &mut self.input {
-            Input::Records(Cow::Owned(records)) => records.iter_mut().for_each(Zeroize::zeroize),
-            Input::Records(Cow::Borrowed(_)) => {}
+            Input::Records(Cow::Owned(records), _) => records.iter_mut().for_each(Zeroize::zeroize),
+            Input::Records(Cow::Borrowed(_), _) => {}
             Input::Own(records) => records.iter_mut().for_each(Zeroize::zeroize),
             Input::Acts(acts) => acts.zeroize(),
             Input::Changes(changes) => changes.zeroize(),
@@ -100,7 +100,8 @@ impl Drop for Ticket {
 }
 
 enum Input<'a> {
-    Records(Cow<'a, [Record]>),
+    /// And whether somebody says them who may see what they are about.
+    Records(Cow<'a, [Record]>, bool),
     Own(Vec<Stored>),
     Acts(Acts),
     Changes(Changes),
@@ -110,7 +111,7 @@ enum Input<'a> {
 impl Input<'_> {
     fn into_owned(self) -> Input<'static> {
         match self {
-            Self::Records(records) => Input::Records(Cow::Owned(records.into_owned())),
+            Self::Records(records, sees) => Input::Records(Cow::Owned(records.into_owned()), sees),
             Self::Own(records) => Input::Own(records),
             Self::Acts(acts) => Input::Acts(acts),
             Self::Changes(changes) => Input::Changes(changes),
@@ -136,11 +137,25 @@ impl Queue {
         records: &[Record],
         when_full: WhenFull,
     ) -> Result<Vec<Outcome>> {
+        self.append_by(state, (records, false), when_full)
+    }
+
+    /// Appends what somebody says of a record whose session was asked whether it sees that.
+    pub fn append_said(&self, state: &Arc<State>, record: &Record) -> Result<Vec<Outcome>> {
+        self.append_by(state, (std::slice::from_ref(record), true), WhenFull::Wait)
+    }
+
+    fn append_by(
+        &self,
+        state: &Arc<State>,
+        (records, sees): (&[Record], bool),
+        when_full: WhenFull,
+    ) -> Result<Vec<Outcome>> {
         if records.is_empty() {
             return Ok(Vec::new());
         }
         let bytes = records.iter().map(size_of_record).sum();
-        let outcomes = self.run(state, Input::Records(Cow::Borrowed(records)), bytes, when_full)?;
+        let outcomes = self.run(state, Input::Records(Cow::Borrowed(records), sees), bytes, when_full)?;
         let refusals = std::mem::take(&mut *self.refusals.lock());
         for (at, refusal) in refusals.iter().enumerate() {
             if refused::record(state, self, None, refusal).is_err() {
@@ -382,7 +397,10 @@ fn draft<'a, 'r>(
                 break;
             }
             let outcomes: Result<Vec<Outcome>> = match input {
-                Input::Records(records) => draft.add_all(records),
+                Input::Records(records, sees) => {
+                    draft.sees = *sees;
+                    draft.add_all(records)
+                }
                 Input::Own(records) => records.iter().map(|r| draft.add_own(r.clone())).collect(),
                 Input::Acts(acts) => draft.add_acts(acts),
                 Input::Changes(changes) => draft.add_changes(changes),

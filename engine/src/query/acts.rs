@@ -180,6 +180,7 @@ impl<'s> Reading<'s> {
         detail: impl Fn() -> Detail,
         ask: impl Fn() -> Result<(T, u64, Vec<PersonNumber>)>,
     ) -> Result<(T, bool)> {
+        self.check_purpose()?;
         for _ in 0..ATTEMPTS {
             let generation = self.generation();
             let (answer, count, people) = beside_erasures(&ask)?;

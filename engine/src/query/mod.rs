@@ -22,6 +22,7 @@ pub mod explain;
 pub mod facet;
 pub(crate) mod held;
 pub mod hit;
+pub mod masked;
 pub mod options;
 pub mod parse;
 pub mod plan;

@@ -1,13 +1,11 @@
 //! Reading with a session: search, counts, facets, histograms, single records, people.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::People;
-use crate::index::scope::Mask;
 use crate::ingest::Queue;
 use crate::ingest::register::{self, Who};
 use crate::merkle::checkpoint::SignedCheckpoint;
@@ -26,8 +24,6 @@ use crate::query::walk::Walk;
 use crate::receipts::{Act, Deed, Detail, DetailField};
 use crate::record::time::Period;
 use crate::record::{Kind, Stored};
-use crate::register::Registers;
-use crate::register::hold::{Placed, Scope};
 use crate::session::Session;
 use crate::state::State;
 use crate::text;
@@ -511,6 +507,7 @@ impl<'s> Reading<'s> {
 
     /// Records a walk before its first hit leaves, with how many there are then.
     fn announce(&self, deed: Deed, ast: &Ast, limit: usize, detail: impl FnOnce() -> Detail) -> Result<()> {
+        self.check_purpose()?;
         if self.level() < deed.level(1) {
             return Ok(());
         }
@@ -521,47 +518,6 @@ impl<'s> Reading<'s> {
 
     pub(super) fn with_search<R>(&self, f: impl FnOnce(&View, &Search<'_>) -> Result<R>) -> Result<R> {
         self.search_until(self.until(), f)
-    }
-
-    /// Whether it is for a case that there is: the code or matter of a hold that stands, or the code of a request
-    /// that is open.
-    fn has_case(&self, rules: &Registers) -> bool {
-        let Some(case) = self.session.case_name() else { return false };
-        let standing = rules.holds.iter().filter(|placed| placed.released.is_none());
-        let mut names = standing.flat_map(|placed| [&placed.hold.code, &placed.hold.matter]);
-        names.any(|name| name == case)
-            || rules.requests.get(case).is_some_and(|request| !request.state.is_answered())
-    }
-
-    /// What this reading doesn't see: what is being erased; what is restricted, unless it is for a case
-    /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
-    pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
-        let rules = view.rules();
-        let is_restricted = rules.holds.iter().any(Placed::restricts) || rules.classes.restrictions() > 0;
-        let restricts = is_restricted && !self.has_case(rules);
-        let purpose = self.session.purpose_name().and_then(|code| rules.purposes.get(code));
-        let purpose = purpose.filter(|purpose| purpose.needs_consent);
-        let quarantine = rules.settings.has_quarantine && has_quarantined(view)?;
-        if !restricts && purpose.is_none() && !quarantine {
-            return Ok(Cow::Borrowed(&view.mask));
-        }
-        let mut mask = view.mask.clone();
-        mask.quarantine = quarantine;
-        if let Some(purpose) = purpose {
-            mask.restricted = view.without_consent(&purpose.code, self.state.env.clock.now())?;
-        }
-        if !restricts {
-            return Ok(Cow::Owned(mask));
-        }
-        mask.ended = view.ended()?;
-        for placed in rules.holds.iter().filter(|placed| placed.restricts()) {
-            match &placed.hold.scope {
-                Scope::Person(number) => mask.restricted.extend(view.linked(PersonNumber(*number))?),
-                Scope::Conversation(name) => mask.restricted_conversations.push(name.clone()),
-                Scope::Query { .. } => {}
-            }
-        }
-        Ok(Cow::Owned(mask))
     }
 
     /// The same, which ends at a time.
@@ -576,11 +532,6 @@ impl<'s> Reading<'s> {
         let mask = self.mask(&view)?;
         f(&view, &Search { parts: &parts, people: &*view, mask: &mask, until })
     }
-}
-
-/// Whether anything came into quarantine, as far as a part was not rewritten since.
-fn has_quarantined(view: &View) -> Result<bool> {
-    view.parts().into_iter().try_fold(false, |any, part| Ok(any || !part.quarantined()?.is_empty()))
 }
 
 /// Who asks for somebody unknown leaves the same act.

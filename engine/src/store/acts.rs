@@ -32,7 +32,7 @@ impl Store {
             let own = || Own { details: reading.details(detail()), actor: session.actor_name() };
             reading.tells(Deed::Plan, 1).then(own)
         };
-        let ask = || match crate::erase::plan::plan(&self.state, selector, own()) {
+        let ask = || match crate::erase::plan::plan(&reading, selector, own()) {
             Ok((plan, own_going)) => {
                 let records = plan.records;
                 Ok((Ok((plan, own_going)), records, Vec::new()))

@@ -12,8 +12,9 @@ impl Store {
     /// returns, no byte ever written to the store together with every key that exists tells what stood there.
     ///
     /// # Errors
-    /// As [`Store::erase`]; *invalid* for characters outside of the body, and for words that stand nowhere in it;
-    /// *unsupported* in a store of an older format.
+    /// As [`Store::erase`]; *not found* also for what is restricted, unless the options name a case; *invalid* for
+    /// characters outside of the body, and for words that stand nowhere in it; *unsupported* in a store of an older
+    /// format.
     pub fn redact(&self, redaction: &Redaction, options: &EraseOptions) -> Result<Certificate> {
         redact::redact(&self.state, &self.queue, redaction, options)
     }
@@ -28,14 +29,19 @@ impl Store {
             let detail = Detail::new().with(DetailField::Record, &redaction.id);
             detail.with_some(DetailField::Conversation, redaction.conversation.as_deref())
         };
-        let ask = || match redact::plan(&self.state.view.read(), redaction) {
+        let reading = self.session(session.clone());
+        let plan = || {
+            let view = self.state.view.read();
+            redact::plan(&view, redaction, &*reading.mask_beside_quarantine(&view)?)
+        };
+        let ask = || match plan() {
             Ok(plan) => Ok((Ok(plan), 1, Vec::new())),
             Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Invalid) => {
                 Ok((Err(e), 0, Vec::new()))
             }
             Err(e) => Err(e),
         };
-        self.session(session.clone()).shown(Deed::Plan, detail, ask)?
+        reading.shown(Deed::Plan, detail, ask)?
     }
 
     /// Makes a redaction the plan of a request: where two must agree, somebody else approves its hash before it is done.
@@ -45,7 +51,10 @@ impl Store {
     /// As of [`Self::plan_redaction`] and [`Store::change`].
     pub fn plan_redaction_for(&self, session: &Session, code: &str, redaction: &Redaction) -> Result<Agreed> {
         self.plan_redaction(session, redaction)?;
-        let agreed = redact::to_approve(&self.state.view.read(), redaction, code)?;
+        let agreed = {
+            let (view, reading) = (self.state.view.read(), self.session(session.clone()));
+            redact::to_approve(&view, redaction, code, &*reading.mask_beside_quarantine(&view)?)?
+        };
         self.plan_for(session, code, agreed)
     }
 

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::crypto::kdf::Label;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Handle, Micros, Seq};
 use crate::index::overlay::Spoken;
 use crate::index::scope::Ended;
 use crate::index::{Field, LiveIndex, Part, Term};
+use crate::record::Kind;
 use crate::register::class::Restricted;
 use crate::view::View;
 
@@ -105,16 +106,19 @@ impl View {
     /// Those of a part by their own time or that of their conversation. Of others that speak of a record it is told: one
     /// that came before its record may be of another class.
     fn ended_in(&self, (first, part): Named<'_>, speaking: &mut Vec<Speaking>) -> Result<RoaringBitmap> {
-        let mut all = RoaringBitmap::new();
+        let (mut all, mut of_classes) = (RoaringBitmap::new(), RoaringBitmap::new());
         for class in self.rules.classes.iter() {
             let Some(of) = self.rules.classes.restricted(class.class.number) else { continue };
             let of_class = part.class_docs(class.class.number)?;
             all |= self.ended_of(part, &of_class, of)?;
+            of_classes |= of_class;
         }
         let mut speak = RoaringBitmap::new();
         for kind in Spoken::KINDS {
             speak |= part.postings(&Term::kind(kind))?;
         }
+        // Of reactions there are many, and each is opened: those of the class of what they are a reaction to.
+        speak |= part.postings(&Term::kind(Kind::Reaction))? & of_classes;
         for doc in speak - &all {
             speaking.push(Speaking { part: first, doc, seq: part.key(doc)?.seq });
         }
@@ -151,6 +155,18 @@ impl View {
         Ok(docs)
     }
 
+    /// The record that a reaction is about, in the end; none if that is not there, or can't be read.
+    fn reacted_to(&self, parts: &[Named<'_>], one: &Speaking) -> Result<Option<Seq>> {
+        let Some((_, part)) = parts.iter().find(|(first, _)| *first == one.part) else { return Ok(None) };
+        let seq = match self.spoken_of(&self.gates(), *part, one.doc) {
+            Ok(Some((_, seq))) => seq,
+            Ok(None) => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        Ok(self.roots(&[seq])?.pop().flatten().or(Some(seq)))
+    }
+
     /// Adds those that speak of what is restricted: its later wordings are that record. Answers those whose record is
     /// in none of these parts.
     fn add_speaking(
@@ -165,6 +181,10 @@ impl View {
         let seqs: Vec<Seq> = speaking.iter().map(|one| one.seq).collect();
         let (mut open, mut more) = (Vec::new(), Vec::new());
         'each: for (one, root) in speaking.into_iter().zip(self.roots(&seqs)?) {
+            let root = match root {
+                None => self.reacted_to(parts, &one)?,
+                root => root,
+            };
             let Some(root) = root else {
                 open.push(one);
                 continue;

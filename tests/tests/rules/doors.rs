@@ -43,7 +43,7 @@ enum Does {
 }
 
 /// The public functions of a store.
-const DOORS: [(&str, Does); 61] = [
+const DOORS: [(&str, Does); 63] = [
     ("add_identifier", Does::Asks(&[Action::AddIdentifier])),
     ("add_identifier_as", Does::Asks(&[Action::AddIdentifier])),
     ("advance", Does::Nothing),
@@ -81,7 +81,9 @@ const DOORS: [(&str, Does); 61] = [
     ("opened_by_living_keys", Does::Nothing),
     ("plan", Does::Nothing),
     ("plan_as", Does::Nothing),
+    ("plan_name_for", Does::Nothing),
     ("plan_redaction", Does::Nothing),
+    ("plan_redaction_for", Does::Nothing),
     ("records_of_class", Does::Nothing),
     ("redact", Does::Asks(&[Action::Redact])),
     ("registers", Does::Nothing),

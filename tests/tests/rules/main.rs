@@ -17,4 +17,5 @@ mod redact;
 mod residency;
 mod restricted;
 mod retention;
+mod unseen;
 mod versions;

@@ -205,6 +205,33 @@ fn what_is_over_is_seen_with_a_case_only_whatever_becomes_of_its_files() {
     assert_eq!(found(&made.store, Session::new().case("h2"), "*").len(), 2);
 }
 
+/// What others answered with a sign was found without a case.
+#[test]
+fn reactions_go_with_their_record() {
+    let made = made(Start::Time);
+    let store = &made.store;
+    add(store, &[say("m1", "anna", "c1", 0), about(Kind::Reaction, "early", "m1", 25)]);
+    add(store, &[about(Kind::Edit, "e1", "m1", 25), about(Kind::Reaction, "of edit", "e1", 25)]);
+    store.roll().unwrap();
+    add(store, &[say("m2", "anna", "c1", 20), about(Kind::Reaction, "other", "m2", 25)]);
+    made.live_until(31);
+    assert_eq!(run(store), 1);
+    let signs = |session: Session| found(store, session, "kind:reaction");
+    let case = || Session::new().case("h1");
+    for _ in 0..2 {
+        assert_eq!(signs(Session::new()), ["other"]);
+        assert_eq!(signs(case()).len(), 3);
+        store.roll().unwrap();
+    }
+    add(store, &[about(Kind::Reaction, "late", "m1", 31), about(Kind::Reaction, "late of edit", "e1", 31)]);
+    for _ in 0..2 {
+        assert_eq!(signs(Session::new()), ["other"]);
+        assert_eq!(signs(case()).len(), 5);
+        assert!(store.session(Session::new()).get("late", None).unwrap().is_empty());
+        store.roll().unwrap();
+    }
+}
+
 #[test]
 fn later_wordings_go_with_their_record() {
     let made = made(Start::Time);

@@ -25,6 +25,8 @@ use crate::keyring::Changes;
 use crate::keyring::catalog;
 use crate::keyring::pending::{Done, Pending, Redacted, Span, Target, Waiting};
 use crate::policy::Action;
+use crate::query::masked::is_seen;
+use crate::query::reading::Reading;
 use crate::record::Stored;
 use crate::record::input::check_identifier;
 use crate::record::stored::QUARANTINED;
@@ -124,7 +126,7 @@ pub fn redact(
 fn done_before(state: &State, redaction: &Redaction, request: RequestId) -> Result<Option<Certificate>> {
     let view = state.view.read();
     let Some(done) = certificate::find(&view, request)? else { return Ok(None) };
-    let now = match find(&view, redaction) {
+    let now = match find(&view, redaction, &Mask::default()) {
         Ok((seq, _)) => Some(seq),
         Err(e) if e.kind() == ErrorKind::NotFound => None,
         Err(e) => return Err(e),
@@ -147,9 +149,9 @@ pub(super) fn actor(state: &Arc<State>, queue: &Queue, name: Option<&str>) -> Re
 }
 
 /// The record that is meant. Of two with one name, which a crash left, the new form is out of sight. What is in
-/// quarantine is found by nobody.
-fn find(view: &View, redaction: &Redaction) -> Result<(Seq, Zeroizing<Stored>)> {
-    let may_be = |stored: &Stored, seq| !view.hides(stored, seq);
+/// quarantine is found by nobody, and what `mask` covers not by who asks: else what words it holds could be asked.
+fn find(view: &View, redaction: &Redaction, mask: &Mask) -> Result<(Seq, Zeroizing<Stored>)> {
+    let may_be = |stored: &Stored, seq| !view.hides(stored, seq) && is_seen(view, mask, seq);
     let (seq, stored) = view.named(&redaction.id, redaction.conversation.as_deref(), may_be)?;
     if stored.class & QUARANTINED > 0 && view.is_quarantined(seq)? {
         return Err(Error::not_found("no such record"));
@@ -183,10 +185,18 @@ fn announce(
         if pending.iter().filter_map(|(_, one)| of_pending(one)).any(|of| is_of(of, redaction)) {
             return Err(busy());
         }
-        let (seq, stored) = match find(&view, redaction) {
-            // What is being erased is not unknown yet.
+        let reading = Reading::new(state, queue, options.session());
+        let mask = reading.mask_beside_quarantine(&view)?;
+        let (seq, stored) = match find(&view, redaction, &mask) {
+            // What is being erased is not unknown yet, but for who may not read it.
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                let is_hidden = |stored: &Stored, seq| view.hides(stored, seq);
+                let own = Mask {
+                    persons: Vec::new(),
+                    conversations: Zeroizing::default(),
+                    records: Vec::new(),
+                    ..(*mask).clone()
+                };
+                let is_hidden = |stored: &Stored, seq| view.hides(stored, seq) && is_seen(&view, &own, seq);
                 let hidden = view.named(&redaction.id, redaction.conversation.as_deref(), is_hidden);
                 return Err(if hidden.is_ok() { busy() } else { e });
             }
@@ -230,12 +240,13 @@ fn announce(
     commit::commit_locked(state, &keyring, &changes, log, |_| {})
 }
 
-/// What somebody else must approve, for the request with this code, before this is done.
+/// What somebody else must approve, for the request with this code, before this is done by who may not read what `mask`
+/// covers.
 ///
 /// # Errors
 /// As of [`redact`].
-pub fn to_approve(view: &View, redaction: &Redaction, code: &str) -> Result<Agreed> {
-    let (seq, stored) = find(view, redaction)?;
+pub fn to_approve(view: &View, redaction: &Redaction, code: &str, mask: &Mask) -> Result<Agreed> {
+    let (seq, stored) = find(view, redaction, mask)?;
     let spans = spans::resolve(&redaction.words, &stored.body)?;
     let (conversation, id) = (stored.conversation.clone(), stored.id.clone());
     let of = Redacted { by: PersonNumber::STORE, conversation, id, seq, spans: spans.len() as u32 };

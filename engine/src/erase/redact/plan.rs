@@ -7,7 +7,8 @@ use zeroize::Zeroizing;
 use crate::erase::redact::{Redaction, find, spans};
 use crate::error::{ErrorKind, Result};
 use crate::id::Seq;
-use crate::index::Term;
+use crate::index::{Mask, Term};
+use crate::query::masked::is_seen;
 use crate::record::{Kind, Stored};
 use crate::view::View;
 
@@ -28,21 +29,23 @@ pub struct Plan {
 
 /// A version of a record.
 struct Version {
+    seq: Seq,
     id: String,
     target: Option<String>,
     place: Seq,
     stored: Zeroizing<Stored>,
 }
 
-/// Plans a redaction.
+/// Plans a redaction by who may not read what `mask` covers.
 ///
 /// # Errors
 /// *Not found*; *invalid* as of [`redact`](super::redact).
-pub fn plan(view: &View, redaction: &Redaction) -> Result<Plan> {
-    let (seq, stored) = find(view, redaction)?;
+pub fn plan(view: &View, redaction: &Redaction, mask: &Mask) -> Result<Plan> {
+    let (seq, stored) = find(view, redaction, mask)?;
     let spans = spans::resolve(&redaction.words, &stored.body)?;
     let pieces = spans::pieces(&stored.body, &spans);
-    let others = others(view, &stored)?;
+    let mut others = others(view, &stored)?;
+    others.retain(|other| is_seen(view, mask, other.seq));
     let place = stored.place().unwrap_or(seq);
     let root = stored.kind != Kind::Edit;
     let newest = !others.iter().any(|other| root || other.place > place);
@@ -95,7 +98,7 @@ fn others(view: &View, stored: &Stored) -> Result<Vec<Version>> {
 
 fn version(seq: Seq, stored: Zeroizing<Stored>) -> Version {
     let place = stored.place().unwrap_or(seq);
-    Version { id: stored.id.clone(), target: stored.target.clone(), place, stored }
+    Version { seq, id: stored.id.clone(), target: stored.target.clone(), place, stored }
 }
 
 /// Every edit in a conversation.

@@ -50,7 +50,9 @@ impl Action {
             // Acts are about the controller's own deeds; nobody restricts them.
             Self::ExpireActs => Effect { is_expiry: true, is_divisible: true, ..REMOVES },
             Self::Redact | Self::Rename | Self::UserErase | Self::Compact => REMOVES,
-            Self::Correct | Self::UserDelete | Self::UserEdit => CHANGES,
+            Self::Correct | Self::UserDelete | Self::UserEdit => {
+                Effect { restriction: Restriction::AskedOrCase, ..CHANGES }
+            }
             Self::Link | Self::Unlink | Self::AddIdentifier => CHANGES,
             // Hides from most, but keeps, and shows it to those who hold: what a held record needs.
             Self::Restrict | Self::Unrestrict | Self::Release => NOTHING,

@@ -19,13 +19,13 @@ const LINES: &[(&str, &str, &str)] = &[
     ("erase expire acts", "pa .......", "refuse hold"),
     ("erase expire acts", "-a .......", "refuse lock"),
     // What is one change is kept by a part as well.
-    ("remove change", "+. .......", "refuse hold"),
+    ("remove change say", "+. .......", "refuse hold"),
     ("remove", "-+ .......", "refuse lock"),
     // Those who may not at all, also not the rest.
     ("append read export", ".. .....n.", "refuse consent"),
     ("erase", ".. y.n....", "refuse restriction"),
     ("expire", ".. y......", "refuse restriction"),
-    ("read export", ".. ynn....", "refuse restriction"),
+    ("say read export", ".. ynn....", "refuse restriction"),
     ("expire acts", ".. ...n...", "refuse early"),
     ("any", ".. ....n..", "refuse approval"),
     // The rest goes.
@@ -42,7 +42,7 @@ fn groups(action: Action) -> &'static str {
         Action::ExpireClass => "expire",
         Action::ExpireActs => "acts",
         Action::Redact | Action::Rename | Action::UserErase | Action::Compact => "remove",
-        Action::Correct | Action::UserDelete | Action::UserEdit => "change",
+        Action::Correct | Action::UserDelete | Action::UserEdit => "say",
         Action::Link | Action::Unlink | Action::AddIdentifier => "change",
         Action::Restrict | Action::Unrestrict | Action::Release => "mild",
         Action::Append => "append",

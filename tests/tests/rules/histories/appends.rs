@@ -32,6 +32,14 @@ impl Model {
         })
     }
 
+    /// Whether purposes are missing for what a record speaks of, or for what that speaks of.
+    fn target_lacks(&self, row: &Row) -> bool {
+        let Some(of) = self.target(row) else { return false };
+        let subjects: Vec<_> = of.subjects.iter().copied().map(Some).collect();
+        let author = self.name(of.author).unwrap_or_default();
+        self.lacks(author, of, &subjects) || self.target_lacks(of)
+    }
+
     /// What speaks of nothing that is there is asked of whatever stands where it will.
     fn holds_any(&self, conversation: &str, author: Option<Pid>) -> bool {
         let here = |hold: &&super::model::Hold| match &hold.about {
@@ -71,7 +79,9 @@ impl Model {
             _ => false,
         };
         match target {
-            Some(Some(of)) if changes && self.is_held(of) => return Fate::Rejected(ErrorKind::Refused),
+            Some(Some(of)) if changes && (self.is_held(of) || self.is_kept_from(of, author)) => {
+                return Fate::Rejected(ErrorKind::Refused);
+            }
             Some(None) if changes && self.holds_any(&record.conversation, author) => {
                 return Fate::Rejected(ErrorKind::Refused);
             }
@@ -86,7 +96,10 @@ impl Model {
         row.tags.sort();
         let gate = self.settings.gate;
         // To take something back needs no consent.
-        if gate == Gate::Open || record.kind == Kind::Delete || !self.lacks(&record.author, &row, &subjects) {
+        if gate == Gate::Open || record.kind == Kind::Delete {
+            return Fate::Added;
+        }
+        if !self.lacks(&record.author, &row, &subjects) && !self.target_lacks(&row) {
             return Fate::Added;
         }
         if gate == Gate::Quarantine && record.target.is_none() {
@@ -333,7 +346,7 @@ impl History {
         let got = self.store().tag(&Self::session(actor), &id, Some(&name), &add, &remove);
         let mut record = self.said(actor, &row, Kind::Tag, "");
         record.tags = add;
-        let is_there = !self.model.is_quarantined(&row);
+        let is_there = !self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
         self.hold_said(&record, is_there, remove, got);
     }
 
@@ -343,7 +356,7 @@ impl History {
         let (id, name) = (row.id.clone().unwrap(), row.conversation.clone());
         let got = self.store().correct(&Self::session(actor), &id, Some(&name), &body, None);
         let record = self.said(actor, &row, Kind::Edit, &body);
-        let is_there = !self.model.is_quarantined(&row);
+        let is_there = !self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
         self.hold_said(&record, is_there, Vec::new(), got);
     }
 
@@ -360,7 +373,7 @@ impl History {
         record.tags = vec![RELEASED.to_owned()];
         let author = self.model.name(row.author).unwrap_or_default().to_owned();
         let subjects: Vec<_> = row.subjects.iter().copied().map(Some).collect();
-        let is_there = self.model.is_quarantined(&row);
+        let is_there = self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
         if is_there && self.model.lacks(&author, &row, &subjects) {
             self.note(format!("released {id}: refused"));
             return self.same(&got, Err(ErrorKind::Refused));

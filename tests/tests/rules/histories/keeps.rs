@@ -93,6 +93,15 @@ impl Model {
         self.standing(true).any(|hold| self.is_about(hold, row))
     }
 
+    /// Whether somebody may not change a record, since another had it restricted.
+    pub(super) fn is_kept_from(&self, row: &Row, author: Option<Pid>) -> bool {
+        let is_hers = |hold: &Hold| match &hold.about {
+            About::Person(of) => author.is_some_and(|pid| self.group(*of).contains(&pid)),
+            _ => author.is_some_and(|pid| row.subjects.contains(&pid)),
+        };
+        self.standing(true).any(|hold| self.is_about(hold, row) && !is_hers(hold))
+    }
+
     /// Whether a hold is about somebody as a whole.
     pub(super) fn is_held_person(&self, pid: Pid) -> bool {
         let about = |hold: &Hold| matches!(hold.about, About::Person(of) if self.group(of).contains(&pid));

@@ -28,6 +28,8 @@ pub(super) struct Person {
     /// Acts for the store, and stays known by what he did.
     pub(super) staff: bool,
     pub(super) links: BTreeSet<Pid>,
+    /// As the how manieth statement of all she said that.
+    pub(super) nth: BTreeMap<String, u64>,
     /// As the store numbers her, once somebody asked.
     pub(super) number: Option<u64>,
     pub(super) handle: Option<Handle>,
@@ -156,6 +158,7 @@ pub(super) struct Notice {
     pub(super) state: NoticeState,
     pub(super) texts: BTreeMap<String, Text>,
     pub(super) published: Option<i64>,
+    pub(super) retired: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +182,7 @@ pub(super) struct Model {
     pub(super) time: Time,
     pub(super) people: Vec<Person>,
     pub(super) rows: BTreeMap<u64, Row>,
+    pub(super) statements: u64,
     pub(super) purposes: BTreeMap<String, (Purpose, bool)>,
     pub(super) notices: BTreeMap<(String, u32), Notice>,
     pub(super) classes: Vec<Class>,
@@ -261,6 +265,7 @@ impl Model {
             time: Time::new(now),
             people: Vec::new(),
             rows: BTreeMap::new(),
+            statements: 0,
             purposes: BTreeMap::new(),
             notices: BTreeMap::new(),
             classes: Vec::new(),

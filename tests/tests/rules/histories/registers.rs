@@ -46,9 +46,9 @@ impl Model {
     fn purpose(&mut self, event: &purpose::Event) -> Done {
         match event {
             purpose::Event::Define(new) => {
-                // What rests on consent stays on it while it is in use (EDPB guidelines 05/2020, 121 to 123).
+                // What rests on consent stays on it (EDPB guidelines 05/2020, 121 to 123), what was retired on its ground.
                 let swaps = |(old, active): &(purpose::Purpose, bool)| {
-                    *active && old.basis == LawfulBasis::Consent && new.basis != LawfulBasis::Consent
+                    new.basis != old.basis && (!active || old.basis == LawfulBasis::Consent)
                 };
                 if self.purposes.get(&new.code).is_some_and(swaps) {
                     return REFUSED;
@@ -77,7 +77,8 @@ impl Model {
                 if is_frozen || self.notices.range(later).next().is_some() {
                     return REFUSED;
                 }
-                let new = || Notice { state: NoticeState::Draft, texts: Default::default(), published: None };
+                let (state, published, retired) = (NoticeState::Draft, None, None);
+                let new = || Notice { state, texts: Default::default(), published, retired };
                 let version = self.notices.entry(key).or_insert_with(new);
                 version.texts.insert(text.language.clone(), text.clone());
             }
@@ -87,18 +88,14 @@ impl Model {
                     Some(NoticeState::Draft) => {}
                     Some(_) => return REFUSED,
                 }
-                for ((name, number), v) in &mut self.notices {
-                    if name == id && number < version && v.state == NoticeState::Published {
-                        v.state = NoticeState::Superseded;
-                    } else if name == id && number == version {
-                        (v.state, v.published) = (NoticeState::Published, Some(now));
-                    }
+                if let Some(v) = self.notices.get_mut(&of(id, *version)) {
+                    (v.state, v.published) = (NoticeState::Published, Some(now));
                 }
             }
             notice::Event::Retire { id, version } => match self.notices.get_mut(&of(id, *version)) {
                 None => return UNKNOWN,
                 Some(v) if v.state == NoticeState::Retired => return REFUSED,
-                Some(v) => v.state = NoticeState::Retired,
+                Some(v) => (v.state, v.retired) = (NoticeState::Retired, Some(now)),
             },
         }
         Ok(())
@@ -121,9 +118,10 @@ impl Model {
             None => return INVALID,
         }
         if withdraws {
-            let said = self.person(&event.person).map(|pid| &self.people[pid].said);
-            let gave =
-                |code: &String| said.is_some_and(|said| said.get(code).is_some_and(|s| s.deed == Deed::Give));
+            let pid = self.person(&event.person);
+            let gave = |code: &String| {
+                pid.and_then(|pid| self.said_as_one(pid, code)).is_some_and(|said| said.deed == Deed::Give)
+            };
             if !event.purposes.iter().all(gave) {
                 return REFUSED;
             }
@@ -131,6 +129,7 @@ impl Model {
         let pid = self.person_or_new(&event.person);
         let person = &mut self.people[pid];
         (person.has_evidence, person.evidence) = (true, person.evidence + 1);
+        self.statements += 1;
         for code in &event.purposes {
             // Who said yes and is asked again has said yes until she answers.
             let said_yes = person.said.get(code).is_some_and(|said| said.deed == Deed::Give);
@@ -139,6 +138,7 @@ impl Model {
             }
             let notice = event.notice.as_ref().map(|shown| (shown.id.clone(), shown.version));
             let expires = event.expires.map(|until| until.0);
+            person.nth.insert(code.clone(), self.statements);
             person.said.insert(code.clone(), Said { deed: event.event, at: now, notice, expires });
         }
         Ok(())
@@ -153,17 +153,33 @@ impl Model {
         if event.event == Deed::Withdraw {
             return Ok(());
         }
-        if version.state != NoticeState::Published || text.valid_from.0 > self.now {
+        let mut later = self.behind(&shown.id, shown.version);
+        let is_shown = version.state == NoticeState::Published && self.has_begun(version);
+        if !is_shown || later.any(|v| self.has_begun(v)) {
             return REFUSED;
         }
         if event.purposes.iter().all(|code| text.purposes.contains(code)) { Ok(()) } else { INVALID }
     }
 
+    fn behind<'m>(&'m self, id: &'m str, version: u32) -> impl Iterator<Item = &'m Notice> {
+        let later = self.notices.iter().filter(move |((name, number), _)| name == id && *number > version);
+        later.map(|(_, notice)| notice)
+    }
+
+    /// Whether a version was ever shown, up to now: published, every language of it valid, and not taken back before.
+    fn has_begun(&self, notice: &Notice) -> bool {
+        let valid = notice.texts.values().map(|text| text.valid_from.0).max().unwrap_or(i64::MAX);
+        notice
+            .published
+            .map(|at| at.max(valid))
+            .is_some_and(|begins| begins <= self.now && notice.retired.is_none_or(|at| at >= begins))
+    }
+
     /// Where a consent stands: asked, given, refused, withdrawn, expired, due again.
     pub(super) fn consent_state(&self, said: &Said) -> consent::State {
         let later_is_material = |(id, version): &(String, u32)| {
-            let mut later = self.notices.iter().filter(|((name, number), _)| name == id && number > version);
-            later.any(|(_, v)| v.published.is_some() && v.texts.values().any(|text| text.material))
+            let mut later = self.behind(id, *version).filter(|v| self.has_begun(v));
+            later.any(|v| v.texts.values().any(|text| text.material))
         };
         match said.deed {
             Deed::Ask => consent::State::Asked,
@@ -177,9 +193,15 @@ impl Model {
 
     /// Whether somebody consents to a purpose now.
     pub(super) fn consents(&self, pid: Pid, purpose: &str) -> bool {
-        let person = &self.people[pid];
-        let said = person.said.get(purpose).filter(|_| person.alive);
+        let said = self.said_as_one(pid, purpose).filter(|_| self.people[pid].alive);
         said.is_some_and(|said| self.consent_state(said) == consent::State::Given)
+    }
+
+    /// What somebody, or whoever is linked to her, said of a purpose last; a question is no answer.
+    fn said_as_one(&self, pid: Pid, purpose: &str) -> Option<&Said> {
+        let people = self.group(pid).into_iter().map(|one| &self.people[one]).filter(|person| person.alive);
+        let said = people.filter_map(|person| Some((person.said.get(purpose)?, person.nth.get(purpose)?)));
+        said.max_by_key(|(said, nth)| (said.deed != Deed::Ask, **nth)).map(|(said, _)| said)
     }
 
     fn class(&mut self, event: &class::Event) -> Done {
