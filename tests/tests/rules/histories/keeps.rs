@@ -209,10 +209,9 @@ impl Model {
         }
     }
 
-    pub(super) fn may_redact(&self, row: &Row, approved: Option<&str>) -> bool {
-        let group = row.subjects.iter().copied().collect();
-        !self.is_kept_for_others(row)
-            && self.is_approved(approved, &group, &[Asked::Erasure, Asked::Rectification])
+    /// No plan of a history is that of a redaction, so where two must agree nobody agreed to one.
+    pub(super) fn may_redact(&self, row: &Row) -> bool {
+        !self.is_kept_for_others(row) && !self.settings.four_eyes
     }
 
     /// Takes records, with whatever speaks of them as far as no rule keeps that, and who is known from nothing
