@@ -139,8 +139,20 @@ fn what_drifted_or_is_held_is_not_done() {
     sandbox.run_with("add", record).ok();
     let drift = sandbox.run("--json --as dana request run r1 --yes").exits(7);
     assert_eq!((&drift.error()["kind"], drift.out.as_str()), (&json!("refused"), ""));
-    let (_, second) = plan(&sandbox, "r1");
+    let (of_second, second) = plan(&sandbox, "r1");
     assert_ne!(first, second);
+    // Another record in the place of one: nothing that is counted changes.
+    sandbox.run("--as dana erase --record m9 --yes").ok();
+    sandbox.run_with("add", record.replace("m9", "m8").replace("more", "less")).ok();
+    sandbox.run("--as dana request run r1 --yes").exits(7);
+    let (of_third, _) = plan(&sandbox, "r1");
+    assert_eq!(of_second["plan"]["records"], of_third["plan"]["records"]);
+    assert_eq!(of_third["plan"]["conversations"], of_second["plan"]["conversations"]);
+    assert!(of_third["plan"]["conversations"]["c1"].as_u64().unwrap() >= 3);
+    assert_ne!(of_second["plan"]["positions"], of_third["plan"]["positions"]);
+    assert_eq!((&of_third["plan"]["classes"], &of_third["plan"]["backups"]), (&json!({}), &json!([])));
+    sandbox.run("--as dana erase --record m8 --yes").ok();
+    sandbox.run_with("add", record).ok();
     for place in ["--subject anna@example.org", "--conversation c1", "--query id:m9"] {
         sandbox.run(&format!("hold place h{} {place} --matter M --ground claims", place.len())).ok();
         let code = format!("h{}", place.len());

@@ -2,9 +2,11 @@
 //! people's records can't be found by cryptography: the plan reads every body for them, before
 //! the keys go.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use roaring::RoaringBitmap;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::erase::alone;
@@ -12,8 +14,8 @@ use crate::erase::details;
 use crate::erase::family;
 use crate::erase::rules;
 use crate::erase::target::{self, Selector};
-use crate::error::Result;
-use crate::id::{Micros, PersonNumber};
+use crate::error::{ErrorKind, Result};
+use crate::id::{Micros, PersonNumber, Seq};
 use crate::index::{Field, Part, People, Segment, SortKey, Term};
 use crate::keyring::pending::{Kept, Target, Waiting};
 use crate::query::exec::{Found, Search};
@@ -36,6 +38,12 @@ pub struct Plan {
     pub what: &'static str,
     /// Records that go, of whatever kind, but for details of acts.
     pub records: u64,
+    /// How many of them each retention class has, by its code; those of none are not in it.
+    pub classes: BTreeMap<String, u64>,
+    /// How many of them each conversation has, as far as they can be read.
+    pub conversations: BTreeMap<String, u64>,
+    /// SHA-256 of their log positions, ascending, each as eight bytes, the high ones first: others have another.
+    pub positions: [u8; 32],
     /// Details of acts that name what goes, this plan's own among them if it left some: they go too. The
     /// certificate counts both as records removed.
     pub details: u64,
@@ -173,6 +181,9 @@ fn count(
     let mut plan = Plan {
         what: selector.what(),
         records: going.saturating_sub(waiting.further.len() as u64),
+        classes: BTreeMap::new(),
+        conversations: BTreeMap::new(),
+        positions: [0; 32],
         details: waiting.further.len() as u64,
         segments: 0,
         journal: false,
@@ -189,7 +200,45 @@ fn count(
         plan.segments += u64::from(touched && i < view.segments.len());
         plan.journal |= touched && i >= view.segments.len();
     }
+    name_what_goes(view, waiting, hits, &mut plan)?;
     Ok(plan)
+}
+
+/// Says what it is that goes, so that a plan of something else is another plan though it counts the same. Details of
+/// acts are none of it: to look at a plan makes some.
+fn name_what_goes(view: &View, waiting: &Waiting, hits: &[RoaringBitmap], plan: &mut Plan) -> Result<()> {
+    let mut positions: Vec<Seq> = Vec::new();
+    for (part, docs) in view.parts().into_iter().zip(hits) {
+        let mut docs = docs.clone();
+        for seq in &waiting.further {
+            if let Some(doc) = part.doc_of(*seq)? {
+                docs.remove(doc);
+            }
+        }
+        positions.extend(part.seqs(&docs)?);
+        for class in view.rules().classes.iter() {
+            let count = part.class_docs(class.class.number)?.intersection_len(&docs);
+            if count > 0 {
+                *plan.classes.entry(class.class.code.clone()).or_default() += count;
+            }
+        }
+        for doc in &docs {
+            let stored = match part.record(doc) {
+                Ok(stored) => Zeroizing::new(stored),
+                // It goes too, and nothing tells where it stood.
+                Err(e) if e.kind() == ErrorKind::Corrupt => continue,
+                Err(e) => return Err(e),
+            };
+            if !stored.conversation.is_empty() {
+                *plan.conversations.entry(stored.conversation.clone()).or_default() += 1;
+            }
+        }
+    }
+    positions.sort_unstable();
+    let mut digest = Sha256::new();
+    positions.iter().for_each(|seq| digest.update(seq.0.to_be_bytes()));
+    plan.positions = digest.finalize().into();
+    Ok(())
 }
 
 /// Mentions found so far: the newest of them, and how many there are.

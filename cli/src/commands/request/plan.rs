@@ -89,7 +89,7 @@ pub(super) fn make(
 ) -> Result<Canonical, Failure> {
     let name = store.name_of(request.person)?.ok_or_else(|| Failure::not_found("no such person"))?;
     let mut plan = Sorted::default();
-    plan.number("version", 1).text("request", code).text("type", request.kind.name());
+    plan.number("version", 2).text("request", code).text("type", request.kind.name());
     plan.number("person", request.person.0).text("does", does(request.kind));
     let (mut holds, mut erasure) = (Vec::new(), None);
     match request.kind {
@@ -97,6 +97,10 @@ pub(super) fn make(
             let planned = store.plan_as(&engine::as_named(global), &Selector::Person(name.clone()))?;
             holds.clone_from(&planned.holds);
             put_erasure(&mut plan, &planned);
+            let published = store.registers();
+            let tables: Vec<String> = published.aggregates.iter().map(|(of, ..)| of.name.clone()).collect();
+            // Tables tell of nobody and stay; of backups this version makes and knows none.
+            plan.texts("aggregates", &tables).texts("backups", &[]);
             plan.texts("disclosures", &disclosures(store, request.person.0));
             plan.put("evidence", evidence(store, &name, request)?);
             erasure = Some(planned);
@@ -129,6 +133,17 @@ fn put_erasure(plan: &mut Sorted, planned: &Plan) {
         line.text("snippet", &clip(&hit.body, SNIPPET_COLUMNS)).finish()
     };
     let mentions: Vec<String> = planned.mentions.iter().map(mention).collect();
+    let counts = |of: &BTreeMap<String, u64>| {
+        let mut line = String::from("{");
+        for (nth, (name, count)) in of.iter().enumerate() {
+            let comma = if nth > 0 { "," } else { "" };
+            line += &format!("{comma}{}:{count}", quote(name));
+        }
+        line + "}"
+    };
+    let positions: String = planned.positions.iter().map(|byte| format!("{byte:02x}")).collect();
+    plan.put("classes", counts(&planned.classes)).put("conversations", counts(&planned.conversations));
+    plan.text("positions", &positions);
     plan.text("what", planned.what).number("records", planned.records).number("people", planned.people);
     plan.number("others_affected", planned.others_affected).number("mention_total", planned.mention_total);
     plan.put("mentions", array(&mentions)).texts("holds", &planned.holds);
