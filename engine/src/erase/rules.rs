@@ -388,6 +388,12 @@ pub fn settle(
 /// How the code of a restriction begins that an erasure left.
 const RESTRICTION: &str = "kept-";
 
+/// Whether only an erasure that is done in part places a hold of this code: by that it is completed later, whoever is
+/// restricted by it.
+pub fn is_own_code(code: &str) -> bool {
+    code.starts_with(RESTRICTION)
+}
+
 /// The erasure that left a restriction, by the code of that.
 pub fn restriction_of(code: &str) -> Option<RequestId> {
     code.strip_prefix(RESTRICTION).and_then(RequestId::parse)

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::erase::rules;
 use crate::error::{Error, Result};
 use crate::id::{PersonNumber, Seq};
 use crate::index::People;
@@ -54,6 +55,14 @@ impl Store {
             if matches!(event, Event::Aggregate(_)) {
                 return Err(Error::invalid("an aggregate is counted where it is published")
                     .hint("`Reading::publish` does both"));
+            }
+            if let Event::Hold(hold::Event::Place(hold)) = event
+                && rules::is_own_code(&hold.code)
+            {
+                return Err(Error::invalid(
+                    "codes that begin with `kept-` are those of erasures done in part",
+                )
+                .hint("give it another code"));
             }
             if let Event::Hold(hold::Event::Place(Hold { scope: Scope::Query { text, at }, .. })) = event {
                 let ast = parse::parse(text, *at)?;

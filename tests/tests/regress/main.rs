@@ -30,6 +30,7 @@ mod reads_beside_an_erasure;
 mod refused_and_known_for_good;
 mod request_id;
 mod reserve_at_each_append;
+mod restriction_by_a_borrowed_code;
 mod restriction_of_who_is_gone;
 mod roll_during_erasure;
 mod shown_behind_an_erasure;
