@@ -185,7 +185,15 @@ mod tests {
             ("search * --sl", &[]),
             (
                 "subject ",
-                &["subject show", "subject link", "subject unlink", "subject add-identifier", "subject help"],
+                &[
+                    "subject show",
+                    "subject link",
+                    "subject unlink",
+                    "subject add-identifier",
+                    "subject rename",
+                    "subject remove-identifier",
+                    "subject help",
+                ],
             ),
             ("subject show ta", &[]),
             ("help sea", &["help search"]),
