@@ -23,9 +23,10 @@ mod ended;
 mod lacking;
 mod named;
 mod rules;
+mod said;
 
 use lacking::Lacking;
-use rules::Said;
+use said::Said;
 
 pub(crate) mod overlays;
 

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::id::{Handle, Micros, PersonNumber, Seq};
 use crate::index::{Batch, BatchEntry, IdHash, Numbered, People, SortKey, Source};
 use crate::ingest::asked::{self, Asked};
+use crate::ingest::customer::Talks;
 use crate::ingest::frame::Records;
 use crate::ingest::made;
 use crate::ingest::past::{Old, Past};
@@ -57,6 +58,8 @@ pub struct Draft<'a, 'r> {
     /// Places of entries by their identity hash.
     ids: HashTable<usize>,
     hasher: DefaultHashBuilder,
+    /// The oldest entries of conversations.
+    pub(super) talks: Talks,
     /// What holds keep, once somebody asks.
     pub(super) keeps: OnceCell<Keeps<'a>>,
     /// Whether who says what is added may see what it is about.
@@ -96,6 +99,7 @@ impl<'a, 'r> Draft<'a, 'r> {
             known: Vec::new(),
             ids: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
+            talks: Talks::default(),
             keeps: OnceCell::new(),
             sees: false,
             refusals: RefCell::default(),
@@ -104,17 +108,16 @@ impl<'a, 'r> Draft<'a, 'r> {
 
     /// What the next batch of a rehearsal must know. The entries are dropped.
     pub fn into_past(mut self) -> Result<Past> {
-        let entries = std::mem::take(&mut self.entries);
         if self.preset == Preset::Customer {
             // Asked for later, it could no longer be found among the entries.
-            for conversation in entries.iter().map(|e| e.record().conversation) {
+            for conversation in self.entries.iter().map(|e| e.record().conversation) {
                 if !self.past.customers.contains_key(conversation) {
-                    let oldest = self.oldest_in(&entries, conversation)?;
+                    let oldest = self.oldest_in(conversation)?;
                     self.past.customers.insert(conversation.to_owned(), oldest);
                 }
             }
         }
-        for entry in entries {
+        for entry in std::mem::take(&mut self.entries) {
             self.past.remember(entry.seq, entry.record());
         }
         Ok(self.past)
@@ -493,11 +496,14 @@ impl<'a, 'r> Draft<'a, 'r> {
         self.past.next_seq =
             seq.next().ok_or_else(|| Error::new(ErrorKind::Unsupported, "no log positions are left"))?;
         let key = SortKey { time: record.time, seq };
-        if let Some(oldest) = self.past.customers.get_mut(record.conversation)
-            && !matches!(record.kind, Kind::Join | Kind::Leave)
-            && oldest.as_ref().is_none_or(|(k, _)| key < *k)
-        {
-            *oldest = Some((key, record.subjects.to_vec()));
+        let mut is_asked = self.preset != Preset::Customer;
+        if !is_asked && let Some(oldest) = self.past.customers.get_mut(record.conversation) {
+            is_asked = true;
+            if !matches!(record.kind, Kind::Join | Kind::Leave)
+                && oldest.as_ref().is_none_or(|(k, _)| key < *k)
+            {
+                *oldest = Some((key, record.subjects.to_vec()));
+            }
         }
         let Self { ids, entries, hasher, .. } = self;
         ids.insert_unique(hasher.hash_one(identity), entries.len(), |i| {
@@ -505,6 +511,9 @@ impl<'a, 'r> Draft<'a, 'r> {
         });
         // The salt is drawn when the whole frame is known.
         entries.push(BatchEntry { seq, held, identity, source });
+        if !is_asked {
+            self.talks.note(&self.entries, self.entries.len() - 1);
+        }
         Ok(seq)
     }
 }

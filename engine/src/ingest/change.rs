@@ -69,7 +69,7 @@ impl Draft<'_, '_> {
                 Some((number, evidence)) if matches!(event, Event::Consent(_)) => {
                     if !consents.contains_key(evidence) {
                         let said = self.view.consents_as_one(*number)?;
-                        consents.insert(*evidence, said.map(|said| (*said).clone()).unwrap_or_default());
+                        consents.insert(*evidence, said.unwrap_or_default());
                     }
                     consents.get(evidence)
                 }

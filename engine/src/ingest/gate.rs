@@ -1,6 +1,8 @@
 //! The gate: what is kept for a purpose that needs consent is taken only where there is one, and what is
 //! said of a held record only where that leaves it as it is.
 
+use std::sync::Arc;
+
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
@@ -41,25 +43,24 @@ impl Draft<'_, '_> {
         if gate == Gate::Open || record.kind == Kind::Delete {
             return Ok(false);
         }
-        let mut missing =
-            missing(self.view, &self.rules, &RecordFacts::from(record), subjects, self.env.clock.now())?;
-        self.add_missing_of_target(record, &mut missing)?;
+        let now = self.env.clock.now();
+        let mut missing = missing(self.view, &self.rules, &RecordFacts::from(record), subjects, now)?;
+        self.add_missing_of_target(record, &mut missing, now)?;
         let facts = Facts { missing_consents: missing, ..Facts::default() };
         if gate == Gate::Quarantine && !record.kind.has_target() {
-            let asked = policy::ask(Action::Append, &facts, self.env.clock.now());
+            let asked = policy::ask(Action::Append, &facts, now);
             if matches!(asked, Err(Ground::Consent { .. })) {
                 return Ok(true);
             }
         }
-        self.decide(Action::Append, &facts).map(|()| false)
+        self.decide(Action::Append, &facts, now).map(|()| false)
     }
 
     /// Adds purposes that are missing for what a record speaks of, and for what that speaks of.
-    fn add_missing_of_target(&self, record: &Record, missing: &mut Vec<String>) -> Result<()> {
+    fn add_missing_of_target(&self, record: &Record, missing: &mut Vec<String>, now: Micros) -> Result<()> {
         if !record.kind.has_target() || self.rules.settings.gate_rules.is_empty() {
             return Ok(());
         }
-        let now = self.env.clock.now();
         let mut next = record.target.as_deref().map(|target| Zeroizing::new(target.to_owned()));
         for _ in 0..CHAIN_MAX {
             let Some(id) = next.take() else { return Ok(()) };
@@ -99,13 +100,14 @@ impl Draft<'_, '_> {
         if of.class & QUARANTINED == 0 {
             return Ok(());
         }
-        let missing = missing_of(self.view, &self.rules, of, self.env.clock.now())?;
-        self.decide(Action::Append, &Facts { missing_consents: missing, ..Facts::default() })
+        let now = self.env.clock.now();
+        let missing = missing_of(self.view, &self.rules, of, now)?;
+        self.decide(Action::Append, &Facts { missing_consents: missing, ..Facts::default() }, now)
     }
 
     /// Asks about one record. A refusal is noted, to become a record itself.
-    fn decide(&self, action: Action, facts: &Facts) -> Result<()> {
-        let ground = match policy::ask(action, facts, self.env.clock.now()) {
+    fn decide(&self, action: Action, facts: &Facts, now: Micros) -> Result<()> {
+        let ground = match policy::ask(action, facts, now) {
             Ok(_) => return Ok(()),
             Err(ground) => ground,
         };
@@ -147,7 +149,7 @@ impl Draft<'_, '_> {
         if !self.sees && holds.iter().any(Placed::restricts) {
             (facts.restricted, facts.asked_by_person) = self.restricted(author, about)?;
         }
-        self.decide(action, &facts)
+        self.decide(action, &facts, self.env.clock.now())
     }
 
     /// Whether somebody had restricted what a record is about, and whether it is she who says it.
@@ -231,7 +233,7 @@ impl Draft<'_, '_> {
 /// Unreadable files.
 pub(crate) fn missing_of(
     view: &View,
-    rules: &Registers,
+    rules: &Arc<Registers>,
     of: &StoredRef<'_>,
     now: Micros,
 ) -> Result<Vec<String>> {
@@ -247,7 +249,7 @@ pub(crate) fn missing_of(
 /// Unreadable files.
 fn missing(
     view: &View,
-    rules: &Registers,
+    rules: &Arc<Registers>,
     facts: &RecordFacts<'_>,
     subjects: impl Iterator<Item = Option<PersonNumber>> + Clone,
     now: Micros,
@@ -274,14 +276,13 @@ fn missing(
 
 fn all_consent(
     view: &View,
-    rules: &Registers,
+    rules: &Arc<Registers>,
     subjects: impl Iterator<Item = Option<PersonNumber>>,
     (purpose, now): (&str, Micros),
 ) -> Result<bool> {
     for subject in subjects {
         let Some(number) = subject else { return Ok(false) };
-        let consents = view.consents_as_one(number)?;
-        if !consents.is_some_and(|consents| consents.holds(purpose, &rules.notices, now)) {
+        if !view.allows(rules, number, purpose, now)? {
             return Ok(false);
         }
     }

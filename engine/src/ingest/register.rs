@@ -88,7 +88,7 @@ fn foresee(state: &State, actor: Option<&str>, events: &[Event]) -> Result<()> {
             if !said.contains_key(&name) {
                 let known =
                     view.number(&name)?.map(|number| view.consents_as_one(number)).transpose()?.flatten();
-                said.insert(name.clone(), known.map(|known| (*known).clone()).unwrap_or_default());
+                said.insert(name.clone(), known.unwrap_or_default());
             }
             let own = said.entry(name).or_default();
             rules.check(event, own, (author, &same), now)?;

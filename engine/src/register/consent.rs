@@ -155,6 +155,14 @@ impl Consents {
         }
     }
 
+    /// Until when there is a consent for a purpose that holds, this instant left out, by these notices;
+    /// [`Micros::MIN`] if there is none.
+    pub fn until(&self, purpose: &str, notices: &Notices) -> Micros {
+        let Some(said) = self.of(purpose).filter(|said| said.deed == Deed::Give) else { return Micros::MIN };
+        let changed = said.notice.as_ref().and_then(|(id, version)| notices.changes_behind(id, *version));
+        [said.expires, changed].into_iter().flatten().min().unwrap_or(Micros::MAX)
+    }
+
     /// Whether an event may happen.
     ///
     /// # Errors
@@ -259,6 +267,10 @@ mod tests {
     }
 
     fn draft(notices: &mut Notices, version: u32, material: bool) {
+        draft_from(notices, version, material, Micros(0));
+    }
+
+    fn draft_from(notices: &mut Notices, version: u32, material: bool, valid_from: Micros) {
         let text = format!("text {version}");
         notices.apply(
             notice::Event::Draft(notice::Text {
@@ -269,7 +281,7 @@ mod tests {
                 hash: notice::hash_of(&text),
                 text,
                 purposes: vec!["support".into()],
-                valid_from: Micros(0),
+                valid_from,
                 material,
             }),
             Micros(0),
@@ -338,6 +350,28 @@ mod tests {
             for (mut all, more) in [(one.clone(), &other), (other.clone(), &one)] {
                 all.join(more);
                 assert_eq!(all.holds("support", &notices, Micros(5)), holds, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn until_when_a_consent_stands_says_when_it_holds() {
+        let (notices, _) = world();
+        let [mut changed, mut to_change] = [world().0, world().0];
+        draft(&mut changed, 2, true);
+        draft_from(&mut to_change, 2, true, Micros(60));
+        for deed in [Deed::Ask, Deed::Give, Deed::Refuse, Deed::Withdraw] {
+            for expires in [None, Some(Micros(100))] {
+                let mut said = Consents::default();
+                said.apply(&Event { expires, ..event(deed, 1) }, Micros(4), Seq(4));
+                let asked = [&notices, &changed, &to_change];
+                let asked = asked.into_iter().flat_map(|n| [9, 59, 60, 99, 100, 101].map(|at| (n, at)));
+                for (notices, at) in asked {
+                    for purpose in ["support", "ads"] {
+                        let holds = said.holds(purpose, notices, Micros(at));
+                        assert_eq!(Micros(at) < said.until(purpose, notices), holds, "{deed:?} {at}");
+                    }
+                }
             }
         }
     }

@@ -153,8 +153,13 @@ impl Notices {
 
     /// Whether a material version behind one is valid at a time.
     pub fn is_changed_since(&self, id: &str, version: u32, now: Micros) -> bool {
+        self.changes_behind(id, version).is_some_and(|at| at <= now)
+    }
+
+    /// From when on a material version behind one is valid, the first of them; past or to come.
+    pub fn changes_behind(&self, id: &str, version: u32) -> Option<Micros> {
         let of = self.0.get(id).into_iter().flat_map(|of| of.range(version.saturating_add(1)..));
-        of.into_iter().any(|(_, v)| v.is_material() && v.has_begun(now))
+        of.filter(|(_, v)| v.is_material()).filter_map(|(_, v)| v.begins()).min()
     }
 
     /// Whether an event may happen. `has_purpose` says which purposes there are.

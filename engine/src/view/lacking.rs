@@ -77,20 +77,19 @@ impl View {
         self.look_at_subjects(&mut found)?;
         let changed = std::mem::take(&mut found.changed);
         for person in changed {
-            let consents = self.consents_as_one(person)?;
-            if consents.is_none() && self.handle(person)?.is_none() {
+            let until = self.consents_until(person, purpose)?;
+            if until.is_none() && self.handle(person)?.is_none() {
                 // One who stands for acts or for evidence is nobody who could consent.
                 continue;
             }
-            let said = consents.as_ref().and_then(|consents| consents.of(purpose));
-            match said.and_then(|said| said.expires) {
-                Some(until) if until > now => found.valid.1 = found.valid.1.min(until),
+            let until = until.unwrap_or(Micros::MIN);
+            let holds = now < until;
+            if holds {
+                found.valid.1 = found.valid.1.min(until);
+            } else {
                 // A clock that is put right may say that it holds still.
-                Some(until) => found.valid.0 = found.valid.0.max(until),
-                None => {}
+                found.valid.0 = found.valid.0.max(until);
             }
-            let holds =
-                consents.as_ref().is_some_and(|consents| consents.holds(purpose, &self.rules.notices, now));
             if holds || !found.people.contains(&person) {
                 found.without.remove(&person);
             } else {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -14,82 +13,7 @@ use crate::register::consent::Consents;
 use crate::register::{Event, Registers, Stamp};
 use crate::view::View;
 
-/// People whose consents are kept at hand, at most.
-const AT_HAND_MAX: usize = 100_000;
-
-/// What people said of purposes, as far as it was asked for since the last erasure.
-#[derive(Default)]
-pub(super) struct Said {
-    /// Who stands for the evidence about whom. Once it is so it stays so until an erasure.
-    evidence: HashMap<PersonNumber, PersonNumber>,
-    /// What was said, by who stands for the evidence.
-    consents: HashMap<PersonNumber, Arc<Consents>>,
-    /// Who is linked to nobody.
-    alone: HashSet<PersonNumber>,
-}
-
 impl View {
-    /// What a living person said of purposes; `None` if nothing is known.
-    ///
-    /// # Errors
-    /// Unreadable files.
-    pub fn consents_of(&self, person: PersonNumber) -> Result<Option<Arc<Consents>>> {
-        let known = {
-            let said = self.said.lock();
-            let evidence = said.evidence.get(&person).copied();
-            evidence.map(|evidence| (evidence, said.consents.get(&evidence).cloned()))
-        };
-        let evidence = match known {
-            Some((_, Some(consents))) => return Ok(Some(consents)),
-            Some((evidence, None)) => evidence,
-            None => match self.evidence_number(person)? {
-                Some(evidence) => evidence,
-                None => return Ok(None),
-            },
-        };
-        let consents = Arc::new(self.consents(evidence)?);
-        let mut said = self.said.lock();
-        if said.consents.len() >= AT_HAND_MAX {
-            *said = Said::default();
-        }
-        said.evidence.insert(person, evidence);
-        said.consents.insert(evidence, Arc::clone(&consents));
-        Ok(Some(consents))
-    }
-
-    /// What a person and whoever is linked to her said of purposes: they are one, and the newest counts.
-    ///
-    /// # Errors
-    /// Unreadable files.
-    pub fn consents_as_one(&self, person: PersonNumber) -> Result<Option<Arc<Consents>>> {
-        if self.said.lock().alone.contains(&person) {
-            return self.consents_of(person);
-        }
-        let linked = self.linked(person)?;
-        if linked.len() == 1 {
-            let mut said = self.said.lock();
-            if said.alone.len() >= AT_HAND_MAX {
-                said.alone.clear();
-            }
-            said.alone.insert(person);
-            drop(said);
-            return self.consents_of(person);
-        }
-        let mut all: Option<Consents> = None;
-        for one in linked {
-            if let Some(consents) = self.consents_of(one)? {
-                all.get_or_insert_with(Consents::default).join(&consents);
-            }
-        }
-        Ok(all.map(Arc::new))
-    }
-
-    /// Forgets what rests on who is linked to whom.
-    pub fn note_links(&mut self) {
-        self.said.get_mut().alone.clear();
-        self.lacking.get_mut().clear();
-    }
-
     /// The state of every register but consents.
     pub const fn rules(&self) -> &Arc<Registers> {
         &self.rules
@@ -112,7 +36,7 @@ impl View {
     pub(super) fn apply_rule(&mut self, stored: &StoredRef<'_>, seq: Seq) -> Result<()> {
         if stored.kind == Kind::Consent {
             let said = self.said.get_mut();
-            stored.subjects.iter().for_each(|number| drop(said.consents.remove(number)));
+            stored.subjects.iter().for_each(|number| said.forget(*number));
             match Event::parse(stored.kind, stored.body)? {
                 Some(Event::Consent(event)) => self.note_said(&event.person),
                 _ => self.lacking.get_mut().clear(),
@@ -121,6 +45,7 @@ impl View {
         }
         if matches!(stored.kind, Kind::Notice | Kind::Purpose) {
             self.lacking.get_mut().clear();
+            self.said.get_mut().forget_standing();
         }
         if let Some(event) = Event::parse(stored.kind, stored.body)? {
             let stamp = Stamp { seq, at: stored.time, author: stored.author };
@@ -257,10 +182,13 @@ impl View {
         let (kind, subject) = (Term::kind(kind), Term::person(Field::Subject, number));
         let mut all = Vec::new();
         for part in self.parts() {
-            if part.frequency(&subject)? == 0 {
+            // Few are about her, and most that there are of the kind are about others.
+            let mut docs = part.postings(&subject)?;
+            if docs.is_empty() {
                 continue;
             }
-            for doc in part.postings(&kind)? & part.postings(&subject)? {
+            part.sift(&kind, true, &mut docs)?;
+            for doc in docs {
                 all.push((part.key(doc)?.seq, Zeroizing::new(part.record(doc)?)));
             }
         }

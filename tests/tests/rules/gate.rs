@@ -13,7 +13,7 @@ use escrowdb::store::{ActOptions, Outcome, Record, Store};
 
 use crate::consents::{START, dana, event, store};
 
-fn set(store: &Store, gate: Gate) {
+pub(crate) fn set(store: &Store, gate: Gate) {
     let rule = GateRule { when: "channel:web".into(), purposes: vec!["support".into()] };
     let change = settings::Event { gate: Some(gate), gate_rules: Some(vec![rule]), ..Default::default() };
     store.change(&dana(), Event::Settings(change)).unwrap();

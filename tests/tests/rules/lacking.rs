@@ -1,5 +1,5 @@
-//! Who reads for a purpose sees whoever consents in that moment: what is remembered between questions is what would be
-//! found anew, whatever came in between.
+//! Who reads for a purpose sees whoever consents in that moment, and the gate lets in what they allow: what is remembered
+//! between questions, and between records, is what would be found anew, whatever came in between.
 
 #![allow(clippy::unwrap_used, reason = "what can't go on is a failed test")]
 
@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use escrowdb::id::Micros;
 use escrowdb::register::Event;
 use escrowdb::register::consent::Deed;
+use escrowdb::register::settings::Gate;
 use escrowdb::session::Session;
-use escrowdb::store::{EraseOptions, Record, Selector};
+use escrowdb::store::{EraseOptions, Outcome, Record, Selector};
 use escrowdb_tests::rng::Rng;
 
 use super::consents::{START, dana, event, publish, store};
+use super::gate::set;
 
 #[derive(Clone, Copy, Default)]
 struct Said {
@@ -23,22 +25,34 @@ struct Said {
 
 #[test]
 fn what_is_remembered_is_what_would_be_found_anew() {
-    let (mut seen, mut most) = (0, 0);
+    let (mut seen, mut most, mut asked) = (0, 0, [0; 2]);
     for seed in 0..12 {
         let (_disk, clock, store) = store();
         let mut rng = Rng::new(seed);
         let mut now = START;
         let mut people: BTreeMap<String, Said> = BTreeMap::new();
         let (mut version, mut asked_from) = (1, 1);
+        set(&store, Gate::Refuse);
         let reading = store.session(Session::new().actor("dana").purpose("support"));
         for step in 0..120 {
             let who = format!("p{}", rng.below(6));
             let said = people.entry(who.clone()).or_default();
             match rng.below(14) {
                 0..=4 => {
-                    let record = Record::new("c", who.as_str(), Micros(START), "x").id(format!("m{step}"));
-                    store.append(&[record]).unwrap();
-                    said.records += 1;
+                    // The gate asks about what comes over the web; twice, so that once it is remembered.
+                    let is_web = rng.below(2) == 0;
+                    let channel = if is_web { "web" } else { "phone" };
+                    let record = |id: String| {
+                        Record::new("c", who.as_str(), Micros(START), "x").id(id).channel(channel)
+                    };
+                    let records = [record(format!("m{step}")), record(format!("n{step}"))];
+                    let holds = said.consents.is_some_and(|(until, v)| until > now && v >= asked_from);
+                    for outcome in store.append(&records).unwrap() {
+                        let is_added = matches!(outcome, Outcome::Added(_));
+                        assert_eq!(is_added, !is_web || holds, "seed {seed}, step {step}: {outcome:?}");
+                        said.records += u64::from(is_added);
+                    }
+                    asked[usize::from(holds)] += usize::from(is_web);
                 }
                 5..=7 => {
                     let until = (rng.below(2) == 0).then(|| now + 5 * Micros::DAY);
@@ -78,5 +92,5 @@ fn what_is_remembered_is_what_would_be_found_anew() {
             most = most.max(wanted);
         }
     }
-    assert!(seen > 300 && most > 10, "{seen} {most}");
+    assert!(seen > 300 && most > 10 && asked.iter().all(|n| *n > 50), "{seen} {most} {asked:?}");
 }
