@@ -120,7 +120,7 @@ pub(super) fn about(mut numbers: Vec<u64>, many: bool) -> About {
 }
 
 /// People that a disclosure names at most.
-const PEOPLE_MAX: usize = 1000;
+pub(super) const PEOPLE_MAX: usize = 1000;
 
 fn list(global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;

@@ -11,7 +11,7 @@ fn list(sandbox: &Sandbox) -> Vec<Value> {
 }
 
 #[test]
-fn an_export_for_a_recipient_is_registered() {
+fn every_export_is_registered() {
     let sandbox = Sandbox::with_sample();
     let line = "--json export --subject anna@example.org --recipient lawyers --expires 2099-01-31 --output e";
     let made = sandbox.run(line).ok().lines().remove(0);
@@ -23,10 +23,16 @@ fn an_export_for_a_recipient_is_registered() {
         (&made["disclosure"], &json!("lawyers"), &json!("anna@example.org"), &made["count"], &json!(true))
     );
     assert_eq!((&of["sha256"], &of["expires"]), (&made["sha256"], &json!("2099-01-31T00:00:00Z")));
-    // Without a recipient nothing is registered, and nothing said of it.
+    // Also where nobody said who gets it, and where nothing is signed.
     let plain = sandbox.run("--json export --query * --output f").ok().lines().remove(0);
-    assert!(plain.get("disclosure").is_none());
-    assert_eq!(list(&sandbox).len(), 1);
+    let unsigned = "--json export --query * --unsigned --expires 2099-01-01 --output u";
+    let unsigned = sandbox.run(unsigned).ok().lines().remove(0);
+    let all = list(&sandbox);
+    assert_eq!(all.len(), 3);
+    for (made, expires) in [(&plain, json!(null)), (&unsigned, json!("2099-01-01T00:00:00Z"))] {
+        let of = all.iter().find(|of| of["code"] == made["disclosure"]).unwrap();
+        assert_eq!((&of["recipient"], &of["expires"]), (&json!("not named"), &expires));
+    }
     // Those in it, by number; the same bytes again under another code.
     let twice = "--json export --conversation c2 --recipient lawyers --output g";
     let (first, again) = (sandbox.run(twice).ok(), sandbox.run(twice).ok());
@@ -34,8 +40,7 @@ fn an_export_for_a_recipient_is_registered() {
     assert_eq!(code(&again), format!("{}-2", code(&first)));
     assert!(sandbox.run("export --query * --recipient court --output h").ok().out.contains("disclosure"));
     let about: Vec<_> = list(&sandbox).into_iter().map(|of| of["about"].clone()).collect();
-    assert!(about.contains(&json!("bob@example.org")) && about.contains(&json!("2 people")), "{about:?}");
-    sandbox.run("export --query * --expires 2099-01-01 --output i").exits(2);
+    assert!(about.contains(&json!("anna@example.org")) && about.contains(&json!("3 people")), "{about:?}");
     sandbox.run("export --query * --recipient a --expires 2001-01-01 --output i").exits(2);
     assert!(!sandbox.has("i"));
 }

@@ -13,6 +13,7 @@ use crate::commands::demo::answers::Answers;
 use crate::commands::demo::chat::{AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
 use crate::commands::demo::proof::Objects;
 use crate::commands::demo::scan::{Needles, Seen};
+use crate::commands::export::given::Register;
 use crate::commands::export::{Target, subject_query, write_jsonl};
 use crate::commands::import::{Rejects, import};
 use crate::commands::lines::Lines;
@@ -193,7 +194,15 @@ impl<'a> Demo<'a> {
         let reading = engine::session(&self.store, &Default::default());
         let target = Target::new(&self.place.export, |file| self.place.outside(file))?;
         let asked = (Asked::Subject(her().email.to_owned()), Some(reading.person(her().email)?.handle));
-        let summary = write_jsonl(&target, &reading, asked, &subject_query(her().email))?;
+        let query = &subject_query(her().email);
+        let register = &Register {
+            store: &self.store,
+            global: &Global::default(),
+            query,
+            recipient: Some("the person herself"),
+            expires: None,
+        };
+        let summary = write_jsonl(&target, &reading, asked, register)?;
         let found =
             needles().count(&fs::read(&self.place.export).map_err(|e| Failure::io("read the export", e))?);
         if found == 0 {

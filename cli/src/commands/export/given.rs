@@ -1,64 +1,78 @@
-//! What is given away is registered: who has it, and whose records it holds.
+//! Every export is registered before it takes its name: who has it, and whose records it holds.
 
-use escrowdb::export::Others;
+use escrowdb::export::{Asked, Others};
 use escrowdb::id::Micros;
 use escrowdb::register::Event;
 use escrowdb::register::disclosure::{self, About, Given};
 
 use crate::args::Global;
-use crate::commands::disclosure::about;
+use crate::commands::disclosure::{PEOPLE_MAX, about};
 use crate::commands::register;
 use crate::engine::{Reading, Store};
 use crate::exit::Failure;
 
-use super::{Args, Made};
+use super::Made;
 
-/// Whose records are in an export, by identifier; `None` if that may be anybody.
-pub(super) fn people(args: &Args, reading: &Reading, query: &str) -> Result<Option<Vec<String>>, Failure> {
-    match (&args.subject, args.others) {
-        // What others wrote stands there as it is.
-        (Some(_), Some(Others::Included)) => Ok(None),
-        (Some(subject), _) => Ok(Some(vec![subject.clone()])),
-        _ => Ok(Some(reading.facet(query, "subject")?.into_iter().map(|(name, _)| name).collect())),
-    }
+/// Who has what nobody said that he gets it: whoever called the program.
+const NOBODY_NAMED: &str = "not named";
+
+/// How exports are registered.
+pub(crate) struct Register<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) global: &'a Global,
+    /// The query for what is exported.
+    pub(crate) query: &'a str,
+    pub(crate) recipient: Option<&'a str>,
+    pub(crate) expires: Option<Micros>,
 }
 
-/// Registers an export under the beginning of its digest. Answers the code.
-pub(super) fn register(
-    store: &Store,
-    global: &Global,
-    made: &Made,
-    people: Option<Vec<String>>,
-    (recipient, expires): (&str, Option<Micros>),
-) -> Result<String, Failure> {
-    let about = match people {
-        None => About::Many,
-        Some(names) => {
-            let mut numbers = Vec::new();
-            for name in names {
-                numbers.push(store.number_of(&name)?.0);
+impl Register<'_> {
+    /// Registers an export under the beginning of its digest. Answers the code.
+    pub(super) fn register(&self, made: &Made, reading: &Reading) -> Result<String, Failure> {
+        let about = self.about(made, reading)?;
+        let digest = made.sha256();
+        let registers = self.store.registers();
+        let short = digest.get(..CODE_LEN).unwrap_or(&digest);
+        // The same bytes may be given to several.
+        let mut codes = (1u32..).map(|n| if n == 1 { short.to_owned() } else { format!("{short}-{n}") });
+        let free = codes.find(|code| registers.disclosures.get(code).is_none());
+        let code = free.unwrap_or_else(|| short.to_owned());
+        let given = Given {
+            code: code.clone(),
+            about,
+            records: made.count,
+            format: made.format.clone(),
+            digest,
+            recipient: self.recipient.unwrap_or(NOBODY_NAMED).to_owned(),
+            expires: self.expires,
+        };
+        register::change(self.store, self.global, Event::Disclosure(disclosure::Event::Give(given)))?;
+        Ok(code)
+    }
+
+    /// Whose records are in it.
+    fn about(&self, made: &Made, reading: &Reading) -> Result<About, Failure> {
+        let names = match (&made.asked, &made.terms.package) {
+            // What others wrote stands there as it is.
+            (Asked::Subject(_), Some(package)) if package.others == Others::Included => {
+                return Ok(About::Many);
             }
-            about(numbers, false)
-        }
-    };
-    let digest = made.sha256();
-    let registers = store.registers();
-    let short = digest.get(..CODE_LEN).unwrap_or(&digest);
-    // The same bytes may be given to several.
-    let mut codes = (1u32..).map(|n| if n == 1 { short.to_owned() } else { format!("{short}-{n}") });
-    let free = codes.find(|code| registers.disclosures.get(code).is_none());
-    let code = free.unwrap_or_else(|| short.to_owned());
-    let given = Given {
-        code: code.clone(),
-        about,
-        records: made.count,
-        format: made.format.clone(),
-        digest,
-        recipient: recipient.to_owned(),
-        expires,
-    };
-    register::change(store, global, Event::Disclosure(disclosure::Event::Give(given)))?;
-    Ok(code)
+            (Asked::Subject(subject), _) => vec![subject.clone()],
+            _ => {
+                let mut names = Vec::new();
+                for field in ["subject", "author"] {
+                    let found = reading.facet(self.query, field)?;
+                    if found.len() > PEOPLE_MAX {
+                        return Ok(About::Many);
+                    }
+                    names.extend(found.into_iter().map(|(name, _)| name));
+                }
+                names
+            }
+        };
+        let numbers: Result<_, _> = names.iter().map(|name| Ok(self.store.number_of(name)?.0)).collect();
+        numbers.map(|numbers| about(numbers, false))
+    }
 }
 
 /// Digits of a digest in a code.

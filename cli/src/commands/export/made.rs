@@ -27,7 +27,7 @@ pub(crate) struct Made {
     pub(crate) proof: Option<u64>,
     /// Positions of the log that the checkpoint counts, if one was signed.
     pub(crate) size: Option<u64>,
-    /// Code under which it is registered, if it is given to somebody.
+    /// Code under which it is registered; an unsigned one may not be.
     pub(crate) disclosure: Option<String>,
 }
 
@@ -75,8 +75,9 @@ impl Made {
                 text += &format!(", {count} {}", section.name());
             }
         }
-        if let Some(code) = &self.disclosure {
-            text += &format!("; registered as disclosure {code}");
+        match &self.disclosure {
+            Some(code) => text += &format!("; registered as disclosure {code}"),
+            None => text += "; NOT registered, for the store takes no record: note by hand who has it",
         }
         text
     }

@@ -9,6 +9,7 @@ use escrowdb::record::Kind;
 use crate::args::Global;
 use crate::commands::export::access::Access;
 use crate::commands::export::crypt::Recipients;
+use crate::commands::export::given::Register;
 use crate::commands::export::write::{Each, Job, Records};
 use crate::commands::register;
 use crate::engine::{self, Exported, Reading};
@@ -22,7 +23,7 @@ pub(crate) mod crypt;
 mod csv;
 mod foreword;
 mod form;
-mod given;
+pub(crate) mod given;
 mod html;
 mod made;
 mod told;
@@ -71,15 +72,15 @@ pub(crate) struct Args {
     /// Encrypt to the public keys in a file, one a line.
     #[arg(long, value_name = "FILE")]
     to_file: Vec<PathBuf>,
-    /// Register that it is given to somebody: `escrow disclosure list` shows it, and so do plans of later
-    /// erasures.
+    /// To whom it is given. Every export is registered: `escrow disclosure list` shows it, and so do plans of
+    /// later erasures until it is destroyed.
     #[arg(long, value_name = "R")]
     recipient: Option<String>,
     /// Where it goes, by law. Outside of the store's region that needs --transfer-basis. Default: it stays where
     /// this program runs.
     #[arg(long, value_name = "R")]
     to_region: Option<String>,
-    /// When the recipient must have destroyed it.
+    /// When whoever has it must have destroyed it.
     #[arg(long, value_name = "DATE", value_parser = register::instant)]
     expires: Option<Micros>,
     /// The file; FILE.manifest.json and FILE.proof are written beside it, with
@@ -111,9 +112,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
     } else {
         Target::sealed(&args.output, place)?
     };
-    if args.expires.is_some() && args.recipient.is_none() {
-        return Err(Failure::usage("--expires is about what is given away").hint("use it with --recipient R"));
-    }
     if args.recipient.as_ref().is_some_and(|who| who.trim().is_empty())
         || args.expires.is_some_and(|at| at <= register::now())
     {
@@ -150,17 +148,19 @@ fn make(args: &Args, global: &Global, target: &Target, recipients: &Recipients) 
     let mut each = |source: &Records, each: &mut Each| {
         if is_package { package(source, &query, each) } else { records(args, source, by_conversation, each) }
     };
-    let job = Job { target, format: &args.format, asked, handle, access, recipients };
-    let mut made = if args.unsigned {
-        write::unsigned(job, &reading, &mut each)?
-    } else {
-        write::signed(job, &reading, &mut each)?
+    let register = &Register {
+        store: &store,
+        global,
+        query: &query,
+        recipient: args.recipient.as_deref(),
+        expires: args.expires,
     };
-    if let Some(recipient) = &args.recipient {
-        let people = given::people(args, &reading, &query)?;
-        made.disclosure = Some(given::register(&store, global, &made, people, (recipient, args.expires))?);
+    let job = Job { target, format: &args.format, asked, handle, access, recipients, register };
+    if args.unsigned {
+        write::unsigned(job, &reading, &mut each)
+    } else {
+        write::signed(job, &reading, &mut each)
     }
-    Ok(made)
 }
 
 /// What is asked for, as the manifest says it; people by their handle too.
@@ -177,17 +177,18 @@ pub(crate) fn write_jsonl(
     target: &Target,
     reading: &Reading,
     asked: (Asked, Option<Handle>),
-    query: &str,
+    register: &Register,
 ) -> Result<Made, Failure> {
     let what = match &asked.0 {
         Asked::Subject(identifier) => Exported::Person(identifier),
         Asked::Conversation(name) => Exported::Conversation(name),
         _ => Exported::Query,
     };
+    let query = register.query;
     let reading = &reading.exporting(what, query)?;
     let (asked, handle) = asked;
     let recipients = &Recipients::default();
-    let job = Job { target, format: "jsonl", asked, handle, access: None, recipients };
+    let job = Job { target, format: "jsonl", asked, handle, access: None, recipients, register };
     write::signed(job, reading, &mut |source, each| source.each(query, each))
 }
 

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use crate::commands::export::access::{Access, Shown};
 use crate::commands::export::crypt::{self, Recipients, Sink};
 use crate::commands::export::form::{self, About, Form};
+use crate::commands::export::given::Register;
 use crate::commands::export::made::Made;
 use crate::durable::{DurableFile, Written};
 use crate::engine::{self, Hit, Order, Reading, SearchOptions};
@@ -38,6 +39,7 @@ pub(super) struct Job<'a> {
     /// Of an access package.
     pub(super) access: Option<Access>,
     pub(super) recipients: &'a Recipients,
+    pub(super) register: &'a Register<'a>,
 }
 
 impl Job<'_> {
@@ -272,9 +274,11 @@ pub(super) fn unsigned(mut job: Job, reading: &Reading, source: &mut Source) -> 
     let mut form = job.form(at)?;
     let count = fill(&mut file, &mut *form, &Records::Now(reading), &mut job.access, source, |_| Ok(()))?;
     let (file, digest) = file.sync()?;
-    let made = job.made(count, digest, at);
+    let mut made = job.made(count, digest, at);
     manifest.put(&(made.unsigned(&target.name(&target.file)) + "\n"))?;
     let (manifest, _) = manifest.sync()?;
+    // A log that is damaged may take nothing: what can't be registered says so.
+    made.disclosure = job.register.register(&made, reading).ok();
     remove_stale(&target.proof)?;
     file.publish()?;
     manifest.publish()?;
@@ -337,8 +341,9 @@ pub(super) fn signed(mut job: Job, reading: &Reading, source: &mut Source) -> Re
         checkpoint: snapshot.checkpoint().clone(),
     };
     manifest.put(&snapshot.sign(&says.session(reading.session()))?)?;
-    // All are on the disk before one takes the place of an older one.
+    // All are on the disk before one takes the place of an older one, and registered before anybody has them.
     let (manifest, _) = manifest.sync()?;
+    made.disclosure = Some(job.register.register(&made, reading)?);
     file.publish()?;
     proof_file.publish()?;
     manifest.publish()?;
