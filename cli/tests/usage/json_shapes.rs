@@ -188,7 +188,7 @@ fn evidence_has_its_members() {
     has("checkpoint --since kept --output steps", "checkpoint cosigned origin proof root since size");
     has("checkpoint --tiles web", "checkpoint cosigned origin root size tiles");
     has("proof m1 --output p", "id proof seq size");
-    has("export --conversation c1 --output e", "bytes count file proof_bytes sha256 signed size");
+    has("export --conversation c1 --output e", "bytes count disclosure file proof_bytes sha256 signed size");
     let certificate = has(
         "erase --subject anna@example.org --yes --certificate c",
         "approvers backups basis committed destroyed destroyed_not_later_than does_not_prove epoch erased handles \
