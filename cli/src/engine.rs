@@ -15,8 +15,8 @@ use escrowdb::session::Session;
 pub(crate) use escrowdb::store::{
     ActOptions, ActView, Agreed, Around, AuditRules, Certificate, ClassReport, EraseOptions, Exported,
     ForReview, GivenUpBy, Hit, InQuarantine, Level, Loss, Order, Outcome, PersonView, Plan, Preset,
-    Quarantined, Reading, Redaction, RedactionPlan, RetentionReport, SealedObject, SearchOptions, Selector,
-    Share, Store, TakenBack, Threaded, VerifyOptions,
+    Quarantined, Reading, Redaction, RedactionPlan, RequestPlan, RetentionReport, SealedObject,
+    SearchOptions, Selector, Share, Store, TakenBack, Threaded, VerifyOptions,
 };
 use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};

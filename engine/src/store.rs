@@ -27,10 +27,12 @@ mod builder;
 mod evidence;
 mod names;
 mod redact;
+mod requests;
 mod retention;
 mod rules;
 
 pub use builder::Builder;
+pub use requests::RequestPlan;
 
 pub use crate::compact::{CompactOptions, CompactReport, Space};
 pub use crate::erase::redact::{Agreed, Plan as RedactionPlan};
@@ -240,9 +242,10 @@ impl Store {
     /// store together with every key that exists tells anything of it.
     ///
     /// # Errors
-    /// *Not found*, *busy* while it is being erased already, *refused* by a rule, *no space* (the
-    /// request is kept and done by the next erasure or opening).
+    /// *Not found*, *busy* while it is being erased already, *refused* by a rule, or because it is not what was planned
+    /// for the request that it names, *no space* (the request is kept and done by the next erasure or opening).
     pub fn erase(&self, selector: &Selector, options: &EraseOptions) -> Result<Certificate> {
+        self.check_erasure(selector, options)?;
         crate::erase::erase(&self.state, &self.queue, selector, options)
     }
 

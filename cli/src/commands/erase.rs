@@ -4,7 +4,6 @@ use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::commands::certified::{self, Certified};
-use crate::commands::request;
 use crate::engine::{self, Plan, Selector};
 use crate::exit::Failure;
 use crate::json::{Object, array};
@@ -59,12 +58,6 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         confirm(&store.plan_as(&engine::as_named(global), &selector)?, name)?;
     }
     let before = certified::done_before(&store, args.certified.request_id)?;
-    if let (None, Some(code)) = (&before, &args.certified.approved)
-        && store.registers().settings.four_eyes
-        && args.subject.is_some()
-    {
-        request::check_drift(&store, global, code)?;
-    }
     // Before anything is destroyed: is there a place for the certificate?
     let file = certified::file(place.as_ref())?;
     let options = args.certified.options(global, args.with_evidence);

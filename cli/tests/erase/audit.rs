@@ -50,6 +50,7 @@ fn what_is_done_is_recorded_at_once() {
             ("opened", "conversation", Some("dana")),
             ("opened", "person", None),
             ("exported", "conversation", Some("eve")),
+            ("disclosure", "disclosure", Some("eve")),
             ("opened", "plan", None),
         ]
     );

@@ -39,6 +39,14 @@ pub struct Said {
     pub history: Vec<(Seq, String, Micros, consent::Event)>,
 }
 
+impl Said {
+    /// Purposes for which she has consented.
+    pub fn given(&self) -> impl Iterator<Item = &str> {
+        let given = self.consents.iter().filter(|(_, said)| said.deed == consent::Deed::Give);
+        given.map(|(code, _)| code)
+    }
+}
+
 /// Changes registers, all of `events` or none. Answers where they stand in the log.
 ///
 /// # Errors

@@ -53,6 +53,7 @@ impl Store {
         to: Option<&str>,
     ) -> Result<Agreed> {
         let agreed = redact::name_to_approve(&self.state, (from, to), code)?;
-        self.plan_for(session, code, agreed)
+        self.plan_for(session, code, &agreed)?;
+        Ok(agreed)
     }
 }

@@ -2,7 +2,6 @@
 
 use crate::erase::redact::{self, Agreed};
 use crate::error::{ErrorKind, Result};
-use crate::register::{Event, request};
 use crate::session::Session;
 use crate::store::{Certificate, Deed, Detail, DetailField, EraseOptions, Redaction, RedactionPlan, Store};
 
@@ -55,12 +54,7 @@ impl Store {
             let (view, reading) = (self.state.view.read(), self.session(session.clone()));
             redact::to_approve(&view, redaction, code, &*reading.mask_beside_quarantine(&view)?)?
         };
-        self.plan_for(session, code, agreed)
-    }
-
-    pub(super) fn plan_for(&self, session: &Session, code: &str, agreed: Agreed) -> Result<Agreed> {
-        let event = request::Step::Plan { hash: agreed.hash.clone() };
-        self.change(session, Event::Request(request::Event { request: code.to_owned(), event }))?;
+        self.plan_for(session, code, &agreed)?;
         Ok(agreed)
     }
 }

@@ -173,6 +173,11 @@ const CHANGES: &[Change] = &[
     ("redacted in a segment", |store| redact(store, "m2", 1)),
     ("new records", |store| add(store, &[say("m5", "cleo", "c3", "my card is 4111 1111 too")])),
     ("redacted in the journal", |store| redact(store, "m5", 2)),
+    ("planned as it is", |store| assert!(store.plan_request(&dana(), "r1").unwrap().erasure.is_some())),
+    ("that approved", |store| {
+        let hash = store.registers().requests.get("r1").unwrap().plan.clone().unwrap();
+        step(store, &kim(), Step::Approve { hash });
+    }),
     ("erased in part", |store| {
         let options = EraseOptions {
             request: Some(RequestId([3; 16])),

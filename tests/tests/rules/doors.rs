@@ -43,7 +43,7 @@ enum Does {
 }
 
 /// The public functions of a store.
-const DOORS: [(&str, Does); 63] = [
+const DOORS: [(&str, Does); 66] = [
     ("add_identifier", Does::Asks(&[Action::AddIdentifier])),
     ("add_identifier_as", Does::Asks(&[Action::AddIdentifier])),
     ("advance", Does::Nothing),
@@ -84,6 +84,9 @@ const DOORS: [(&str, Does); 63] = [
     ("plan_name_for", Does::Nothing),
     ("plan_redaction", Does::Nothing),
     ("plan_redaction_for", Does::Nothing),
+    ("plan_request", Does::Nothing),
+    ("check_planned", Does::Nothing),
+    ("disclosures_about", Does::Nothing),
     ("records_of_class", Does::Nothing),
     ("redact", Does::Asks(&[Action::Redact])),
     ("registers", Does::Nothing),

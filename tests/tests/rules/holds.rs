@@ -217,11 +217,22 @@ fn two_must_agree_where_the_store_says_so() {
     let receive = Step::Receive { kind: Kind::Erasure, person: number, received, channel: "mail".into() };
     step("dana", receive).unwrap();
     step("dana", Step::Identify { method: "passport".into() }).unwrap();
-    let hash = "ab".repeat(32);
-    step("dana", Step::Plan { hash: hash.clone() }).unwrap();
+    // A plan of something else, which is agreed to, is none of this.
+    let other = "ab".repeat(32);
     let options = EraseOptions { approved: Some("r1".into()), ..EraseOptions::default() };
+    step("dana", Step::Plan { hash: other.clone() }).unwrap();
+    step("kim", Step::Approve { hash: other }).unwrap();
+    assert_eq!(store.erase(&anna, &options).err().unwrap().kind(), ErrorKind::Refused);
+    let hash = store.plan_request(&Session::new().actor("dana"), "r1").unwrap().agreed.hash;
     assert_eq!(store.erase(&anna, &options).err().unwrap().kind(), ErrorKind::Refused);
     assert_eq!(step("dana", Step::Approve { hash: hash.clone() }).unwrap_err().kind(), ErrorKind::Refused);
+    step("kim", Step::Approve { hash }).unwrap();
+    // Nor is what came in since.
+    store
+        .append(&[Record::new("c1", "anna", Micros(START), "one more thing").id("m9").subject("anna")])
+        .unwrap();
+    assert_eq!(store.erase(&anna, &options).err().unwrap().kind(), ErrorKind::Refused);
+    let hash = store.plan_request(&Session::new().actor("dana"), "r1").unwrap().agreed.hash;
     step("kim", Step::Approve { hash }).unwrap();
     // It was approved for her, and for nobody else.
     let others = [Selector::Person("ben".into()), Selector::Conversation("c1".into())];

@@ -175,14 +175,6 @@ fn known(store: &Store, code: &str) -> Result<Request, Failure> {
     store.registers().requests.get(code).cloned().ok_or_else(|| Failure::not_found("no such request"))
 }
 
-/// An erasure that answers a request must be what was planned for it, as that of `escrow request run`.
-///
-/// # Errors
-/// *Refused* if what would be done is another now; *not found* for a request that is none.
-pub(crate) fn check_drift(store: &Store, global: &Global, code: &str) -> Result<(), Failure> {
-    run::same_as_planned(store, global, code, &known(store, code)?)
-}
-
 fn receive(args: &Receive, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let store = engine::open(global)?;
     let receive = Step::Receive {

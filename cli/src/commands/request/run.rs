@@ -5,12 +5,13 @@ use escrowdb::register::consent::{self, Deed};
 use escrowdb::register::hold::{Effect, Hold, Scope};
 use escrowdb::register::request::{Kind, Request, State, Step};
 use escrowdb::register::{self as registers, hold};
+use escrowdb::store::Who;
 use escrowdb::{Error, ErrorKind};
 use sha2::{Digest as _, Sha256};
 
 use crate::args::Global;
 use crate::commands::register;
-use crate::commands::request::{Run, plan};
+use crate::commands::request::Run;
 use crate::engine::{self, EraseOptions, Selector, Store};
 use crate::exit::Failure;
 use crate::json::Object;
@@ -30,10 +31,12 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
     if request.kind == Kind::Erasure && store.erasure(id(&args.code, &request))?.is_some() {
         return fulfil_erasure(&store, args, &request, global, out);
     }
-    same_as_planned(&store, global, &args.code, &request)?;
-    // An erasure asks the rules itself, and leaves the request as it is where they refuse it.
-    if request.state != State::Running && request.kind != Kind::Erasure {
-        super::step(&store, global, &args.code, Step::Run)?;
+    // An erasure asks whether it is what was planned, and the rules, and leaves the request as it is where they refuse it.
+    if request.kind != Kind::Erasure {
+        store.check_planned(&engine::as_named(global), &args.code)?;
+        if request.state != State::Running {
+            super::step(&store, global, &args.code, Step::Run)?;
+        }
     }
     match request.kind {
         Kind::Erasure => fulfil_erasure(&store, args, &request, global, out),
@@ -51,25 +54,6 @@ pub(super) fn run(args: &Run, global: &Global, out: &mut Out) -> Result<(), Fail
         Kind::Restriction | Kind::Objection => restrict(&store, &args.code, &request, global, out),
         Kind::Withdrawal => withdraw(&store, &args.code, &request, global, out),
     }
-}
-
-/// What would be done now must be what was planned, and approved.
-pub(super) fn same_as_planned(
-    store: &Store,
-    global: &Global,
-    code: &str,
-    request: &Request,
-) -> Result<(), Failure> {
-    let Some(agreed) = &request.plan else {
-        return Err(refused_with("nothing is planned yet", "`escrow request plan` makes a plan"));
-    };
-    if plan::make(store, global, code, request)?.hash != *agreed {
-        return Err(refused_with(
-            "what would be done is not what was planned any more",
-            "plan anew, and have that approved: `escrow request plan`",
-        ));
-    }
-    Ok(())
 }
 
 /// The name of the erasure: always the same of a request, so that to run it again repeats the answer.
@@ -92,13 +76,15 @@ fn fulfil_erasure(
     out: &mut Out,
 ) -> Result<(), Failure> {
     let id = id(&args.code, request);
-    let disclosures = plan::disclosures(store, request.person.0);
+    let disclosures = store.disclosures_about(request.person)?;
     let certificate = match store.name_of(request.person)? {
         Some(name) => {
             let options = EraseOptions {
                 basis: args.basis,
                 request: Some(id),
                 actor: global.actor.clone(),
+                purpose: global.purpose.clone(),
+                case: global.case.clone(),
                 approved: Some(args.code.clone()),
                 ..EraseOptions::default()
             };
@@ -167,7 +153,8 @@ fn withdraw(
     let Some(person) = store.name_of(request.person)? else {
         return Err(Failure::not_found("no such person"));
     };
-    let purposes = plan::given(store, &person)?;
+    let said = store.consents(&Who::Identifier(person.clone()))?;
+    let purposes: Vec<_> = said.given().map(str::to_owned).collect();
     if purposes.is_empty() {
         return Err(refused("no consent was given that could be withdrawn"));
     }
@@ -200,8 +187,4 @@ fn finish(
 
 fn refused(what: &str) -> Failure {
     Error::new(ErrorKind::Refused, what).into()
-}
-
-fn refused_with(what: &str, hint: &str) -> Failure {
-    Error::new(ErrorKind::Refused, what).hint(hint).into()
 }

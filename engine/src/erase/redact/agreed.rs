@@ -71,7 +71,8 @@ impl Agreed {
         Ok(Self::new(plan))
     }
 
-    fn new(plan: String) -> Self {
+    /// A plan in its one form.
+    pub(crate) fn new(plan: String) -> Self {
         let hash = hex(&Sha256::digest(plan.as_bytes()));
         Self { plan, hash }
     }

@@ -268,8 +268,20 @@ impl History {
                 Step::Receive { kind, person: PersonNumber(number), received, channel: "mail".into() }
             }
             6..9 => Step::Identify { method: "call back".into() },
-            9..12 => Step::Plan { hash: hash(self.rng.below(2)) },
-            12..15 => Step::Approve { hash: hash(self.rng.below(2)) },
+            9..12 => {
+                // What would really be done, which is registered twice then, or the hash of something else.
+                let real =
+                    self.rng.chance(70).then(|| self.store().plan_request(&Self::session("dana"), &code));
+                match real {
+                    Some(Ok(plan)) => Step::Plan { hash: plan.agreed.hash },
+                    _ => Step::Plan { hash: hash(self.rng.below(2)) },
+                }
+            }
+            12..15 => {
+                let planned = self.model.requests.get(&code).and_then(|request| request.plan.clone());
+                let other = hash(self.rng.below(2));
+                Step::Approve { hash: planned.filter(|_| self.rng.chance(80)).unwrap_or(other) }
+            }
             15 => Step::Run,
             // A month is 28 to 31 days.
             16 if age.is_some_and(|age| (27 * DAY..32 * DAY).contains(&age)) => return,

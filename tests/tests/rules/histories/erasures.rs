@@ -37,6 +37,16 @@ impl History {
         if !self.model.is_approved(options.approved.as_deref(), &group, &[Asked::Erasure]) {
             verdict = Verdict::Refused;
         }
+        if let Some(code) = &options.approved {
+            let of = &self.model.requests[code];
+            let is_hers = of.kind == Asked::Erasure && group.contains(&of.person);
+            let as_planned = is_hers && self.store().check_planned(&Self::session("dana"), code).is_ok();
+            if !as_planned {
+                verdict = Verdict::Refused;
+            } else if verdict != Verdict::Refused {
+                self.met.push("as planned");
+            }
+        }
         self.note(format!("erase {name}, with evidence {}: {verdict:?}", options.with_evidence));
         for pid in &group {
             let name = self.model.name(*pid).unwrap().to_owned();
