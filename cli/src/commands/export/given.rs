@@ -13,6 +13,9 @@ use crate::exit::Failure;
 
 use super::Made;
 
+/// The first format that has registers.
+const FORMAT_WITH_REGISTERS: u32 = 4;
+
 /// Who has what nobody said that he gets it: whoever called the program.
 const NOBODY_NAMED: &str = "not named";
 
@@ -27,8 +30,13 @@ pub(crate) struct Register<'a> {
 }
 
 impl Register<'_> {
-    /// Registers an export under the beginning of its digest. Answers the code.
-    pub(super) fn register(&self, made: &Made, reading: &Reading) -> Result<String, Failure> {
+    /// Registers an export under the beginning of its digest. Answers the code; `None` in a store of an older format,
+    /// which has no registers.
+    pub(super) fn register(&self, made: &Made, reading: &Reading) -> Result<Option<String>, Failure> {
+        let is_told = self.recipient.is_some() || self.expires.is_some();
+        if !is_told && self.store.format() < FORMAT_WITH_REGISTERS {
+            return Ok(None);
+        }
         let about = self.about(made, reading)?;
         let digest = made.sha256();
         let registers = self.store.registers();
@@ -47,7 +55,7 @@ impl Register<'_> {
             expires: self.expires,
         };
         register::change(self.store, self.global, Event::Disclosure(disclosure::Event::Give(given)))?;
-        Ok(code)
+        Ok(Some(code))
     }
 
     /// Whose records are in it.

@@ -27,7 +27,7 @@ pub(crate) struct Made {
     pub(crate) proof: Option<u64>,
     /// Positions of the log that the checkpoint counts, if one was signed.
     pub(crate) size: Option<u64>,
-    /// Code under which it is registered; an unsigned one may not be.
+    /// Code under which it is registered; one that is unsigned or of an older store may not be.
     pub(crate) disclosure: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Made {
         }
         match &self.disclosure {
             Some(code) => text += &format!("; registered as disclosure {code}"),
-            None => text += "; NOT registered, for the store takes no record: note by hand who has it",
+            None => text += "; NOT registered, for the store can't: note by hand who has it",
         }
         text
     }

@@ -278,7 +278,7 @@ pub(super) fn unsigned(mut job: Job, reading: &Reading, source: &mut Source) -> 
     manifest.put(&(made.unsigned(&target.name(&target.file)) + "\n"))?;
     let (manifest, _) = manifest.sync()?;
     // A log that is damaged may take nothing: what can't be registered says so.
-    made.disclosure = job.register.register(&made, reading).ok();
+    made.disclosure = job.register.register(&made, reading).ok().flatten();
     remove_stale(&target.proof)?;
     file.publish()?;
     manifest.publish()?;
@@ -343,7 +343,7 @@ pub(super) fn signed(mut job: Job, reading: &Reading, source: &mut Source) -> Re
     manifest.put(&snapshot.sign(&says.session(reading.session()))?)?;
     // All are on the disk before one takes the place of an older one, and registered before anybody has them.
     let (manifest, _) = manifest.sync()?;
-    made.disclosure = Some(job.register.register(&made, reading)?);
+    made.disclosure = job.register.register(&made, reading)?;
     file.publish()?;
     proof_file.publish()?;
     manifest.publish()?;
