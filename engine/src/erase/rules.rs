@@ -385,18 +385,15 @@ pub fn settle(
     }
 }
 
-/// How the code of a restriction begins that an erasure left.
-const RESTRICTION: &str = "kept-";
-
 /// Whether only an erasure that is done in part places a hold of this code: by that it is completed later, whoever is
 /// restricted by it.
 pub fn is_own_code(code: &str) -> bool {
-    code.starts_with(RESTRICTION)
+    code.starts_with(hold::KEPT)
 }
 
 /// The erasure that left a restriction, by the code of that.
 pub fn restriction_of(code: &str) -> Option<RequestId> {
-    code.strip_prefix(RESTRICTION).and_then(RequestId::parse)
+    code.strip_prefix(hold::KEPT).and_then(RequestId::parse)
 }
 
 /// What rules keep of a person whose erasure was asked for is restricted until it may go (GDPR article 18):
@@ -406,7 +403,7 @@ pub fn restriction_of(code: &str) -> Option<RequestId> {
 /// Trouble with the store.
 pub fn restrict(state: &Arc<State>, queue: &Queue, number: PersonNumber, request: RequestId) -> Result<()> {
     let hold = Hold {
-        code: format!("{RESTRICTION}{request}"),
+        code: format!("{}{request}", hold::KEPT),
         effect: Effect::Restrict,
         scope: Scope::Person(number.0),
         matter: "erasure that was done in part".into(),

@@ -15,6 +15,7 @@ use crate::keyring::{Changes, Keyring, Tree};
 use crate::policy::{self, Action, Facts, Ground, Held, Permit, Reach};
 use crate::query::held::Standing;
 use crate::record::input::check_identifier;
+use crate::register::hold::Scope;
 use crate::state::{State, commit};
 use crate::text;
 use crate::view::View;
@@ -37,7 +38,7 @@ pub struct By<'a> {
 ///
 /// # Errors
 /// *Not found* if one of them is unknown, *busy* while one is being erased, *refused* while a hold is about one
-/// as a person: who goes with whom changes what it keeps.
+/// as a person: who goes with whom changes what it keeps; and while one waits for the rest of an erasure.
 pub fn link(state: &Arc<State>, by: By<'_>, a: &str, b: &str) -> Result<()> {
     let names = [text::nfc(a), text::nfc(b)];
     let names = names.each_ref().map(|name| &**name);
@@ -182,6 +183,16 @@ fn ask(
     for code in people.iter().flat_map(|number| standing.on_person(*number)) {
         if !codes.iter().any(|known| known == code) {
             codes.push(code.to_owned());
+        }
+    }
+    if matches!(action, Action::Link | Action::Unlink) {
+        // Who waits for the rest of an erasure goes with those who were linked then, and with nobody else.
+        for placed in view.rules().holds.iter().filter(|placed| placed.waits()) {
+            if let Scope::Person(number) = placed.hold.scope
+                && view.linked(PersonNumber(number))?.iter().any(|one| people.contains(one))
+            {
+                codes.push(placed.hold.code.clone());
+            }
         }
     }
     let reach = if codes.is_empty() { Reach::None } else { Reach::All };

@@ -92,7 +92,15 @@ pub struct Placed {
     pub released: Option<Micros>,
 }
 
+/// How the code of a restriction begins that an erasure left which was done in part.
+pub const KEPT: &str = "kept-";
+
 impl Placed {
+    /// Whether it stands until an erasure is completed that was done in part.
+    pub fn waits(&self) -> bool {
+        self.restricts() && self.hold.code.starts_with(KEPT)
+    }
+
     /// Whether it stands, and keeps.
     pub fn holds(&self) -> bool {
         self.released.is_none() && self.hold.effect == Effect::Hold

@@ -18,6 +18,7 @@ mod import_without_ids;
 mod joins_of_the_erased;
 mod journal_bit;
 mod kill_between_passes;
+mod linked_to_who_waits;
 mod name_returns_before_the_answer;
 mod names_in_another_dress;
 mod neighbours_of_a_large_batch;

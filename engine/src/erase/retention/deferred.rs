@@ -1,16 +1,23 @@
 //! What rules kept of people who asked to be erased goes once no rule keeps it any more: behind the grace that the
 //! store was told after a hold was lifted, or when the last lock is over.
+//!
+//! What goes is what was kept then: what came in later stays, and she lives on with it. Whom she is linked to doesn't
+//! change meanwhile (`ingest/link.rs`).
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::erase::{Certificate, certificate, finish_accepted, rules, target};
 use crate::error::{ErrorKind, Result};
-use crate::id::{Micros, PersonNumber, RequestId};
+use crate::id::{Micros, PersonNumber, RequestId, Seq};
+use crate::index::Term;
 use crate::ingest::{Queue, register};
 use crate::keyring::Changes;
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::policy::{Action, Permit};
 use crate::query::held::Keeps;
+use crate::record::Kind;
 use crate::register::Event;
 use crate::register::hold::{self, Scope};
 use crate::session::Session;
@@ -24,6 +31,8 @@ pub(super) struct Deferred {
     person: PersonNumber,
     /// Of the erasure that left it.
     first: RequestId,
+    /// Where the restriction stands in the log: what came later was not kept by that erasure.
+    kept_at: Seq,
 }
 
 /// Those of whom nothing is kept any more at an instant.
@@ -37,34 +46,59 @@ pub(super) fn due(view: &View, at: Micros) -> Result<Vec<Deferred>> {
         let Some(first) = rules::restriction_of(&placed.hold.code) else { continue };
         let Scope::Person(number) = placed.hold.scope else { continue };
         let person = PersonNumber(number);
-        if view.handle(person)?.is_none() || free(view, person, at)?.is_none() {
+        if view.handle(person)?.is_none() {
+            continue;
+        }
+        let deferred = Deferred { code: placed.hold.code.clone(), person, first, kept_at: placed.seq };
+        if free(view, &deferred, at)?.is_none() {
             continue;
         }
         let kept: &Keeps<'_> = match &kept {
             Some(kept) => kept,
             None => kept.insert(Keeps::lifted(view)?),
         };
-        let lifted = lifted(view, kept, person, placed.at)?;
+        let lifted = lifted(view, kept, &deferred, placed.at)?;
         let after = |lifted: Micros| rules.settings.grace.map_or(Some(lifted), |grace| grace.after(lifted));
         if lifted.is_none_or(|lifted| after(lifted).is_some_and(|end| end <= at)) {
-            all.push(Deferred { code: placed.hold.code.clone(), person, first });
+            all.push(deferred);
         }
     }
     Ok(all)
 }
 
 /// When the last of the holds was lifted that kept something of somebody, of those lifted since an instant.
-fn lifted(view: &View, kept: &Keeps<'_>, person: PersonNumber, since: Micros) -> Result<Option<Micros>> {
-    let target = Target::Persons(view.linked(person)?);
+fn lifted(view: &View, kept: &Keeps<'_>, of: &Deferred, since: Micros) -> Result<Option<Micros>> {
+    let target = what_was_kept(view, of)?;
     let hits = target::matching(view, &target)?;
     let codes = rules::look_by(view, kept, &target, &hits.0)?.facts.held.codes;
     let lifted = codes.iter().filter_map(|code| view.rules().holds.get(code)?.released);
     Ok(lifted.filter(|at| *at >= since).max())
 }
 
-/// The right to erase somebody whole, if no rule keeps anything of her.
-fn free(view: &View, person: PersonNumber, at: Micros) -> Result<Option<(Permit, Target)>> {
-    let target = Target::Persons(view.linked(person)?);
+/// All of somebody, unless records of hers came in since: then those that were there.
+fn what_was_kept(view: &View, of: &Deferred) -> Result<Target> {
+    let whole = Target::Persons(view.linked(of.person)?);
+    let (mut kept, mut has_later) = (Vec::new(), false);
+    for part in view.parts() {
+        let own = part.postings(&Term::kind(Kind::Person))?;
+        for doc in target::matching_in(part, &whole)? - own {
+            let seq = part.key(doc)?.seq;
+            // What was redacted since stands elsewhere, and is the same record.
+            let was = if seq <= of.kept_at {
+                seq
+            } else {
+                Zeroizing::new(part.record(doc)?).place().unwrap_or(seq)
+            };
+            if was <= of.kept_at { kept.push(seq) } else { has_later = true }
+        }
+    }
+    kept.sort_unstable();
+    Ok(if has_later { rules::part_of(&whole, kept) } else { whole })
+}
+
+/// The right to erase what was kept of somebody, if no rule keeps anything of it.
+fn free(view: &View, of: &Deferred, at: Micros) -> Result<Option<(Permit, Target)>> {
+    let target = what_was_kept(view, of)?;
     let hits = target::matching(view, &target)?;
     let ruled = rules::look(view, &target, &hits.0, at)?;
     Ok(match rules::settle(Action::ErasePerson, target, ruled, at) {
@@ -92,7 +126,14 @@ pub(super) fn complete(
         if view.mask.hides(deferred.person) || view.handle(deferred.person)?.is_none() {
             return Ok(None);
         }
-        let Some((permit, target)) = free(&view, deferred.person, at)? else { return Ok(None) };
+        let Some((permit, target)) = free(&view, deferred, at)? else { return Ok(None) };
+        if matches!(&target, Target::Records { seqs, .. } if seqs.is_empty()) {
+            // It went otherwise, and she lives on.
+            drop(view);
+            drop(keyring);
+            release(state, queue, deferred.code.clone())?;
+            return Ok(None);
+        }
         let first = certificate::find(&view, deferred.first)?;
         let progress = Done {
             basis: first.as_ref().and_then(|first| first.basis).map_or(0, |basis| basis as u8),

@@ -96,6 +96,7 @@ impl History {
             review: None,
             at: self.model.now,
             released: None,
+            left: self.model.rows.keys().last().copied().or(Some(0)),
         };
         self.model.holds.insert(format!("kept-{request}"), hold);
     }
@@ -225,11 +226,17 @@ impl History {
         Ok([a, b])
     }
 
+    /// The same of a link: who waits for the rest of an erasure goes with those who were linked then.
+    fn of_linked(&self, names: &[String; 2]) -> Result<[Pid; 2], ErrorKind> {
+        let two = self.of_two(names)?;
+        if two.into_iter().any(|pid| self.model.waits(pid)) { Err(ErrorKind::Refused) } else { Ok(two) }
+    }
+
     pub(super) fn link(&mut self) {
         let names = self.two();
         let got = self.store().link_as(&Self::session("dana"), &names[0], &names[1]);
         let is_one = self.model.person(&names[0]).is_some_and(|a| self.model.person(&names[1]) == Some(a));
-        let want = if is_one && names[0] != names[1] { Ok([0, 0]) } else { self.of_two(&names) };
+        let want = if is_one && names[0] != names[1] { Ok([0, 0]) } else { self.of_linked(&names) };
         self.note(format!("link {names:?}: {want:?}"));
         self.same(&got, want.map(drop));
         if let Ok([a, b]) = want
@@ -253,7 +260,7 @@ impl History {
         }
         let got = self.store().unlink_as(&Self::session("dana"), &names[0], &names[1]);
         let is_one = self.model.person(&names[0]).is_some_and(|a| self.model.person(&names[1]) == Some(a));
-        let want = match self.of_two(&names) {
+        let want = match self.of_linked(&names) {
             _ if is_one && names[0] != names[1] => Ok(None),
             Ok([a, b]) if self.model.people[a].links.contains(&b) => Ok(Some([a, b])),
             Ok(_) => Err(ErrorKind::Invalid),

@@ -214,6 +214,30 @@ impl Model {
         !self.is_kept_for_others(row) && !self.settings.four_eyes
     }
 
+    /// Whether somebody, or one linked to her, waits for the rest of her erasure.
+    pub(super) fn waits(&self, pid: Pid) -> bool {
+        let left = |hold: &&Hold| hold.left.is_some() && hold.released.is_none();
+        let about = |hold: &Hold| matches!(hold.about, About::Person(of) if self.group(of).contains(&pid));
+        self.holds.values().filter(left).any(about)
+    }
+
+    /// What an erasure left of somebody and is there, if more came in since; `None` if that is all of her.
+    fn left_of(&self, hold: &Hold, pid: Pid) -> Option<BTreeSet<u64>> {
+        let group = self.group(pid);
+        let is_hers = |row: &Row| row.subjects.iter().any(|one| group.contains(one));
+        let was_there = |row: &Row| hold.left.is_some_and(|left| row.place.min(row.seq) <= left);
+        let has_later = self.rows.values().any(|row| is_hers(row) && !was_there(row));
+        has_later.then(|| self.seqs(|row| is_hers(row) && was_there(row)))
+    }
+
+    /// Whether no rule keeps what an erasure left of somebody.
+    fn is_left_free(&self, hold: &Hold, pid: Pid) -> bool {
+        match self.left_of(hold, pid) {
+            Some(left) => !left.iter().any(|seq| self.is_kept_for_her(&self.rows[seq])),
+            None => self.is_free(pid),
+        }
+    }
+
     /// Takes records, with whatever speaks of them as far as no rule keeps that, and who is known from nothing
     /// else. Those of `dead` go by name. `for_her` is of an erasure that a person asked for.
     pub(super) fn take(&mut self, mut going: BTreeSet<u64>, dead: &BTreeSet<Pid>, for_her: bool) {
@@ -331,7 +355,8 @@ impl Model {
         }
         for (code, hold) in self.holds.iter().filter(|(_, hold)| hold.hides && hold.released.is_none()) {
             let About::Person(pid) = hold.about else { continue };
-            if code.starts_with("kept-") && self.is_over(hold, pid, at) && self.is_free(pid) {
+            let waits = hold.left.is_some() && self.people[pid].alive;
+            if waits && self.is_over(hold, pid, at) && self.is_left_free(hold, pid) {
                 due.deferred.push((code.clone(), pid));
             }
         }
@@ -341,8 +366,13 @@ impl Model {
     /// Whether the grace behind the last hold is over that kept something of her and was lifted since.
     fn is_over(&self, restriction: &Hold, pid: Pid, at: i64) -> bool {
         let group = self.group(pid);
-        let is_hers = |row: &&Row| row.subjects.iter().chain([&row.author]).any(|one| group.contains(one));
+        let left = self.left_of(restriction, pid);
+        let is_hers = |row: &&Row| match &left {
+            Some(left) => left.contains(&row.seq),
+            None => row.subjects.iter().chain([&row.author]).any(|one| group.contains(one)),
+        };
         let kept_her = |hold: &Hold| match &hold.about {
+            About::Person(_) if left.as_ref().is_some_and(BTreeSet::is_empty) => false,
             About::Person(of) if self.group(*of).iter().any(|one| group.contains(one)) => true,
             _ => {
                 self.rows.values().filter(is_hers).any(|row| self.keeps(row, &|row| self.is_about(hold, row)))
@@ -366,7 +396,20 @@ impl Model {
         if !due.erase.is_empty() {
             self.take(due.erase, &BTreeSet::new(), false);
         }
-        for (_, pid) in due.deferred {
+        for (code, pid) in due.deferred {
+            if !self.people[pid].alive {
+                continue;
+            }
+            let hold = self.holds[&code].clone();
+            if let Some(left) = self.left_of(&hold, pid) {
+                if !self.is_left_free(&hold, pid) {
+                    continue;
+                }
+                certificates += usize::from(!left.is_empty());
+                self.take(left, &BTreeSet::new(), true);
+                self.holds.entry(code).and_modify(|hold| hold.released = Some(self.now));
+                continue;
+            }
             if !self.people[pid].alive || !self.is_free(pid) {
                 continue;
             }

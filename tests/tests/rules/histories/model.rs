@@ -116,6 +116,8 @@ pub(super) struct Hold {
     pub(super) review: Option<i64>,
     pub(super) at: i64,
     pub(super) released: Option<i64>,
+    /// Of what an erasure left that was done in part: up to where in the log.
+    pub(super) left: Option<u64>,
 }
 
 /// A retention class; times in days.

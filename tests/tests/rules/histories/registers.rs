@@ -287,7 +287,7 @@ impl Model {
                         (true, self.people[pid].evidence + 1);
                 }
                 let (matter, review) = (new.matter.clone(), new.review.map(|at| at.0));
-                let hold = Hold { hides, about, matter, review, at: now, released: None };
+                let hold = Hold { hides, about, matter, review, at: now, released: None, left: None };
                 self.holds.insert(new.code.clone(), hold);
             }
             hold::Event::Review { code, next } => {
