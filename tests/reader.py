@@ -863,9 +863,12 @@ def add_late_tags(records, maps):
 def released(records):
     """Positions of records that are not in quarantine, or not any more."""
     tags = {(m[3], m[17]) for _, m in records if m.get(1, 1) == 13 and "escrow:released" in m.get(8, [])}
-    for _, m in records:
-        need((m.get(11, 0) >= 1 << 31) == (22 in m), "a record came into quarantine, and nobody knows when")
-    return {seq for seq, m in records if 22 not in m or (m[3], m[4]) in tags}
+    is_in = {seq for seq, m in records if m.get(11, 0) >= 1 << 31}
+    for seq, m in records:
+        need(seq not in is_in or 22 in m, "a record came into quarantine, and nobody knows when")
+        late = m.get(1, 1) == 4 and m[2] + 86_400_000_000 < m.get(22, m[2])
+        need(seq in is_in or 22 not in m or late, "a record says when it came, and is no late deletion")
+    return {seq for seq, m in records if seq not in is_in or (m[3], m[4]) in tags}
 
 
 def check_speaking(records):

@@ -66,7 +66,7 @@ fn what_users_took_back_goes_with_a_run() {
     let one = |line: &str| sandbox.run(&format!("--json {line}")).ok().lines().remove(0);
     // Where deletions hide, as they do unless somebody says otherwise, nothing is told and nothing goes.
     assert!(one("retention status")["taken_back"].is_null());
-    sandbox.run("settings set --deletion erase --grace 7d").ok();
+    sandbox.run("settings set --deletion erase").ok();
     let due = one("retention run --dry-run");
     assert_eq!(due["taken_back"], serde_json::json!({"due": 1, "held": 0, "locked": 0, "next": null}));
     assert!(
@@ -81,6 +81,31 @@ fn what_users_took_back_goes_with_a_run() {
     assert_eq!((sandbox.count("id:m1 version:all"), sandbox.count("kind:delete")), (0, 0));
     let key = one("key public")["key"].as_str().unwrap().to_owned();
     sandbox.args(&["verify-certificate", "c.json", "--key", &key], "").ok();
+}
+
+/// When a deletion of long ago came stays in the store: what is shown, exported and imported again is what was given.
+#[test]
+fn a_deletion_of_long_ago_waits_for_the_grace_and_is_given_on_as_it_came() {
+    let sandbox = Sandbox::with_sample();
+    let line = r#"{"id":"d1","conversation":"c1","author":"anna@example.org","time":"2020-02-01T10:00:00Z","kind":"delete","target":"m1","body":""}"#;
+    for _ in 0..2 {
+        sandbox.run_with("import -", line).ok();
+        assert_eq!((sandbox.count("kind:delete"), sandbox.count("id:m1")), (1, 0));
+    }
+    sandbox.run("settings set --deletion erase --grace 30d").ok();
+    let due = sandbox.run("--json retention run").ok().lines().remove(0);
+    assert_eq!((&due["taken_back"]["due"], sandbox.count("id:m1 version:all")), (&0.into(), 1));
+    assert!(due["taken_back"]["next"].is_string(), "{due}");
+
+    sandbox.run("export --query kind:delete --output e").ok();
+    let text = sandbox.read("e");
+    assert!(text.contains("2020-02-01") && !text.contains("came"), "{text}");
+    let key = sandbox.run("--json key public").ok().lines()[0]["key"].as_str().unwrap().to_owned();
+    sandbox.args(&["verify-export", "e", "--key", &key], "").ok();
+    sandbox.args(&["--store", "t", "init"], "").ok();
+    sandbox.args(&["--store", "t", "import", "e"], "").ok();
+    sandbox.args(&["--store", "t", "export", "--query", "kind:delete", "--output", "again"], "").ok();
+    assert_eq!(sandbox.read("again"), text);
 }
 
 #[test]

@@ -293,10 +293,16 @@ impl<'a, 'r> Draft<'a, 'r> {
             self.join(record, number, (&subjects, class))?;
         }
         let numbered = Numbered { record, id, author, subjects, class };
-        if is_quarantined {
-            let stored = quarantine::came(numbered.record().to_stored(), self.env.clock.now());
+        let now = self.env.clock.now();
+        // A deletion that says it was long ago: the grace behind it runs from when it came.
+        let is_late = record.kind == Kind::Delete
+            && self.view.tree.head().has_rules()
+            && record.time.0.saturating_add(Micros::DAY) < now.0;
+        if is_quarantined || is_late {
+            let stored = quarantine::came(numbered.record().to_stored(), now);
             let source = Source::Own(Box::new(Zeroizing::new(stored)));
-            return Ok(Outcome::Quarantined(self.push_hashed(source, identity)?));
+            let seq = self.push_hashed(source, identity)?;
+            return Ok(if is_quarantined { Outcome::Quarantined(seq) } else { Outcome::Added(seq) });
         }
         Ok(Outcome::Added(self.push_hashed(Source::Caller(numbered), identity)?))
     }

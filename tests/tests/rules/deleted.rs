@@ -250,3 +250,43 @@ fn what_is_locked_is_hidden_until_it_may_go() {
     assert_eq!(taken(&run(&made.store)), (1, 0, 0));
     assert_eq!(count(&made.store, "id:locked version:all"), 0);
 }
+
+/// Anybody could import a deletion that says it was years ago, and the next run erased.
+#[test]
+fn a_deletion_takes_nothing_before_it_has_stood_here_for_the_grace_and_none_by_others_does() {
+    for rolls in [false, true] {
+        let made = made(Some("30d"));
+        let store = &made.store;
+        append(store, &[say("m1", "anna"), say("m2", "anna")]);
+        made.live_until(40);
+        let mut late = about(Kind::Delete, "d1", "anna", "m1");
+        late.time = on(-2000);
+        let deletions = [late, about(Kind::Delete, "d2", "mallory", "m2")];
+        append(store, &deletions);
+        if rolls {
+            store.roll().unwrap();
+        }
+        // Given again they are what is there, though they came another day.
+        let again = store.append(&deletions).unwrap();
+        assert!(again.iter().all(|outcome| matches!(outcome, Outcome::Duplicate(_))), "{again:?}");
+        assert_eq!((count(store, "*"), taken(&run(store))), (0, (0, 0, 0)));
+        made.live_until(69);
+        assert_eq!(taken(&run(store)), (0, 0, 0));
+        made.live_until(71);
+        assert_eq!(taken(&run(store)), (1, 0, 0));
+        let left = ["id:m1 version:all", "id:m2 version:all"].map(|query| count(store, query));
+        assert_eq!(left, [0, 1], "others hide, and no more");
+    }
+}
+
+/// Whose record it is may take it back by another name.
+#[test]
+fn a_deletion_by_who_is_linked_to_the_author_is_hers() {
+    let made = made(None);
+    let store = &made.store;
+    append(store, &[say("m1", "anna"), say("other", "anna-at-work")]);
+    append(store, &[about(Kind::Delete, "d1", "anna-at-work", "m1")]);
+    assert_eq!((taken(&run(store)), count(store, "id:m1 version:all")), ((0, 0, 0), 1));
+    store.link("anna", "anna-at-work").unwrap();
+    assert_eq!((taken(&run(store)), count(store, "id:m1 version:all")), ((1, 0, 0), 0));
+}

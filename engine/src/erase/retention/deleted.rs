@@ -8,12 +8,15 @@
 use std::collections::BTreeMap;
 
 use roaring::RoaringBitmap;
+use zeroize::Zeroizing;
 
-use crate::error::Result;
-use crate::id::{Micros, Seq};
-use crate::index::Mask;
+use crate::error::{ErrorKind, Result};
+use crate::id::{Micros, PersonNumber, Seq};
+use crate::index::overlay::TakenBack as Deleted;
+use crate::index::{Mask, Part};
 use crate::policy::{self, Action, Ground};
 use crate::query::held::{At, Keeps, place};
+use crate::record::quarantine::came_at;
 use crate::register::settings::Deletion;
 use crate::view::View;
 
@@ -29,6 +32,32 @@ pub struct TakenBack {
     pub locked: u64,
     /// When the grace of the next is over, of those whose grace is not.
     pub next: Option<Micros>,
+}
+
+/// When a record was taken back: twice, and the later one says when. By its author, by somebody whose record it is, or
+/// by who is linked to them; `None` if others did it, whose deletions hide and no more.
+fn taken_back_at(view: &View, parts: &[&dyn Part], taken: &Deleted, root: At) -> Result<Option<Micros>> {
+    let read = |(nth, doc): At| match parts.get(nth).map(|part| part.record(doc)) {
+        // What can't be read says nobody.
+        Some(Err(e)) if e.kind() == ErrorKind::Corrupt => Ok(None),
+        Some(stored) => stored.map(Zeroizing::new).map(Some),
+        None => Ok(None),
+    };
+    let Some(root) = read(root)? else { return Ok(None) };
+    let mut last = None;
+    for seq in &taken.deletions {
+        let Some(deletion) = place(parts, *seq)?.map(read).transpose()?.flatten() else { continue };
+        let by = view.linked(deletion.author)?;
+        let is_own = |number: &PersonNumber| {
+            *number != PersonNumber::STORE && (root.author == *number || root.subjects.contains(number))
+        };
+        if by.iter().any(is_own) {
+            // The time that it bears is what somebody says; when it came, the store does.
+            let at = came_at(&deletion).map_or(deletion.time, |came| came.max(deletion.time));
+            last = last.max(Some(at));
+        }
+    }
+    Ok(last)
 }
 
 /// What is due at an instant, and the log positions of it, ascending; but for what `mask` hides, or something that
@@ -53,19 +82,12 @@ pub(super) fn look(
     let mut over: BTreeMap<Seq, At> = BTreeMap::new();
     'each: for taken in view.taken_back()? {
         let Some(root) = place(&parts, taken.root)? else { continue };
-        // Twice taken back: the later one says when.
-        let mut last = Micros::MIN;
         for seq in taken.family.iter().chain([&taken.root]) {
-            let Some((nth, doc)) = place(&parts, *seq)? else { continue };
-            if is_masked((nth, doc)) {
+            if place(&parts, *seq)?.is_some_and(is_masked) {
                 continue 'each;
             }
-            if taken.deletions.contains(seq)
-                && let Some(part) = parts.get(nth)
-            {
-                last = last.max(part.key(doc)?.time);
-            }
         }
+        let Some(last) = taken_back_at(view, &parts, &taken, root)? else { continue };
         let end = settings.grace.map_or(at, |grace| grace.after(last).unwrap_or(Micros::MAX));
         if end <= at {
             over.insert(taken.root, root);

@@ -132,6 +132,7 @@ impl Model {
             }
         };
         row.came = is_quarantined.then_some(self.now);
+        row.late = (row.kind == Kind::Delete && row.time + DAY < self.now).then_some(self.now);
         (row.seq, row.place) = (seq, seq);
         self.rows.insert(seq, row);
     }
@@ -156,6 +157,7 @@ fn row_of(record: &Record) -> Row {
         body: record.body.clone(),
         class: 0,
         came: None,
+        late: None,
     }
 }
 

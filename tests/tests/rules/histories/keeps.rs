@@ -334,8 +334,9 @@ impl Model {
         }
         if self.settings.deletion == Deletion::Erase {
             let over = self.seqs(|row| {
-                let deletions = || self.members(row).filter(|of| of.kind == Kind::Delete);
-                let last = deletions().map(|of| of.time).max();
+                let is_own = |pid: &Pid| row.author == *pid || row.subjects.contains(pid);
+                let by_own = |of: &&Row| of.kind == Kind::Delete && self.group(of.author).iter().any(is_own);
+                let last = self.members(row).filter(by_own).map(|of| of.late.unwrap_or(of.time)).max();
                 let end = last.map(|last| self.settings.grace.map_or(at, |days| last + days * DAY));
                 // What is an edit of nothing that is there waits for it.
                 row.kind != Kind::Edit && end.is_some_and(|end| end <= at)

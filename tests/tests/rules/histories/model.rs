@@ -72,6 +72,8 @@ pub(super) struct Row {
     pub(super) class: u32,
     /// When it came into quarantine, if it did.
     pub(super) came: Option<i64>,
+    /// When a deletion came that bears an earlier day.
+    pub(super) late: Option<i64>,
 }
 
 /// What a hold or restriction is about.
