@@ -19,6 +19,8 @@ use crate::segment::budget::{Account, Budget, Holder};
 /// Of one index file under one key.
 pub(crate) struct Opened {
     pub(super) blocks: Lazy<Vec<BlockRef>>,
+    /// Their classes alone: a sixteenth of it, and nothing is made of the rest.
+    pub(super) classes: Lazy<Zeroizing<Vec<u32>>>,
     pub(super) dictionary: Lazy<Dictionary>,
     pub(super) postings: Lazy<Zeroizing<Vec<u8>>>,
     pub(super) keys: Lazy<SortKeys>,
@@ -67,6 +69,7 @@ impl Opened {
         let known = Known::new(docs);
         Self {
             blocks: Lazy::new(0),
+            classes: Lazy::new(0),
             dictionary: Lazy::new(known.memory_max()),
             postings: Lazy::new(Spread::memory_max(docs)),
             keys: Lazy::new(0),
@@ -150,9 +153,10 @@ impl Opened {
 
     fn each(&self, mut f: impl FnMut(&dyn Place)) {
         let Self { blocks, dictionary, postings, keys, places, ids, by_seq, default_bits, .. } = self;
-        let Self { lengths, positions, sketches, .. } = self;
-        let all: [&dyn Place; 11] = [
+        let Self { classes, lengths, positions, sketches, .. } = self;
+        let all: [&dyn Place; 12] = [
             blocks,
+            classes,
             dictionary,
             postings,
             keys,

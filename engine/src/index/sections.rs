@@ -18,7 +18,7 @@ use crate::index::opened::{Memory, Opened};
 use crate::index::page::TEXT_LEN;
 use crate::index::part::SortKey;
 use crate::index::sketches::Sketches;
-use crate::index::tables::{decode_blocks, ids_width};
+use crate::index::tables::{decode_blocks, decode_classes, ids_width};
 use crate::index::thin::runs_of;
 use crate::segment::{BlockRef, Budget, Location};
 use crate::text::ANALYSER;

@@ -11,6 +11,9 @@ use crate::index::data::DocEntry;
 use crate::index::filter::IdFilter;
 use crate::segment::BlockRef;
 
+/// Bytes of a block in the table, at least.
+const BLOCK_LEN_MIN: usize = 22;
+
 /// count u32 │ { file u8 │ varint offset │ varint length │ r_block 16 │ varint class │ varint expiry
 /// │ varint subjects │ varint differences … } …
 pub fn encode_blocks(blocks: &[BlockRef]) -> Zeroizing<Vec<u8>> {
@@ -45,8 +48,7 @@ pub fn decode_blocks(bytes: &[u8]) -> Result<Vec<BlockRef>> {
 /// Reads a block table and leaves what stands behind it.
 pub fn read_blocks(r: &mut Reader<'_>) -> Result<Vec<BlockRef>> {
     let count = r.u32()? as usize;
-    // A block takes 22 bytes at least.
-    if count > r.remaining() / 22 {
+    if count > r.remaining() / BLOCK_LEN_MIN {
         return Err(Error::corrupt("more blocks than bytes"));
     }
     let mut blocks = Vec::with_capacity(count);
@@ -66,6 +68,29 @@ pub fn read_blocks(r: &mut Reader<'_>) -> Result<Vec<BlockRef>> {
         blocks.push(BlockRef { file, offset, len, r_block, subjects, class, expiry });
     }
     Ok(blocks)
+}
+
+/// Classes of the blocks in a block table.
+pub fn decode_classes(bytes: &[u8]) -> Result<Zeroizing<Vec<u32>>> {
+    let mut r = Reader::new(bytes);
+    let count = r.u32()? as usize;
+    if count > r.remaining() / BLOCK_LEN_MIN {
+        return Err(Error::corrupt("more blocks than bytes"));
+    }
+    let mut classes = Zeroizing::new(Vec::with_capacity(count));
+    for _ in 0..count {
+        r.u8()?;
+        r.varint()?;
+        r.count(u32::MAX as usize)?;
+        r.bytes(16)?;
+        classes.push(r.count(u32::MAX as usize)? as u32);
+        r.count(u32::MAX as usize)?;
+        for _ in 0..r.count(r.remaining())? {
+            r.varint()?;
+        }
+    }
+    r.finish()?;
+    Ok(classes)
 }
 
 /// A column of event times.
@@ -124,4 +149,36 @@ pub fn encode_ids(docs: &[DocEntry]) -> (Zeroizing<Vec<u8>>, IdFilter) {
 /// Bytes of a document number in the table of ids.
 pub fn ids_width(docs: u32) -> usize {
     column::width_of(u64::from(docs.saturating_sub(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_those_of_the_blocks_or_neither_is_read() {
+        let block = |n: u32| BlockRef {
+            file: n as u8,
+            offset: u64::from(n) * 8192,
+            len: n * 300,
+            r_block: Zeroizing::new([n as u8; 16]),
+            subjects: (0..u64::from(n % 4)).map(|i| PersonNumber(i * 1000 + 7)).collect(),
+            class: n * n * 77,
+            expiry: n % 3 * 70_000,
+        };
+        let blocks: Vec<_> = (0..40).map(block).collect();
+        let bytes = encode_blocks(&blocks);
+        let classes: Vec<u32> = blocks.iter().map(|block| block.class).collect();
+        assert_eq!(**decode_classes(&bytes).unwrap(), classes);
+        for len in 0..bytes.len() {
+            assert!(decode_classes(&bytes[..len]).is_err() && decode_blocks(&bytes[..len]).is_err(), "{len}");
+        }
+        let mut wrong = bytes.to_vec();
+        for at in 0..wrong.len() {
+            wrong[at] ^= 0x80;
+            let read = decode_blocks(&wrong).map(|blocks| blocks.iter().map(|b| b.class).collect::<Vec<_>>());
+            assert_eq!(decode_classes(&wrong).ok().map(|classes| classes.to_vec()), read.ok(), "{at}");
+            wrong[at] ^= 0x80;
+        }
+    }
 }

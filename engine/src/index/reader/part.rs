@@ -260,8 +260,7 @@ impl Part for Segment {
 impl Segment {
     /// Documents of records whose class is one of these.
     fn of_classes(&self, is: impl Fn(u32) -> bool) -> Result<RoaringBitmap> {
-        let blocks = self.sections.blocks()?;
-        let of_class: Vec<bool> = blocks.iter().map(|block| is(block.class)).collect();
+        let of_class: Vec<bool> = self.sections.classes()?.iter().map(|class| is(*class)).collect();
         // Most often all records are of one class, and none is looked at.
         if !of_class.contains(&true) {
             return Ok(RoaringBitmap::new());
