@@ -398,12 +398,17 @@ impl View {
         self.segments.iter().for_each(|segment| segment.part.forget_terms());
     }
 
-    /// Drops whatever was decoded for speed.
-    pub fn clear_caches(&self) {
+    /// Drops what was found out over all parts.
+    pub fn forget_found(&self) {
         *self.names.lock() = Names::default();
         *self.said.lock() = Said::default();
         self.lacking.lock().clear();
         *self.ended.lock() = ended::Found::default();
+    }
+
+    /// Drops whatever was decoded for speed.
+    pub fn clear_caches(&self) {
+        self.forget_found();
         for segment in &self.segments {
             segment.part.clear();
         }

@@ -26,9 +26,7 @@
 pub mod background;
 pub mod bodies;
 pub mod merge;
-pub mod pace;
 pub mod policy;
-pub mod rest;
 pub mod space;
 pub mod step;
 pub mod survey;

@@ -9,9 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::compact::bodies::Inputs;
 use crate::compact::merge::Order;
-use crate::compact::pace::PacedVfs;
 use crate::compact::policy::{Facts, Limits, Policy};
-use crate::compact::rest::Rests;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::SegmentId;
@@ -24,7 +22,9 @@ use crate::roll::{self, Digest};
 use crate::segment::BodyPlace;
 use crate::segment::writer::file_name as body_file_name;
 use crate::state::compacting::Compacting;
+use crate::state::rest::Rests;
 use crate::state::{State, commit};
+use crate::vfs::PacedVfs;
 use crate::view::Rolled;
 
 /// Bytes that a step leaves to appends and rolls.
@@ -50,7 +50,7 @@ pub fn run(
     let state = right.state();
     let mut files = NewFiles { env: &state.env, names: Vec::new() };
     // A caller who waits is in a hurry.
-    let rests = right.is_own_accord().then(|| Arc::new(Rests::new(state)));
+    let rests = right.is_own_accord().then(|| Arc::new(Rests::short(state)));
     let paced = paced(right, rests.clone());
     let write_failed = paced.failed();
     let env = Env { vfs: Arc::new(paced), ..state.env.clone() };

@@ -16,10 +16,15 @@ use crate::keyring::catalog;
 use crate::keyring::pending::{Target, Waiting};
 use crate::query::held::Standing;
 use crate::record::Kind;
+use crate::state::State;
 use crate::view::View;
 
-/// Records that are opened to see who is in them; of more the lists of people are asked.
-const OPENED_MAX: u64 = 256;
+/// Records of a part that are opened to see who is in them; of more the lists of all its people are asked, of whom
+/// there may be as many as records.
+const OPENED_MAX: u64 = 4096;
+
+/// Candidates that are asked about while one reader keeps records from coming in.
+const AT_ONCE: usize = 64;
 
 /// Whoever is alone in `docs`, which go, for each of `parts`, and is not one of `dead`. Ascending.
 pub fn left_alone(
@@ -34,30 +39,40 @@ pub fn left_alone(
     }
     let mut alone = Vec::new();
     for number in candidates {
-        if number != PersonNumber::STORE
-            && !dead.contains(&number)
-            && view.knows(number)?
-            && !is_kept(view, number)?
-            && catalog::links(&view.tree, number)?.is_empty()
-            && !is_elsewhere(parts, docs, number)?
-        {
+        if !dead.contains(&number) && is_alone(view, parts, docs, number)? {
             alone.push(number);
         }
     }
     Ok(alone)
 }
 
+fn is_alone(view: &View, parts: &[&dyn Part], docs: &[RoaringBitmap], number: PersonNumber) -> Result<bool> {
+    Ok(number != PersonNumber::STORE
+        && view.knows(number)?
+        && !is_kept(view, number)?
+        && catalog::links(&view.tree, number)?.is_empty()
+        && !is_elsewhere(parts, docs, number)?)
+}
+
 /// Whom each of these erasures forgets, besides those whom it forgets already. Who is alone in what
 /// several take goes with the last of them: one that somebody asked for, if there is any, for with such a
 /// one goes what was typed about him.
+///
+/// The view is read in steps, so that appends don't wait for all of it. The caller forbids rolls and compactions, so parts
+/// stay what they are and only records come. One that comes between two steps may name somebody who was found: so the caller
+/// masks whom it found, waits for the frames on their way, and asks again, until it finds the same people. From the mask on
+/// nothing comes that names them, so what the last answer says holds for all of it.
 pub fn of_batch(
-    view: &View,
+    state: &State,
     batch: &[(RequestId, Waiting)],
 ) -> Result<BTreeMap<RequestId, Vec<PersonNumber>>> {
-    let parts = view.parts();
-    let mut gone = vec![RoaringBitmap::new(); parts.len()];
     // Who is held stays known, whatever is left of him.
-    let mut dead: Vec<_> = Standing::of(view)?.people().collect();
+    let (count, mut dead) = {
+        let view = state.view.read();
+        let held: BTreeSet<_> = Standing::of(&view)?.people().collect();
+        (view.parts().len(), held)
+    };
+    let mut gone = vec![RoaringBitmap::new(); count];
     for (_, waiting) in batch {
         dead.extend(&waiting.forgotten);
         if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
@@ -70,10 +85,24 @@ pub fn of_batch(
     let mut in_order: Vec<_> = batch.iter().filter(|(_, waiting)| takes_all(waiting)).collect();
     in_order.sort_by_key(|(_, waiting)| waiting.was_asked_for());
     for (request, waiting) in in_order {
-        for (part, gone) in parts.iter().zip(&mut gone) {
-            *gone |= target::doomed_in(*part, waiting)?;
+        let mut candidates = BTreeSet::new();
+        for (nth, gone) in gone.iter_mut().enumerate() {
+            let view = state.view.read();
+            let Some(part) = view.parts().get(nth).copied() else { continue };
+            *gone |= target::doomed_in(part, waiting)?;
+            people_of(part, gone, &mut candidates)?;
         }
-        let alone = left_alone(view, &parts, &gone, &dead)?;
+        let candidates: Vec<_> = candidates.into_iter().filter(|number| !dead.contains(number)).collect();
+        let mut alone = Vec::new();
+        for candidates in candidates.chunks(AT_ONCE) {
+            let view = state.view.read();
+            let parts = view.parts();
+            for number in candidates.iter().copied() {
+                if is_alone(&view, &parts, &gone, number)? {
+                    alone.push(number);
+                }
+            }
+        }
         if !alone.is_empty() {
             dead.extend(&alone);
             all.insert(*request, alone);

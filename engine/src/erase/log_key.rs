@@ -27,7 +27,7 @@ use crate::state::{State, commit};
 pub fn rotate(state: &Arc<State>, queue: &Queue) -> Result<SignedRotation> {
     state.check_writable()?;
     // Of two at once the second one finds the key of the first, or its change and goes on with it.
-    let _one = state.pass.lock();
+    let _one = state.pass();
     if !state.view.read().missing.is_empty() {
         return Err(pass::waits());
     }

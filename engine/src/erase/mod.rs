@@ -21,6 +21,7 @@ pub mod family;
 pub mod finish;
 pub mod keeper;
 pub mod log_key;
+pub mod pace;
 pub mod pass;
 pub mod plan;
 pub mod redact;
@@ -278,7 +279,7 @@ pub fn certificate_of(
 /// erasure to go on. Answers how many were.
 pub fn heal_all(state: &Arc<State>, request: RequestId) -> Result<u64> {
     let _no_compaction = state.forbid_compactions();
-    let _no_erasure = state.pass.lock();
+    let _no_erasure = state.pass();
     state.wait_for_roll();
     heal::all(state, By::Erasure(request))
 }

@@ -12,7 +12,9 @@ use crate::erase::details;
 use crate::erase::family;
 use crate::erase::finish;
 use crate::erase::log_key;
+use crate::erase::pace::Pace;
 use crate::erase::redact;
+use crate::erase::retention;
 use crate::erase::rules;
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
@@ -40,7 +42,7 @@ const BODIES_GATHERED: usize = 32;
 
 /// Runs passes until the request's act is in the log.
 pub fn run_until_done(state: &Arc<State>, queue: &Queue, request: RequestId) -> Result<()> {
-    let _one = state.pass.lock();
+    let _one = state.pass();
     loop {
         if !catalog::has_pending(&state.view.read().tree, request)? {
             return Ok(());
@@ -164,7 +166,8 @@ fn try_run(state: &Arc<State>, queue: &Queue) -> Result<PassEnd> {
         finish::record_and_clear(state, queue, None)?;
         return Ok(PassEnd::Done);
     }
-    let mut pass = Pass::new(state, batch)?;
+    let pace = Pace::of(state, batch.iter().map(|(_, waiting)| waiting));
+    let mut pass = Pass::new(state, batch, pace)?;
     let result = pass.execute();
     if !matches!(result, Ok(PassEnd::Done | PassEnd::More)) && !state.is_poisoned() {
         commit::forget_leaves(state);
@@ -184,7 +187,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
     let mut alone: BTreeMap<RequestId, Vec<PersonNumber>> = BTreeMap::new();
     let mut families: BTreeMap<RequestId, Vec<Seq>> = BTreeMap::new();
     loop {
-        let mut batch = {
+        let (mut batch, segments) = {
             let keyring = state.keyring.lock();
             let mut batch = rules::free(state, &state.view.read(), catalog::waiting(&keyring.tree())?)?;
             let mut mask = Mask::default();
@@ -200,9 +203,13 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
             }
             view.mask = mask;
             view.note_leaving()?;
-            view.clear_caches();
-            batch
+            view.forget_found();
+            (batch, view.segments.clone())
         };
+        // Beside readers and appends, for it takes a while: whoever had opened something has let go of the view, and
+        // whoever opens something from here on sees the mask. It is cleared once more when it ends.
+        segments.iter().for_each(|segment| segment.part.clear());
+        retention::open_if_asked(state, &batch);
         // Whoever writes a frame has finished it when this lock is ours; later drafts see the mask.
         drop(state.writer.lock());
         let mut now = waiting(state)?;
@@ -228,7 +235,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
         }
         // Whoever is alone in what goes is masked too, and looked for again: a frame that was on its
         // way may name him.
-        let found = alone::of_batch(&state.view.read(), &now)?;
+        let found = alone::of_batch(state, &now)?;
         if found == alone {
             batch.iter_mut().for_each(|(_, waiting)| waiting.forgotten.sort_unstable());
             // No detail is drafted while there is a mask, and whatever was is written: the writer's lock
@@ -242,6 +249,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
 
 struct Pass<'a> {
     state: &'a Arc<State>,
+    pace: Pace,
     batch: Vec<(RequestId, Waiting)>,
     dead: Vec<PersonNumber>,
     before: u64,
@@ -278,7 +286,7 @@ struct Reopened {
 }
 
 impl<'a> Pass<'a> {
-    fn new(state: &'a Arc<State>, batch: Vec<(RequestId, Waiting)>) -> Result<Self> {
+    fn new(state: &'a Arc<State>, batch: Vec<(RequestId, Waiting)>, pace: Pace) -> Result<Self> {
         let mut dead: Vec<PersonNumber> = Vec::new();
         for (_, waiting) in &batch {
             if let Target::Persons(numbers) | Target::Audit { numbers, .. } = &waiting.target {
@@ -290,6 +298,7 @@ impl<'a> Pass<'a> {
         dead.dedup();
         Ok(Self {
             state,
+            pace,
             batch,
             dead,
             before: 0,
@@ -332,6 +341,7 @@ impl<'a> Pass<'a> {
                 return Err(e);
             }
         };
+        retention::open_if_asked(state, &self.batch);
         // From here to the end of E6 no append is admitted: whoever holds the writer's lock keeps
         // them out.
         let mut writer = state.writer.lock();
@@ -353,10 +363,13 @@ impl<'a> Pass<'a> {
         state.slot.stage(&record).map_err(|e| state.poison(e))?;
         // E6.
         state.slot.destroy_others(next_epoch).map_err(|e| state.poison(e))?;
-        self.switch_memory(&keyring, prepared, &mut writer, (reopened, added))
+        let before = self
+            .switch_memory(&keyring, prepared, &mut writer, (reopened, added))
             .map_err(|e| state.poison(e))?;
         drop(writer);
         drop(keyring);
+        // Whoever still read in one of them opens nothing any more; what was opened goes.
+        before.iter().for_each(|segment| segment.part.clear());
         for file in &self.old_files {
             // A file that can't be removed is unopenable bytes; the next open removes it.
             let _ = state.env.unlink(file);
@@ -380,14 +393,14 @@ impl<'a> Pass<'a> {
         prepared: Prepared,
         writer: &mut MutexGuard<'_, Writer>,
         (reopened, added): (Reopened, Vec<Batch<'static>>),
-    ) -> Result<()> {
+    ) -> Result<Vec<Rolled>> {
         let state = self.state;
         keyring.publish(prepared)?;
         let tree: Tree = keyring.tree();
         state.subjects.set(tree.clone());
         let mut view = state.view.write();
         view.tree = tree;
-        view.clear_caches();
+        view.forget_found();
         let before = std::mem::replace(&mut view.segments, reopened.segments);
         view.missing.clear();
         view.generation += 1;
@@ -401,7 +414,11 @@ impl<'a> Pass<'a> {
             None => view.remove_born(|n| dead.contains(&n)),
         }
         added.into_iter().try_for_each(|batch| view.add_batch(batch))?;
-        view.settle_rules_again()?;
+        // What goes with a class are records of callers, and what says who somebody is: nothing of a register. What
+        // was lost may have been of one.
+        if !self.lost.is_empty() || !self.batch.iter().all(|(_, waiting)| waiting.is_of_class()) {
+            view.settle_rules_again()?;
+        }
         view.settle_overlays();
         drop(view);
         if self.roll.is_some() {
@@ -415,9 +432,7 @@ impl<'a> Pass<'a> {
         *state.cursor_key.write() = reopened.cursor;
         let old = std::mem::replace(&mut *state.keys.write(), reopened.arena);
         old.wipe();
-        // Whoever still read in one of them opens nothing any more; what was opened goes.
-        before.iter().for_each(|segment| segment.part.clear());
-        Ok(())
+        Ok(before)
     }
 
     fn remove_new_files(&self) {

@@ -83,7 +83,7 @@ pub struct Own<'a> {
 pub fn plan(reading: &Reading<'_>, selector: &Selector, own: Option<Own<'_>>) -> Result<(Plan, u64)> {
     let state = reading.state();
     let now = rules::believed(state, &state.view.read().tree)?;
-    let _no_erasure = state.pass.lock();
+    let _no_erasure = state.pass();
     let actor = own.as_ref().and_then(|own| own.actor);
     let (mut waiting, asked) = {
         let view = state.view.read();

@@ -20,12 +20,13 @@ use crate::erase::retention::restrict::Ending;
 use crate::erase::{Certificate, finish_accepted, pass, rules};
 use crate::error::{ErrorKind, Result};
 use crate::id::{Micros, RequestId, Seq};
-use crate::index::{Mask, Part};
+use crate::index::{Mask, Part, Term};
 use crate::ingest::{Queue, refused};
 use crate::keyring::pending::{Done, Target, Waiting};
 use crate::keyring::{Changes, catalog};
 use crate::policy::{self, Action, Basis, Facts};
 use crate::query::held::{Keeps, Starts, leave_what_speaks_of_others};
+use crate::record::Kind;
 use crate::register::class::{Kept, Then};
 use crate::state::{State, commit};
 use crate::view::View;
@@ -155,7 +156,7 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     // One that has begun is gone on with first. One that has not, for want of room or since a rule kept
     // some of it, is chosen anew.
     let waiting = catalog::waiting(&state.view.read().tree)?;
-    for (request, _) in waiting.iter().filter(|(_, waiting)| is_of_class(waiting) && has_begun(waiting)) {
+    for (request, _) in waiting.iter().filter(|(_, waiting)| waiting.is_of_class() && has_begun(waiting)) {
         report.certificates.extend(finish_accepted(state, queue, *request)?);
     }
     // A hold that is placed meanwhile ends a pass; what it leaves is chosen then.
@@ -176,10 +177,6 @@ pub fn run(state: &Arc<State>, queue: &Queue, dry_run: bool) -> Result<Retention
     Ok(report)
 }
 
-const fn is_of_class(waiting: &Waiting) -> bool {
-    matches!(waiting.target, Target::Records { of: Target::CLASS, .. })
-}
-
 const fn has_begun(waiting: &Waiting) -> bool {
     waiting.progress.epoch_after.0 > 0
 }
@@ -187,12 +184,12 @@ const fn has_begun(waiting: &Waiting) -> bool {
 /// What is due goes into the key tree, in the place of what was chosen before: from here on a crash does not
 /// lose it. `None` if nothing is.
 fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
-    let _no_pass = state.pass.lock();
+    let _no_pass = state.pass();
     let keyring = state.keyring.lock();
     let tree = keyring.tree();
     let mut changes = Changes::new();
     for (request, waiting) in catalog::waiting(&tree)? {
-        if is_of_class(&waiting) && !has_begun(&waiting) {
+        if waiting.is_of_class() && !has_begun(&waiting) {
             catalog::remove_pending(&mut changes, request);
             catalog::put_chosen(&mut changes, &tree, request, &[])?;
         }
@@ -220,6 +217,28 @@ fn announce(state: &Arc<State>, at: Micros) -> Result<Option<RequestId>> {
     rules::accept(permit, &mut changes, &tree, request, waiting)?;
     commit::commit_locked(state, &keyring, &changes, keyring.head().log, |_| {})?;
     Ok(Some(request))
+}
+
+/// Opens what [`are_due`] looks at in rolled segments, if that will be asked of any: it is asked while others wait. What
+/// can't be read is told there.
+pub(crate) fn open_if_asked(state: &State, batch: &[(RequestId, Waiting)]) {
+    if !batch.iter().any(|(_, waiting)| waiting.is_of_class()) {
+        return;
+    }
+    let (segments, classes) = {
+        let view = state.view.read();
+        let numbers: Vec<u32> = view.rules().classes.iter().map(|class| class.class.number).collect();
+        (view.segments.clone(), numbers)
+    };
+    for segment in &segments {
+        for class in &classes {
+            let _ = segment.part.class_docs(*class);
+        }
+        let _ = segment.part.in_time(Micros::MIN, Micros::MAX);
+        for kind in Kind::ALL.into_iter().filter(|kind| kind.has_target()) {
+            let _ = segment.part.frequency(&Term::kind(kind));
+        }
+    }
 }
 
 /// Whether records that were chosen are due: a conversation may have gone on since.

@@ -523,10 +523,14 @@ impl IndexFile {
         self.text(offset, len).map_err(|e| self.at(section, e))
     }
 
-    /// The bytes of several, opened by two threads: for who needs all of them and makes somebody wait.
-    pub fn sections_shared<const N: usize>(&self, sections: [Section; N]) -> Result<[Zeroizing<Vec<u8>>; N]> {
+    /// The bytes of several, opened by so many threads: for who needs all of them.
+    pub fn sections_shared<const N: usize>(
+        &self,
+        sections: [Section; N],
+        hands: Hands,
+    ) -> Result<[Zeroizing<Vec<u8>>; N]> {
         let places = sections.iter().map(|section| self.place(*section)).collect::<Result<Vec<_>>>()?;
-        let texts = match self.texts_shared(&places, Hands::Two) {
+        let texts = match self.texts_shared(&places, hands) {
             // What doesn't open as it stands is rescued by itself.
             Err(e) if e.kind() != ErrorKind::Revoked => {
                 sections.iter().map(|section| self.section(*section)).collect::<Result<Vec<_>>>()?

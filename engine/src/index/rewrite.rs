@@ -16,7 +16,7 @@ use crate::index::lists::person_value;
 use crate::index::part::{Field, Part, Term};
 use crate::index::reader::Segment;
 use crate::index::sections::ToThin;
-use crate::index::shared;
+use crate::index::shared::{self, Hands};
 use crate::index::thin::{self, Numbers, Whole};
 use crate::segment::{BlockRef, BodyPlace, BodyWriter, Gathered, OpenBlock, SubjectKeys};
 use crate::vfs::Vfs;
@@ -52,6 +52,8 @@ pub struct Target<'a> {
     pub keys: &'a dyn SubjectKeys,
     /// Randomness.
     pub entropy: &'a dyn Entropy,
+    /// Who works.
+    pub hands: Hands,
 }
 
 /// A rewritten index, not yet on disk.
@@ -109,7 +111,7 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
         }
     }
     let numbers = Numbers::without(sections.docs(), &removed);
-    let ToThin { ids: table, dictionary, mut lists, mut positions } = sections.load_to_thin()?;
+    let ToThin { ids: table, dictionary, mut lists, mut positions } = sections.load_to_thin(target.hands)?;
     // What reads and writes files stays in one order; the terms, half of the work, need none.
     let bodies_and_ids = || {
         if body_written {
@@ -126,18 +128,26 @@ pub fn rewrite(segment: &Segment, removal: &Removal<'_>, target: &Target<'_>) ->
             !matches!(field, Field::Author | Field::Subject) || dead.iter().all(|d| d.as_slice() != value)
         };
         let all = Whole { dictionary: &dictionary, lists: &lists, positions: &positions, numbers: &numbers };
-        all.thinned(keep).map_err(|e| sections.index.at(Section::Dictionary, e))
+        all.thinned(target.hands, keep).map_err(|e| sections.index.at(Section::Dictionary, e))
     };
-    let (bodies_and_ids, terms) = beside(bodies_and_ids, terms);
+    let (bodies_and_ids, terms) = beside(target.hands, bodies_and_ids, terms);
     let ((data, tables, ids), terms) = (bodies_and_ids?, terms?);
     let text = encode_parts(Parts { docs: &data.docs, tables, terms, ids, with_words: data.with_words })?;
     [&mut lists, &mut positions].into_iter().for_each(wipe);
     Ok(Rewritten { data, text, body_written, lost })
 }
 
-/// Runs `aside` on a thread of its own while `here` runs; after it where no thread can be started. What
-/// that thread leaves on its stack is wiped: the system gives the same memory to the next one.
-fn beside<A: Send, B>(aside: impl FnOnce() -> Result<A> + Send, here: impl FnOnce() -> B) -> (Result<A>, B) {
+/// Runs `aside` on a thread of its own while `here` runs; after it where one thread is to do both, or no other can be
+/// started. What that thread leaves on its stack is wiped: the system gives the same memory to the next one.
+fn beside<A: Send, B>(
+    hands: Hands,
+    aside: impl FnOnce() -> Result<A> + Send,
+    here: impl FnOnce() -> B,
+) -> (Result<A>, B) {
+    if hands == Hands::One {
+        let here = here();
+        return (aside(), here);
+    }
     let mut aside = Some(aside);
     let mut done = None;
     let mut run = || done = aside.take().map(|work| work());

@@ -17,6 +17,7 @@ use crate::index::filter::IdFilter;
 use crate::index::opened::{Memory, Opened};
 use crate::index::page::TEXT_LEN;
 use crate::index::part::SortKey;
+use crate::index::shared::Hands;
 use crate::index::sketches::Sketches;
 use crate::index::tables::{decode_blocks, decode_classes, ids_width};
 use crate::index::thin::runs_of;
@@ -116,6 +117,18 @@ impl Sections {
     /// The block table.
     pub fn blocks(&self) -> Result<Arc<Vec<BlockRef>>> {
         self.opened.get(|o| &o.blocks, || self.load_blocks())
+    }
+
+    /// The class of each block.
+    pub fn classes(&self) -> Result<Arc<Zeroizing<Vec<u32>>>> {
+        let make = || match self.opened.blocks.peek() {
+            Some(blocks) => Ok(Zeroizing::new(blocks.iter().map(|block| block.class).collect())),
+            None => {
+                let merged = self.index.section_of_two(Section::Blocks, Section::BlocksCopy)?;
+                decode_classes(&merged).map_err(|e| self.index.at(Section::Blocks, e))
+            }
+        };
+        self.opened.get(|o| &o.classes, make)
     }
 
     /// The dictionary.
@@ -323,16 +336,16 @@ impl Sections {
         Ok(IdTable { bytes: self.index.section(Section::Ids)?, entry_len })
     }
 
-    /// What a rewrite makes the terms and ids anew from: opened by two threads, and not kept.
-    pub fn load_to_thin(&self) -> Result<ToThin> {
+    /// What a rewrite makes the terms and ids anew from: not kept.
+    pub fn load_to_thin(&self, hands: Hands) -> Result<ToThin> {
         let entry_len = self.id_entry_len()?;
         let (ids, dictionary, lists) = (Section::Ids, Section::Dictionary, Section::Postings);
         let (ids, dictionary, lists, positions) = if self.index.has_words() {
             let [dictionary, lists, ids, positions] =
-                self.index.sections_shared([dictionary, lists, ids, Section::Positions])?;
+                self.index.sections_shared([dictionary, lists, ids, Section::Positions], hands)?;
             (ids, dictionary, lists, positions)
         } else {
-            let [dictionary, lists, ids] = self.index.sections_shared([dictionary, lists, ids])?;
+            let [dictionary, lists, ids] = self.index.sections_shared([dictionary, lists, ids], hands)?;
             (ids, dictionary, lists, Zeroizing::default())
         };
         let dictionary = Dictionary::decode(dictionary).map_err(|e| self.index.at(Section::Dictionary, e))?;

@@ -143,10 +143,11 @@ type Left = (Part, Option<Range<u64>>);
 
 impl Whole<'_> {
     /// The dictionary, the postings and the positions, without the terms that `keep` refuses and those
-    /// that are left without documents. Two threads share the work.
-    pub fn thinned(&self, keep: impl Fn(Field, &[u8]) -> bool + Sync) -> Result<TermSections> {
+    /// that are left without documents.
+    pub fn thinned(&self, hands: Hands, keep: impl Fn(Field, &[u8]) -> bool + Sync) -> Result<TermSections> {
         let pieces = (self.dictionary.len() as usize / PIECE_MIN).clamp(1, 4);
-        self.in_pieces(pieces, keep)
+        // Pieces are cut for others to share them.
+        self.in_pieces(if hands == Hands::One { 1 } else { pieces }, keep)
     }
 
     fn in_pieces(&self, number: usize, keep: impl Fn(Field, &[u8]) -> bool + Sync) -> Result<TermSections> {

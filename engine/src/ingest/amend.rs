@@ -102,7 +102,7 @@ fn say(
     let actor = session
         .actor_name()
         .ok_or_else(|| Error::invalid("nobody is named who says this").hint("name who acts: `--as ACTOR`"))?;
-    let _no_erasure = state.pass.lock();
+    let _no_erasure = state.pass();
     let record = Record::new("", actor, state.env.clock.now(), "").kind(kind).target(of.id);
     let mut record = Zeroizing::new(fill(record));
     let about = {

@@ -170,7 +170,12 @@ impl Waiting {
 
     /// Whether somebody asked for it. A date that has come is nobody.
     pub const fn was_asked_for(&self) -> bool {
-        !matches!(self.target, Target::Audit { .. } | Target::Records { of: Target::CLASS, .. })
+        !matches!(self.target, Target::Audit { .. }) && !self.is_of_class()
+    }
+
+    /// Whether its records go because their time is over, or because they were taken back.
+    pub const fn is_of_class(&self) -> bool {
+        matches!(self.target, Target::Records { of: Target::CLASS, .. })
     }
 }
 

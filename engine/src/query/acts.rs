@@ -432,13 +432,12 @@ impl<'s> Reading<'s> {
                 Err(e) if e.kind() == ErrorKind::Busy => {}
                 other => return other,
             }
-            let pass = &self.state().pass;
             match until {
                 Some(end) => {
-                    drop(pass.try_lock_until(end));
+                    drop(self.state().pass_until(end));
                     in_time(Some(end))?;
                 }
-                None => drop(pass.lock()),
+                None => drop(self.state().pass()),
             }
         }
         ask()

@@ -41,6 +41,7 @@ impl State {
     /// The same for a caller, who waits for whatever else runs. A compaction that the store began
     /// of its own accord is cancelled.
     pub fn compacting(self: &Arc<Self>) -> Result<Compacting> {
+        let _waits = self.waits();
         let mut rolls = self.rolls.lock();
         loop {
             self.check_writable()?;

@@ -253,7 +253,13 @@ pub fn without_lost_bodies(state: &State, segment: &Rolled, by: By) -> Result<u6
     let (env, old) = (&state.env, &segment.entry);
     let (body, index) = (env.file_id()?, env.file_id()?);
     let place = BodyPlace { dir: &env.dir, store: env.store, file: body, index: 0 };
-    let to = rewrite::Target { vfs: &*env.vfs, body: place, keys: &*state.subjects, entropy: &*env.entropy };
+    let to = rewrite::Target {
+        vfs: &*env.vfs,
+        body: place,
+        keys: &*state.subjects,
+        entropy: &*env.entropy,
+        hands: Hands::Two,
+    };
     let removal = Removal { docs: &RoaringBitmap::new(), people: &[], reform_all: true };
     let undo = || drop(env.unlink(body_name(body)));
     let reformed = rewrite::rewrite(&segment.part, &removal, &to).inspect_err(|_| undo())?;

@@ -7,9 +7,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Instant;
 
-use parking_lot::{Condvar, Mutex, RwLock};
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use crate::crypto::{Key, Keys};
 use crate::env::Env;
@@ -30,6 +31,7 @@ pub mod heal;
 pub mod keys;
 pub mod log_key;
 pub mod reserve;
+pub mod rest;
 pub mod settings;
 pub mod tree_now;
 pub mod upgrade;
@@ -49,7 +51,9 @@ pub struct State {
     /// Path of the slot, for messages.
     pub slot_name: String,
     /// One erasure pass at a time.
-    pub pass: Mutex<()>,
+    pass: Mutex<()>,
+    /// How many wait for the pass that runs, or for a right that it keeps from them.
+    waits: AtomicU32,
     /// One committer.
     pub keyring: Mutex<Keyring>,
     /// The journals and the counters that appends move.
@@ -176,6 +180,7 @@ impl State {
             slot: p.slot,
             slot_name: p.slot_name,
             pass: Mutex::new(()),
+            waits: AtomicU32::new(0),
             keyring: Mutex::new(p.keyring),
             writer: Mutex::new(p.writer),
             view: RwLock::new(p.view),
@@ -240,6 +245,34 @@ impl State {
         self.poisoned.load(Ordering::Acquire)
     }
 
+    /// The right to run a pass, or to have none run. A pass that nobody asked for hurries when somebody waits for it.
+    pub fn pass(&self) -> MutexGuard<'_, ()> {
+        match self.pass.try_lock() {
+            Some(right) => right,
+            None => {
+                let _waits = self.waits();
+                self.pass.lock()
+            }
+        }
+    }
+
+    /// The same for who waits until a time at most.
+    pub fn pass_until(&self, end: Instant) -> Option<MutexGuard<'_, ()>> {
+        let _waits = self.waits();
+        self.pass.try_lock_until(end)
+    }
+
+    /// Counts somebody who waits as long as the answer lives.
+    fn waits(&self) -> Waits<'_> {
+        self.waits.fetch_add(1, Ordering::Relaxed);
+        Waits(&self.waits)
+    }
+
+    /// Whether somebody waits for the pass that runs, or the store closes.
+    pub fn is_waited_for(&self) -> bool {
+        self.waits.load(Ordering::Relaxed) > 0 || self.is_closed()
+    }
+
     /// Waits until no roll runs, cancels a compaction, and lets none of both start while the answer
     /// lives.
     pub fn forbid_rolls(&self) -> NoRolls<'_> {
@@ -264,6 +297,7 @@ impl State {
 
     /// The right to roll, once no other roll and no erasure runs.
     pub fn rolling(self: &Arc<Self>) -> Rolling {
+        let _waits = self.waits();
         let mut rolls = self.rolls.lock();
         while rolls.running || rolls.forbidden {
             self.rolls_changed.wait(&mut rolls);
@@ -315,6 +349,15 @@ impl State {
             change(&mut rolls);
         }
         self.rolls_changed.notify_all();
+    }
+}
+
+/// One who waits.
+struct Waits<'a>(&'a AtomicU32);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

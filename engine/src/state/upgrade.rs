@@ -65,7 +65,7 @@ pub fn upgrade(state: &Arc<State>, mut each: impl FnMut(&UpgradeReport)) -> Resu
     }
     loop {
         // No erasure runs while a segment is built; between two of them one may.
-        let _no_erasure = state.pass.lock();
+        let _no_erasure = state.pass();
         let (Some(segment), _) = next(state, &damaged) else { break };
         if !catalog::pending(&state.view.read().tree)?.is_empty() {
             // What is erased in part has no keys any more, and none of it may be written again.

@@ -1,5 +1,7 @@
 //! What an open store keeps of its indexes in memory.
 
+mod pace;
+
 use std::sync::{Arc, OnceLock, Weak};
 
 use super::*;

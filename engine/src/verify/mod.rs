@@ -160,7 +160,7 @@ pub fn verify(
     }
     {
         // First, for bodies are compared with leaves.
-        let _no_erasure = state.pass.lock();
+        let _no_erasure = state.pass();
         if options.repair && options.accept_losses && commit::give_up_leaves(state, By::Repair)? {
             report.repaired.push("hashes of the log that are lost were given up".into());
         }
@@ -185,7 +185,7 @@ pub fn verify(
     each(progress);
     for (id, docs) in ids {
         // A segment stays as it is while no erasure runs; between two segments one may.
-        let _no_erasure = state.pass.lock();
+        let _no_erasure = state.pass();
         let found = state.view.read().segments.iter().find(|s| s.id == id).cloned();
         if let Some(segment) = found {
             report.segments += 1;
@@ -194,7 +194,7 @@ pub fn verify(
         progress.records += u64::from(docs);
         each(progress);
     }
-    let _no_erasure = state.pass.lock();
+    let _no_erasure = state.pass();
     compare_log(state, &mut report)?;
     compare_signed(state, &mut report)?;
     Ok(report)
@@ -202,7 +202,7 @@ pub fn verify(
 
 /// Segments that can't be read: looked for once more, and given up if that was asked for.
 fn verify_missing(state: &State, options: &VerifyOptions, report: &mut VerifyReport) -> Result<()> {
-    let _no_erasure = state.pass.lock();
+    let _no_erasure = state.pass();
     let before = state.view.read().missing.len();
     if before > 0 && options.repair {
         heal::missing(state, options.give_up(), By::Repair)?;

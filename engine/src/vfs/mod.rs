@@ -13,10 +13,12 @@ pub mod disk;
 pub mod layer;
 pub mod mapped;
 pub mod memory;
+pub mod paced;
 
 pub use disk::{DiskVfs, UnmappedVfs};
 pub use layer::Layer;
 pub use memory::MemoryVfs;
+pub use paced::PacedVfs;
 
 /// Keeps a lock until it is dropped.
 pub trait LockGuard: Send + Sync {}

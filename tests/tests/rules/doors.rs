@@ -126,6 +126,7 @@ fn doors() -> BTreeSet<String> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/src");
     let mut files: Vec<_> =
         fs::read_dir(src.join("store")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.retain(|path| path.is_file());
     files.push(src.join("store.rs"));
     let mut found = BTreeSet::new();
     for file in files {

@@ -2,6 +2,7 @@
 
 mod aggregates;
 mod amended;
+mod beside;
 mod consents;
 mod deleted;
 mod doors;

@@ -6,7 +6,6 @@ use crate::erase::pass::{BODIES_GATHERED, Pass, Switched};
 use crate::erase::target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{RequestId, SegmentId, Seq};
-use crate::index::Hands;
 use crate::index::file::file_name as index_file_name;
 use crate::index::rewrite::{self, Removal, Rewritten};
 use crate::index::{Part, Segment};
@@ -89,6 +88,7 @@ impl Pass<'_> {
             // Every pass asks every segment. What was opened for that, here and in E1, is of little
             // use to anybody: E7 puts another segment in this one's place.
             segment.part.clear();
+            self.pace.rest();
             if self.more {
                 break;
             }
@@ -156,7 +156,7 @@ impl Pass<'_> {
     }
 
     pub(super) fn rewrite(&mut self, segment: &Rolled, docs: &RoaringBitmap) -> Result<Option<SegmentEntry>> {
-        let env = &self.state.env;
+        let (env, hands) = (self.pace.env().clone(), self.pace.hands());
         let old = &segment.entry;
         self.old_files.push(index_file_name(old.index).into());
         if docs.len() == u64::from(old.docs) {
@@ -176,6 +176,7 @@ impl Pass<'_> {
             body: place,
             keys: &*self.state.subjects,
             entropy: &*env.entropy,
+            hands,
         };
         // Named before they are written: a part of a file is removed too.
         self.new_files.push(crate::segment::writer::file_name(body).into());
@@ -200,12 +201,12 @@ impl Pass<'_> {
         self.new_files.push(index_file_name(index).into());
         let Rewritten { data, text, .. } = &reformed;
         let (entry, digest) = roll::write_encoded(
-            env,
+            &env,
             (&data.docs, text),
             (index, data.with_words),
             bodies,
             old.generation + 1,
-            Hands::Two,
+            hands,
         )?;
         self.digests.insert(segment.id, digest);
         Ok(Some(entry))

@@ -276,7 +276,7 @@ proptest! {
 
     #[test]
     fn a_rewrite_equals_a_store_that_never_held_them(
-        records in records(120), gone: Vec<bool>, dead in 0u64..9, reform_all: bool,
+        records in records(120), gone: Vec<bool>, dead in 0u64..9, reform_all: bool, alone: bool,
     ) {
         let disk = MemoryVfs::new();
         let dead = PersonNumber(dead);
@@ -287,7 +287,8 @@ proptest! {
         // The dead person's key is gone before the rewrite: nobody needs it any more.
         let keys: Arc<dyn SubjectKeys> = Arc::new(Without(vec![dead]));
         let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };
-        let target = Target { vfs: &disk, body, keys: &*keys, entropy: &OsEntropy };
+        let hands = if alone { Hands::One } else { Hands::Two };
+        let target = Target { vfs: &disk, body, keys: &*keys, entropy: &OsEntropy, hands };
         let asked = (0..records.len() as u32).filter(|i| gone.get(*i as usize) == Some(&true)).collect();
         let removal = Removal { docs: &asked, people: &[dead], reform_all };
         let old = segment.decode_all().unwrap();
@@ -339,7 +340,7 @@ proptest! {
         let Ok(segment) = open(&disk, INDEX, &[BODY], &[7; 32], everybody()) else { return Ok(()) };
         let _ = segment.decode_all().map(|data| data.without(&RoaringBitmap::new(), &[]));
         let body = BodyPlace { dir: Path::new(DIR), store: STORE, file: NEXT_BODY, index: 1 };
-        let target = Target { vfs: &disk, body, keys: &Without(vec![]), entropy: &OsEntropy };
+        let target = Target { vfs: &disk, body, keys: &Without(vec![]), entropy: &OsEntropy, hands: Hands::Two };
         let asked = (0..7).collect();
         let _ = rewrite(&segment, &Removal { docs: &asked, people: &[PersonNumber(2)], reform_all: wide }, &target);
         let _ = segment.rebuild(&knows);
