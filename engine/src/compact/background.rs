@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::compact::policy::{Limits, Policy};
 use crate::compact::{Work, survey::Survey};
+use crate::crypto::stack::burn_work;
 use crate::error::{ErrorKind, Result};
 use crate::state::State;
 
@@ -65,6 +66,7 @@ fn run_due(state: &Arc<State>, survey: &mut Survey) -> Result<()> {
         let Some(right) = state.try_compacting() else { return Ok(()) };
         let mut work = Work::with(&right, Policy::BACKGROUND, std::mem::take(survey));
         let done = work.step();
+        burn_work();
         *survey = work.survey;
         match done {
             // A roll that ended meanwhile woke nobody: it is looked at again.

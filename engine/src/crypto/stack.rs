@@ -33,6 +33,15 @@ pub(crate) fn burn_long_hash() {
     burn::<LONG_HASH>();
 }
 
+/// Bytes below a frame that a thread's whole work uses, with room to spare: sorting terms, merging segments.
+const WORK: usize = 256 * 1024;
+
+/// The same of a thread's work: names and words that it compared. To be called before others may go on who rely on
+/// nothing being left, and at the end of a thread, whose stack the system gives to the next one.
+pub(crate) fn burn_work() {
+    burn::<WORK>();
+}
+
 /// Wipes a large text at once. [`Zeroizing`] does so byte by byte, and twice: of megabytes that is
 /// felt by who waits for an erasure. It finds nothing left.
 pub(crate) fn wipe(text: &mut Zeroizing<Vec<u8>>) {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::crypto::stack::burn_work;
 use crate::erase::expire;
 use crate::ingest::Queue;
 use crate::state::State;
@@ -45,6 +46,7 @@ fn run(state: &Arc<State>) {
         if looked.elapsed() >= LOOK_EVERY {
             // What fails, for want of room most of all, is tried again an hour later.
             let _ = expire::expire(state, &queue);
+            burn_work();
             looked = Instant::now();
         }
     }

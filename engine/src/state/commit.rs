@@ -7,6 +7,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::crypto::Keys;
+use crate::crypto::stack::burn_work;
 use crate::env::Env;
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::{PersonNumber, SegmentId, Seq};
@@ -122,6 +123,7 @@ fn in_background(
     let spawned = std::thread::Builder::new().name("escrowdb-roll".into()).spawn(move || {
         let _rolling = rolling;
         work(&shared);
+        burn_work();
     });
     if let Ok(thread) = spawned {
         let old = state.rolls.lock().thread.replace(thread);
