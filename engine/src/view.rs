@@ -84,8 +84,10 @@ pub struct View {
     pub frozen: Option<Arc<LiveIndex>>,
     /// The live index of the journal that is written.
     pub live: LiveIndex,
-    /// What is being erased.
+    /// What is being erased. [`View::set_mask`] changes it.
     pub mask: Mask,
+    /// How often it was changed.
+    pub masks: u64,
     /// Keys of the names of people who are being erased: until the answer these names belong to
     /// nobody else, though the tree may not know them any more.
     pub leaving: Vec<Vec<u8>>,
@@ -160,6 +162,7 @@ impl View {
             frozen: None,
             live,
             mask: Mask::default(),
+            masks: 0,
             leaving: Vec::new(),
             rules: Arc::default(),
             said: Mutex::default(),
@@ -276,6 +279,12 @@ impl View {
     /// Whether a name is that of somebody who is being erased.
     pub fn is_leaving(&self, identifier: &str) -> bool {
         !self.leaving.is_empty() && self.leaving.contains(&self.tagger.name_key(identifier))
+    }
+
+    /// From here on this is what is being erased.
+    pub fn set_mask(&mut self, mask: Mask) {
+        self.mask = mask;
+        self.masks += 1;
     }
 
     /// Notes the names of the people in the mask as leaving.

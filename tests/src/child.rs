@@ -4,12 +4,14 @@
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aes_gcm_siv::aead::{AeadInOut, KeyInit};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce};
 use escrowdb::Store;
-use escrowdb::crypto::{Key, Keys, Label, OneTime, derive};
+use escrowdb::crypto::{Entropy, Key, Keys, Label, OneTime, OsEntropy, derive};
 use escrowdb::id::Micros;
 use escrowdb::record::Record;
 use escrowdb::session::Session;
@@ -70,8 +72,47 @@ pub fn secret(sort: u64, i: u64) -> Zeroizing<[u8; 32]> {
     key
 }
 
+/// The system's randomness. When an erasure asks for some the nth time, somebody searches, and it goes on when he has
+/// found, or a moment later, if what it holds keeps him from it. After that nobody does.
+#[derive(Default)]
+struct Moments(Mutex<Option<(u32, Sender<Sender<()>>)>>);
+
+impl Moments {
+    fn begin(&self, nth: u32) -> Receiver<Sender<()>> {
+        let (moment, comes) = mpsc::channel();
+        *self.0.lock().unwrap() = Some((nth, moment));
+        comes
+    }
+
+    fn end(&self) {
+        *self.0.lock().unwrap() = None;
+    }
+}
+
+impl Entropy for Moments {
+    fn fill(&self, out: &mut [u8]) -> std::io::Result<()> {
+        let mut waits = self.0.lock().unwrap();
+        let is_now = waits.as_mut().is_some_and(|(nth, _)| {
+            *nth = nth.saturating_sub(1);
+            *nth == 0
+        });
+        let moment = if is_now { waits.take() } else { None };
+        drop(waits);
+        if let Some((_, moment)) = moment {
+            let (done, wait) = mpsc::channel();
+            moment.send(done).unwrap();
+            let _ = wait.recv_timeout(MOMENT);
+        }
+        OsEntropy.fill(out)
+    }
+}
+
+/// So long an erasure waits for a search that waits for it.
+const MOMENT: Duration = Duration::from_millis(20);
+
 #[derive(Default)]
 struct Held {
+    moments: Arc<Moments>,
     store: Option<Arc<Store>>,
     ciphers: Vec<Aes256GcmSiv>,
     one_times: Vec<OneTime>,
@@ -109,7 +150,8 @@ fn obey(held: &mut Held, order: &str) {
         "create" => {
             let (records, folder) = rest.split_once(' ').unwrap();
             let builder = Store::builder(PathBuf::from(folder)).roll_records(records.parse().unwrap());
-            held.store = Some(Arc::new(builder.preset(Preset::Peer).create().unwrap()));
+            let builder = builder.preset(Preset::Peer).entropy(Arc::clone(&held.moments) as Arc<dyn Entropy>);
+            held.store = Some(Arc::new(builder.create().unwrap()));
         }
         "append" => append(store(), rest.parse().unwrap()),
         "append-apart" => {
@@ -130,6 +172,8 @@ fn obey(held: &mut Held, order: &str) {
         "read" => (0..PEOPLE).for_each(|person| read(store(), person)),
         "erase" => {
             let (what, asked) = rest.strip_suffix(" asked").map_or((rest, false), |what| (what, true));
+            let (what, nth) =
+                what.split_once(" within ").map_or((what, None), |(what, nth)| (what, Some(nth)));
             let selector = match what {
                 "person" => Selector::Person(word(0, Word::Name)),
                 "conversation" => Selector::Conversation(word(0, Word::Conversation)),
@@ -139,16 +183,27 @@ fn obey(held: &mut Held, order: &str) {
                 },
             };
             let (store, over) = (store(), AtomicBool::new(false));
+            let count = || store.session(Session::new()).count("*").unwrap();
             std::thread::scope(|scope| {
                 if asked {
                     // Somebody searches all the while.
                     scope.spawn(|| {
                         while !over.load(Ordering::Relaxed) {
-                            store.session(Session::new()).count("*").unwrap();
+                            count();
+                        }
+                    });
+                }
+                if let Some(nth) = nth {
+                    let moment = held.moments.begin(nth.parse().unwrap());
+                    scope.spawn(move || {
+                        if let Ok(done) = moment.recv() {
+                            count();
+                            let _ = done.send(());
                         }
                     });
                 }
                 store.erase(&selector, &EraseOptions::default()).unwrap();
+                held.moments.end();
                 over.store(true, Ordering::Relaxed);
             });
         }

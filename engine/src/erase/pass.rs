@@ -141,7 +141,7 @@ fn unmask(state: &State) -> Result<()> {
     if mask.persons.is_empty() {
         view.leaving.clear();
     }
-    view.mask = mask;
+    view.set_mask(mask);
     // A search that came behind the last clearing asked for what was masked, by name.
     view.forget_terms();
     Ok(())
@@ -201,7 +201,7 @@ fn mask_and_flush(state: &Arc<State>) -> Result<Vec<(RequestId, Waiting)>> {
                 target::mask(&mut mask, waiting);
                 redact::mask_copy(&view, waiting, &mut mask)?;
             }
-            view.mask = mask;
+            view.set_mask(mask);
             view.note_leaving()?;
             view.forget_found();
             (batch, view.segments.clone())

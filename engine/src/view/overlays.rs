@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use crate::error::{ErrorKind, Result};
 use crate::id::{FileId, Seq};
 use crate::index::overlay::{Event, Ledger, Mark, Overlaid, Overlay, Spoken, TakenBack, Texts};
-use crate::index::{IdHash, LiveIndex, Mask, Part, Term};
+use crate::index::{IdHash, LiveIndex, Part, Term};
 use crate::record::Stored;
 use crate::view::{Gates, Place, View};
 
@@ -31,7 +31,8 @@ struct Known {
     /// Unrolled records were looked at up to here, this one left out.
     next: Seq,
     generation: u64,
-    mask: Mask,
+    /// Which mask was looked at, by [`View::masks`]: a copy would keep the name of a conversation until the next look.
+    masks: u64,
     kept: HashMap<Name, (Mark, Arc<Overlay>)>,
 }
 
@@ -205,9 +206,9 @@ impl Known {
             self.generation = view.generation;
         }
         self.settle(view, arrived)?;
-        if self.mask != view.mask {
+        if self.masks != view.masks {
             self.ledger.set_absent(view.masked()?);
-            self.mask = view.mask.clone();
+            self.masks = view.masks;
         }
         // Only what was looked at to its end counts as seen.
         self.files.clear();
