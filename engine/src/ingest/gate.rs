@@ -15,7 +15,7 @@ use crate::policy::selector::RecordFacts;
 use crate::policy::{self, Action, Facts, Ground, Held, Reach};
 use crate::query::held::Keeps;
 use crate::record::stored::{QUARANTINED, RELEASED, REMOVED};
-use crate::record::{Kind, Record, StoredRef};
+use crate::record::{Kind, Record, Stored, StoredRef};
 use crate::register::Registers;
 use crate::register::hold::{Placed, Scope};
 use crate::register::settings::Gate;
@@ -154,13 +154,19 @@ impl Draft<'_, '_> {
 
     /// Whether somebody had restricted what a record is about, and whether it is she who says it.
     fn restricted(&self, author: Option<PersonNumber>, about: &About<'_>) -> Result<(bool, bool)> {
-        let there;
-        let (subjects, conversation) = match about {
+        let (there, root);
+        let (subjects, owners, conversation) = match about {
             About::There(place) => {
                 there = Zeroizing::new(place.part.record(place.doc)?);
-                (&*there.subjects, there.conversation.as_str())
+                let seq = self.view.roots(&[place.part.key(place.doc)?.seq])?.pop().flatten();
+                root = seq.map(|root| self.view.record_at(root)).transpose()?.flatten();
+                // One that came before its record is of whom it named itself; whose that record is counts too.
+                let is_early =
+                    |root: &&Zeroizing<Stored>| !root.subjects.iter().all(|one| there.subjects.contains(one));
+                let owners = root.as_ref().filter(is_early).unwrap_or(&there);
+                (&*there.subjects, &*owners.subjects, there.conversation.as_str())
             }
-            About::Drafted(stored) => (stored.subjects, stored.conversation),
+            About::Drafted(stored) => (stored.subjects, stored.subjects, stored.conversation),
             // Whose it will be nobody knows yet.
             About::Unknown => return Ok((false, false)),
         };
@@ -170,12 +176,12 @@ impl Draft<'_, '_> {
             let of = match &placed.hold.scope {
                 Scope::Person(number) => {
                     linked = self.view.linked(PersonNumber(*number))?;
-                    if !subjects.iter().any(|subject| linked.contains(subject)) {
+                    if !subjects.iter().chain(owners).any(|subject| linked.contains(subject)) {
                         continue;
                     }
                     &*linked
                 }
-                Scope::Conversation(name) if name == conversation => subjects,
+                Scope::Conversation(name) if name == conversation => owners,
                 _ => continue,
             };
             restricted = true;

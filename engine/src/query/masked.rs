@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use roaring::RoaringBitmap;
+
 use crate::error::Result;
 use crate::id::{PersonNumber, Seq};
 use crate::index::scope::Mask;
 use crate::ingest::refused::{self, Refusal};
 use crate::policy::{Action, Ground};
+use crate::query::held::place;
 use crate::query::reading::Reading;
 use crate::register::Registers;
 use crate::register::hold::{Placed, Scope};
@@ -64,6 +67,10 @@ impl Reading<'_> {
     /// What this reading doesn't see: what is being erased; what is restricted, unless it is for a case
     /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
     pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
+        self.mask_of(view, true)
+    }
+
+    fn mask_of<'v>(&self, view: &'v View, has_quarantine: bool) -> Result<Cow<'v, Mask>> {
         let rules = view.rules();
         let is_restricted = rules.holds.iter().any(Placed::restricts) || rules.classes.restrictions() > 0;
         let case = if is_restricted { self.case(rules) } else { Case::All };
@@ -72,7 +79,7 @@ impl Reading<'_> {
         }
         let purpose = self.session().purpose_name().and_then(|code| rules.purposes.active(code));
         let purpose = purpose.filter(|purpose| purpose.needs_consent);
-        let quarantine = rules.settings.has_quarantine && has_quarantined(view)?;
+        let quarantine = has_quarantine && rules.settings.has_quarantine && has_quarantined(view)?;
         if matches!(case, Case::All) && purpose.is_none() && !quarantine {
             return Ok(Cow::Borrowed(&view.mask));
         }
@@ -82,7 +89,10 @@ impl Reading<'_> {
             mask.restricted = view.without_consent(&purpose.code, self.state().env.clock.now())?;
         }
         match case {
-            Case::All => return Ok(Cow::Owned(mask)),
+            Case::All => {
+                cover_early(view, &mut mask)?;
+                return Ok(Cow::Owned(mask));
+            }
             Case::Person(number) => mask.opened = view.linked(number)?,
             Case::None => {}
         }
@@ -97,18 +107,36 @@ impl Reading<'_> {
                 Scope::Query { .. } => {}
             }
         }
+        cover_early(view, &mut mask)?;
         Ok(Cow::Owned(mask))
     }
 
     /// The same of what is to be changed, or released from quarantine: what waits there is asked for by whoever does
     /// that.
     pub(crate) fn mask_beside_quarantine<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
-        let mut mask = self.mask(view)?;
-        if mask.quarantine {
-            mask.to_mut().quarantine = false;
-        }
-        Ok(mask)
+        self.mask_of(view, false)
     }
+}
+
+/// Covers what speaks of something that is covered and came before it: that is of whom it names itself, and was asked
+/// nothing of what it is about.
+fn cover_early(view: &View, mask: &mut Mask) -> Result<()> {
+    let early = view.early()?;
+    if early.is_empty() || mask.is_empty() {
+        return Ok(());
+    }
+    // Who left the quarantine is said later, so it is asked of what queries see.
+    let shown = view.shown(None)?;
+    let parts = shown.parts();
+    let covered: Vec<RoaringBitmap> = parts.iter().map(|part| mask.docs_in(*part)).collect::<Result<_>>()?;
+    for (event, of) in early {
+        if let Some((nth, doc)) = place(&parts, of)?
+            && covered.get(nth).is_some_and(|docs| docs.contains(doc))
+        {
+            mask.records.push(event);
+        }
+    }
+    Ok(())
 }
 
 /// Whether a record may be named by who may not see what a mask covers.

@@ -97,6 +97,17 @@ impl View {
         Ok(events.iter().map(|event| known.ledger.root_of(*event)).collect())
     }
 
+    /// Edits, deletions and tags that came before the record they are about, or speak of one that did, each with that
+    /// record.
+    ///
+    /// # Errors
+    /// An index that can't be read.
+    pub fn early(&self) -> Result<Vec<(Seq, Seq)>> {
+        let mut known = self.overlays.0.lock();
+        known.look(self)?;
+        Ok(known.ledger.early().collect())
+    }
+
     /// What a record speaks of by its own words, if it does and that is there.
     ///
     /// # Errors

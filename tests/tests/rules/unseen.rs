@@ -248,3 +248,62 @@ fn a_request_opens_what_is_restricted_of_its_own_person() {
         assert_eq!(store.session(eve().case("from-bob")).count("kind:reaction").unwrap(), 1);
     });
 }
+
+/// An edit that came before its record was of whom it named itself: it showed what was restricted of another.
+#[test]
+fn an_edit_that_came_before_its_record_is_seen_with_it() {
+    in_both_forms(|settle| {
+        let (_disk, _clock, store) = store();
+        let edit = |id: &str, who: &str, of: &str| say(id, who, "c1", "reworded").kind(Kind::Edit).target(of);
+        add(&store, &[edit("e1", "carl", "m1"), edit("e2", "carl", "e1"), say("c", "carl", "c2", "open")]);
+        settle(&store);
+        add(&store, &[say("m1", "anna", "c1", "as it was")]);
+        add(&store, &[edit("e3", "carl", "e1")]);
+        settle(&store);
+        let count = |session: Session, query: &str| store.session(session).count(query).unwrap();
+        let versions = "version:all reworded";
+        assert_eq!((count(eve(), "reworded"), count(eve(), versions)), (1, 3));
+        // Who reads for a purpose sees nothing of who didn't consent, whoever put it right.
+        store.change(&dana(), event(Deed::Give, "carl", "support", 1)).unwrap();
+        let support = || eve().purpose("support");
+        assert_eq!((count(support(), "*"), count(support(), versions)), (1, 0));
+        restrict(&store, "r1", "anna");
+        assert_eq!((count(eve(), "*"), count(eve(), versions)), (1, 0));
+        assert_eq!((count(with_case(), "reworded"), count(with_case(), versions)), (1, 3));
+        received(&store, "from-anna", "anna");
+        assert_eq!(count(eve().case("from-anna"), versions), 3);
+        // Nor is it changed, or taken back, by others than her.
+        for (nth, kind) in [Kind::Edit, Kind::Delete].into_iter().enumerate() {
+            let tell = |who: &str| {
+                let record = say(&format!("s{nth}-{who}"), who, "c1", "other").kind(kind).target("e1");
+                store.append(&[record]).unwrap().remove(0)
+            };
+            assert!(matches!(tell("carl"), Outcome::Rejected(e) if e.kind() == ErrorKind::Refused));
+            assert!(matches!(tell("anna"), Outcome::Added(_)));
+        }
+    });
+}
+
+/// An edit that came before its record was found while that was in quarantine.
+#[test]
+fn an_edit_that_came_before_its_record_waits_in_quarantine_with_it() {
+    in_both_forms(|settle| {
+        let (_disk, _clock, store) = store();
+        let rule = GateRule { when: "channel:web".into(), purposes: vec!["support".into()] };
+        let (gate, gate_rules) = (Some(Gate::Quarantine), Some(vec![rule]));
+        let gate = settings::Event { gate, gate_rules, ..Default::default() };
+        store.change(&dana(), Event::Settings(gate)).unwrap();
+        add(&store, &[say("e1", "carl", "c1", "reworded").kind(Kind::Edit).target("m1")]);
+        settle(&store);
+        add(&store, &[say("m1", "anna", "c1", "as it was").channel("web")]);
+        settle(&store);
+        let count = |query: &str| store.session(eve()).count(query).unwrap();
+        assert_eq!((count("*"), count("version:all reworded")), (0, 0));
+        store.change(&dana(), event(Deed::Give, "anna", "support", 1)).unwrap();
+        store.release(&dana(), "m1", None).unwrap();
+        for _ in 0..2 {
+            assert_eq!((count("*"), count("reworded"), count("version:all *")), (1, 1, 2));
+            settle(&store);
+        }
+    });
+}

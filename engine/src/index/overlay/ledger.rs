@@ -115,6 +115,8 @@ pub struct Ledger {
     families: BTreeMap<Seq, Family>,
     /// Events of which the record they are about is not there.
     orphans: HashMap<IdHash, Vec<Seq>>,
+    /// Events that came before the record that they are about, or speak of one that did.
+    early: BTreeSet<Seq>,
     /// What is being erased, and is as if it were gone.
     absent: HashSet<Seq>,
     /// Families of which something changed, in order.
@@ -147,6 +149,12 @@ impl Ledger {
     /// The record that all of it is about which this one speaks of, if that is there.
     pub fn root_of(&self, event: Seq) -> Option<Seq> {
         self.events.get(&event).and_then(|event| event.root.or(event.parent))
+    }
+
+    /// Events of which nothing was known when they came of what they are about, each with that: they may be of
+    /// other people, and of another class.
+    pub fn early(&self) -> impl Iterator<Item = (Seq, Seq)> {
+        self.early.iter().filter_map(|event| Some((*event, self.root_of(*event)?)))
     }
 
     /// The last that was learned.
@@ -221,6 +229,10 @@ impl Ledger {
             };
             event.root = Some(root);
             family.members.insert(seq);
+            // Who speaks of one that came before its record has the people of that one.
+            if seq < root || event.parent.is_some_and(|parent| self.early.contains(&parent)) {
+                self.early.insert(seq);
+            }
             if event.spoken == Spoken::Edit {
                 next.extend(self.heirs.get(&seq).into_iter().flatten());
             }
