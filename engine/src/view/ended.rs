@@ -33,13 +33,26 @@ struct Rolled {
     docs: HashMap<Seq, Arc<RoaringBitmap>>,
     /// Those that speak of what isn't there, or not rolled yet.
     open: Vec<Speaking>,
+    /// Where the last of them stands in the log, and reactions of other classes that came behind that.
+    last: Option<Seq>,
+    behind: Vec<Speaking>,
 }
 
 /// A record that speaks of another: in which part, and where.
+#[derive(Clone, Copy)]
 struct Speaking {
     part: Seq,
     doc: u32,
     seq: Seq,
+    /// A reaction of a class that restricts nothing: only one that came before its record is about another class's.
+    is_foreign: bool,
+}
+
+impl Speaking {
+    /// Whether it may be about a record that stands at this position at the latest.
+    fn may_be_about(&self, last: Option<Seq>) -> bool {
+        !self.is_foreign || last.is_some_and(|last| self.seq < last)
+    }
 }
 
 /// The first log position of each unrolled part, and how many records it has.
@@ -73,15 +86,17 @@ impl View {
         }
         let Some(rolled) = &found.rolled else { return Ok(None) };
         let mut docs = rolled.docs.clone();
-        let mut speaking = Vec::new();
+        let (mut speaking, mut last) = (Vec::new(), rolled.last);
         for (first, live) in unrolled().filter_map(|live: &LiveIndex| Some((live.first_seq()?, live))) {
-            docs.insert(first, Arc::new(self.ended_in((first, live), &mut speaking)?));
+            let of_live = self.ended_in((first, live), &mut speaking)?;
+            last = last.max(live.seqs(&of_live)?.into_iter().max());
+            docs.insert(first, Arc::new(of_live));
         }
-        speaking.extend(rolled.open.iter().map(|Speaking { part, doc, seq }| Speaking {
-            part: *part,
-            doc: *doc,
-            seq: *seq,
-        }));
+        speaking.extend(&rolled.open);
+        if last > rolled.last {
+            speaking.extend(&rolled.behind);
+        }
+        speaking.retain(|one| one.may_be_about(last));
         let parts = self.parts();
         let named: Vec<Named<'_>> =
             parts.iter().filter_map(|part| Some((part.first_seq()?, *part))).collect();
@@ -93,14 +108,18 @@ impl View {
 
     fn ended_of_segments(&self, of: (u64, u64, Vec<FileId>)) -> Result<Rolled> {
         let (mut docs, mut speaking, mut named) = (HashMap::new(), Vec::new(), Vec::<Named<'_>>::new());
+        let mut last = None;
         for segment in &self.segments {
             let Some(first) = segment.part.first_seq() else { continue };
             let part = (first, &*segment.part as &dyn Part);
-            docs.insert(first, Arc::new(self.ended_in(part, &mut speaking)?));
+            let of_segment = self.ended_in(part, &mut speaking)?;
+            last = last.max(part.1.seqs(&of_segment)?.into_iter().max());
+            docs.insert(first, Arc::new(of_segment));
             named.push(part);
         }
-        let open = self.add_speaking(&named, speaking, &mut docs)?;
-        Ok(Rolled { of, docs, open })
+        let (near, behind) = speaking.into_iter().partition(|one: &Speaking| one.may_be_about(last));
+        let open = self.add_speaking(&named, near, &mut docs)?;
+        Ok(Rolled { of, docs, open, last, behind })
     }
 
     /// Those of a part by their own time or that of their conversation. Of others that speak of a record it is told: one
@@ -117,10 +136,13 @@ impl View {
         for kind in Spoken::KINDS {
             speak |= part.postings(&Term::kind(kind))?;
         }
-        // Of reactions there are many, and each is opened: those of the class of what they are a reaction to.
-        speak |= part.postings(&Term::kind(Kind::Reaction))? & of_classes;
-        for doc in speak - &all {
-            speaking.push(Speaking { part: first, doc, seq: part.key(doc)?.seq });
+        // Of reactions there are many, and each is opened: those of the class of what they are a reaction to, and of
+        // others those that came before something that is restricted.
+        let reactions = part.postings(&Term::kind(Kind::Reaction))?;
+        let foreign = &reactions - of_classes;
+        for doc in (speak | reactions) - &all {
+            let (seq, is_foreign) = (part.key(doc)?.seq, foreign.contains(doc));
+            speaking.push(Speaking { part: first, doc, seq, is_foreign });
         }
         Ok(all)
     }

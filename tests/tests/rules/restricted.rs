@@ -232,6 +232,34 @@ fn reactions_go_with_their_record() {
     }
 }
 
+/// One that came before its record had no class of it, and was found without a case.
+#[test]
+fn a_reaction_that_came_before_its_record_goes_with_it() {
+    for rolls in [0, 1, 2, 3] {
+        let made = made(Start::Time);
+        let store = &made.store;
+        let settle = |when: u8| {
+            if rolls & when > 0 {
+                store.roll().unwrap()
+            }
+        };
+        add(store, &[about(Kind::Reaction, "early", "m1", 0), about(Kind::Reaction, "of edit", "e1", 0)]);
+        add(store, &[about(Kind::Reaction, "of nothing", "none", 0)]);
+        settle(1);
+        add(store, &[say("m1", "anna", "c1", 0), about(Kind::Edit, "e1", "m1", 25)]);
+        add(store, &[say("other", "anna", "c1", 20), about(Kind::Reaction, "of other", "other", 20)]);
+        settle(2);
+        made.live_until(31);
+        assert_eq!(run(store), 1);
+        let signs = |session: Session| found(store, session, "kind:reaction");
+        for _ in 0..2 {
+            assert_eq!(signs(Session::new()), ["of nothing", "of other"]);
+            assert_eq!(signs(Session::new().case("h1")).len(), 4);
+            store.roll().unwrap();
+        }
+    }
+}
+
 #[test]
 fn later_wordings_go_with_their_record() {
     let made = made(Start::Time);
