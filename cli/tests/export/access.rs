@@ -242,3 +242,27 @@ fn a_package_is_of_a_person() {
     let told = package(&sandbox, "pseudonym", "jsonl");
     assert!(sandbox.read("e").contains("bob@example.org") && told["own"].as_u64() > Some(4));
 }
+
+/// A package of somebody who is restricted said 0 records, and not why.
+#[test]
+fn what_is_restricted_and_left_out_is_counted() {
+    let sandbox = sandbox();
+    let told = package(&sandbox, "pseudonym", "jsonl");
+    assert_eq!((&told["own"], told.get("restricted")), (&json!(4), None));
+    sandbox.run("restrict place r1 --subject anna@example.org --matter M --ground G --as dana").ok();
+    let run = sandbox.run("export --subject anna@example.org --others --output e").ok();
+    assert!(run.err.contains("3 records are restricted") && run.err.contains("--case"), "{}", run.err);
+    // Hers in a record about another is restricted with him, and with nobody else.
+    let told = package(&sandbox, "pseudonym", "jsonl");
+    assert_eq!((&told["own"], &told["restricted"]), (&json!(1), &json!(3)));
+    for word in ["Hallo", "hier Kim"] {
+        assert!(!sandbox.read("e").contains(word));
+    }
+    let told = sandbox.run("--json --case r1 export --subject anna@example.org --others --output e").ok();
+    assert_eq!((&told.lines()[0]["own"], told.lines()[0].get("restricted")), (&json!(4), None));
+    assert!(!told.err.contains("restricted"), "{}", told.err);
+    let told = sandbox.run("--json export --subject anna@example.org --output e").ok().lines().remove(0);
+    assert_eq!((&told["count"], &told["restricted"]), (&json!(0), &json!(3)));
+    let told = sandbox.run("--json export --subject bob@example.org --output e").ok().lines().remove(0);
+    assert_eq!((&told["count"], told.get("restricted")), (&json!(3), None));
+}

@@ -9,10 +9,12 @@ use roaring::RoaringBitmap;
 use crate::error::Result;
 use crate::id::{PersonNumber, Seq};
 use crate::index::scope::Mask;
+use crate::index::{Field, Term};
 use crate::ingest::refused::{self, Refusal};
 use crate::policy::{Action, Ground};
 use crate::query::held::place;
 use crate::query::reading::Reading;
+use crate::record::Kind;
 use crate::register::Registers;
 use crate::register::hold::{Placed, Scope};
 use crate::view::View;
@@ -67,13 +69,18 @@ impl Reading<'_> {
     /// What this reading doesn't see: what is being erased; what is restricted, unless it is for a case
     /// (GDPR article 18 (2)); and whose records it has no consent to read for its purpose (article 7 (3)).
     pub(crate) fn mask<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
-        self.mask_of(view, true)
+        self.mask_of(view, (true, true))
     }
 
-    fn mask_of<'v>(&self, view: &'v View, has_quarantine: bool) -> Result<Cow<'v, Mask>> {
+    /// The same without what is in quarantine, and without what is restricted, each if it is not asked for.
+    fn mask_of<'v>(
+        &self,
+        view: &'v View,
+        (has_quarantine, has_restricted): (bool, bool),
+    ) -> Result<Cow<'v, Mask>> {
         let rules = view.rules();
         let is_restricted = rules.holds.iter().any(Placed::restricts) || rules.classes.restrictions() > 0;
-        let case = if is_restricted { self.case(rules) } else { Case::All };
+        let case = if is_restricted && has_restricted { self.case(rules) } else { Case::All };
         if let Some(ground) = self.given_up(rules) {
             return Err(refused::error(&ground));
         }
@@ -114,7 +121,42 @@ impl Reading<'_> {
     /// The same of what is to be changed, or released from quarantine: what waits there is asked for by whoever does
     /// that.
     pub(crate) fn mask_beside_quarantine<'v>(&self, view: &'v View) -> Result<Cow<'v, Mask>> {
-        self.mask_of(view, false)
+        self.mask_of(view, (false, true))
+    }
+
+    /// How many records by a person or about her, or by or about who is linked to her, are restricted, and kept from this
+    /// session for that alone: a case would show them ([`crate::session::Session::case`]). Nothing is told of them but their number.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use escrowdb::{id::Micros, session::Session, store::*, vfs::MemoryVfs};
+    /// # let store = Store::builder("/chats").vfs(Arc::new(MemoryVfs::new())).create()?;
+    /// # store.append(&[Record::new("c1", "anna@example.org", Micros(0), "Hello").id("m1")])?;
+    /// assert_eq!(store.session(Session::new()).restricted_of("anna@example.org")?, 0);
+    /// # Ok::<(), escrowdb::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// *Not found* if she is unknown; the erased are unknown.
+    pub fn restricted_of(&self, identifier: &str) -> Result<u64> {
+        let people = self.person(identifier)?.number;
+        self.with_search(|view, search| {
+            let people = view.linked(people)?;
+            let open = self.mask_of(view, (true, false))?;
+            let mut count = 0;
+            for part in search.parts {
+                let mut docs = RoaringBitmap::new();
+                for (number, field) in people.iter().flat_map(|n| [(n, Field::Subject), (n, Field::Author)]) {
+                    docs |= part.postings(&Term::person(field, *number))?;
+                }
+                for kind in Kind::ALL.into_iter().filter(|kind| kind.is_internal()) {
+                    docs -= part.postings(&Term::kind(kind))?;
+                }
+                docs &= search.mask.docs_in(*part)?;
+                count += (docs - open.docs_in(*part)?).len();
+            }
+            Ok(count)
+        })
     }
 }
 

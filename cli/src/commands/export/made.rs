@@ -27,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) proof: Option<u64>,
     /// Positions of the log that the checkpoint counts, if one was signed.
     pub(crate) size: Option<u64>,
+    /// Of a person, how many records are restricted and left out, for nobody named a case.
+    pub(crate) restricted: u64,
     /// Code under which it is registered; one that is unsigned or of an older store may not be.
     pub(crate) disclosure: Option<String>,
 }
@@ -43,6 +45,9 @@ impl Made {
             .raw("size", &null(self.size))
             .raw("proof_bytes", &null(self.proof));
         self.put_terms(&mut line);
+        if self.restricted > 0 {
+            line.number("restricted", self.restricted);
+        }
         if let Some(code) = &self.disclosure {
             line.text("disclosure", code);
         }

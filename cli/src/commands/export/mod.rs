@@ -14,7 +14,7 @@ use crate::commands::export::write::{Each, Job, Records};
 use crate::commands::register;
 use crate::engine::{self, Exported, Reading};
 use crate::exit::Failure;
-use crate::out::Out;
+use crate::out::{Out, note};
 use crate::outside::Outside;
 
 mod access;
@@ -118,6 +118,14 @@ pub(crate) fn run(args: &Args, global: &Global, out: &mut Out) -> Result<(), Fai
         return Err(Failure::usage("a recipient has a name, and destroys what she got in time to come"));
     }
     let made = make(args, global, &target, &recipients)?;
+    if made.restricted > 0 {
+        let are = if made.restricted == 1 { "record is" } else { "records are" };
+        note(&format!(
+            "{} {are} restricted of those by or about the person, and left out; `--case` with the code of an open \
+             request of hers, or with the code or matter of a hold or restriction that stands, exports them too",
+            made.restricted
+        ));
+    }
     let line = if out.json() { made.to_json(target.path()) } else { made.to_text(target.path()) };
     Ok(out.line(&line)?)
 }
@@ -156,11 +164,13 @@ fn make(args: &Args, global: &Global, target: &Target, recipients: &Recipients) 
         expires: args.expires,
     };
     let job = Job { target, format: &args.format, asked, handle, access, recipients, register };
-    if args.unsigned {
-        write::unsigned(job, &reading, &mut each)
+    let restricted = args.subject.as_ref().map_or(Ok(0), |subject| reading.restricted_of(subject))?;
+    let made = if args.unsigned {
+        write::unsigned(job, &reading, &mut each)?
     } else {
-        write::signed(job, &reading, &mut each)
-    }
+        write::signed(job, &reading, &mut each)?
+    };
+    Ok(Made { restricted, ..made })
 }
 
 /// What is asked for, as the manifest says it; people by their handle too.

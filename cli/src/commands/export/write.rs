@@ -69,6 +69,7 @@ impl Job<'_> {
             },
             proof: None,
             size: None,
+            restricted: 0,
             disclosure: None,
         }
     }
