@@ -111,16 +111,18 @@ fn nobody_who_writes_beside_a_run_is_forgotten() {
 fn an_erasure_that_is_asked_for_beside_a_run_comes_behind_it() {
     let disk = RecordingVfs::new();
     let store = over(Arc::new(disk.clone()));
-    store.append(&[new(3, 0), new(4, 0)]).unwrap();
+    // Of the others something is being erased: to erase one of them answers *busy* meanwhile.
+    let (her, him) = (PEOPLE, PEOPLE + 1);
+    store.append(&[new(her, 0), new(him, 0)]).unwrap();
     let gate = disk.block(Aim::at(FileClass::Index, Call::Sync), 0);
     thread::scope(|scope| {
         let running = scope.spawn(|| store.retention(false));
         assert!(gate.reached(Duration::from_secs(20)), "the run writes an index");
-        let erasing = scope.spawn(|| store.erase(&Selector::Person(who(3)), &EraseOptions::default()));
+        let erasing = scope.spawn(|| store.erase(&Selector::Person(who(her)), &EraseOptions::default()));
         gate.open();
         assert_eq!(running.join().unwrap().unwrap().certificates.len(), 1);
         assert_eq!(erasing.join().unwrap().unwrap().what, "person");
     });
-    assert!(store.number_of(&who(3)).is_err());
-    assert_eq!((count(&store, "tag:old"), count(&store, &format!("author:{}", who(4)))), (0, 1));
+    assert!(store.number_of(&who(her)).is_err());
+    assert_eq!((count(&store, "tag:old"), count(&store, &format!("author:{}", who(him)))), (0, 1));
 }
