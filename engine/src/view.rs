@@ -20,6 +20,7 @@ use crate::record::{Kind, PersonFields, Stored};
 use crate::register::Registers;
 
 mod ended;
+pub(crate) mod everybody;
 mod lacking;
 mod named;
 mod rules;

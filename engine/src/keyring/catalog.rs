@@ -68,6 +68,16 @@ pub fn person(tree: &Tree, number: PersonNumber) -> Result<Option<Person>> {
     get(tree, &key::person(number))
 }
 
+/// Shows everybody who has keys to `f`, by number, whoever stands for acts or evidence too.
+pub fn each_person(tree: &Tree, mut f: impl FnMut(PersonNumber, &Person)) -> Result<()> {
+    tree.each(&EntryKind::Person.prefix(), |k, value| {
+        if let Some((number, None)) = key::parse_person(k) {
+            f(number, &Person::decode(value)?);
+        }
+        Ok(true)
+    })
+}
+
 /// Whether a person has keys.
 pub fn has_person(tree: &Tree, number: PersonNumber) -> Result<bool> {
     Ok(tree.get(&key::person(number))?.is_some())
@@ -159,6 +169,16 @@ pub fn remove_person(
 /// Who stands for the evidence about somebody.
 pub fn evidence(tree: &Tree, handle: Handle) -> Result<Option<PersonNumber>> {
     Ok(get::<Evidence>(tree, &key::evidence(handle))?.map(|evidence| evidence.number))
+}
+
+/// Shows to `f` who stands for the evidence about whom, living or erased.
+pub fn each_evidence(tree: &Tree, mut f: impl FnMut(Handle, PersonNumber)) -> Result<()> {
+    tree.each(&EntryKind::Evidence.prefix(), |k, value| {
+        if let Some(handle) = key::parse_evidence(k) {
+            f(handle, Evidence::decode(value)?.number);
+        }
+        Ok(true)
+    })
 }
 
 /// Says who stands for the evidence about somebody.

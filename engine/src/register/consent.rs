@@ -25,6 +25,28 @@ pub enum Deed {
     Withdraw,
 }
 
+impl Deed {
+    /// Whether it changes where somebody stands who did another thing last. Who has consented and is asked again has
+    /// consented until she answers.
+    pub fn counts_behind(self, last: Option<Self>) -> bool {
+        self != Self::Ask || last != Some(Self::Give)
+    }
+
+    /// Until when there is a consent by it, this instant left out, by these notices; [`Micros::MIN`] if it gives none.
+    pub fn stands_until(
+        self,
+        notice: Option<(&str, u32)>,
+        expires: Option<Micros>,
+        notices: &Notices,
+    ) -> Micros {
+        if self != Self::Give {
+            return Micros::MIN;
+        }
+        let changed = notice.and_then(|(id, version)| notices.changes_behind(id, version));
+        [expires, changed].into_iter().flatten().min().unwrap_or(Micros::MAX)
+    }
+}
+
 /// A consent event, as its record says it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -158,9 +180,9 @@ impl Consents {
     /// Until when there is a consent for a purpose that holds, this instant left out, by these notices;
     /// [`Micros::MIN`] if there is none.
     pub fn until(&self, purpose: &str, notices: &Notices) -> Micros {
-        let Some(said) = self.of(purpose).filter(|said| said.deed == Deed::Give) else { return Micros::MIN };
-        let changed = said.notice.as_ref().and_then(|(id, version)| notices.changes_behind(id, *version));
-        [said.expires, changed].into_iter().flatten().min().unwrap_or(Micros::MAX)
+        let Some(said) = self.of(purpose) else { return Micros::MIN };
+        let notice = said.notice.as_ref().map(|(id, version)| (id.as_str(), *version));
+        said.deed.stands_until(notice, said.expires, notices)
     }
 
     /// Whether an event may happen.
@@ -230,9 +252,7 @@ impl Consents {
     /// What an event does.
     pub fn apply(&mut self, event: &Event, at: Micros, seq: Seq) {
         for code in &event.purposes {
-            // Who has consented and is asked again has consented until she answers.
-            let has = self.of(code).is_some_and(|said| said.deed == Deed::Give);
-            if event.event == Deed::Ask && has {
+            if !event.event.counts_behind(self.of(code).map(|said| said.deed)) {
                 continue;
             }
             let notice = event.notice.as_ref().map(|shown| (shown.id.clone(), shown.version));

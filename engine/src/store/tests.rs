@@ -1,5 +1,6 @@
 //! What an open store keeps of its indexes in memory.
 
+mod everybody;
 mod pace;
 
 use std::sync::{Arc, OnceLock, Weak};

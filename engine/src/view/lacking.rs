@@ -10,6 +10,7 @@ use crate::id::{FileId, Micros, PersonNumber, Seq};
 use crate::index::{Field, LiveIndex, Part};
 use crate::text;
 use crate::view::View;
+use crate::view::everybody::{Everybody, Stands};
 
 /// By purpose, since the last erasure, and since a notice or a purpose changed.
 #[derive(Default)]
@@ -76,13 +77,16 @@ impl View {
         // What fails half-way is looked at anew.
         self.look_at_subjects(&mut found)?;
         let changed = std::mem::take(&mut found.changed);
+        // Most are asked about the first time: then they are found together. What can't be read tells who asks for each,
+        // if it is about any of them.
+        let is_most = !changed.is_empty() && changed.len() * 4 >= found.people.len();
+        let everybody = if is_most { self.everybody(purpose).ok() } else { None };
         for person in changed {
-            let until = self.consents_until(person, purpose)?;
-            if until.is_none() && self.handle(person)?.is_none() {
-                // One who stands for acts or for evidence is nobody who could consent.
-                continue;
-            }
-            let until = until.unwrap_or(Micros::MIN);
+            let until = match self.stands(everybody.as_ref(), person, purpose)? {
+                Stands::Nobody => continue,
+                Stands::Silent => Micros::MIN,
+                Stands::Until(until) => until,
+            };
             let holds = now < until;
             if holds {
                 found.valid.1 = found.valid.1.min(until);
@@ -99,6 +103,17 @@ impl View {
         let without = found.without.iter().copied().collect();
         lacking.0.insert(purpose.to_owned(), found);
         Ok(without)
+    }
+
+    fn stands(&self, everybody: Option<&Everybody>, person: PersonNumber, purpose: &str) -> Result<Stands> {
+        if let Some(stands) = everybody.and_then(|everybody| everybody.get(person)) {
+            return Ok(stands);
+        }
+        Ok(match self.consents_until(person, purpose)? {
+            Some(until) => Stands::Until(until),
+            None if self.handle(person)?.is_none() => Stands::Nobody,
+            None => Stands::Silent,
+        })
     }
 
     /// Whoever is a subject of records that came since the last look is one of whom it is asked.

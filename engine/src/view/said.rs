@@ -130,6 +130,16 @@ impl View {
         Ok(Some(until))
     }
 
+    /// Keeps at hand what was found of a person who is linked to nobody.
+    pub(super) fn note_until(
+        &self,
+        (person, evidence): (PersonNumber, PersonNumber),
+        purpose: &str,
+        until: Micros,
+    ) {
+        self.said.lock().note((person, evidence), purpose, until);
+    }
+
     /// Forgets what rests on who is linked to whom.
     pub fn note_links(&mut self) {
         self.said.get_mut().forget_standing();

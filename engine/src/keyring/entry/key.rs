@@ -45,6 +45,11 @@ pub fn evidence(handle: Handle) -> Vec<u8> {
     of(EntryKind::Evidence, &handle.0)
 }
 
+/// The handle in a key of kind evidence.
+pub fn parse_evidence(key: &[u8]) -> Option<Handle> {
+    Some(Handle(key.strip_prefix(&[EntryKind::Evidence as u8])?.try_into().ok()?))
+}
+
 /// A segment.
 pub fn segment(id: SegmentId) -> Vec<u8> {
     of(EntryKind::Segment, &id.0.to_be_bytes())
