@@ -201,10 +201,14 @@ impl History {
         for _ in 0..count {
             self.ids += 1;
             let (author, body, time) = (self.who(), self.words(), self.moment());
-            let conversation = *self.rng.pick(&CONVERSATIONS);
-            let mut record = Record::new(conversation, author, time, body)
-                .id(format!("m{}", self.ids))
-                .channel(*self.rng.pick(&CHANNELS));
+            let (mut conversation, mut id) = (*self.rng.pick(&CONVERSATIONS), format!("m{}", self.ids));
+            // What others spoke of before.
+            if let Some((of, name)) = self.awaited().filter(|_| self.rng.chance(15)) {
+                (conversation, id) = (of, name);
+                self.met.push("came after what speaks of it");
+            }
+            let mut record =
+                Record::new(conversation, author, time, body).id(id).channel(*self.rng.pick(&CHANNELS));
             for tag in self.some_tags() {
                 record = record.tag(tag);
             }
@@ -214,6 +218,14 @@ impl History {
             batch.push(record);
         }
         self.give(batch);
+    }
+
+    /// A record that something is said of already: where, and its id.
+    fn awaited(&self) -> Option<(&'static str, String)> {
+        let is_awaited = |row: &&Row| row.target.is_some() && self.model.target(row).is_none();
+        let row = self.model.rows.values().find(is_awaited)?;
+        let conversation = CONVERSATIONS.into_iter().find(|name| *name == row.conversation)?;
+        Some((conversation, row.target.clone()?))
     }
 
     /// An edit, a deletion or a reaction, of something that is there or of nothing.
@@ -348,7 +360,7 @@ impl History {
         let got = self.store().tag(&Self::session(actor), &id, Some(&name), &add, &remove);
         let mut record = self.said(actor, &row, Kind::Tag, "");
         record.tags = add;
-        let is_there = !self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
+        let is_there = !self.model.is_quarantined(&row) && !self.model.is_covered(&row);
         self.hold_said(&record, is_there, remove, got);
     }
 
@@ -358,7 +370,7 @@ impl History {
         let (id, name) = (row.id.clone().unwrap(), row.conversation.clone());
         let got = self.store().correct(&Self::session(actor), &id, Some(&name), &body, None);
         let record = self.said(actor, &row, Kind::Edit, &body);
-        let is_there = !self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
+        let is_there = !self.model.is_quarantined(&row) && !self.model.is_covered(&row);
         self.hold_said(&record, is_there, Vec::new(), got);
     }
 
@@ -375,7 +387,7 @@ impl History {
         record.tags = vec![RELEASED.to_owned()];
         let author = self.model.name(row.author).unwrap_or_default().to_owned();
         let subjects: Vec<_> = row.subjects.iter().copied().map(Some).collect();
-        let is_there = self.model.is_quarantined(&row) && !self.model.is_restricted(&row);
+        let is_there = self.model.is_quarantined(&row) && !self.model.is_covered(&row);
         if is_there && self.model.lacks(&author, &row, &subjects) {
             self.note(format!("released {id}: refused"));
             return self.same(&got, Err(ErrorKind::Refused));

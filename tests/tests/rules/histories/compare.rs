@@ -53,6 +53,11 @@ fn line(model: &Model, row: &Row) -> String {
 impl Model {
     /// What somebody sees: in a case also what is restricted, for a purpose nobody who does not consent to it.
     fn sees(&self, row: &Row, has_case: bool, purpose: Option<&str>) -> bool {
+        let before = self.came_before(row).is_none_or(|root| self.sees_alone(root, has_case, purpose));
+        before && self.sees_alone(row, has_case, purpose)
+    }
+
+    fn sees_alone(&self, row: &Row, has_case: bool, purpose: Option<&str>) -> bool {
         let purpose = purpose.and_then(|code| self.purposes.get(code)).filter(|(p, _)| p.needs_consent);
         let is_allowed = |(purpose, _): &(escrowdb::register::purpose::Purpose, bool)| {
             row.subjects.iter().all(|pid| self.consents(*pid, &purpose.code))

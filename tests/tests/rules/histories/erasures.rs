@@ -162,7 +162,7 @@ impl History {
         }
         let words: Vec<&str> = row.body.split_whitespace().filter(|word| *word != "█").collect();
         let word = if words.is_empty() || self.rng.chance(5) { "nowhere" } else { *self.rng.pick(&words) };
-        let want = if self.model.is_quarantined(&row) || self.model.is_restricted(&row) {
+        let want = if self.model.is_quarantined(&row) || self.model.is_covered(&row) {
             Err(ErrorKind::NotFound)
         } else if !row.body.contains(word) {
             Err(ErrorKind::Invalid)

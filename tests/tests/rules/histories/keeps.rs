@@ -93,13 +93,23 @@ impl Model {
         self.standing(true).any(|hold| self.is_about(hold, row))
     }
 
+    /// The same of what came before its record and goes with it.
+    pub(super) fn is_covered(&self, row: &Row) -> bool {
+        self.is_restricted(row) || self.came_before(row).is_some_and(|root| self.is_restricted(root))
+    }
+
     /// Whether somebody may not change a record, since another had it restricted.
     pub(super) fn is_kept_from(&self, row: &Row, author: Option<Pid>) -> bool {
+        let others = |root: &&Row| !root.subjects.iter().all(|pid| row.subjects.contains(pid));
+        let root = self.root(row).filter(others);
+        let owners = root.map_or(&row.subjects, |root| &root.subjects);
         let is_hers = |hold: &Hold| match &hold.about {
             About::Person(of) => author.is_some_and(|pid| self.group(*of).contains(&pid)),
-            _ => author.is_some_and(|pid| row.subjects.contains(&pid)),
+            _ => author.is_some_and(|pid| owners.contains(&pid)),
         };
-        self.standing(true).any(|hold| self.is_about(hold, row) && !is_hers(hold))
+        let is_about =
+            |hold: &Hold| self.is_about(hold, row) || root.is_some_and(|root| self.is_about(hold, root));
+        self.standing(true).any(|hold| is_about(hold) && !is_hers(hold))
     }
 
     /// Whether a hold is about somebody as a whole.

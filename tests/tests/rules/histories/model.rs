@@ -337,6 +337,14 @@ impl Model {
         if target.kind == Kind::Edit { self.root(target).or(Some(target)) } else { Some(target) }
     }
 
+    /// The record that an edit, deletion or tag is about which came before it, or speaks of one that did.
+    pub(super) fn came_before(&self, row: &Row) -> Option<&Row> {
+        let root = self.root(row).filter(|_| row.kind != Kind::Reaction)?;
+        let is_early =
+            row.seq < root.seq || self.target(row).is_some_and(|of| self.came_before(of).is_some());
+        is_early.then_some(root)
+    }
+
     /// A record and its edits, in the order in which they came.
     pub(super) fn versions<'m>(&'m self, root: &'m Row) -> Vec<&'m Row> {
         let mut edits: Vec<_> = self.members(root).filter(|row| row.kind == Kind::Edit).collect();
