@@ -230,3 +230,27 @@ fn others_are_done_in_the_registers_or_by_who_asks() {
     let placed = one(&sandbox, "restrict list");
     assert_eq!((&placed["code"], &placed["ground"]), (&json!("b1"), &json!("GDPR article 18")));
 }
+
+#[test]
+fn what_was_done_in_part_is_fulfilled_when_the_rest_goes() {
+    let sandbox = Sandbox::with_sample();
+    let one_more = r#"{"id":"m9","conversation":"c9","author":"anna@example.org","time":"2026-02-03T09:00:00Z","body":"And a claim"}"#;
+    sandbox.write("more.jsonl", one_more);
+    sandbox.run("import more.jsonl").ok();
+    sandbox.run("hold place claim --conversation c9 --matter M-7 --ground claims").ok();
+    for code in ["r1", "r2"] {
+        receive(&sandbox, code, "erasure");
+    }
+    plan(&sandbox, "r1");
+    let certificate = one(&sandbox, "--as dana request run r1 --yes");
+    assert_eq!(certificate["partial"]["records_kept"], 1);
+    sandbox.run("--as dana request fulfil r2 --reference other --partly later").ok();
+    let state = |code: &str| one(&sandbox, &format!("request show {code}"))["state"].clone();
+    sandbox.run("retention run").ok();
+    assert_eq!((state("r1"), state("r2")), (json!("partly"), json!("partly")));
+    sandbox.run("hold release claim --reason settled").ok();
+    assert_eq!(state("r1"), "partly");
+    sandbox.run("retention run").ok();
+    assert_eq!((state("r1"), state("r2")), (json!("fulfilled"), json!("partly")));
+    assert!(sandbox.run("search conversation:c9").ok().err.contains("nothing found"));
+}

@@ -95,6 +95,19 @@ pub struct Placed {
 /// How the code of a restriction begins that an erasure left which was done in part.
 pub const KEPT: &str = "kept-";
 
+/// Why the store lifts such a restriction itself: whoever lifts it by hand leaves what is restricted.
+pub const COMPLETED: &str = "nothing keeps it any more, and it is erased";
+
+impl Event {
+    /// The erasure that is completed by this, if the store itself says it.
+    pub fn completed(&self) -> Option<&str> {
+        match self {
+            Self::Release { code, reason } if reason == COMPLETED => code.strip_prefix(KEPT),
+            _ => None,
+        }
+    }
+}
+
 impl Placed {
     /// Whether it stands until an erasure is completed that was done in part.
     pub fn waits(&self) -> bool {

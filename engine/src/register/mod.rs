@@ -197,7 +197,14 @@ impl Registers {
             Event::Purpose(event) => self.purposes.apply(event),
             Event::Consent(_) => {}
             Event::Class(event) => self.classes.apply(event, at),
-            Event::Hold(event) => self.holds.apply(event, at, seq),
+            Event::Hold(event) => {
+                if author == PersonNumber::STORE
+                    && let Some(erasure) = event.completed()
+                {
+                    self.requests.complete(erasure);
+                }
+                self.holds.apply(event, at, seq);
+            }
             Event::Request(event) => self.requests.apply(event, author, seq),
             Event::Aggregate(new) => self.aggregates.apply(*new, at, seq),
             Event::Settings(event) => self.settings.apply(event, author),

@@ -235,6 +235,14 @@ impl Requests {
         self.0.get(code)
     }
 
+    /// What an erasure left is gone too: whoever asked for it has her answer whole.
+    pub fn complete(&mut self, erasure: &str) {
+        let left = self.0.values_mut().filter(|of| of.kind == Kind::Erasure && of.state == State::Partly);
+        for request in left.filter(|of| of.outcome.as_deref() == Some(erasure)) {
+            request.state = State::Fulfilled;
+        }
+    }
+
     /// Whether an event may happen. `author` does it; 0 is nobody who was named.
     ///
     /// # Errors

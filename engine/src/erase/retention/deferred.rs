@@ -176,7 +176,7 @@ pub(super) fn release_of_the_gone(state: &Arc<State>, queue: &Queue) -> Result<(
 }
 
 fn release(state: &Arc<State>, queue: &Queue, code: String) -> Result<()> {
-    let reason = "nothing keeps it any more, and it is erased".to_owned();
+    let reason = hold::COMPLETED.to_owned();
     let release = Event::Hold(hold::Event::Release { code, reason });
     match register::change(state, queue, &Session::new(), vec![release]) {
         // What told of the restriction is gone with her.
