@@ -8,7 +8,7 @@ use std::time::Instant;
 use escrowdb::ErrorKind;
 use escrowdb::clock::{Clock as _, SystemClock};
 use escrowdb::id::RequestId;
-use escrowdb::record::{Kind, jsonl, time};
+use escrowdb::record::{Kind, time};
 use escrowdb::session::Session;
 
 // The store's verbs and answers, named here once for all commands.
@@ -18,7 +18,7 @@ pub(crate) use escrowdb::store::{
     Quarantined, Reading, Redaction, RedactionPlan, RequestPlan, RetentionReport, SealedObject,
     SearchOptions, Selector, Share, Store, TakenBack, Threaded, VerifyOptions,
 };
-use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, Stats, VerifyReport};
+use escrowdb::store::{Builder, Explain, KeyStatus, Snippet, VerifyReport};
 use escrowdb::vfs::{MemoryVfs, UnmappedVfs};
 
 use crate::args::Global;
@@ -26,6 +26,9 @@ use crate::exit::{Failure, set_unreadable};
 use crate::json::{Field, Object, Value};
 use crate::lent::Opened;
 use crate::out::{clean, clip, note};
+pub(crate) use escrowdb_server::shape::{
+    hit_json, placed_json, plan_json, record_json, stats_fields, stored_json,
+};
 
 /// Opens the store the flags name; in a shell, which has it open, borrows it.
 pub(crate) fn open(global: &Global) -> Result<Opened, Failure> {
@@ -215,38 +218,6 @@ pub(crate) fn walked(
     }
 }
 
-/// A hit as the JSON line of a search, with its cursor.
-pub(crate) fn hit_json(hit: &Hit) -> String {
-    let mut line = String::new();
-    hit.with_view(|view| jsonl::print_hit(&mut line, hit.seq, &hit.cursor, view));
-    let mut more = String::new();
-    if let Some(score) = hit.score {
-        more.push_str(&format!(",\"score\":{score}"));
-    }
-    if let Some(snippet) = &hit.snippet {
-        more.push_str(&format!(",\"snippet\":{}", snippet_json(snippet)));
-    }
-    if !hit.extra.is_empty() {
-        // Apart from ours: nobody can forge a position or a cursor.
-        let mut extra = Object::new();
-        for (name, json) in &hit.extra {
-            extra.raw(name, json);
-        }
-        more.push_str(&format!(",\"extra\":{}", extra.finish()));
-    }
-    line.insert_str(line.len().saturating_sub(1), &more);
-    line
-}
-
-/// Places count characters (code points) of the body.
-fn snippet_json(snippet: &Snippet) -> String {
-    let marks: Vec<String> = snippet.marks.iter().map(|m| format!("[{},{}]", m.start, m.end)).collect();
-    let mut object = Object::new();
-    object.text("text", &snippet.text).number("from", snippet.from as u64);
-    object.raw("marks", &format!("[{}]", marks.join(",")));
-    object.finish()
-}
-
 /// A snippet on one line, the words that were asked for between `»` and `«`.
 fn snippet_text(snippet: &Snippet) -> String {
     let mut text = String::from(if snippet.from > 0 { "… " } else { "" });
@@ -283,36 +254,6 @@ pub(crate) fn explained<R>(
         format!("explain: {visited} of {segments} segments visited, {pages_opened} pages opened, {micros} µs")
     });
     answer
-}
-
-/// A record as the JSON line of an export: an import reads it again.
-pub(crate) fn record_json(hit: &Hit) -> String {
-    let mut line = String::new();
-    hit.with_view(|view| jsonl::print_record(&mut line, view));
-    line
-}
-
-/// A record with its position in the log before the fields of an export. Fields that an import kept
-/// under a name of ours stand in an object `extra`: nobody can forge a position.
-pub(crate) fn stored_json(hit: &Hit) -> String {
-    placed_json(hit, false)
-}
-
-/// The same for one among its neighbours; `here` marks the one that was asked for.
-pub(crate) fn placed_json(hit: &Hit, here: bool) -> String {
-    let is_ours = |(name, _): &&(String, String)| OWN_NAMES.contains(&name.as_str());
-    let mut hit = hit.clone();
-    let mut ours = Object::new();
-    let set_aside: Vec<_> = hit.extra.iter().filter(is_ours).cloned().collect();
-    for (name, json) in &set_aside {
-        ours.raw(name, json);
-    }
-    hit.extra.retain(|field| !is_ours(&field));
-    if !set_aside.is_empty() {
-        hit.extra.push(("extra".to_owned(), ours.finish()));
-    }
-    let mark = if here { "\"here\":true," } else { "" };
-    format!("{{\"seq\":{},{mark}{}", hit.seq, record_json(&hit).trim_start_matches('{'))
 }
 
 /// A hit as two lines for people: where and who, then the beginning of the text.
@@ -362,33 +303,6 @@ fn head(hit: &Hit) -> String {
     format!("{head}  #{}", clean(&hit.id))
 }
 
-/// What `stats` shows.
-pub(crate) fn stats_fields(stats: &Stats) -> Vec<Field> {
-    vec![
-        ("records", Value::Number(stats.records)),
-        ("people", Value::Number(stats.people)),
-        ("segments", Value::Number(stats.segments)),
-        ("journal_records", Value::Number(stats.journal_records)),
-        ("log_size", Value::Number(stats.log_size)),
-        ("bytes", Value::Number(stats.bytes)),
-        ("repaired", Value::Number(stats.repaired)),
-        ("lost", Value::Number(stats.lost)),
-        ("live", Value::Number(stats.space.live())),
-        ("dead", Value::Number(stats.space.dead)),
-        ("reclaimable", Value::Number(stats.space.reclaimable)),
-        ("bodies", Value::Number(stats.space.bodies)),
-        ("salts", Value::Number(stats.space.salts)),
-        ("index", Value::Number(stats.space.index)),
-        ("leaves", Value::Number(stats.space.leaves)),
-        ("keys", Value::Number(stats.space.keys)),
-        ("journals", Value::Number(stats.space.journals)),
-        ("parity", Value::Number(stats.space.parity)),
-        ("padding", Value::Number(stats.space.padding)),
-        ("reserve", Value::Number(stats.space.reserve)),
-        ("other", Value::Number(stats.space.other)),
-    ]
-}
-
 /// What `key status` shows.
 pub(crate) fn key_fields(status: &KeyStatus) -> Vec<Field> {
     vec![
@@ -409,8 +323,6 @@ pub(crate) fn verify_fields(report: &VerifyReport) -> Vec<Field> {
     ]
 }
 
-/// Names that answers carry beside the fields of a record, and the one that keeps them apart.
-const OWN_NAMES: [&str; 4] = ["seq", "here", "cursor", "extra"];
 /// Columns of text shown of a body.
 const BODY_COLUMNS: usize = 96;
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 
-use crate::json::{Field, Object};
+use crate::json::{Field, flat_json};
 
 /// Stdout, and the choice between JSON Lines and text for people.
 pub(crate) struct Out {
@@ -53,11 +53,7 @@ impl Out {
     /// Prints a flat report: one JSON object, or a table of names and values.
     pub(crate) fn fields(&mut self, fields: &[Field]) -> io::Result<()> {
         if self.json {
-            let mut line = Object::new();
-            for (name, value) in fields {
-                line.raw(name, &value.json());
-            }
-            return self.line(&line.finish());
+            return self.line(&flat_json(fields));
         }
         let row = |(name, value): &Field| vec![name.replace('_', " "), clean(&value.text())];
         self.table(&fields.iter().map(row).collect::<Vec<_>>())

@@ -6,7 +6,6 @@ use crate::args::Global;
 use crate::commands::certified::{self, Certified};
 use crate::engine::{self, Plan, Selector};
 use crate::exit::Failure;
-use crate::json::{Object, array};
 use crate::out::{Out, note};
 
 #[derive(clap::Args, Debug)]
@@ -90,22 +89,7 @@ fn confirm(plan: &Plan, name: &str) -> Result<(), Failure> {
 
 fn print_plan(plan: &Plan, out: &mut Out) -> Result<(), Failure> {
     if out.json() {
-        let mentions: Vec<String> = plan.mentions.iter().map(engine::stored_json).collect();
-        let mut line = Object::new();
-        line.text("what", plan.what)
-            .number("records", plan.records)
-            .number("details", plan.details)
-            .number("segments", plan.segments)
-            .flag("journal", plan.journal)
-            .number("people", plan.people)
-            .number("others_affected", plan.others_affected)
-            .number("mention_total", plan.mention_total)
-            .raw("mentions", &array(&mentions));
-        if let Some(kept) = &plan.kept {
-            line.number("records_kept", kept.records).texts("holds", &plan.holds);
-            line.maybe("kept_until", kept.until.map(time::format).as_deref()).maybe("refused", plan.refused);
-        }
-        return Ok(out.line(&line.finish())?);
+        return Ok(out.line(&engine::plan_json(plan, true))?);
     }
     out.table(&plan_rows(plan))?;
     if plan.mention_total > 0 {

@@ -10,6 +10,7 @@ use crate::exit::Failure;
 use crate::json::Object;
 use crate::lent::Opened;
 use crate::out::{Out, clean};
+use escrowdb_server::shape::person_json;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -79,7 +80,7 @@ pub(crate) fn run(command: &Command, global: &Global, out: &mut Out) -> Result<(
         Command::Show { identifier } => {
             let person = engine::session(&store, global).person(identifier)?;
             if out.json() {
-                out.line(&to_json(&person))?;
+                out.line(&person_json(&person))?;
             } else {
                 out.table(&to_rows(&person))?;
             }
@@ -157,18 +158,6 @@ fn take(
 fn done(what: &str, out: &mut Out) -> Result<(), Failure> {
     let line = if out.json() { Object::new().flag(what, true).finish() } else { what.to_owned() };
     Ok(out.line(&line)?)
-}
-
-fn to_json(person: &PersonView) -> String {
-    Object::new()
-        .number("number", person.number.0)
-        .text("handle", &person.handle.to_string())
-        .texts("identifiers", &person.identifiers)
-        .texts("linked", &person.linked)
-        .number("records", person.records)
-        .maybe("first", person.first.map(time::format).as_deref())
-        .maybe("last", person.last.map(time::format).as_deref())
-        .finish()
 }
 
 fn to_rows(person: &PersonView) -> Vec<Vec<String>> {
