@@ -28,7 +28,7 @@ use escrowdb::merkle::witness::{Answer, Request};
 use escrowdb::{Error, ErrorKind, Result};
 use sha2::{Digest as _, Sha256};
 
-use crate::witness::durable;
+use crate::durable;
 
 /// Bytes of a file of the folder at most.
 const FILE_MAX: u64 = 1024 * 1024;

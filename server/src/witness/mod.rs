@@ -9,5 +9,3 @@
 
 pub mod folder;
 pub mod serve;
-
-mod durable;

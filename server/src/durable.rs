@@ -9,7 +9,7 @@ const UNFINISHED: &str = ".part";
 
 /// Writes a file under `folder`, in the place of what stood there: when it returns, it outlives a
 /// power cut. A crash leaves the one or the other.
-pub(super) fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+pub(crate) fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}{UNFINISHED}"));
     // What a crash left, or somebody laid there, is not written through.
     match fs::remove_file(&temporary) {
@@ -28,7 +28,7 @@ pub(super) fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<()>
 }
 
 /// Removes what a crash left unfinished.
-pub(super) fn clear(folder: &Path) -> io::Result<()> {
+pub(crate) fn clear(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(UNFINISHED) {
@@ -47,7 +47,7 @@ fn private(path: &Path) -> io::Result<File> {
 }
 
 /// A new folder, for its owner only.
-pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -56,12 +56,12 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
 
 /// Makes the names in a folder durable.
 #[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Folders can't be synced elsewhere.
 #[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,0 +1,167 @@
+//! A call as who answers it sees it: who calls, where, what for; and what he answers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use escrowdb::Store;
+use escrowdb::session::Session;
+use escrowdb::store::Reading;
+use tokio::sync::mpsc::Sender;
+
+use crate::access::{Permission, Principal};
+use crate::problem::Problem;
+
+/// Bytes of an answer in lines that are gathered before they go out.
+const CHUNK: usize = 64 * 1024;
+
+/// A call that was let in.
+pub struct Call {
+    /// Who calls.
+    pub principal: Principal,
+    /// The tenant's store.
+    pub store: Arc<Store>,
+    /// What stands in the path, by name.
+    pub path: BTreeMap<String, String>,
+    /// What stands behind the question mark, by name.
+    pub query: BTreeMap<String, String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// What was sent.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// Who acts, for which purpose and case: the headers `Escrow-Purpose` and `Escrow-Case`.
+    ///
+    /// # Errors
+    /// *Invalid* for headers that are no text.
+    pub fn session(&self) -> Result<Session, Problem> {
+        let mut session = Session::new().actor(&self.principal.name);
+        if let Some(purpose) = self.header("escrow-purpose")? {
+            session = session.purpose(purpose);
+        }
+        if let Some(case) = self.header("escrow-case")? {
+            session = session.case(case);
+        }
+        Ok(session)
+    }
+
+    /// Reads as who calls.
+    ///
+    /// # Errors
+    /// As of [`Call::session`].
+    pub fn reading(&self) -> Result<Reading<'_>, Problem> {
+        Ok(self.store.session(self.session()?))
+    }
+
+    /// Whether who calls may open what records say.
+    pub fn may_read(&self) -> bool {
+        self.principal.roles.may(Permission::Read)
+    }
+
+    /// A header that is text, if it is there.
+    ///
+    /// # Errors
+    /// *Invalid* for one that isn't.
+    pub fn header(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let Some(value) = self.headers.get(name) else { return Ok(None) };
+        let text = value.to_str().map_err(|_| Problem::invalid(format!("{name}: is no text")))?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// What stands in the path under a name.
+    pub fn named(&self, name: &str) -> &str {
+        self.path.get(name).map_or("", String::as_str)
+    }
+
+    /// What stands behind the question mark under a name.
+    pub fn asked(&self, name: &str) -> Option<&str> {
+        self.query.get(name).map(String::as_str)
+    }
+
+    /// The same as a whole number.
+    ///
+    /// # Errors
+    /// *Invalid* if it is none.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number = self.asked(name).map(str::parse).transpose();
+        number.map_err(|_| Problem::invalid(format!("{name}: must be a whole number")))
+    }
+
+    /// What was sent as JSON.
+    ///
+    /// # Errors
+    /// *Invalid*, with the place, if it is none of this form.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body).map_err(|e| {
+            Problem::invalid(format!(
+                "the body is not what is wanted: line {}, column {}",
+                e.line(),
+                e.column()
+            ))
+        })
+    }
+}
+
+/// Puts the lines of an answer.
+pub(super) type Put = Box<dyn FnOnce(&mut Lines) -> Result<(), Problem> + Send>;
+
+/// What is answered.
+pub enum Reply {
+    /// One JSON object.
+    Json(StatusCode, String),
+    /// JSON objects, one a line, as they are found.
+    Lines(Put),
+    /// Text in a form of its own, for other programs.
+    Text(&'static str, Vec<u8>),
+}
+
+impl Reply {
+    /// One JSON object, and all is well.
+    pub fn json(object: String) -> Self {
+        Self::Json(StatusCode::OK, object)
+    }
+}
+
+/// Where an answer in lines goes; who calls may have gone.
+pub struct Lines {
+    out: Sender<io::Result<Bytes>>,
+    gathered: Vec<u8>,
+    has_begun: bool,
+}
+
+impl Lines {
+    pub(super) fn new(out: Sender<io::Result<Bytes>>) -> Self {
+        Self { out, gathered: Vec::with_capacity(CHUNK), has_begun: false }
+    }
+
+    /// Puts a line. Whether anybody still listens.
+    pub fn put(&mut self, line: &str) -> bool {
+        self.gathered.extend_from_slice(line.as_bytes());
+        self.gathered.push(b'\n');
+        self.gathered.len() < CHUNK || self.flush()
+    }
+
+    /// Lets `work` put all lines. What fails behind the first piece cuts the answer, so that nobody takes it for whole.
+    pub(super) fn fill(mut self, work: impl FnOnce(&mut Self) -> Result<(), Problem>) -> Result<(), Problem> {
+        let done = work(&mut self);
+        if done.is_ok() {
+            self.flush();
+        } else if self.has_begun {
+            let _ = self.out.blocking_send(Err(io::Error::other("the answer was cut")));
+        }
+        done
+    }
+
+    fn flush(&mut self) -> bool {
+        if self.gathered.is_empty() {
+            return true;
+        }
+        self.has_begun = true;
+        let piece = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
+        self.out.blocking_send(Ok(Bytes::from(piece))).is_ok()
+    }
+}

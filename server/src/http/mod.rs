@@ -1,0 +1,152 @@
+//! Calls over HTTP: who calls is known before a byte of what he sends is read, and the engine works on threads of its own.
+
+mod call;
+mod evidence;
+mod ingest;
+mod people;
+mod records;
+mod requests;
+pub mod routes;
+mod search;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, RawPathParams, Request};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
+use axum::routing::{MethodFilter, on};
+use axum::{RequestPartsExt as _, Router};
+use http_body_util::{BodyExt as _, Limited};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_stream::StreamExt as _;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::access::token::now;
+use crate::access::{Principal, Tokens};
+use crate::http::call::{Call, Lines, Reply};
+use crate::http::routes::{ROUTES, Route};
+use crate::problem::Problem;
+use crate::tenants::Tenants;
+
+/// How long a body may take to come.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Pieces of an answer that wait for a slow reader.
+const PIECES: usize = 4;
+
+/// What calls are answered from.
+pub struct Server {
+    /// Their stores.
+    pub tenants: Tenants,
+    /// Who may call.
+    pub tokens: Tokens,
+    /// Calls that the engine works on at a time; of more each is told to come again.
+    pub working: Arc<Semaphore>,
+}
+
+/// Every route of the table, and nothing else.
+pub fn router(server: &Arc<Server>) -> Router {
+    let mut router = Router::new();
+    for route in ROUTES {
+        let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
+        let server = Arc::clone(server);
+        let answer = move |request: Request| answer(Arc::clone(&server), route, request);
+        router = router.route(&format!("/v1/{{tenant}}{}", route.path), on(filter, answer));
+    }
+    let nothing =
+        || async { Problem::new(StatusCode::NOT_FOUND, "not-found", "no such route").into_response() };
+    let other = || async {
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "invalid", "this route is called otherwise")
+            .into_response()
+    };
+    router.fallback(nothing).method_not_allowed_fallback(other)
+}
+
+async fn answer(server: Arc<Server>, route: &'static Route, request: Request) -> Response<Body> {
+    let response = try_answer(server, route, request).await;
+    let mut response = response.unwrap_or_else(Problem::into_response);
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn try_answer(
+    server: Arc<Server>,
+    route: &'static Route,
+    request: Request,
+) -> Result<Response<Body>, Problem> {
+    let principal = bearer(&server, request.headers())?;
+    let (mut parts, body) = request.into_parts();
+    let path: RawPathParams = parts.extract().await.map_err(|_| Problem::invalid("the path is no text"))?;
+    let path: BTreeMap<_, _> = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let tenant = path.get("tenant").cloned().unwrap_or_default();
+    if !principal.may(&tenant, route.needs) {
+        return Err(Problem::forbidden());
+    }
+    let Query(query) =
+        Query::try_from_uri(&parts.uri).map_err(|_| Problem::invalid("the query is no list of names"))?;
+    let body = read(body, route.body_max).await?;
+    let place = Arc::clone(&server.working).try_acquire_owned().map_err(|_| Problem::busy())?;
+    let headers = parts.headers;
+    let worked = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        let store = server.tenants.store(&tenant)?;
+        (route.act)(Call { principal, store, path, query, headers, body })
+    });
+    let reply = worked.await.map_err(|_| Problem::internal())?;
+    reply_with(reply?).await
+}
+
+async fn reply_with(reply: Reply) -> Result<Response<Body>, Problem> {
+    match reply {
+        Reply::Json(status, object) => Ok(response(status, "application/json", Body::from(object))),
+        Reply::Text(kind, text) => Ok(response(StatusCode::OK, kind, Body::from(text))),
+        Reply::Lines(work) => {
+            let (out, mut pieces) = mpsc::channel(PIECES);
+            let work = tokio::task::spawn_blocking(move || Lines::new(out).fill(work));
+            // What fails before its first piece is an answer of its own.
+            let Some(first) = pieces.recv().await else {
+                work.await.map_err(|_| Problem::internal())??;
+                return Ok(response(StatusCode::OK, NDJSON, Body::empty()));
+            };
+            let pieces = tokio_stream::once(first).chain(ReceiverStream::new(pieces));
+            Ok(response(StatusCode::OK, NDJSON, Body::from_stream(pieces)))
+        }
+    }
+}
+
+/// Lines of JSON.
+const NDJSON: &str = "application/x-ndjson";
+
+fn response(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// Who calls, by his token.
+fn bearer(server: &Server, headers: &HeaderMap) -> Result<Principal, Problem> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let (Some(one), None) = (given.next(), given.next()) else { return Err(Problem::unauthenticated()) };
+    let token = one.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+    server.tokens.bearer(token.unwrap_or_default(), now()).ok_or_else(Problem::unauthenticated)
+}
+
+/// A body of so many bytes at most.
+async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
+    match timeout(PATIENCE, Limited::new(body, most).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            format!("the body of this call has at most {most} bytes"),
+        )),
+        Ok(Err(_)) => Err(Problem::invalid("the body was cut")),
+        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come in time")),
+    }
+}

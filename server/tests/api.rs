@@ -1,0 +1,261 @@
+//! The server as who calls it sees it: a process of its own, called over HTTP.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_escrowd");
+
+/// A server with one tenant, `shop`.
+struct Server {
+    process: Child,
+    address: String,
+    folder: TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        done(folder.path(), &["tenant", "create", "shop"]);
+        Self::over(folder)
+    }
+
+    fn over(folder: TempDir) -> Self {
+        let mut process = Command::new(PROGRAM)
+            .args(["--listen", "127.0.0.1:0"])
+            .env("ESCROWD_DATA", folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        Self { process, address, folder }
+    }
+
+    /// A token of somebody with these roles, which the server learns of.
+    fn token(&self, name: &str, roles: &[&str]) -> String {
+        let mut args = vec!["token", "create", name, "--tenant", "shop"];
+        roles.iter().for_each(|role| args.extend(["--role", role]));
+        let token = done(self.folder.path(), &args);
+        self.signal("HUP");
+        token
+    }
+
+    fn signal(&self, name: &str) {
+        let done = Command::new("kill").args([&format!("-{name}"), &self.process.id().to_string()]).status();
+        assert!(done.unwrap().success());
+    }
+
+    fn call(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}/v1/{path}", self.address))
+            .header("authorization", format!("Bearer {token}"));
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .build()
+            .into();
+        let response = if method == "GET" {
+            agent.run(request.body(()).unwrap())
+        } else {
+            agent.run(request.body(body.to_owned()).unwrap())
+        };
+        let mut response = response.unwrap();
+        (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
+    }
+
+    /// What is answered where all is well.
+    fn ok(&self, method: &str, path: &str, token: &str, body: &str) -> Vec<Value> {
+        let (status, text) = self.call(method, path, token, body);
+        assert_eq!(status, 200, "{method} {path}: {text}");
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Waits until a token is known: the signal is answered some time.
+    fn known(&self, token: &str) {
+        for _ in 0..500 {
+            if self.call("GET", "shop/nothing", token, "").0 != 401
+                && self.call("GET", "shop/stats", token, "").0 != 401
+            {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        panic!("the server doesn't know a token");
+    }
+
+    fn somebody(&self, name: &str, roles: &[&str]) -> String {
+        let token = self.token(name, roles);
+        self.known(&token);
+        token
+    }
+
+    /// Ends it as an operator does. Answers its folder.
+    fn end(mut self) -> TempDir {
+        self.signal("TERM");
+        assert!(self.process.wait().unwrap().success());
+        let other = tempfile::tempdir().unwrap();
+        std::mem::replace(&mut self.folder, other)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn done(data: &Path, args: &[&str]) -> String {
+    let run = Command::new(PROGRAM).args(args).env("ESCROWD_DATA", data).output().unwrap();
+    assert!(run.status.success(), "{args:?}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap().trim().to_owned()
+}
+
+const ANNA: &str = r#"{"id":"m1","conversation":"c1","author":"anna@example.org","subjects":["anna@example.org"],"time":"2026-01-31T12:00:00Z","channel":"web","tags":["topic:lamp"],"body":"My lamp flickers"}"#;
+const BEN: &str = r#"{"id":"m2","conversation":"c2","author":"ben@example.org","subjects":["ben@example.org"],"time":"2026-02-01T12:00:00Z","body":"A kettle, please"}"#;
+
+#[test]
+fn chats_come_in_are_found_and_are_forgotten() {
+    let server = Server::start();
+    let writer = server.somebody("product", &["writer"]);
+    let batch = format!("{ANNA}\n{BEN}\n");
+    let added = server.ok("POST", "shop/records", &writer, &batch).remove(0);
+    assert_eq!((&added["added"], &added["outcomes"][1]["outcome"]), (&json!(2), &json!("added")));
+    let again = server.ok("POST", "shop/records", &writer, &batch).remove(0);
+    assert_eq!((&again["added"], &again["duplicates"]), (&json!(0), &json!(2)));
+    // One line that is none refuses all of a batch, and says which.
+    let (status, text) =
+        server.call("POST", "shop/records", &writer, &format!("{}\nno record\n", ANNA.replace("m1", "m9")));
+    let told: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &told["added"], &told["rejected"][0]["line"]), (400, &json!(0), &json!(2)));
+
+    let searcher = server.somebody("sam", &["searcher"]);
+    assert_eq!(server.ok("GET", "shop/count?q=*", &searcher, "")[0]["count"], 2);
+    let hit = server.ok("GET", "shop/search?q=lamp", &searcher, "").remove(0);
+    assert_eq!((&hit["id"], hit.get("body"), hit.get("author")), (&json!("m1"), None, None));
+    let reviewer = server.somebody("rita", &["reviewer"]);
+    let hit = server.ok("GET", "shop/search?q=lamp", &reviewer, "").remove(0);
+    assert_eq!(hit["body"], "My lamp flickers");
+    assert_eq!(server.ok("GET", "shop/conversations/c1", &reviewer, "")[0]["id"], "m1");
+    assert_eq!(server.call("GET", "shop/search?q=tag:", &reviewer, "").0, 400);
+
+    let officer = server.somebody("olga", &["privacy-officer"]);
+    let plan = server.ok("GET", "shop/people/anna@example.org/erasure", &officer, "").remove(0);
+    // Her message, and the record that tells her name.
+    assert_eq!((&plan["what"], &plan["records"]), (&json!("person"), &json!(2)));
+    let ask = r#"{"person":"anna@example.org","reason":"she asked","basis":"consent-withdrawn"}"#;
+    let (status, text) = server.call("POST", "shop/erasures", &officer, ask);
+    let certificate: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &certificate["erased"]), (200, &json!("person")), "{text}");
+    // Unknown and erased are alike.
+    for who in ["anna@example.org", "nobody@example.org"] {
+        assert_eq!(server.call("GET", &format!("shop/people/{who}"), &officer, "").0, 404);
+    }
+    assert_eq!(server.ok("GET", "shop/count?q=*", &searcher, "")[0]["count"], 1);
+    let auditor = server.somebody("aziz", &["auditor"]);
+    let request = certificate["request"].as_str().unwrap();
+    let kept = server.ok("GET", &format!("shop/certificates/{request}"), &auditor, "").remove(0);
+    assert_eq!(kept["request"], certificate["request"]);
+    assert_eq!(server.call("GET", "shop/checkpoint", &auditor, "").0, 200);
+
+    // Whoever starts it again finds all of it.
+    let server = Server::over(server.end());
+    assert_eq!(server.ok("GET", "shop/count?q=*", &searcher, "")[0]["count"], 1);
+    assert_eq!(server.ok("GET", "shop/search?q=kettle", &reviewer, "")[0]["id"], "m2");
+}
+
+#[test]
+fn who_has_no_token_or_another_role_gets_nothing() {
+    let server = Server::start();
+    let writer = server.somebody("product", &["writer"]);
+    server.ok("POST", "shop/records", &writer, ANNA);
+    for wrong in ["", "esc_", &writer[..writer.len() - 1], "Basic"] {
+        let (status, text) = server.call("GET", "shop/count?q=*", wrong, "");
+        assert_eq!(status, 401, "{wrong}");
+        assert!(text.contains("\"kind\":\"unauthenticated\""), "{text}");
+    }
+    // A writer reads nothing; who operates neither; nobody is told whether there is another tenant.
+    let operator = server.somebody("otto", &["operator"]);
+    let said: Vec<_> = [("shop", &writer), ("shop", &operator), ("other", &writer), ("nowhere", &operator)]
+        .iter()
+        .map(|(tenant, token)| server.call("GET", &format!("{tenant}/count?q=*"), token, ""))
+        .collect();
+    assert!(said.iter().all(|one| one.0 == 403 && one.1 == said[0].1), "{said:?}");
+    assert_eq!(server.ok("GET", "shop/stats", &operator, "")[0]["people"], 1);
+    // A body that is too long is refused without being kept.
+    let long = "x".repeat(9 << 20);
+    assert_eq!(server.call("POST", "shop/records", &writer, &long).0, 413);
+    assert_eq!(server.call("GET", "shop/nothing", &writer, "").0, 404);
+    assert_eq!(server.call("DELETE", "shop/records", &writer, "").0, 405);
+}
+
+#[test]
+fn two_people_agree_to_an_erasure() {
+    let server = Server::start();
+    let writer = server.somebody("product", &["writer"]);
+    server.ok("POST", "shop/records", &writer, &format!("{ANNA}\n{BEN}"));
+    let officer = server.somebody("olga", &["privacy-officer"]);
+    let approver = server.somebody("karl", &["approver"]);
+    let ask = r#"{"type":"erasure","person":"anna@example.org"}"#;
+    server.ok("POST", "shop/requests/r1", &officer, ask);
+    server.ok("POST", "shop/requests/r1/identify", &officer, r#"{"method":"passport"}"#);
+    let plan = server.ok("POST", "shop/requests/r1/plan", &officer, "").remove(0);
+    assert_eq!(plan["plan"]["records"], 2);
+    let agree = json!({"sha256": plan["sha256"]}).to_string();
+    // Not by herself, though she may approve what others ask for.
+    assert_eq!(server.call("POST", "shop/requests/r1/approve", &officer, &agree).0, 409);
+    server.ok("POST", "shop/requests/r1/approve", &approver, &agree);
+    let run = r#"{"person":"anna@example.org","approved":"r1"}"#;
+    let certificate = server.ok("POST", "shop/erasures", &officer, run).remove(0);
+    assert_eq!(certificate["approvers"].as_array().unwrap().len(), 1, "{certificate}");
+}
+
+#[test]
+fn a_batch_that_is_sent_again_behind_a_kill_adds_nothing_twice() {
+    let mut server = Server::start();
+    let writer = server.somebody("product", &["writer"]);
+    let searcher = server.somebody("sam", &["searcher"]);
+    let line = |n: u32| {
+        format!(
+            r#"{{"conversation":"c1","author":"anna","time":"2026-01-31T12:00:{n:02}Z","body":"line {n}"}}"#
+        )
+    };
+    let batch: Vec<_> = (0..50).map(line).collect();
+    let batch = batch.join("\n");
+    let send = |server: &Server, key: &str| {
+        let response = ureq::post(&format!("{}/v1/shop/records", server.address))
+            .header("authorization", &format!("Bearer {writer}"))
+            .header("idempotency-key", key)
+            .send(&batch);
+        let text = response.unwrap().body_mut().read_to_string().unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()
+    };
+    assert_eq!(send(&server, "one")["added"], 50);
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    let folder = std::mem::replace(&mut server.folder, tempfile::tempdir().unwrap());
+    let server = Server::over(folder);
+    assert_eq!(send(&server, "one")["duplicates"], 50);
+    assert_eq!(server.ok("GET", "shop/count?q=*", &searcher, "")[0]["count"], 50);
+    assert_eq!(send(&server, "two")["added"], 50);
+}
+
+#[test]
+fn it_listens_beyond_the_machine_with_tls_only() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["tenant", "create", "shop"]);
+    let run =
+        |args: &[&str]| Command::new(PROGRAM).args(args).env("ESCROWD_DATA", folder.path()).output().unwrap();
+    let open = run(&["--listen", "0.0.0.0:0", "--check-config"]);
+    assert!(!open.status.success() && String::from_utf8_lossy(&open.stderr).contains("without TLS"));
+    assert!(run(&["--check-config"]).status.success());
+    assert!(!run(&["--check-config", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"]).status.success());
+}
