@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -14,7 +15,9 @@ use escrowdb::{Error, Result};
 use escrowdb_server::access::token::{New, now};
 use escrowdb_server::access::{Role, Tokens};
 use escrowdb_server::http::{Server, router};
-use escrowdb_server::serve::{Listen, Tls, serve};
+use escrowdb_server::ops;
+use escrowdb_server::ops::metrics::Metrics;
+use escrowdb_server::serve::{Listen, Tls, serve, serve_on};
 use escrowdb_server::tenants::Tenants;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -59,6 +62,9 @@ struct Serve {
     /// Seconds that calls have to end when the server is told to.
     #[arg(long, env = "ESCROWD_DRAIN", value_name = "SECONDS", default_value_t = 20)]
     drain: u64,
+    /// Where `/healthz`, `/readyz` and `/metrics` are answered: without a token, so for the machine and its operators only.
+    #[arg(long, env = "ESCROWD_OPS_LISTEN", value_name = "ADDRESS")]
+    ops_listen: Option<SocketAddr>,
     /// Look whether all of this can be used, say so, and end.
     #[arg(long)]
     check_config: bool,
@@ -195,6 +201,8 @@ fn run(args: &Serve) -> Result<()> {
         tenants: Tenants::new(&args.data, args.open_max),
         tokens,
         working: Arc::new(Semaphore::new(args.working_max.max(1))),
+        metrics: Metrics::default(),
+        ending: AtomicBool::new(false),
     });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Error::io("start", e))?;
@@ -210,9 +218,19 @@ fn run(args: &Serve) -> Result<()> {
                 }
             }
         });
+        let ending = Arc::clone(&server);
         let end = async move {
             tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            ending.ending.store(true, Ordering::Relaxed);
         };
+        if let Some(address) = args.ops_listen {
+            let ops = tokio::net::TcpListener::bind(address).await;
+            let ops = ops.map_err(|e| Error::io(format!("listen on {address}"), e))?;
+            let address = ops.local_addr().map_err(|e| Error::io(format!("listen on {address}"), e))?;
+            say(&format!("health and metrics on http://{address}"))?;
+            let listen = Listen { address, tls: None, ..listen.clone() };
+            tokio::spawn(serve_on(ops, listen, ops::router(&server)));
+        }
         let scheme = if listen.tls.is_some() { "https" } else { "http" };
         let ready = |address| {
             let _ = say(&format!("listening on {scheme}://{address}"));

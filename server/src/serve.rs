@@ -10,7 +10,7 @@ use axum::Router;
 use escrowdb::{Error, Result};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -78,37 +78,59 @@ pub async fn serve(
     let cannot = |e| Error::io(format!("listen on {}", listen.address), e);
     let listener = TcpListener::bind(listen.address).await.map_err(cannot)?;
     ready(listener.local_addr().map_err(cannot)?);
-    let (places, graceful) = (Arc::new(Semaphore::new(listen.connections_max)), GracefulShutdown::new());
-    let mut end = std::pin::pin!(end);
-    loop {
-        let accepted = tokio::select! {
-            () = &mut end => break,
-            accepted = accept(&listener, &places) => accepted,
-        };
-        let Some((stream, place)) = accepted else { continue };
-        let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
-        let watcher = graceful.watcher();
-        tokio::spawn(async move {
-            let _place = place;
-            let server = server();
-            match acceptor {
-                None => {
-                    let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-                    let _ = watcher.watch(connection).await;
-                }
-                Some(acceptor) => {
-                    if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
-                        let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
-                        let _ = watcher.watch(connection).await;
-                    }
-                }
-            }
-        });
+    let graceful = GracefulShutdown::new();
+    tokio::select! {
+        () = end => {}
+        () = accept_all(&listener, listen, acceptor, router, Some(&graceful)) => {}
     }
     drop(listener);
     // What has not ended by then is cut: the engine's own writes are whole or not there.
     let _ = timeout(listen.drain, graceful.shutdown()).await;
     Ok(())
+}
+
+/// Serves on a listener, without TLS, for as long as the process lives.
+pub async fn serve_on(listener: TcpListener, listen: Listen, router: Router) {
+    accept_all(&listener, &listen, None, router, None).await;
+}
+
+async fn accept_all(
+    listener: &TcpListener,
+    listen: &Listen,
+    acceptor: Option<TlsAcceptor>,
+    router: Router,
+    graceful: Option<&GracefulShutdown>,
+) {
+    let places = Arc::new(Semaphore::new(listen.connections_max));
+    loop {
+        let Some((stream, place)) = accept(listener, &places).await else { continue };
+        let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
+        let watcher = graceful.map(GracefulShutdown::watcher);
+        tokio::spawn(async move {
+            let _place = place;
+            match acceptor {
+                None => connection(TokioIo::new(stream), service, watcher).await,
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
+                        connection(TokioIo::new(stream), service, watcher).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// Calls of one connection. What goes wrong with it concerns the caller only.
+async fn connection<S>(stream: S, service: TowerToHyperService<Router>, watcher: Option<Watcher>)
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let server = server();
+    let connection = server.serve_connection(stream, service).into_owned();
+    let _ = match watcher {
+        Some(watcher) => watcher.watch(connection).await,
+        None => connection.await,
+    };
 }
 
 async fn accept(

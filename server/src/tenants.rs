@@ -106,6 +106,11 @@ impl Tenants {
         Ok(names)
     }
 
+    /// How many stores are open.
+    pub fn open_count(&self) -> usize {
+        self.open.lock().stores.len()
+    }
+
     /// Closes all stores that no call uses.
     pub fn close(&self) {
         self.open.lock().shrink(0);

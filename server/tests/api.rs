@@ -259,3 +259,49 @@ fn it_listens_beyond_the_machine_with_tls_only() {
     assert!(run(&["--check-config"]).status.success());
     assert!(!run(&["--check-config", "--tls-cert", "/nowhere", "--tls-key", "/nowhere"]).status.success());
 }
+
+/// A customer's name in a path, a query, a body and an id, and then neither in a line of the log nor in a metric.
+#[test]
+fn operators_see_how_much_and_nothing_of_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    done(folder.path(), &["tenant", "create", "shop"]);
+    let token = |name: &str, role: &str| {
+        done(folder.path(), &["token", "create", name, "--tenant", "shop", "--role", role])
+    };
+    let (writer, officer) = (token("product", "writer"), token("olga", "privacy-officer"));
+    let log = folder.path().join("log");
+    let mut process = Command::new(PROGRAM)
+        .args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"])
+        .env("ESCROWD_DATA", folder.path())
+        .stdout(Stdio::piped())
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(process.stdout.take().unwrap());
+    let mut line = || {
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        line.trim().rsplit(' ').next().unwrap().to_owned()
+    };
+    let (ops, address) = (line(), line());
+    let server = Server { process, address, folder };
+    server.ok("POST", "shop/records", &writer, &ANNA.replace("m1", "canary-id"));
+    server.ok("GET", "shop/search?q=flickers", &officer, "");
+    server.ok("GET", "shop/people/anna@example.org", &officer, "");
+    assert_eq!(server.call("GET", "shop/records/canary-none", &officer, "").0, 404);
+    assert_eq!(server.call("GET", "shop/search?q=canary%20(", &officer, "").0, 400);
+    let get =
+        |path: &str| ureq::get(&format!("{ops}{path}")).call().unwrap().body_mut().read_to_string().unwrap();
+    assert_eq!((get("/healthz"), get("/readyz")), ("alive\n".into(), "ready\n".into()));
+    let metrics = get("/metrics");
+    let counted = "escrowd_calls_total{method=\"GET\",route=\"/people/{person}\",status=\"2xx\"} 1";
+    assert!(metrics.contains(counted) && metrics.contains("escrowd_tenants_open 1"), "{metrics}");
+    let told = std::fs::read_to_string(&log).unwrap();
+    assert_eq!(told.lines().count(), 5, "{told}");
+    let first: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["route"], &first["status"]), (&json!("/records"), &json!(200)));
+    for canary in ["anna", "canary", "flickers", "c1", "olga", "product", "shop", "esc_", "lamp"] {
+        assert!(!told.contains(canary), "the log tells {canary}");
+        assert!(!metrics.contains(canary), "a metric tells {canary}");
+    }
+}

@@ -11,7 +11,8 @@ mod search;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, RawPathParams, Request};
@@ -29,6 +30,8 @@ use crate::access::token::now;
 use crate::access::{Principal, Tokens};
 use crate::http::call::{Call, Lines, Reply};
 use crate::http::routes::{ROUTES, Route};
+use crate::ops::line;
+use crate::ops::metrics::Metrics;
 use crate::problem::Problem;
 use crate::tenants::Tenants;
 
@@ -45,15 +48,19 @@ pub struct Server {
     pub tokens: Tokens,
     /// Calls that the engine works on at a time; of more each is told to come again.
     pub working: Arc<Semaphore>,
+    /// What is counted of calls.
+    pub metrics: Metrics,
+    /// Whether it was told to end.
+    pub ending: AtomicBool,
 }
 
 /// Every route of the table, and nothing else.
 pub fn router(server: &Arc<Server>) -> Router {
     let mut router = Router::new();
-    for route in ROUTES {
+    for (nth, route) in ROUTES.iter().enumerate() {
         let Ok(filter) = MethodFilter::try_from(route.method.clone()) else { continue };
         let server = Arc::clone(server);
-        let answer = move |request: Request| answer(Arc::clone(&server), route, request);
+        let answer = move |request: Request| answer(Arc::clone(&server), (nth, route), request);
         router = router.route(&format!("/v1/{{tenant}}{}", route.path), on(filter, answer));
     }
     let nothing =
@@ -65,12 +72,23 @@ pub fn router(server: &Arc<Server>) -> Router {
     router.fallback(nothing).method_not_allowed_fallback(other)
 }
 
-async fn answer(server: Arc<Server>, route: &'static Route, request: Request) -> Response<Body> {
-    let response = try_answer(server, route, request).await;
+async fn answer(
+    server: Arc<Server>,
+    (nth, route): (usize, &'static Route),
+    request: Request,
+) -> Response<Body> {
+    let (begun, id) = (Instant::now(), line::request_id(request.headers()));
+    let response = try_answer(Arc::clone(&server), route, request).await;
     let mut response = response.unwrap_or_else(Problem::into_response);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-request-id", id);
+    }
+    let (status, took) = (response.status(), begun.elapsed());
+    server.metrics.count(nth, status, took);
+    line::write(&id, (route.method.as_str(), route.path), status, took);
     response
 }
 
