@@ -2,11 +2,12 @@
 
 use clap::{Subcommand, ValueEnum};
 use escrowdb::record::time;
+use escrowdb_server::shape::act_json;
 
 use crate::args::Global;
 use crate::engine::{self, ActOptions, ActView, AuditRules, Level, Order, Store};
 use crate::exit::Failure;
-use crate::json::{Object, array};
+use crate::json::Object;
 use crate::out::{Out, clean, note};
 
 #[derive(clap::Args, Debug)]
@@ -136,53 +137,12 @@ fn search(store: &Store, args: &Args, global: &Global, out: &mut Out) -> Result<
     let options = ActOptions::new().limit(limit).order(order).details(args.details);
     let found = engine::session(store, global).acts(query, &options)?;
     for act in &found {
-        out.line(&if out.json() { to_json(act, args.details) } else { to_text(act) })?;
+        out.line(&if out.json() { act_json(act, args.details) } else { to_text(act) })?;
     }
     if found.is_empty() && !out.json() {
         note("nothing found");
     }
     Ok(())
-}
-
-fn to_json(view: &ActView, details: bool) -> String {
-    let mut line = Object::new();
-    line.number("seq", view.seq.0).text("id", &view.id).text("time", &time::format(view.time));
-    line.text("kind", view.kind.name());
-    let deed = view.act.as_ref().and_then(|act| act.deed);
-    line.maybe("what", deed.map(|deed| deed.name()));
-    let named = view.actor.0 > 0;
-    line.raw("actor_number", &if named { view.actor.to_string() } else { "null".to_owned() });
-    line.maybe("actor", view.actor_name.as_deref());
-    if let Some(act) = &view.act {
-        line.number("count", act.count);
-        if let Some((duplicates, rejected)) = act.left_out {
-            line.number("duplicates", duplicates).number("rejected", rejected);
-        }
-        if let Some(rules) = act.rules {
-            line.text("level", rules.level.name());
-            line.number("keep_acts", rules.keep_acts.into())
-                .number("keep_details", rules.keep_details.into());
-        }
-        let people: Vec<String> = view
-            .people
-            .iter()
-            .map(|(number, name)| {
-                Object::new().number("number", number.0).maybe("name", name.as_deref()).finish()
-            })
-            .collect();
-        line.raw("people", &array(&people));
-    }
-    if details {
-        let texts = view.detail.as_ref().map(|detail| {
-            let mut texts = Object::new();
-            for (field, text) in detail.fields() {
-                texts.text(field.name(), text);
-            }
-            texts.finish()
-        });
-        line.raw("detail", texts.as_deref().unwrap_or("null"));
-    }
-    line.finish()
 }
 
 fn to_text(view: &ActView) -> String {

@@ -8,14 +8,15 @@ use escrowdb::record::time;
 use escrowdb::register::consent::{self, Deed, Shown};
 use escrowdb::register::notice::{Notices, Version};
 use escrowdb::register::{Event, Registers};
-use escrowdb::store::{Said, Who};
+use escrowdb::store::Who;
+use escrowdb_server::shape::consents_json;
 
 use crate::args::Global;
 use crate::commands::register;
 use crate::durable;
 use crate::engine;
 use crate::exit::Failure;
-use crate::json::{Object, array};
+use crate::json::Object;
 use crate::out::{Out, clean};
 use crate::outside::Outside;
 
@@ -190,7 +191,7 @@ fn show(whom: &Whom, global: &Global, out: &mut Out) -> Result<(), Failure> {
     let said = store.consents(&whom.who()?)?;
     let registers = store.registers();
     if out.json() {
-        return Ok(out.line(&to_json(&said, &registers))?);
+        return Ok(out.line(&consents_json(&said, &registers, register::now()))?);
     }
     out.line(&format!("handle {}", said.handle))?;
     let mut rows = Vec::new();
@@ -209,59 +210,13 @@ fn show(whom: &Whom, global: &Global, out: &mut Out) -> Result<(), Failure> {
         vec![
             seq.to_string(),
             time::format(*at),
-            name(event.event).to_owned(),
+            event.event.name().to_owned(),
             event.purposes.join(" "),
             clean(&event.person),
             format!("{} {}", event.method, event.channel),
         ]
     });
     register::table(out, &["position", "time", "what", "purposes", "person", "how"], rows.collect())
-}
-
-fn to_json(said: &Said, registers: &Registers) -> String {
-    let purposes = said.consents.iter().map(|(code, of)| {
-        let mut line = Object::new();
-        line.text("purpose", code).text("state", of.state(&registers.notices, register::now()).name());
-        line.text("since", &time::format(of.at)).number("seq", of.seq.0);
-        line.maybe("notice", of.notice.as_ref().map(|(id, _)| id.as_str()));
-        match &of.notice {
-            Some((_, version)) => line.number("version", (*version).into()),
-            None => line.raw("version", "null"),
-        };
-        register::put_when(&mut line, "expires", of.expires);
-        line.finish()
-    });
-    let history = said.history.iter().map(|(seq, id, at, event)| {
-        let mut line = Object::new();
-        line.number("seq", seq.0).text("id", id).text("time", &time::format(*at));
-        line.text("event", name(event.event)).text("person", &event.person);
-        line.texts("purposes", &event.purposes);
-        line.raw("notice", &event.notice.as_ref().map_or_else(|| "null".to_owned(), shown_json));
-        line.text("method", &event.method).text("channel", &event.channel);
-        register::put_when(&mut line, "expires", event.expires);
-        line.finish()
-    });
-    let mut line = Object::new();
-    line.text("handle", &said.handle.to_string());
-    line.raw("purposes", &array(&purposes.collect::<Vec<_>>()));
-    line.raw("history", &array(&history.collect::<Vec<_>>()));
-    line.finish()
-}
-
-fn shown_json(shown: &Shown) -> String {
-    let mut line = Object::new();
-    line.text("id", &shown.id).number("version", shown.version.into());
-    line.text("language", &shown.language).text("sha256", &shown.hash);
-    line.finish()
-}
-
-const fn name(deed: Deed) -> &'static str {
-    match deed {
-        Deed::Ask => "ask",
-        Deed::Give => "give",
-        Deed::Refuse => "refuse",
-        Deed::Withdraw => "withdraw",
-    }
 }
 
 fn receipt(args: &Receipt, global: &Global, out: &mut Out) -> Result<(), Failure> {

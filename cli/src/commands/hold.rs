@@ -4,12 +4,12 @@ use clap::Subcommand;
 use escrowdb::id::{Micros, PersonNumber};
 use escrowdb::register::Event;
 use escrowdb::register::hold::{self, Effect, Hold, Placed, Scope};
+use escrowdb_server::shape::hold_json;
 
 use crate::args::Global;
 use crate::commands::register;
 use crate::engine::{self, Store};
 use crate::exit::Failure;
-use crate::json::Object;
 use crate::out::{Out, clean};
 
 #[derive(Debug, Subcommand)]
@@ -144,15 +144,7 @@ pub(super) fn list(effect: Effect, args: &List, global: &Global, out: &mut Out) 
         let hold = &placed.hold;
         let is_due = placed.is_review_due(register::now());
         if out.json() {
-            let mut line = Object::new();
-            line.text("code", &hold.code).text("scope", kind).text("what", &what);
-            line.text("matter", &hold.matter).text("ground", &hold.ground);
-            register::put_when(&mut line, "placed", Some(placed.at));
-            line.number("seq", placed.seq.0);
-            register::put_when(&mut line, "review", hold.review);
-            line.flag("review_due", is_due);
-            register::put_when(&mut line, "released", placed.released);
-            out.line(&line.finish())?;
+            out.line(&hold_json(&store, placed, register::now())?)?;
             continue;
         }
         rows.push(vec![

@@ -26,6 +26,24 @@ pub enum Deed {
 }
 
 impl Deed {
+    /// Every deed.
+    pub const ALL: [Self; 4] = [Self::Ask, Self::Give, Self::Refuse, Self::Withdraw];
+
+    /// The stable name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Give => "give",
+            Self::Refuse => "refuse",
+            Self::Withdraw => "withdraw",
+        }
+    }
+
+    /// The deed with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deed| deed.name() == name)
+    }
+
     /// Whether it changes where somebody stands who did another thing last. Who has consented and is asked again has
     /// consented until she answers.
     pub fn counts_behind(self, last: Option<Self>) -> bool {

@@ -124,6 +124,14 @@ impl Reply {
     pub fn json(object: String) -> Self {
         Self::Json(StatusCode::OK, object)
     }
+
+    /// These lines.
+    pub fn lines(all: Vec<String>) -> Self {
+        Self::Lines(Box::new(move |lines| {
+            let _ = all.iter().all(|line| lines.put(line));
+            Ok(())
+        }))
+    }
 }
 
 /// Where an answer in lines goes; who calls may have gone.

@@ -5,6 +5,7 @@ mod evidence;
 mod ingest;
 mod people;
 mod records;
+mod registers;
 mod requests;
 pub mod routes;
 mod search;

@@ -18,8 +18,5 @@ fn lines(found: Vec<String>, nothing: &'static str) -> Result<Reply, Problem> {
     if found.is_empty() {
         return Err(escrowdb::Error::not_found(nothing).into());
     }
-    Ok(Reply::Lines(Box::new(move |lines| {
-        let _ = found.iter().all(|line| lines.put(line));
-        Ok(())
-    })))
+    Ok(Reply::lines(found))
 }

@@ -5,7 +5,7 @@ use axum::http::Method;
 
 use crate::access::Permission;
 use crate::http::call::{Call, Reply};
-use crate::http::{evidence, ingest, people, records, requests, search};
+use crate::http::{evidence, ingest, people, records, registers, requests, search};
 use crate::problem::Problem;
 
 /// Bytes of a body at most, of a call that is no batch of records.
@@ -144,6 +144,62 @@ pub const ROUTES: &[Route] = &[
         body_max: SMALL,
         about: "Agree to the plan of a request, by its hash",
         act: requests::approve,
+    },
+    Route {
+        method: Method::POST,
+        path: "/consents",
+        needs: Permission::Ingest,
+        body_max: SMALL,
+        about: "Note what somebody said of purposes, and under which notice",
+        act: registers::consent,
+    },
+    Route {
+        method: Method::GET,
+        path: "/people/{person}/consents",
+        needs: Permission::Handle,
+        body_max: NONE,
+        about: "What somebody said of purposes, and where that stands",
+        act: registers::consents,
+    },
+    Route {
+        method: Method::GET,
+        path: "/holds",
+        needs: Permission::Govern,
+        body_max: NONE,
+        about: "The holds that stand; with `all` also those that were lifted",
+        act: registers::holds,
+    },
+    Route {
+        method: Method::POST,
+        path: "/holds/{code}",
+        needs: Permission::Govern,
+        body_max: SMALL,
+        about: "Hold a person, a conversation or what a query finds",
+        act: registers::place,
+    },
+    Route {
+        method: Method::POST,
+        path: "/holds/{code}/release",
+        needs: Permission::Govern,
+        body_max: SMALL,
+        about: "Lift a hold",
+        act: registers::release,
+    },
+    Route {
+        method: Method::GET,
+        path: "/requests",
+        needs: Permission::Handle,
+        body_max: NONE,
+        about: "What people asked for; with `overdue` what is late",
+        act: registers::requests,
+    },
+    Route {
+        method: Method::GET,
+        path: "/acts",
+        needs: Permission::Audit,
+        body_max: NONE,
+        about: "What was done with the archive, newest first; with `details` what was typed",
+        act: registers::acts,
     },
     Route {
         method: Method::GET,

@@ -6,12 +6,12 @@ use escrowdb::policy::Basis;
 use escrowdb::record::time;
 use escrowdb::register::Event;
 use escrowdb::register::request::{self, Kind, Request, Step};
+use escrowdb_server::shape::request_json;
 
 use crate::args::Global;
 use crate::commands::register;
 use crate::engine::{self, Store};
 use crate::exit::Failure;
-use crate::json::Object;
 use crate::out::{Out, clean};
 
 mod plan;
@@ -197,7 +197,7 @@ fn list(overdue: bool, global: &Global, out: &mut Out) -> Result<(), Failure> {
             continue;
         }
         if out.json() {
-            out.line(&to_json(&store, code, request)?)?;
+            out.line(&request_json(&store, code, request, register::now())?)?;
             continue;
         }
         rows.push(vec![
@@ -214,7 +214,7 @@ fn list(overdue: bool, global: &Global, out: &mut Out) -> Result<(), Failure> {
 
 fn show(store: &Store, code: &str, request: &Request, out: &mut Out) -> Result<(), Failure> {
     if out.json() {
-        return Ok(out.line(&to_json(store, code, request)?)?);
+        return Ok(out.line(&request_json(store, code, request, register::now())?)?);
     }
     let row = |name: &str, value: String| vec![name.to_owned(), value];
     let overdue = if request.is_overdue(register::now()) { " (overdue)" } else { "" };
@@ -234,22 +234,4 @@ fn show(store: &Store, code: &str, request: &Request, out: &mut Out) -> Result<(
     }
     rows.push(row("outcome", request.outcome.as_deref().map_or_else(|| "-".to_owned(), clean)));
     Ok(out.table(&rows)?)
-}
-
-fn to_json(store: &Store, code: &str, request: &Request) -> Result<String, Failure> {
-    let mut approvers = Vec::new();
-    for approver in &request.approvers {
-        approvers.push(register::name(store, *approver)?);
-    }
-    let mut line = Object::new();
-    line.text("code", code).text("type", request.kind.name());
-    line.number("number", request.person.0).maybe("person", store.name_of(request.person)?.as_deref());
-    line.text("state", request.state.name());
-    register::put_when(&mut line, "received", Some(request.received));
-    register::put_when(&mut line, "due", Some(request.due()));
-    line.flag("overdue", request.is_overdue(register::now())).flag("extended", request.extended);
-    line.text("channel", &request.channel).text("requester", &register::name(store, request.requester)?);
-    line.maybe("plan", request.plan.as_deref()).texts("approvers", &approvers);
-    line.maybe("outcome", request.outcome.as_deref()).number("seq", request.seq.0);
-    Ok(line.finish())
 }
