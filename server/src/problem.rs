@@ -40,6 +40,21 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
     }
 
+    /// A body of more bytes than its call takes.
+    pub fn too_large(most: usize) -> Self {
+        let detail = format!("the body of this call has at most {most} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail)
+    }
+
+    /// A body that would have to be unpacked.
+    pub fn packed() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "packed",
+            "bodies are taken as they are, without Content-Encoding",
+        )
+    }
+
     /// So much is being done that this would have to wait.
     pub fn busy() -> Self {
         Self {

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, RawPathParams, Request};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
 use axum::{RequestPartsExt as _, Router};
@@ -108,6 +110,9 @@ async fn try_answer(
     }
     let Query(query) =
         Query::try_from_uri(&parts.uri).map_err(|_| Problem::invalid("the query is no list of names"))?;
+    if is_packed(&parts.headers) {
+        return Err(Problem::packed());
+    }
     let body = read(body, route.body_max).await?;
     let place = Arc::clone(&server.working).try_acquire_owned().map_err(|_| Problem::busy())?;
     let headers = parts.headers;
@@ -156,15 +161,19 @@ fn bearer(server: &Server, headers: &HeaderMap) -> Result<Principal, Problem> {
     server.tokens.bearer(token.unwrap_or_default(), now()).ok_or_else(Problem::unauthenticated)
 }
 
+/// Whether a body is in a coding, of its own or for the way. None is unpacked: a few bytes could be very many.
+fn is_packed(headers: &HeaderMap) -> bool {
+    let other = |name, plain: &[u8]| {
+        headers.get_all(name).iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(plain))
+    };
+    other(CONTENT_ENCODING, b"identity") || other(TRANSFER_ENCODING, b"chunked")
+}
+
 /// A body of so many bytes at most.
 async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
     match timeout(PATIENCE, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too-large",
-            format!("the body of this call has at most {most} bytes"),
-        )),
+        Ok(Err(e)) if e.is::<http_body_util::LengthLimitError>() => Err(Problem::too_large(most)),
         Ok(Err(_)) => Err(Problem::invalid("the body was cut")),
         Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "the body did not come in time")),
     }
