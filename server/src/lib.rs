@@ -7,6 +7,7 @@
 pub mod access;
 mod durable;
 pub mod http;
+mod hurry;
 pub mod ops;
 pub mod problem;
 pub mod serve;

@@ -59,6 +59,10 @@ struct Serve {
     /// Connections at a time.
     #[arg(long, env = "ESCROWD_CONNECTIONS_MAX", value_name = "N", default_value_t = 1024)]
     connections_max: usize,
+    /// Seconds that a caller has for the handshake, for the head of a call, and to say that he is still there.
+    #[arg(long, env = "ESCROWD_HEAD_TIMEOUT", value_name = "SECONDS", default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    head_timeout: u64,
     /// Seconds that calls have to end when the server is told to.
     #[arg(long, env = "ESCROWD_DRAIN", value_name = "SECONDS", default_value_t = 20)]
     drain: u64,
@@ -186,6 +190,7 @@ fn run(args: &Serve) -> Result<()> {
         address: args.listen,
         tls,
         connections_max: args.connections_max.max(1),
+        patience: Duration::from_secs(args.head_timeout),
         drain: Duration::from_secs(args.drain),
     };
     if !args.data.is_dir() {

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -21,8 +22,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ServerConfig, version};
 
-/// How long a caller may take for the handshake, and for the head of each call.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::hurry::Hurried;
+
 /// Bytes of the headers of a call, and of what is read ahead.
 const HEAD_MAX: usize = 64 * 1024;
 /// Calls of one HTTP/2 connection at a time.
@@ -46,6 +47,8 @@ pub struct Listen {
     pub tls: Option<Tls>,
     /// Connections at a time; who comes then waits.
     pub connections_max: usize,
+    /// How long a caller may take for the handshake, to begin, for the head of each call, and to say that he is there.
+    pub patience: Duration,
     /// How long calls may take to end when the server is to end.
     pub drain: Duration,
 }
@@ -105,14 +108,14 @@ async fn accept_all(
     loop {
         let Some((stream, place)) = accept(listener, &places).await else { continue };
         let (acceptor, service) = (acceptor.clone(), TowerToHyperService::new(router.clone()));
-        let watcher = graceful.map(GracefulShutdown::watcher);
+        let (watcher, patience) = (graceful.map(GracefulShutdown::watcher), listen.patience);
         tokio::spawn(async move {
             let _place = place;
             match acceptor {
-                None => connection(TokioIo::new(stream), service, watcher).await,
+                None => connection(Hurried::new(stream, patience), service, patience, watcher).await,
                 Some(acceptor) => {
-                    if let Ok(Ok(stream)) = timeout(PATIENCE, acceptor.accept(stream)).await {
-                        connection(TokioIo::new(stream), service, watcher).await;
+                    if let Ok(Ok(stream)) = timeout(patience, acceptor.accept(stream)).await {
+                        connection(Hurried::new(stream, patience), service, patience, watcher).await;
                     }
                 }
             }
@@ -121,12 +124,16 @@ async fn accept_all(
 }
 
 /// Calls of one connection. What goes wrong with it concerns the caller only.
-async fn connection<S>(stream: S, service: TowerToHyperService<Router>, watcher: Option<Watcher>)
-where
-    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+async fn connection<S>(
+    stream: Hurried<S>,
+    service: TowerToHyperService<Router>,
+    patience: Duration,
+    watcher: Option<Watcher>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let server = server();
-    let connection = server.serve_connection(stream, service).into_owned();
+    let server = server(patience);
+    let connection = server.serve_connection(TokioIo::new(stream), service).into_owned();
     let _ = match watcher {
         Some(watcher) => watcher.watch(connection).await,
         None => connection.await,
@@ -151,14 +158,14 @@ async fn accept(
     }
 }
 
-fn server() -> auto::Builder<TokioExecutor> {
+fn server(patience: Duration) -> auto::Builder<TokioExecutor> {
     let mut server = auto::Builder::new(TokioExecutor::new());
-    server.http1().timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_MAX);
+    server.http1().timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_MAX);
     server
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(PATIENCE)
-        .keep_alive_timeout(PATIENCE)
+        .keep_alive_interval(patience)
+        .keep_alive_timeout(patience)
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_MAX as u32)
         .max_pending_accept_reset_streams(STREAMS_MAX as usize);

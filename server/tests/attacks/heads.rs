@@ -29,7 +29,7 @@ fn heads_have_a_length() {
 /// no call. It would be answered 404, which nothing else here is.
 #[test]
 fn no_call_hides_in_another() {
-    let attacked = Attacked::start(&[]);
+    let attacked = Attacked::start(&["--head-timeout", "1"]);
     let post = attacked.head("POST", "shop/records", &attacked.writer);
     let hidden = attacked.head("GET", "shop/hidden", &attacked.writer) + "\r\n";
     let length = hidden.len() + 5;

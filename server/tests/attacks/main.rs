@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails where it stands")]
 
 mod bodies;
+mod frames;
 mod heads;
+mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;

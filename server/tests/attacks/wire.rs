@@ -109,6 +109,7 @@ impl Wire {
                 true
             }
             Err(e) if e.kind() == ErrorKind::ConnectionReset => false,
+            Err(e) if e.kind() == ErrorKind::Interrupted => true,
             Err(e) => panic!("neither answered nor closed: {e}"),
         }
     }
