@@ -5,11 +5,13 @@
 //! permission that it takes.
 
 pub mod access;
+pub mod demo;
 mod durable;
 pub mod http;
 mod hurry;
 pub mod ops;
 pub mod problem;
+pub mod sample;
 pub mod serve;
 pub mod shape;
 pub mod tenants;

@@ -14,6 +14,7 @@ use escrowdb::store::Preset;
 use escrowdb::{Error, Result};
 use escrowdb_server::access::token::{New, now};
 use escrowdb_server::access::{Role, Tokens};
+use escrowdb_server::demo;
 use escrowdb_server::http::{Server, router};
 use escrowdb_server::ops;
 use escrowdb_server::ops::metrics::Metrics;
@@ -69,6 +70,9 @@ struct Serve {
     /// Where `/healthz`, `/readyz` and `/metrics` are answered: without a token, so for the machine and its operators only.
     #[arg(long, env = "ESCROWD_OPS_LISTEN", value_name = "ADDRESS")]
     ops_listen: Option<SocketAddr>,
+    /// Serve a made-up shop's chats in a folder that goes with the process, and print what can be tried at once.
+    #[arg(long, conflicts_with_all = ["data", "check_config"])]
+    demo: bool,
     /// Look whether all of this can be used, say so, and end.
     #[arg(long)]
     check_config: bool,
@@ -193,17 +197,22 @@ fn run(args: &Serve) -> Result<()> {
         patience: Duration::from_secs(args.head_timeout),
         drain: Duration::from_secs(args.drain),
     };
-    if !args.data.is_dir() {
-        return Err(Error::not_found(format!("{} is no folder", args.data.display()))
+    // Removed when this returns.
+    let scratch = args.demo.then(Scratch::new).transpose()?;
+    let data = scratch.as_ref().map_or(&args.data, |scratch| &scratch.0);
+    if !data.is_dir() {
+        return Err(Error::not_found(format!("{} is no folder", data.display()))
             .hint("`escrowd tenant create NAME` makes it, with a first tenant"));
     }
-    let tokens = Tokens::open(args.data.join(TOKENS))?;
+    let tokens = Tokens::open(data.join(TOKENS))?;
     listen.check()?;
     if args.check_config {
         return say("all of it can be used");
     }
+    let tenants = Tenants::new(data, args.open_max);
+    let given = if args.demo { demo::fill(&tenants, &tokens)? } else { Vec::new() };
     let server = Arc::new(Server {
-        tenants: Tenants::new(&args.data, args.open_max),
+        tenants,
         tokens,
         working: Arc::new(Semaphore::new(args.working_max.max(1))),
         metrics: Metrics::default(),
@@ -238,7 +247,12 @@ fn run(args: &Serve) -> Result<()> {
         }
         let scheme = if listen.tls.is_some() { "https" } else { "http" };
         let ready = |address| {
-            let _ = say(&format!("listening on {scheme}://{address}"));
+            let base = format!("{scheme}://{address}");
+            let _ = say(&format!("listening on {base}"));
+            if args.demo {
+                let steps = demo::first_steps(&base, &given, data).unwrap_or_default();
+                let _ = steps.iter().try_for_each(|line| say(line));
+            }
         };
         serve(&listen, router(&server), ready, end).await
     });
@@ -246,6 +260,25 @@ fn run(args: &Serve) -> Result<()> {
     runtime.shutdown_timeout(Duration::from_secs(args.drain));
     server.tenants.close();
     served
+}
+
+/// A folder that is removed with whoever made it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let path = std::env::temp_dir().join(format!("escrowd-demo-{}-{}", std::process::id(), now().0));
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|e| Error::io("make a folder for the demo", e))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 fn make_folder(data: &std::path::Path) -> Result<()> {

@@ -219,3 +219,31 @@ fn what_is_held_stays_and_that_is_on_record() {
     assert_eq!(server.call("POST", "shop/consents", &writer, give).0, 400);
     assert_eq!(server.call("GET", "shop/people/anna@example.org/consents", &officer, "").0, 404);
 }
+
+/// What the demo prints is run as it stands there.
+#[test]
+fn the_demo_works_as_it_says() {
+    let mut process = Command::new(PROGRAM)
+        .args(["--demo", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(process.stdout.take().unwrap());
+    let told: Vec<String> = out.lines().map(Result::unwrap).take(19).collect();
+    let folder = told[1].split(" in ").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    let curl = |line: &str| {
+        let run = Command::new("sh").args(["-c", line]).output().unwrap();
+        String::from_utf8(run.stdout).unwrap()
+    };
+    let calls: Vec<_> = told.iter().filter(|line| line.contains("curl")).map(|line| curl(line)).collect();
+    let tokens = told.iter().filter(|line| line.contains(" esc_") && !line.contains("curl")).count();
+    let ended = Command::new("kill").arg(process.id().to_string()).status().unwrap();
+    assert!(ended.success() && process.wait().unwrap().success());
+    assert_eq!((calls.len(), tokens), (4, 9), "{told:#?}");
+    assert_eq!(calls[0].lines().count(), 3, "{}", calls[0]);
+    assert!(calls[1].contains("\"what\":\"person\""), "{}", calls[1]);
+    assert!(calls[2].contains("\"erased\":\"person\""), "{}", calls[2]);
+    assert!(calls[3].contains("\"status\":404"), "{}", calls[3]);
+    assert!(!Path::new(&folder).exists(), "{folder} is left");
+}

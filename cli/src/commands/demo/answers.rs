@@ -3,10 +3,10 @@
 
 use escrowdb::record::time;
 
-use crate::commands::demo::chat::{CONVERSATIONS, CUSTOMERS, conversation};
 use crate::commands::export::subject_query;
 use crate::engine::{self, Order, Reading, SearchOptions};
 use crate::exit::Failure;
+use escrowdb_server::sample::{CONVERSATIONS, CUSTOMERS, conversation};
 
 /// Counts, facets, a histogram, conversations and exports, each as one text.
 #[derive(PartialEq, Eq)]

@@ -10,7 +10,6 @@ use escrowdb::record::time;
 
 use crate::args::Global;
 use crate::commands::demo::answers::Answers;
-use crate::commands::demo::chat::{AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
 use crate::commands::demo::proof::Objects;
 use crate::commands::demo::scan::{Needles, Seen};
 use crate::commands::export::given::Register;
@@ -25,14 +24,13 @@ use crate::json::Object;
 use crate::out::{Out, clean, clip};
 use crate::outside::Outside;
 use crate::progress::Progress;
+use escrowdb_server::sample::{self as chat, AGENTS, CONVERSATIONS, CUSTOMERS, Customer};
 
 mod answers;
-mod chat;
 mod elsewhere;
 mod proof;
 mod rules;
 mod scan;
-mod templates;
 
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {

@@ -9,12 +9,12 @@ use escrowdb::register::notice::{self, Text, hash_of};
 use escrowdb::register::purpose::{self, LawfulBasis, Purpose};
 use escrowdb::session::Session;
 
-use crate::commands::demo::chat::{self, AGENTS};
 use crate::commands::demo::{Demo, her};
 use crate::commands::register;
 use crate::engine::{self, EraseOptions, Selector};
 use crate::exit::Failure;
 use crate::out::clean;
+use escrowdb_server::sample::{self as chat, AGENTS};
 
 /// What people are told.
 const NOTICE: &str = "We keep what you write to us. With your consent we send offers.";

@@ -3,18 +3,22 @@
 use escrowdb::id::Micros;
 use escrowdb::record::time;
 
-use crate::commands::demo::templates::{self, DEPARTMENTS};
-use crate::json::Object;
+use crate::sample::templates::DEPARTMENTS;
+use crate::shape::Object;
+
+mod templates;
 
 /// A customer of the shop.
-pub(super) struct Customer {
-    pub(super) name: &'static str,
-    pub(super) email: &'static str,
+pub struct Customer {
+    /// As it is signed.
+    pub name: &'static str,
+    /// How the archive knows the customer.
+    pub email: &'static str,
     language: &'static str,
 }
 
 /// Everybody; the first one will ask to be forgotten.
-pub(super) const CUSTOMERS: [Customer; 12] = [
+pub const CUSTOMERS: [Customer; 12] = [
     Customer { name: "Marie Dubois", email: "marie.dubois@courriel.example", language: "fr" },
     Customer { name: "Anna Schmidt", email: "anna.schmidt@post.example", language: "de" },
     Customer { name: "John Carter", email: "john.carter@mail.example", language: "en" },
@@ -30,14 +34,14 @@ pub(super) const CUSTOMERS: [Customer; 12] = [
 ];
 
 /// Who answers; number and name.
-pub(super) const AGENTS: [(&str, &str); 3] =
+pub const AGENTS: [(&str, &str); 3] =
     [("nora@shop.example", "Nora"), ("tim@shop.example", "Tim"), ("priya@shop.example", "Priya")];
 
 /// Conversations of the four weeks; every customer has three.
-pub(super) const CONVERSATIONS: usize = 3 * CUSTOMERS.len();
+pub const CONVERSATIONS: usize = 3 * CUSTOMERS.len();
 
 /// The sample as JSON Lines, in the order things were said.
-pub(super) fn lines() -> Vec<String> {
+pub fn lines() -> Vec<String> {
     let mut lines = Vec::new();
     for number in 0..CONVERSATIONS {
         Talk::new(number).write(&mut lines);
@@ -46,12 +50,12 @@ pub(super) fn lines() -> Vec<String> {
 }
 
 /// Order numbers of a customer.
-pub(super) fn orders(customer: usize) -> Vec<String> {
+pub fn orders(customer: usize) -> Vec<String> {
     (0..3).map(|round| order(round * CUSTOMERS.len() + customer)).collect()
 }
 
 /// Name of a conversation.
-pub(super) fn conversation(number: usize) -> String {
+pub fn conversation(number: usize) -> String {
     format!("c-{:03}", number + 1)
 }
 
