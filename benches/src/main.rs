@@ -14,7 +14,7 @@ use escrowdb_benches::{Error, Result, compare, duplicates, names};
 
 const USAGE: &str = "\
 usage: escrowdb-benches measure [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
-                                [--only load|singles|queries|audit|erase|compact|evidence|details|rules]
+                                [--only load|singles|queries|audit|erase|compact|evidence|details|rules|server]
        escrowdb-benches compare [--records N] [--workload zipf|local] [--dir DIR] [--seed N]
                                 [--patience SECONDS] [--json]
        escrowdb-benches compare --words [--records N] [--workload zipf|local] [--dir DIR] [--keep]

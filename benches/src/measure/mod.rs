@@ -18,6 +18,7 @@ pub mod loading;
 pub mod opening;
 pub mod reading;
 pub mod ruling;
+pub mod serving;
 pub mod single;
 pub mod witness;
 
@@ -32,7 +33,7 @@ pub struct Options {
     /// Seed of the records.
     pub seed: u64,
     /// One group of figures instead of all: `load`, `singles` (behind a load), `queries`, `audit`,
-    /// `erase`, `compact`, or `evidence`, `details` or `rules`, which are no part of all.
+    /// `erase`, `compact`, or `evidence`, `details`, `rules` or `server`, which are no part of all.
     pub only: Option<String>,
 }
 
@@ -66,6 +67,10 @@ fn measure(options: &Options, dir: &Path) -> Result<String> {
     }
     if options.only.as_deref() == Some("rules") {
         ruling::rules(&options.dir, options.records, &mut table)?;
+        return Ok(table.markdown(&heading));
+    }
+    if options.only.as_deref() == Some("server") {
+        serving::server(&options.dir, options.records, &mut table)?;
         return Ok(table.markdown(&heading));
     }
     if options.wants("compact") {
