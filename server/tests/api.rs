@@ -54,7 +54,14 @@ fn chats_come_in_are_found_and_are_forgotten() {
     let request = certificate["request"].as_str().unwrap();
     let kept = server.ok("GET", &format!("shop/certificates/{request}"), &auditor, "").remove(0);
     assert_eq!(kept["request"], certificate["request"]);
-    assert_eq!(server.call("GET", "shop/checkpoint", &auditor, "").0, 200);
+    // Key, head and proof are one log's.
+    let (key, head) =
+        (server.call("GET", "shop/key", &auditor, ""), server.call("GET", "shop/checkpoint", &auditor, ""));
+    let proof = server.call("GET", "shop/records/m2/proof", &reviewer, "");
+    let origin = key.1.split('+').next().unwrap().to_owned();
+    assert!(origin.starts_with("escrowdb.local/") && head.1.starts_with(&origin), "{} {}", key.1, head.1);
+    assert!(proof.0 == 200 && proof.1.contains(&format!("\n{origin}\n")), "{}", proof.1);
+    assert_eq!(server.call("GET", "shop/records/m1/proof", &reviewer, "").0, 404);
 
     // Whoever starts it again finds all of it.
     let server = Server::over(server.end());

@@ -203,6 +203,22 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: Method::GET,
+        path: "/records/{id}/proof",
+        needs: Permission::Read,
+        body_max: NONE,
+        about: "That a record stands in the log, for who checks it without the store",
+        act: evidence::proof,
+    },
+    Route {
+        method: Method::GET,
+        path: "/key",
+        needs: Permission::Audit,
+        body_max: NONE,
+        about: "The public key of the log",
+        act: evidence::key,
+    },
+    Route {
+        method: Method::GET,
         path: "/checkpoint",
         needs: Permission::Audit,
         body_max: NONE,
