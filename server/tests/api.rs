@@ -14,7 +14,7 @@ use support::{ANNA, BEN, PROGRAM, Server, done};
 
 #[test]
 fn chats_come_in_are_found_and_are_forgotten() {
-    let server = Server::start();
+    let mut server = Server::start();
     let writer = server.somebody("product", &["writer"]);
     let batch = format!("{ANNA}\n{BEN}\n");
     let added = server.ok("POST", "shop/records", &writer, &batch).remove(0);

@@ -65,10 +65,11 @@ impl Call {
     /// A header that is text, if it is there.
     ///
     /// # Errors
-    /// *Invalid* for one that isn't.
+    /// *Invalid* for one that isn't, or has characters of control: they would stand in what is on record.
     pub fn header(&self, name: &str) -> Result<Option<&str>, Problem> {
         let Some(value) = self.headers.get(name) else { return Ok(None) };
-        let text = value.to_str().map_err(|_| Problem::invalid(format!("{name}: is no text")))?;
+        let text = value.to_str().ok().filter(|text| !text.bytes().any(|b| b.is_ascii_control()));
+        let text = text.ok_or_else(|| Problem::invalid(format!("{name}: is no text")))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 

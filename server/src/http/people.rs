@@ -10,7 +10,12 @@ use crate::problem::Problem;
 use crate::shape::{person_json, plan_json};
 
 pub(super) fn show(call: Call) -> Result<Reply, Problem> {
-    let person = call.reading()?.person(call.named("person"))?;
+    let (reading, name) = (call.reading()?, call.named("person"));
+    let person = reading.person(name)?;
+    // Her names are hers too: with all that she wrote they are seen for a case only.
+    if person.records == 0 && reading.restricted_of(name)? > 0 {
+        return Err(escrowdb::Error::not_found("no such person").into());
+    }
     Ok(Reply::json(person_json(&person)))
 }
 

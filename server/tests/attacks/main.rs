@@ -10,3 +10,4 @@ mod slow;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;
+mod words;

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use escrowdb::Store;
+
 use crate::support::{ANNA, Server};
 
 /// A server with one record, and tokens of who writes and who reads.
@@ -24,6 +26,16 @@ impl Attacked {
         let server = Server::with(folder, flags);
         server.ok("POST", "shop/records", &writer, ANNA);
         Self { server, writer, reviewer }
+    }
+
+    /// Ends it, lets somebody at its store, and starts it again.
+    pub(crate) fn again(&mut self, change: impl FnOnce(&Store)) {
+        let folder = self.server.end();
+        let tenant = folder.path().join("shop");
+        let store = Store::builder(tenant.join("store")).slot(tenant.join("store.slot")).open().unwrap();
+        change(&store);
+        drop(store);
+        self.server = Server::over(folder);
     }
 
     /// Whether it still answers as it should.

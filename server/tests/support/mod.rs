@@ -67,6 +67,8 @@ impl Server {
             .header("authorization", format!("Bearer {token}"));
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
+            // Nothing takes as long: it ends a test that fails.
+            .timeout_global(Some(std::time::Duration::from_secs(60)))
             .allow_non_standard_methods(true)
             .build()
             .into();
@@ -106,7 +108,7 @@ impl Server {
     }
 
     /// Ends it as an operator does. Answers its folder.
-    pub(crate) fn end(mut self) -> TempDir {
+    pub(crate) fn end(&mut self) -> TempDir {
         self.signal("TERM");
         assert!(self.process.wait().unwrap().success());
         let other = tempfile::tempdir().unwrap();
