@@ -1,19 +1,23 @@
 //! A call as who answers it sees it: who calls, where, what for; and what he answers.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use escrowdb::Store;
 use escrowdb::session::Session;
 use escrowdb::store::Reading;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
 
 use crate::access::{Permission, Principal};
 use crate::problem::Problem;
 
+/// How long who calls may take to read a piece of an answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of an answer in lines that are gathered before they go out.
 const CHUNK: usize = 64 * 1024;
 
@@ -137,40 +141,82 @@ impl Reply {
 
 /// Where an answer in lines goes; who calls may have gone.
 pub struct Lines {
-    out: Sender<io::Result<Bytes>>,
+    /// Pieces, and `None` behind the last: an answer without that is none.
+    out: Sender<Option<Bytes>>,
     gathered: Vec<u8>,
-    has_begun: bool,
+    is_heard: bool,
 }
 
 impl Lines {
-    pub(super) fn new(out: Sender<io::Result<Bytes>>) -> Self {
-        Self { out, gathered: Vec::with_capacity(CHUNK), has_begun: false }
+    pub(super) fn new(out: Sender<Option<Bytes>>) -> Self {
+        Self { out, gathered: Vec::with_capacity(CHUNK), is_heard: true }
     }
 
     /// Puts a line. Whether anybody still listens.
     pub fn put(&mut self, line: &str) -> bool {
         self.gathered.extend_from_slice(line.as_bytes());
         self.gathered.push(b'\n');
-        self.gathered.len() < CHUNK || self.flush()
-    }
-
-    /// Lets `work` put all lines. What fails behind the first piece cuts the answer, so that nobody takes it for whole.
-    pub(super) fn fill(mut self, work: impl FnOnce(&mut Self) -> Result<(), Problem>) -> Result<(), Problem> {
-        let done = work(&mut self);
-        if done.is_ok() {
+        if self.gathered.len() >= CHUNK {
             self.flush();
-        } else if self.has_begun {
-            let _ = self.out.blocking_send(Err(io::Error::other("the answer was cut")));
         }
-        done
+        self.is_heard
     }
 
-    fn flush(&mut self) -> bool {
-        if self.gathered.is_empty() {
-            return true;
+    /// Lets `work` put all lines, and says that these were all.
+    pub(super) fn fill(mut self, work: impl FnOnce(&mut Self) -> Result<(), Problem>) -> Result<(), Problem> {
+        work(&mut self)?;
+        if !self.gathered.is_empty() {
+            self.flush();
         }
-        self.has_begun = true;
+        if self.is_heard {
+            self.send(None);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) {
         let piece = std::mem::replace(&mut self.gathered, Vec::with_capacity(CHUNK));
-        self.out.blocking_send(Ok(Bytes::from(piece))).is_ok()
+        self.is_heard = self.is_heard && self.send(Some(Bytes::from(piece)));
+    }
+
+    /// Whether a piece was taken in time: who reads no answer doesn't keep his place either.
+    fn send(&self, piece: Option<Bytes>) -> bool {
+        let sent = Handle::current().block_on(timeout(PATIENCE, self.out.send(piece)));
+        matches!(sent, Ok(Ok(())))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails where it stands")]
+mod tests {
+    use super::*;
+
+    /// Whoever reads too slowly was given the beginning of an answer as if it were all of it.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_nobody_took_in_time_has_no_end() {
+        let (out, mut pieces) = tokio::sync::mpsc::channel(1);
+        let line = "x".repeat(CHUNK);
+        let work = tokio::task::spawn_blocking(move || {
+            Lines::new(out).fill(|lines| {
+                while lines.put(&line) {}
+                Ok(())
+            })
+        });
+        while !work.is_finished() {
+            tokio::time::advance(PATIENCE).await;
+        }
+        work.await.unwrap().unwrap();
+        assert!(pieces.recv().await.unwrap().is_some());
+        assert!(pieces.recv().await.is_none(), "cut");
+        let (out, mut pieces) = tokio::sync::mpsc::channel(4);
+        let fill = move || {
+            Lines::new(out).fill(|lines| {
+                assert!(lines.put("one"));
+                Ok(())
+            })
+        };
+        tokio::task::spawn_blocking(fill).await.unwrap().unwrap();
+        assert_eq!(pieces.recv().await.unwrap().unwrap(), "one\n");
+        assert_eq!(pieces.recv().await, Some(None), "whole");
     }
 }

@@ -11,6 +11,7 @@ pub mod routes;
 mod search;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
 use axum::{RequestPartsExt as _, Router};
 use http_body_util::{BodyExt as _, Limited};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -117,28 +118,37 @@ async fn try_answer(
     let place = Arc::clone(&server.working).try_acquire_owned().map_err(|_| Problem::busy())?;
     let headers = parts.headers;
     let worked = tokio::task::spawn_blocking(move || {
-        let _place = place;
         let store = server.tenants.store(&tenant)?;
-        (route.act)(Call { principal, store, path, query, headers, body })
+        let reply = (route.act)(Call { principal, store, path, query, headers, body })?;
+        Ok::<_, Problem>((reply, place))
     });
-    let reply = worked.await.map_err(|_| Problem::internal())?;
-    reply_with(reply?).await
+    let (reply, place) = worked.await.map_err(|_| Problem::internal())??;
+    reply_with(reply, place).await
 }
 
-async fn reply_with(reply: Reply) -> Result<Response<Body>, Problem> {
+/// The place of a call is free when the last line of its answer is on its way.
+async fn reply_with(reply: Reply, place: OwnedSemaphorePermit) -> Result<Response<Body>, Problem> {
     match reply {
         Reply::Json(status, object) => Ok(response(status, "application/json", Body::from(object))),
         Reply::Text(kind, text) => Ok(response(StatusCode::OK, kind, Body::from(text))),
         Reply::Lines(work) => {
             let (out, mut pieces) = mpsc::channel(PIECES);
-            let work = tokio::task::spawn_blocking(move || Lines::new(out).fill(work));
+            let work = tokio::task::spawn_blocking(move || {
+                let _place = place;
+                Lines::new(out).fill(work)
+            });
             // What fails before its first piece is an answer of its own.
             let Some(first) = pieces.recv().await else {
                 work.await.map_err(|_| Problem::internal())??;
-                return Ok(response(StatusCode::OK, NDJSON, Body::empty()));
+                return Err(Problem::internal());
             };
-            let pieces = tokio_stream::once(first).chain(ReceiverStream::new(pieces));
-            Ok(response(StatusCode::OK, NDJSON, Body::from_stream(pieces)))
+            let cut = tokio_stream::once(Err(io::Error::other("the answer was cut")));
+            let all = tokio_stream::once(first).chain(ReceiverStream::new(pieces)).map(Ok).chain(cut);
+            // What ends without saying so is cut, so that nobody takes it for whole.
+            let all = all
+                .take_while(|piece| !matches!(piece, Ok(None)))
+                .map(|piece| piece.map(Option::unwrap_or_default));
+            Ok(response(StatusCode::OK, NDJSON, Body::from_stream(all)))
         }
     }
 }
